@@ -1,0 +1,178 @@
+import { RevortError } from "./errors.js";
+
+/** Element types, spelled as in the TypeScript bindings of ONNX Runtime. */
+export const dtypes = [
+  "float32",
+  "float64",
+  "int8",
+  "int16",
+  "int32",
+  "int64",
+  "uint8",
+  "uint16",
+  "uint32",
+  "uint64",
+  "bool",
+] as const;
+export type DType = (typeof dtypes)[number];
+export type FloatDType = "float32" | "float64";
+
+/** The typed array that holds each dtype on the host; bool is one byte, 0 or 1. */
+export interface DataOf {
+  float32: Float32Array;
+  float64: Float64Array;
+  int8: Int8Array;
+  int16: Int16Array;
+  int32: Int32Array;
+  int64: BigInt64Array;
+  uint8: Uint8Array;
+  uint16: Uint16Array;
+  uint32: Uint32Array;
+  uint64: BigUint64Array;
+  bool: Uint8Array;
+}
+export type TensorData = DataOf[DType];
+
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const;
+
+/** An immutable array on the host, row-major. */
+export interface Tensor<D extends DType = DType> {
+  readonly dtype: D;
+  readonly shape: readonly number[];
+  readonly data: DataOf[D];
+}
+
+/** A shape that does not fit: of data, of an operand, of a state. */
+export class ShapeError extends RevortError {}
+
+/** An element type that does not fit. */
+export class DTypeError extends RevortError {}
+
+/** Number of elements of a shape; 1 for a scalar. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dim) => product * dim, 1);
+}
+
+/** `[2, 3]` as people read it, in error messages. */
+export function showShape(shape: readonly (number | string)[]): string {
+  return `[${shape.join(", ")}]`;
+}
+
+export function isFloat(dtype: DType): dtype is FloatDType {
+  return dtype === "float32" || dtype === "float64";
+}
+
+export function isBigInt(dtype: DType): dtype is "int64" | "uint64" {
+  return dtype === "int64" || dtype === "uint64";
+}
+
+/** Zeros of a dtype on the host. */
+export function emptyData<D extends DType>(dtype: D, length: number): DataOf[D] {
+  return new arrays[dtype](length) as DataOf[D];
+}
+
+/**
+ * A tensor from numbers (or from its own typed array, which is not copied).
+ *
+ * @throws {ShapeError} if the number of elements is not the product of the shape
+ */
+export function tensor<D extends DType>(
+  dtype: D,
+  shape: readonly number[],
+  values: ArrayLike<number | bigint | boolean> | TensorData,
+): Tensor<D> {
+  if (values.length !== sizeOf(shape)) {
+    throw new ShapeError(
+      `A tensor of shape ${showShape(shape)} needs ${sizeOf(shape)} values, but ${values.length} were given.`,
+    );
+  }
+  if (values instanceof arrays[dtype]) return { dtype, shape: [...shape], data: values as DataOf[D] };
+  const data = emptyData(dtype, values.length) as TensorData;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    data[i] = isBigInt(dtype) ? BigInt(value) : Number(value);
+  }
+  return { dtype, shape: [...shape], data: data as DataOf[D] };
+}
+
+/** A tensor without axes. */
+export function scalar<D extends DType>(dtype: D, value: number | bigint | boolean): Tensor<D> {
+  return tensor(dtype, [], [value]);
+}
+
+/** All elements as JavaScript numbers (int64 beyond 2^53 loses digits). */
+export function numbers(t: Tensor): number[] {
+  return Array.from(t.data as ArrayLike<number | bigint>, Number);
+}
+
+/** The same elements as another dtype. */
+export function castTensor<D extends DType>(t: Tensor, dtype: D): Tensor<D> {
+  if ((t.dtype as DType) === dtype) return t as unknown as Tensor<D>;
+  const source = t.data as ArrayLike<number | bigint>;
+  const data = emptyData(dtype, source.length) as TensorData;
+  for (let i = 0; i < source.length; i++) {
+    const value = source[i]!;
+    if (dtype === "bool") data[i] = Number(value) !== 0 ? 1 : 0;
+    else
+      data[i] = isBigInt(dtype)
+        ? BigInt(typeof value === "number" ? Math.trunc(value) : value)
+        : Number(value);
+  }
+  return { dtype, shape: t.shape, data: data as DataOf[D] };
+}
+
+/** Row-major strides, in elements. */
+export function stridesOf(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis]!;
+  }
+  return strides;
+}
+
+/** Nested JSON arrays of any rank, as a flat tensor. A plain number is a scalar. */
+export function fromNested<D extends DType>(dtype: D, nested: unknown): Tensor<D> {
+  const shape: number[] = [];
+  for (let level = nested; Array.isArray(level); level = level[0]) shape.push(level.length);
+  const flat: number[] = [];
+  const visit = (value: unknown, depth: number): void => {
+    if (depth < shape.length) {
+      if (!Array.isArray(value) || value.length !== shape[depth]) {
+        throw new ShapeError(
+          `Nested arrays must be rectangular: at depth ${depth} an array of length ${shape[depth]} was expected.`,
+        );
+      }
+      for (const item of value) visit(item, depth + 1);
+    } else if (typeof value === "number") flat.push(value);
+    else
+      throw new ShapeError(`Nested arrays must hold numbers only, but ${JSON.stringify(value)} was found.`);
+  };
+  visit(nested, 0);
+  return tensor(dtype, shape, flat);
+}
+
+/** The tensor as nested arrays of numbers, for JSON. */
+export function toNested(t: Tensor): unknown {
+  const flat = numbers(t);
+  const nest = (axis: number, offset: number, size: number): unknown => {
+    if (axis === t.shape.length) return flat[offset];
+    const dim = t.shape[axis]!;
+    const step = dim === 0 ? 0 : size / dim;
+    return Array.from({ length: dim }, (_, i) => nest(axis + 1, offset + i * step, step));
+  };
+  return nest(0, 0, flat.length);
+}

@@ -1,0 +1,214 @@
+import { type DType, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import {
+  type Attribute,
+  type Attributes,
+  capturesOf,
+  type Graph,
+  GraphError,
+  isGraph,
+  isTensor,
+  type Node,
+  type Op,
+  type Shape,
+  subgraphsOf,
+  type Value,
+  type ValueType,
+} from "./graph.js";
+
+/** Constants larger than this are not computed at build time. */
+const foldLimit = 1 << 20;
+
+/**
+ * Grows one scope of a graph: the main graph, or the body of a Loop, Scan or If (a child).
+ *
+ * Emission is where graphs are kept small. Operands that are all constant are folded; a node equal to an earlier
+ * one *is* the earlier one (so undoing a step and its pullback share evaluations without being told to); and a node
+ * lands in the outermost scope that has its operands (so loops compute nothing twice that does not change).
+ */
+export class Builder {
+  readonly parent: Builder | null;
+  readonly depth: number;
+  readonly #inputs: Value[] = [];
+  readonly #nodes = new Map<string, readonly Value[]>();
+  readonly #constants = new Map<string | symbol, Value>();
+  #nextId = 0;
+
+  constructor(parent: Builder | null = null) {
+    this.parent = parent;
+    this.depth = parent === null ? 0 : parent.depth + 1;
+  }
+
+  get root(): Builder {
+    return this.parent?.root ?? this;
+  }
+
+  /** @throws {GraphError} if the name is taken */
+  input(name: string, dtype: DType, shape: Shape): Value {
+    if (this.#inputs.some((value) => value.name === name)) {
+      throw new GraphError(`The graph has an input named "${name}" already; input names must differ.`);
+    }
+    const value = this.#value({ dtype, shape: [...shape] }, null, 0, name, null);
+    this.#inputs.push(value);
+    return value;
+  }
+
+  /** A constant. Equal constants are one value, kept in the root scope. */
+  constant(value: Tensor): Value {
+    if (this.parent !== null) return this.root.constant(value);
+    const key = constantKey(value);
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known;
+    const fresh = this.#value({ dtype: value.dtype, shape: value.shape }, null, 0, null, value);
+    this.#constants.set(key, fresh);
+    return fresh;
+  }
+
+  scalar(dtype: DType, value: number | bigint | boolean): Value {
+    return this.constant(scalar(dtype, value));
+  }
+
+  /** A one-dimensional int64 constant: axes, shapes, indices. */
+  ints(values: readonly number[]): Value {
+    return this.constant(tensor("int64", [values.length], values));
+  }
+
+  /** Applies an operator and returns all its outputs. */
+  emit(op: Op, inputs: readonly (Value | null)[], attributes: Attributes = {}): readonly Value[] {
+    const operands = trimTrailingNulls(inputs);
+    const bodies = subgraphsOf(attributes);
+    const captures = [...new Set(bodies.flatMap(capturesOf))];
+    const scope = this.#scopeOf(op, operands, captures);
+
+    if (
+      op.fold !== undefined &&
+      operands.length > 0 &&
+      operands.every((v) => v === null || v.constant !== null)
+    ) {
+      const size = op
+        .infer(operands, attributes)
+        .reduce((sum, type) => sum + sizeOf(type.shape as number[]), 0);
+      if (size <= foldLimit) {
+        const results = op.fold(
+          operands.map((v) => v?.constant ?? null),
+          attributes,
+        );
+        return results.map((result) => this.constant(result));
+      }
+    }
+    const simpler = op.simplify?.(scope, operands, attributes) ?? null;
+    if (simpler !== null) return simpler;
+
+    const key = bodies.length > 0 ? null : keyOf(op, operands, attributes);
+    const known = key === null ? undefined : scope.#nodes.get(key);
+    if (known !== undefined) return known;
+    const outputs = scope.#node(op, operands, attributes, captures);
+    if (key !== null) scope.#nodes.set(key, outputs);
+    return outputs;
+  }
+
+  /** Applies an operator with one output. */
+  apply(op: Op, inputs: readonly (Value | null)[], attributes: Attributes = {}): Value {
+    return this.emit(op, inputs, attributes)[0]!;
+  }
+
+  /** A scope inside this one, for the body of a control operator. */
+  child(): Builder {
+    return new Builder(this);
+  }
+
+  /** Ends this scope: the function from its inputs to the given outputs. */
+  graph(outputs: Readonly<Record<string, Value>>, name = "revort"): Graph {
+    for (const [output, value] of Object.entries(outputs)) {
+      if (!this.#sees(value)) {
+        throw new GraphError(`Output "${output}" of graph "${name}" was built by another builder.`);
+      }
+    }
+    return {
+      name,
+      scope: this,
+      inputs: [...this.#inputs],
+      outputs: Object.entries(outputs).map(([output, value]) => ({ name: output, value })),
+    };
+  }
+
+  #node(op: Op, inputs: readonly (Value | null)[], attributes: Attributes, captures: readonly Value[]) {
+    const types = op.infer(inputs, attributes);
+    const outputs: Value[] = [];
+    const node: Node = { id: this.#freshId(), op, inputs, attributes, outputs, scope: this, captures };
+    types.forEach((type, index) => {
+      outputs.push(this.#value(type, node, index, null, null));
+    });
+    return outputs;
+  }
+
+  #value(
+    type: ValueType,
+    node: Node | null,
+    index: number,
+    name: string | null,
+    constant: Tensor | null,
+  ): Value {
+    return {
+      id: this.#freshId(),
+      dtype: type.dtype,
+      shape: type.shape,
+      scope: this,
+      node,
+      index,
+      name,
+      constant,
+    };
+  }
+
+  #freshId(): number {
+    return this.parent === null ? this.#nextId++ : this.root.#freshId();
+  }
+
+  #sees(value: Value): boolean {
+    for (let scope: Builder | null = this; scope !== null; scope = scope.parent) {
+      if (value.scope === scope) return true;
+    }
+    return false;
+  }
+
+  /** The innermost scope among the operands'. */
+  #scopeOf(op: Op, operands: readonly (Value | null)[], captures: readonly Value[]): Builder {
+    let scope = this.root;
+    for (const value of [...operands, ...captures]) {
+      if (value === null) continue;
+      if (!this.#sees(value)) {
+        throw new GraphError(
+          `${op.type}: an operand was built by another builder, or inside a subgraph that has ended.`,
+        );
+      }
+      if (value.scope.depth > scope.depth) scope = value.scope;
+    }
+    return scope;
+  }
+}
+
+function trimTrailingNulls(inputs: readonly (Value | null)[]): readonly (Value | null)[] {
+  let length = inputs.length;
+  while (length > 0 && inputs[length - 1] === null) length--;
+  return inputs.slice(0, length);
+}
+
+/** Equal keys mean equal results. */
+function keyOf(op: Op, inputs: readonly (Value | null)[], attributes: Attributes): string {
+  const names = Object.keys(attributes).sort();
+  const parts = names.map((name) => `${name}=${showAttribute(attributes[name]!)}`);
+  return `${op.type}(${inputs.map((value) => value?.id ?? "")})${parts}`;
+}
+
+/** Equal keys mean the same bits (so 0 and −0 differ). Large constants are not compared, only told apart. */
+function constantKey({ dtype, shape, data }: Tensor): string | symbol {
+  if (data.byteLength > 4096) return Symbol();
+  return `${dtype}[${shape}]${String.fromCharCode(...new Uint8Array(data.buffer, data.byteOffset, data.byteLength))}`;
+}
+
+function showAttribute(attribute: Attribute): string {
+  if (isGraph(attribute)) throw new GraphError("Nodes with subgraphs have no key.");
+  if (isTensor(attribute)) return `${attribute.dtype}[${attribute.shape}]${attribute.data}`;
+  if (typeof attribute === "number") return Object.is(attribute, -0) ? "-0" : String(attribute);
+  return JSON.stringify(attribute);
+}

@@ -1,0 +1,62 @@
+import { Builder } from "./builder.js";
+import { type Attributes, type Graph, isGraph, type Node, nodesOf, type Value } from "./graph.js";
+
+/** Emits what takes the place of a node, or returns `null` to keep it. */
+export type Rewrite = (b: Builder, node: Node, inputs: readonly (Value | null)[]) => readonly Value[] | null;
+
+/** The graph built anew, node by node: constants fold, equal nodes merge, and each node may be rewritten. */
+export function rebuild(graph: Graph, rewrite: Rewrite = () => null): Graph {
+  const b = new Builder();
+  const inputs = graph.inputs.map((value) => b.input(value.name!, value.dtype, value.shape));
+  const outputs = inline(b, graph, inputs, rewrite);
+  return b.graph(Object.fromEntries(graph.outputs.map(({ name }, i) => [name, outputs[i]!])), graph.name);
+}
+
+/** Applies a graph as a function inside another one. */
+export function inline(
+  b: Builder,
+  graph: Graph,
+  inputs: readonly Value[],
+  rewrite: Rewrite = () => null,
+): Value[] {
+  const images = new Map<Value, Value>(graph.inputs.map((value, i) => [value, inputs[i]!]));
+  return replay(b, graph, images, rewrite);
+}
+
+function replay(b: Builder, graph: Graph, images: Map<Value, Value>, rewrite: Rewrite): Value[] {
+  const imageOf = (value: Value): Value => images.get(value) ?? b.constant(value.constant!);
+  for (const node of nodesOf(graph)) {
+    const operands = node.inputs.map((value) => (value === null ? null : imageOf(value)));
+    const results =
+      rewrite(b, node, operands) ?? b.emit(node.op, operands, copyBodies(b, node, images, rewrite));
+    node.outputs.forEach((output, i) => {
+      images.set(output, results[i]!);
+    });
+  }
+  return graph.outputs.map(({ value }) => imageOf(value));
+}
+
+function copyBodies(b: Builder, node: Node, images: Map<Value, Value>, rewrite: Rewrite): Attributes {
+  return Object.fromEntries(
+    Object.entries(node.attributes).map(([name, attribute]) => {
+      if (!isGraph(attribute)) return [name, attribute];
+      const inner = b.child();
+      for (const value of attribute.inputs) {
+        images.set(value, inner.input(value.name!, value.dtype, value.shape));
+      }
+      const outputs = replay(inner, attribute, images, rewrite);
+      const body = inner.graph(
+        Object.fromEntries(attribute.outputs.map((output, i) => [output.name, outputs[i]!])),
+        attribute.name,
+      );
+      return [name, attribute.trips === undefined ? body : { ...body, trips: attribute.trips }];
+    }),
+  );
+}
+
+/** Replaces operators that a runtime has no kernel for by their decompositions, until all that is left is native. */
+export function decompose(graph: Graph, isNative: (node: Node) => boolean): Graph {
+  const rewrite: Rewrite = (b, node, inputs) =>
+    node.op.decompose === undefined || isNative(node) ? null : node.op.decompose(b, inputs, node.attributes);
+  return rebuild(graph, rewrite);
+}

@@ -1,0 +1,149 @@
+import { type DType, emptyData, isBigInt, type Tensor, type TensorData } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import { broadcastShapes, commonDType, type Op, type Value } from "../graph/graph.js";
+import { broadcastIndex, sumTo } from "./broadcast.js";
+import { type Operand, operands, required } from "./operand.js";
+
+/** Evaluates an elementwise function of two tensors on the host, with broadcasting. */
+export function foldBinary<D extends DType>(
+  x: Tensor,
+  y: Tensor,
+  dtype: D,
+  f: (x: number, y: number) => number | boolean,
+  exact?: (x: bigint, y: bigint) => bigint | boolean,
+): Tensor<D> {
+  const shape = broadcastShapes("fold", x.shape, y.shape) as number[];
+  const ix = broadcastIndex(x.shape, shape);
+  const iy = broadcastIndex(y.shape, shape);
+  const data = emptyData(dtype, ix.length) as TensorData;
+  for (let i = 0; i < ix.length; i++) {
+    const a = x.data[ix[i]!]!;
+    const c = y.data[iy[i]!]!;
+    if (typeof a === "bigint" && exact !== undefined) {
+      const result = exact(a, c as bigint);
+      data[i] = typeof result === "bigint" ? result : Number(result);
+    } else {
+      const result = Number(f(Number(a), Number(c)));
+      data[i] = isBigInt(dtype) ? BigInt(result) : result;
+    }
+  }
+  return { dtype, shape, data: data as Tensor<D>["data"] };
+}
+
+/** The derivative of z = f(x, y) with respect to each operand, times the cotangent, before broadcasting is undone. */
+type BinaryRule = (
+  b: Builder,
+  cotangent: Value,
+  x: Value,
+  y: Value,
+  z: Value,
+) => readonly [Value | null, Value | null];
+
+/** An elementwise operator of two operands. */
+function binary(
+  type: string,
+  f: (x: number, y: number) => number,
+  exact: ((x: bigint, y: bigint) => bigint) | undefined,
+  rule: BinaryRule,
+  rest: Partial<Op> = {},
+): Op {
+  return {
+    type,
+    infer(inputs) {
+      const x = required(type, inputs, 0);
+      const y = required(type, inputs, 1);
+      return [{ dtype: commonDType(type, inputs), shape: broadcastShapes(type, x.shape, y.shape) }];
+    },
+    fold: ([x, y]) => [foldBinary(x!, y!, x!.dtype, f, exact)],
+    vjp(b, { inputs: [x, y], outputs: [z] }, [cotangent]) {
+      const [dx, dy] = rule(b, cotangent!, x!, y!, z!);
+      return [dx && sumTo(b, dx, x!), dy && sumTo(b, dy, y!)];
+    },
+    ...rest,
+  };
+}
+
+/** z = x + y:  x̄ = z̄, ȳ = z̄ */
+export const Add: Op = binary(
+  "Add",
+  (x, y) => x + y,
+  (x, y) => x + y,
+  (_, g) => [g, g],
+);
+
+/** z = x − y:  x̄ = z̄, ȳ = −z̄ */
+export const Sub: Op = binary(
+  "Sub",
+  (x, y) => x - y,
+  (x, y) => x - y,
+  (b, g) => [g, neg(b, g)],
+);
+
+/** z = x y:  x̄ = z̄ y, ȳ = z̄ x */
+export const Mul: Op = binary(
+  "Mul",
+  (x, y) => x * y,
+  (x, y) => x * y,
+  (b, g, x, y) => [mul(b, g, y), mul(b, g, x)],
+  {
+    simplify(_, [x, y]) {
+      // 1 · x is x, where no broadcasting hides in it
+      if (isOne(x!) && x!.shape.length === 0) return [y!];
+      return isOne(y!) && y!.shape.length === 0 ? [x!] : null;
+    },
+  },
+);
+
+/** z = x / y:  x̄ = z̄ / y, ȳ = −(z̄ / y) z */
+export const Div: Op = binary(
+  "Div",
+  (x, y) => x / y,
+  (x, y) => x / y,
+  (b, g, _x, y, z) => {
+    const dx = div(b, g, y);
+    return [dx, neg(b, mul(b, dx, z))];
+  },
+);
+
+function isOne(value: Value): boolean {
+  return value.constant !== null && value.constant.data.length === 1 && Number(value.constant.data[0]) === 1;
+}
+
+/** Negation:  x̄ = −z̄ */
+export const Neg: Op = {
+  type: "Neg",
+  infer: (inputs) => [required("Neg", inputs, 0)],
+  fold([x]) {
+    const data = emptyData(x!.dtype, x!.data.length) as TensorData;
+    for (let i = 0; i < data.length; i++) data[i] = -x!.data[i]!;
+    return [{ ...x!, data } as Tensor];
+  },
+  simplify: (_, [x]) => (x!.node?.op.type === "Neg" ? [x!.node.inputs[0]!] : null),
+  vjp: (b, _, [cotangent]) => [neg(b, cotangent!)],
+};
+
+export function add(b: Builder, x: Operand, y: Operand): Value {
+  return b.apply(Add, operands(b, x, y));
+}
+
+export function sub(b: Builder, x: Operand, y: Operand): Value {
+  return b.apply(Sub, operands(b, x, y));
+}
+
+export function mul(b: Builder, x: Operand, y: Operand): Value {
+  return b.apply(Mul, operands(b, x, y));
+}
+
+export function div(b: Builder, x: Operand, y: Operand): Value {
+  return b.apply(Div, operands(b, x, y));
+}
+
+export function neg(b: Builder, x: Value): Value {
+  return b.apply(Neg, [x]);
+}
+
+/** x + y where `null` is zero, as cotangents are written. */
+export function accumulate(b: Builder, x: Value | null, y: Value | null): Value | null {
+  if (x === null) return y;
+  return y === null ? x : add(b, x, y);
+}

@@ -1,0 +1,190 @@
+import { type DType, emptyData, ShapeError, type Tensor, tensor } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import {
+  broadcastShapes,
+  commonDType,
+  type Dim,
+  type Op,
+  type Shape,
+  showType,
+  type Value,
+} from "../graph/graph.js";
+import { mul, neg } from "./arithmetic.js";
+import { broadcastIndex, sumTo } from "./broadcast.js";
+import { required } from "./operand.js";
+import { reshape, squeeze, transpose, unsqueeze } from "./reshape.js";
+
+/** Swaps the last two axes. */
+export function swapLast(b: Builder, x: Value): Value {
+  const rank = x.shape.length;
+  const axes = Array.from({ length: rank }, (_, axis) => axis);
+  return transpose(b, x, [...axes.slice(0, rank - 2), rank - 1, rank - 2]);
+}
+
+/**
+ * MatMul, with NumPy's rules: leading axes broadcast, a vector counts as a row on the left and a column on the right.
+ *
+ * Z = X Y:  X̄ = Z̄ Yᵀ, Ȳ = Xᵀ Z̄
+ */
+export const MatMul: Op = {
+  type: "MatMul",
+  infer(inputs) {
+    const x = required("MatMul", inputs, 0);
+    const y = required("MatMul", inputs, 1);
+    if (x.shape.length === 0 || y.shape.length === 0) {
+      throw new ShapeError(
+        `MatMul needs operands with axes, but got ${showType(x)} and ${showType(y)}. Use Mul.`,
+      );
+    }
+    const left = x.shape.length === 1 ? [1, x.shape[0]!] : x.shape;
+    const right = y.shape.length === 1 ? [y.shape[0]!, 1] : y.shape;
+    if (left.at(-1) !== right.at(-2)) {
+      throw new ShapeError(
+        `MatMul: the inner dimensions of ${showType(x)} and ${showType(y)} differ: ${left.at(-1)} and ${right.at(-2)}.`,
+      );
+    }
+    const shape: Dim[] = broadcastShapes("MatMul", left.slice(0, -2), right.slice(0, -2));
+    if (x.shape.length > 1) shape.push(left.at(-2)!);
+    if (y.shape.length > 1) shape.push(right.at(-1)!);
+    return [{ dtype: commonDType("MatMul", inputs), shape }];
+  },
+  fold([x, y]) {
+    const left = x!.shape.length === 1 ? [1, x!.shape[0]!] : x!.shape;
+    const right = y!.shape.length === 1 ? [y!.shape[0]!, 1] : y!.shape;
+    const [rows, inner, columns] = [left.at(-2)!, left.at(-1)!, right.at(-1)!];
+    const batch = broadcastShapes("MatMul", left.slice(0, -2), right.slice(0, -2)) as number[];
+    const ix = broadcastIndex(left.slice(0, -2), batch);
+    const iy = broadcastIndex(right.slice(0, -2), batch);
+    const data = new Float64Array(ix.length * rows * columns);
+    for (let n = 0; n < ix.length; n++) {
+      for (let i = 0; i < rows; i++) {
+        for (let j = 0; j < columns; j++) {
+          let sum = 0;
+          for (let k = 0; k < inner; k++) {
+            sum +=
+              Number(x!.data[(ix[n]! * rows + i) * inner + k]!) *
+              Number(y!.data[(iy[n]! * inner + k) * columns + j]!);
+          }
+          data[(n * rows + i) * columns + j] = sum;
+        }
+      }
+    }
+    const shape = [
+      ...batch,
+      ...(x!.shape.length > 1 ? [rows] : []),
+      ...(y!.shape.length > 1 ? [columns] : []),
+    ];
+    return [tensor(x!.dtype, shape, data)];
+  },
+  vjp(b, { inputs: [x, y], outputs: [z] }, [cotangent]) {
+    // as matrices: vectors get the axis that MatMul imagined
+    const left = x!.shape.length === 1 ? unsqueeze(b, x!, [0]) : x!;
+    const right = y!.shape.length === 1 ? unsqueeze(b, y!, [1]) : y!;
+    const rank = z!.shape.length + (x!.shape.length === 1 ? 1 : 0) + (y!.shape.length === 1 ? 1 : 0);
+    let g = cotangent!;
+    if (y!.shape.length === 1) g = unsqueeze(b, g, [-1]);
+    if (x!.shape.length === 1) g = unsqueeze(b, g, [rank - 2]);
+    const dx = sumTo(b, matmul(b, g, swapLast(b, right)), left);
+    const dy = matmulToShape(b, left, g, right);
+    return [
+      x!.shape.length === 1 ? squeeze(b, dx, [0]) : dx,
+      y!.shape.length === 1 ? squeeze(b, dy, [1]) : dy,
+    ];
+  },
+};
+
+/** Xᵀ Z̄ summed to the shape of y; one product of flattened matrices where y is a plain matrix. */
+function matmulToShape(b: Builder, x: Value, g: Value, y: Value): Value {
+  if (y.shape.length === 2 && x.shape.length > 2 && x.shape.length === g.shape.length) {
+    const flat = (value: Value) => reshape(b, value, [-1, value.shape.at(-1) as number]);
+    return matmul(b, transpose(b, flat(x), [1, 0]), flat(g));
+  }
+  return sumTo(b, matmul(b, swapLast(b, x), g), y);
+}
+
+export function matmul(b: Builder, x: Value, y: Value): Value {
+  return b.apply(MatMul, [x, y]);
+}
+
+/**
+ * Gemm: Y = α A' B' + β C, where A' and B' may be transposed and C broadcasts.
+ *
+ * Ā' = α Ȳ B'ᵀ, B̄' = α A'ᵀ Ȳ, C̄ = β Ȳ summed to C's shape. Transposition costs nothing here: each cotangent is one
+ * more Gemm with its flags set accordingly.
+ */
+export const Gemm: Op = {
+  type: "Gemm",
+  attributes: { alpha: "float", beta: "float", transA: "int", transB: "int" },
+  infer(inputs, attributes) {
+    const a = required("Gemm", inputs, 0);
+    const w = required("Gemm", inputs, 1);
+    if (a.shape.length !== 2 || w.shape.length !== 2) {
+      throw new ShapeError(`Gemm needs matrices, but got ${showType(a)} and ${showType(w)}. Use MatMul.`);
+    }
+    const [rows, inner] = attributes.transA === 1 ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!];
+    const [right, columns] =
+      attributes.transB === 1 ? [w.shape[1]!, w.shape[0]!] : [w.shape[0]!, w.shape[1]!];
+    if (inner !== right) {
+      throw new ShapeError(
+        `Gemm: the inner dimensions of ${showType(a)} and ${showType(w)} differ: ${inner} and ${right}.`,
+      );
+    }
+    const shape: Shape = [rows, columns];
+    const c = inputs[2];
+    if (c && broadcastShapes("Gemm", shape, c.shape).some((dim, axis) => dim !== shape[axis])) {
+      throw new ShapeError(`Gemm: C of shape ${showType(c)} does not broadcast to the product.`);
+    }
+    return [{ dtype: commonDType("Gemm", inputs), shape }];
+  },
+  vjp(b, { inputs: [a, w, c], attributes }, [cotangent]) {
+    const g = cotangent!;
+    const alpha = (attributes.alpha as number | undefined) ?? 1;
+    const beta = (attributes.beta as number | undefined) ?? 1;
+    const ta = attributes.transA === 1 ? 1 : 0;
+    const tb = attributes.transB === 1 ? 1 : 0;
+    const product = (x: Value, transA: number, y: Value, transB: number) =>
+      gemm(b, x, y, null, { alpha, transA, transB });
+    const da = ta === 0 ? product(g, 0, w!, 1 - tb) : product(w!, tb, g, 1);
+    const dw = tb === 0 ? product(a!, 1 - ta, g, 0) : product(g, 1, a!, ta);
+    return [da, dw, c ? sumTo(b, beta === 1 ? g : mul(b, g, beta), c) : null];
+  },
+};
+
+export interface GemmOptions {
+  readonly alpha?: number;
+  readonly beta?: number;
+  readonly transA?: number;
+  readonly transB?: number;
+}
+
+export function gemm(
+  b: Builder,
+  x: Value,
+  y: Value,
+  c: Value | null = null,
+  options: GemmOptions = {},
+): Value {
+  const attributes = Object.fromEntries(
+    Object.entries({ alpha: 1, beta: 1, transA: 0, transB: 0, ...options }).filter(
+      ([name, value]) => value !== (name === "alpha" || name === "beta" ? 1 : 0),
+    ),
+  );
+  return b.apply(Gemm, [x, y, c], attributes);
+}
+
+/** Zeros of a shape. */
+export function zeros(b: Builder, dtype: DType, shape: readonly number[]): Value {
+  return b.constant({
+    dtype,
+    shape,
+    data: emptyData(
+      dtype,
+      shape.reduce((p, d) => p * d, 1),
+    ),
+  } as Tensor);
+}
+
+/** −x where x may be zero (`null`). */
+export function negated(b: Builder, x: Value | null): Value | null {
+  return x === null ? null : neg(b, x);
+}

@@ -1,0 +1,42 @@
+import type { DType } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import { GraphError, type Value } from "../graph/graph.js";
+
+/** What an emitting function takes: a value, or a number that becomes a scalar of the other operand's dtype. */
+export type Operand = Value | number;
+
+export function operand(b: Builder, x: Operand, dtype: DType): Value {
+  return typeof x === "number" ? b.scalar(dtype, x) : x;
+}
+
+/** Both operands as values of one dtype. */
+export function operands(b: Builder, x: Operand, y: Operand): [Value, Value] {
+  if (typeof x !== "number") return [x, operand(b, y, x.dtype)];
+  if (typeof y !== "number") return [operand(b, x, y.dtype), y];
+  throw new GraphError("At least one operand must be a value of the graph, but both are numbers.");
+}
+
+/** A required input. */
+export function required(op: string, inputs: readonly (Value | null)[], index: number): Value {
+  const value = inputs[index];
+  if (value === null || value === undefined) {
+    throw new GraphError(`${op} needs at least ${index + 1} inputs, but input ${index} is missing.`);
+  }
+  return value;
+}
+
+/** The integers of an input that must be constant: axes, a shape, bounds. */
+export function constantInts(
+  op: string,
+  what: string,
+  value: Value | null | undefined,
+): readonly number[] | null {
+  if (value === null || value === undefined) return null;
+  if (value.constant === null) {
+    throw new GraphError(
+      `${op}: ${what} must be known when the graph is built, but it is computed from the graph's inputs. ` +
+        "Give the graph concrete input shapes.",
+    );
+  }
+  return Array.from(value.constant.data as ArrayLike<number | bigint>, Number);
+}

@@ -1,0 +1,278 @@
+import {
+  castTensor,
+  type DType,
+  ShapeError,
+  showShape,
+  sizeOf,
+  type Tensor,
+  tensor,
+} from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import {
+  type Dim,
+  GraphError,
+  normaliseAxis,
+  type Op,
+  type Shape,
+  sameShape,
+  showType,
+  type Value,
+} from "../graph/graph.js";
+import { dtypeOfNumber, onnxTypeNumber } from "../graph/types.js";
+import { constantInts, required } from "./operand.js";
+
+// Operators that rearrange elements without changing one.
+
+export const Identity: Op = {
+  type: "Identity",
+  infer: (inputs) => [required("Identity", inputs, 0)],
+  simplify: (_, inputs) => [required("Identity", inputs, 0)],
+  vjp: (_b, _node, [cotangent]) => [cotangent!],
+};
+
+/** Cast between element types. Between float types its transpose is the Cast back; others carry no gradient. */
+export const Cast: Op = {
+  type: "Cast",
+  attributes: { to: "int", saturate: "int" },
+  infer: (inputs, attributes) => [
+    { dtype: dtypeOfNumber(attributes.to as number, "Cast"), shape: required("Cast", inputs, 0).shape },
+  ],
+  fold: ([x], attributes) => [castTensor(x!, dtypeOfNumber(attributes.to as number, "Cast"))],
+  simplify: (_, [x], attributes) => (onnxTypeNumber[x!.dtype] === attributes.to ? [x!] : null),
+  vjp: (b, { inputs: [x], outputs: [y] }, [cotangent]) =>
+    x!.dtype.startsWith("float") && y!.dtype.startsWith("float") ? [cast(b, cotangent!, x!.dtype)] : [null],
+};
+
+export function cast(b: Builder, x: Value, dtype: DType): Value {
+  return x.dtype === dtype ? x : b.apply(Cast, [x], { to: onnxTypeNumber[dtype] });
+}
+
+/** Shape, as int64: a constant as soon as the dimensions are known. */
+export const ShapeOp: Op = {
+  type: "Shape",
+  attributes: { start: "int", end: "int" },
+  infer(inputs, attributes) {
+    const [start, end] = shapeRange(required("Shape", inputs, 0).shape.length, attributes);
+    return [{ dtype: "int64", shape: [Math.max(0, end - start)] }];
+  },
+  simplify(b, inputs, attributes) {
+    const x = required("Shape", inputs, 0);
+    const dims = x.shape.slice(...shapeRange(x.shape.length, attributes));
+    return dims.every((dim) => typeof dim === "number") ? [b.ints(dims as number[])] : null;
+  },
+  vjp: () => [null],
+};
+
+function shapeRange(rank: number, attributes: Readonly<Record<string, unknown>>): [number, number] {
+  const clamp = (axis: number) => Math.min(rank, Math.max(0, axis < 0 ? axis + rank : axis));
+  return [
+    clamp((attributes.start as number | undefined) ?? 0),
+    clamp((attributes.end as number | undefined) ?? rank),
+  ];
+}
+
+export function shapeOf(b: Builder, x: Value): Value {
+  return b.apply(ShapeOp, [x]);
+}
+
+/** Reshape; the target may hold one −1, and 0 copies a dimension. Its transpose reshapes back. */
+export const Reshape: Op = {
+  type: "Reshape",
+  attributes: { allowzero: "int" },
+  infer(inputs, attributes) {
+    const x = required("Reshape", inputs, 0);
+    return [
+      { dtype: x.dtype, shape: reshapedShape(x, required("Reshape", inputs, 1), attributes.allowzero === 1) },
+    ];
+  },
+  fold([x, shape], attributes) {
+    const to = resolveShape(
+      x!.shape,
+      Array.from(shape!.data as BigInt64Array, Number),
+      attributes.allowzero === 1,
+    );
+    return [{ ...x!, shape: to as number[] } as Tensor];
+  },
+  simplify(b, inputs, attributes) {
+    const x = required("Reshape", inputs, 0);
+    const to = reshapedShape(x, required("Reshape", inputs, 1), attributes.allowzero === 1);
+    if (sameShape(x.shape, to)) return [x];
+    const inner = x.node?.op.type === "Reshape" ? x.node.inputs[0]! : null;
+    return inner !== null && to.every((dim) => typeof dim === "number")
+      ? [reshape(b, inner, to as number[])]
+      : null;
+  },
+  vjp: (b, { inputs: [x] }, [cotangent]) => [reshape(b, cotangent!, x!), null],
+};
+
+function reshapedShape(x: Value, target: Value, allowZero: boolean): Dim[] {
+  const source = target.node;
+  if (source !== null && source.op.type === "Shape" && Object.keys(source.attributes).length === 0) {
+    return [...source.inputs[0]!.shape];
+  }
+  return resolveShape(x.shape, constantInts("Reshape", "the shape", target)!, allowZero);
+}
+
+function resolveShape(from: Shape, target: readonly number[], allowZero: boolean): Dim[] {
+  const to: Dim[] = target.map((dim, axis) => (dim === 0 && !allowZero ? (from[axis] ?? 0) : dim));
+  const unknown = to.indexOf(-1);
+  const rest = to.filter((_, axis) => axis !== unknown);
+  const symbol = from.find((dim) => typeof dim === "string");
+  const product = (dims: Shape) => sizeOf(dims.filter((dim) => typeof dim === "number"));
+  if (unknown >= 0) {
+    const size = product(from);
+    const known = product(rest);
+    const carriesSymbol = symbol !== undefined && !rest.includes(symbol);
+    if (carriesSymbol && size === known) to[unknown] = symbol;
+    else if (!carriesSymbol && known > 0 && size % known === 0) to[unknown] = size / known;
+    else throw badReshape(from, target);
+  } else if (product(from) !== product(to) || (symbol !== undefined) !== to.includes(symbol ?? "")) {
+    throw badReshape(from, target);
+  }
+  return to;
+}
+
+function badReshape(from: Shape, target: readonly number[]): ShapeError {
+  return new ShapeError(
+    `Reshape: ${showShape(from)} cannot be read as ${showShape(target)}: the sizes differ.`,
+  );
+}
+
+/** x with the same elements in another shape: numbers (one may be −1), or the shape of another value. */
+export function reshape(b: Builder, x: Value, shape: readonly number[] | Value): Value {
+  return b.apply(Reshape, [x, Array.isArray(shape) ? b.ints(shape) : shapeOf(b, shape as Value)]);
+}
+
+/** Transpose; its transpose is the inverse permutation. */
+export const Transpose: Op = {
+  type: "Transpose",
+  attributes: { perm: "ints" },
+  infer(inputs, attributes) {
+    const x = required("Transpose", inputs, 0);
+    const perm = permutation(x.shape.length, attributes.perm as readonly number[] | undefined);
+    return [{ dtype: x.dtype, shape: perm.map((axis) => x.shape[axis]!) }];
+  },
+  fold([x], attributes) {
+    const perm = permutation(x!.shape.length, attributes.perm as readonly number[] | undefined);
+    const shape = perm.map((axis) => x!.shape[axis]!);
+    const strides = x!.shape.map((_, axis) => sizeOf(x!.shape.slice(axis + 1)));
+    const data = Array.from({ length: x!.data.length }, (_, flat) => {
+      let rest = flat;
+      let from = 0;
+      for (let axis = shape.length - 1; axis >= 0; axis--) {
+        from += (rest % shape[axis]!) * strides[perm[axis]!]!;
+        rest = Math.floor(rest / shape[axis]!);
+      }
+      return x!.data[from]!;
+    });
+    return [tensor(x!.dtype, shape, data)];
+  },
+  simplify(_, [x], attributes) {
+    const perm = permutation(x!.shape.length, attributes.perm as readonly number[] | undefined);
+    return perm.every((axis, i) => axis === i) ? [x!] : null;
+  },
+  vjp(b, { inputs: [x], attributes }, [cotangent]) {
+    const perm = permutation(x!.shape.length, attributes.perm as readonly number[] | undefined);
+    return [
+      transpose(
+        b,
+        cotangent!,
+        perm.map((_, axis) => perm.indexOf(axis)),
+      ),
+    ];
+  },
+};
+
+function permutation(rank: number, perm: readonly number[] | undefined): readonly number[] {
+  if (perm === undefined) return Array.from({ length: rank }, (_, i) => rank - 1 - i);
+  if (perm.length === rank && perm.every((_, axis) => perm.includes(axis))) return perm;
+  throw new ShapeError(
+    `Transpose: ${showShape(perm)} is not a permutation of the ${rank} axes of the operand.`,
+  );
+}
+
+/** Permutes axes: result axis i is operand axis perm[i]. */
+export function transpose(b: Builder, x: Value, perm: readonly number[]): Value {
+  return b.apply(Transpose, [x], { perm });
+}
+
+/** Squeeze: drops axes of size 1 (all of them, or those given). */
+export const Squeeze: Op = {
+  type: "Squeeze",
+  infer(inputs) {
+    const x = required("Squeeze", inputs, 0);
+    const axes = constantInts("Squeeze", "axes", inputs[1])?.map((axis) =>
+      normaliseAxis(axis, x.shape.length, "Squeeze"),
+    );
+    for (const axis of axes ?? []) {
+      if (x.shape[axis] !== 1)
+        throw new ShapeError(`Squeeze: axis ${axis} of ${showType(x)} is not of size 1.`);
+    }
+    const shape = x.shape.filter((dim, axis) => (axes === undefined ? dim !== 1 : !axes.includes(axis)));
+    return [{ dtype: x.dtype, shape }];
+  },
+  fold: ([x, axes]) => [
+    {
+      ...x!,
+      shape: x!.shape.filter((dim, axis) =>
+        axes === null || axes === undefined
+          ? dim !== 1
+          : !Array.from(axes.data as BigInt64Array, (a) =>
+              normaliseAxis(Number(a), x!.shape.length, "Squeeze"),
+            ).includes(axis),
+      ),
+    } as Tensor,
+  ],
+  vjp: (b, { inputs: [x] }, [cotangent]) => [reshape(b, cotangent!, x!), null],
+};
+
+/** Unsqueeze: inserts axes of size 1, counted in the result. */
+export const Unsqueeze: Op = {
+  type: "Unsqueeze",
+  infer(inputs) {
+    const x = required("Unsqueeze", inputs, 0);
+    const axes = constantInts("Unsqueeze", "axes", required("Unsqueeze", inputs, 1))!;
+    return [{ dtype: x.dtype, shape: unsqueezed(x.shape, axes) }];
+  },
+  fold: ([x, axes]) => [
+    {
+      ...x!,
+      shape: unsqueezed(x!.shape, Array.from(axes!.data as BigInt64Array, Number)) as number[],
+    } as Tensor,
+  ],
+  vjp: (b, { inputs: [x] }, [cotangent]) => [reshape(b, cotangent!, x!), null],
+};
+
+function unsqueezed(shape: Shape, axes: readonly number[]): Dim[] {
+  const rank = shape.length + axes.length;
+  const inserted = new Set(axes.map((axis) => normaliseAxis(axis, rank, "Unsqueeze")));
+  if (inserted.size !== axes.length)
+    throw new GraphError(`Unsqueeze: axes ${showShape(axes)} name one axis twice.`);
+  const rest = shape[Symbol.iterator]();
+  return Array.from({ length: rank }, (_, axis) => (inserted.has(axis) ? 1 : rest.next().value!));
+}
+
+export function squeeze(b: Builder, x: Value, axes: readonly number[]): Value {
+  return b.apply(Squeeze, [x, b.ints(axes)]);
+}
+
+export function unsqueeze(b: Builder, x: Value, axes: readonly number[]): Value {
+  return b.apply(Unsqueeze, [x, b.ints(axes)]);
+}
+
+/** Flatten to two axes, split before `axis`. */
+export const Flatten: Op = {
+  type: "Flatten",
+  attributes: { axis: "int" },
+  infer(inputs, attributes) {
+    const x = required("Flatten", inputs, 0);
+    const given = (attributes.axis as number | undefined) ?? 1;
+    const axis = given === x.shape.length ? given : normaliseAxis(given, x.shape.length, "Flatten");
+    const collapse = (dims: Shape): Dim =>
+      dims.length === 1
+        ? dims[0]!
+        : (dims.find((dim) => typeof dim === "string") ?? sizeOf(dims as number[]));
+    return [{ dtype: x.dtype, shape: [collapse(x.shape.slice(0, axis)), collapse(x.shape.slice(axis))] }];
+  },
+  vjp: (b, { inputs: [x] }, [cotangent]) => [reshape(b, cotangent!, x!)],
+};

@@ -1,0 +1,250 @@
+import { emptyData, ShapeError, type Tensor, type TensorData } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import {
+  type Attributes,
+  commonDType,
+  type Dim,
+  normaliseAxis,
+  type Op,
+  showType,
+  staticShape,
+  type Value,
+} from "../graph/graph.js";
+import { constantInts, type Operand, operand, required } from "./operand.js";
+import { shapeOf } from "./reshape.js";
+
+// Operators that cut tensors apart and put them together; each transpose is another one of the file.
+
+/** Copies a block between two tensors seen as [outer, axis, inner]. */
+function copyAlong(
+  from: Tensor,
+  fromAt: (i: number) => number,
+  count: number,
+  axis: number,
+  to: TensorData,
+  toLength: number,
+  toAt: (i: number) => number,
+): void {
+  const inner = from.shape.slice(axis + 1).reduce((p, d) => p * d, 1);
+  const outer = from.shape.slice(0, axis).reduce((p, d) => p * d, 1);
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < count; i++) {
+      const source = (o * from.shape[axis]! + fromAt(i)) * inner;
+      const target = (o * toLength + toAt(i)) * inner;
+      for (let k = 0; k < inner; k++) to[target + k] = from.data[source + k]!;
+    }
+  }
+}
+
+/** Concat along an axis. Its transpose is Split. */
+export const Concat: Op = {
+  type: "Concat",
+  attributes: { axis: "int" },
+  infer(inputs, attributes) {
+    const first = required("Concat", inputs, 0);
+    const axis = normaliseAxis(attributes.axis as number, first.shape.length, "Concat");
+    for (const value of inputs) {
+      const fits = value!.shape.length === first.shape.length;
+      if (!fits || value!.shape.some((dim, i) => i !== axis && dim !== first.shape[i])) {
+        throw new ShapeError(
+          `Concat along axis ${axis}: ${inputs.map((v) => showType(v!)).join(" and ")} differ in another axis.`,
+        );
+      }
+    }
+    const dims = inputs.map((value) => value!.shape[axis]!);
+    const dim =
+      dims.length === 1 ? dims[0]! : inputs.reduce((sum, v) => sum + staticAxis("Concat", v!, axis), 0);
+    return [
+      { dtype: commonDType("Concat", inputs), shape: first.shape.map((d, i) => (i === axis ? dim : d)) },
+    ];
+  },
+  fold(inputs, attributes) {
+    const first = inputs[0]!;
+    const axis = normaliseAxis(attributes.axis as number, first.shape.length, "Concat");
+    const shape = [...first.shape];
+    shape[axis] = inputs.reduce((sum, t) => sum + t!.shape[axis]!, 0);
+    const data = emptyData(
+      first.dtype,
+      shape.reduce((p, d) => p * d, 1),
+    ) as TensorData;
+    let at = 0;
+    for (const t of inputs) {
+      const start = at;
+      copyAlong(
+        t!,
+        (i) => i,
+        t!.shape[axis]!,
+        axis,
+        data,
+        shape[axis]!,
+        (i) => start + i,
+      );
+      at += t!.shape[axis]!;
+    }
+    return [{ dtype: first.dtype, shape, data } as Tensor];
+  },
+  simplify: (_, inputs) => (inputs.length === 1 ? [inputs[0]!] : null),
+  vjp(b, { inputs, attributes }, [cotangent]) {
+    const axis = normaliseAxis(attributes.axis as number, inputs[0]!.shape.length, "Concat");
+    return split(
+      b,
+      cotangent!,
+      axis,
+      inputs.map((value) => staticAxis("Concat", value!, axis)),
+    );
+  },
+};
+
+function staticAxis(op: string, value: Value, axis: number): number {
+  const dim = value.shape[axis]!;
+  if (typeof dim === "number") return dim;
+  staticShape(value, `${op} along axis ${axis}`);
+  return Number.NaN;
+}
+
+export function concat(b: Builder, values: readonly Value[], axis: number): Value {
+  return b.apply(Concat, values, { axis: normaliseAxis(axis, values[0]!.shape.length, "Concat") });
+}
+
+/** Split along an axis into given sizes, or into `num_outputs` equal parts (the last may be smaller). */
+export const Split: Op = {
+  type: "Split",
+  attributes: { axis: "int", num_outputs: "int" },
+  infer(inputs, attributes) {
+    const x = required("Split", inputs, 0);
+    const { axis, sizes } = splitSizes(x, constantInts("Split", "the sizes", inputs[1]), attributes);
+    return sizes.map((size) => ({ dtype: x.dtype, shape: x.shape.map((d, i) => (i === axis ? size : d)) }));
+  },
+  fold([x, given], attributes) {
+    const list = given ? Array.from(given.data as BigInt64Array, Number) : null;
+    const { axis, sizes } = splitSizes(x!, list, attributes);
+    let at = 0;
+    return sizes.map((size) => {
+      const shape = x!.shape.map((d, i) => (i === axis ? size : d));
+      const data = emptyData(
+        x!.dtype,
+        shape.reduce((p, d) => p * d, 1),
+      ) as TensorData;
+      const start = at;
+      copyAlong(
+        x!,
+        (i) => start + i,
+        size,
+        axis,
+        data,
+        size,
+        (i) => i,
+      );
+      at += size;
+      return { dtype: x!.dtype, shape, data } as Tensor;
+    });
+  },
+  simplify: (_, [x, given], attributes) =>
+    splitSizes(x!, constantInts("Split", "the sizes", given), attributes).sizes.length === 1 ? [x!] : null,
+  vjp(b, { inputs: [x], outputs, attributes }, cotangents) {
+    const axis = normaliseAxis((attributes.axis as number | undefined) ?? 0, x!.shape.length, "Split");
+    const parts = outputs.map((output, i) => cotangents[i] ?? zerosLike(b, output));
+    return [concat(b, parts, axis), null];
+  },
+};
+
+function splitSizes(
+  x: { readonly shape: readonly Dim[] },
+  given: readonly number[] | null,
+  attributes: Attributes,
+): { axis: number; sizes: readonly number[] } {
+  const axis = normaliseAxis((attributes.axis as number | undefined) ?? 0, x.shape.length, "Split");
+  const dim = x.shape[axis]!;
+  if (typeof dim === "string")
+    throw new ShapeError(`Split: axis ${axis} has the symbolic dimension "${dim}".`);
+  if (given !== null) {
+    if (given.reduce((sum, size) => sum + size, 0) === dim && given.every((size) => size >= 0)) {
+      return { axis, sizes: given };
+    }
+    throw new ShapeError(`Split: the sizes ${given.join(", ")} do not add up to ${dim}.`);
+  }
+  const count = (attributes.num_outputs as number | undefined) ?? 0;
+  if (count < 1) throw new ShapeError("Split needs the sizes of its parts, or num_outputs.");
+  const size = Math.ceil(dim / count);
+  return {
+    axis,
+    sizes: Array.from({ length: count }, (_, i) => Math.max(0, Math.min(size, dim - i * size))),
+  };
+}
+
+export function split(b: Builder, x: Value, axis: number, sizes: readonly number[]): Value[] {
+  return [...b.emit(Split, [x, b.ints(sizes)], { axis: normaliseAxis(axis, x.shape.length, "Split") })];
+}
+
+/** ConstantOfShape: one value repeated; the shape is constant, or that of another value. */
+export const ConstantOfShape: Op = {
+  type: "ConstantOfShape",
+  attributes: { value: "tensor" },
+  infer(inputs, attributes) {
+    const target = required("ConstantOfShape", inputs, 0);
+    const value = attributes.value as Tensor | undefined;
+    const source = target.node?.op.type === "Shape" ? target.node.inputs[0]! : null;
+    const shape = source?.shape ?? constantInts("ConstantOfShape", "the shape", target)!;
+    return [{ dtype: value?.dtype ?? "float32", shape }];
+  },
+  fold([shape], attributes) {
+    const value = attributes.value as Tensor | undefined;
+    const dims = Array.from(shape!.data as BigInt64Array, Number);
+    const data = emptyData(
+      value?.dtype ?? "float32",
+      dims.reduce((p, d) => p * d, 1),
+    ) as TensorData;
+    if (value !== undefined) data.fill(value.data[0]! as never);
+    return [{ dtype: value?.dtype ?? "float32", shape: dims, data } as Tensor];
+  },
+  vjp: () => [null],
+};
+
+/** Zeros of the type of another value. */
+export function zerosLike(b: Builder, like: Value): Value {
+  const zero = { dtype: like.dtype, shape: [1], data: emptyData(like.dtype, 1) } as Tensor;
+  const shape = like.shape.every((dim) => typeof dim === "number") ? b.ints(like.shape as number[]) : null;
+  return b.apply(ConstantOfShape, [shape ?? shapeOf(b, like)], { value: zero });
+}
+
+/** Gather along an axis, with indices of any shape; negative ones count from the end. */
+export const Gather: Op = {
+  type: "Gather",
+  attributes: { axis: "int" },
+  infer(inputs, attributes) {
+    const x = required("Gather", inputs, 0);
+    const indices = required("Gather", inputs, 1);
+    const axis = normaliseAxis((attributes.axis as number | undefined) ?? 0, x.shape.length, "Gather");
+    return [
+      { dtype: x.dtype, shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)] },
+    ];
+  },
+  fold([x, indices], attributes) {
+    const axis = normaliseAxis((attributes.axis as number | undefined) ?? 0, x!.shape.length, "Gather");
+    const at = Array.from(indices!.data as ArrayLike<number | bigint>, Number);
+    const shape = [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)];
+    const data = emptyData(
+      x!.dtype,
+      shape.reduce((p, d) => p * d, 1),
+    ) as TensorData;
+    const dim = x!.shape[axis]!;
+    if (at.some((i) => i < -dim || i >= dim)) {
+      throw new ShapeError(`Gather: an index is outside axis ${axis} of length ${dim}.`);
+    }
+    copyAlong(
+      x!,
+      (i) => (at[i]! + dim) % dim,
+      at.length,
+      axis,
+      data,
+      at.length,
+      (i) => i,
+    );
+    return [{ dtype: x!.dtype, shape, data } as Tensor];
+  },
+};
+
+/** x[index] along an axis; a scalar index drops the axis. */
+export function gather(b: Builder, x: Value, index: Operand, axis = 0): Value {
+  return b.apply(Gather, [x, operand(b, index, "int64")], { axis });
+}

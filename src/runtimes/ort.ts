@@ -1,0 +1,134 @@
+import type * as Ort from "onnxruntime-common";
+import type { DType, Tensor, TensorData } from "../core/tensor.js";
+import { encode } from "../graph/encode.js";
+import { countNodes, type Graph, type Node, type ValueType } from "../graph/graph.js";
+import { decompose } from "../graph/passes.js";
+import { checkInputs } from "../runtime/inputs.js";
+import {
+  CompileError,
+  type CompileOptions,
+  type DeviceTensor,
+  type DeviceTensors,
+  type Executable,
+  RunError,
+  type Runtime,
+} from "../runtime/runtime.js";
+
+/** What onnxruntime-node and onnxruntime-web have in common. */
+export type OrtModule = Pick<typeof Ort, "InferenceSession" | "Tensor" | "env">;
+
+/** Operators without a float64 kernel on ONNX Runtime's CPU provider (1.30), native and WebAssembly alike. */
+const float32Only: ReadonlySet<string> = new Set([
+  "Softplus",
+  "Softsign",
+  "Elu",
+  "Selu",
+  "Celu",
+  "ThresholdedRelu",
+  "LeakyRelu",
+  "HardSigmoid",
+  "HardSwish",
+  "Mish",
+  "Gelu",
+  "Erf",
+  "Tan",
+  "Sinh",
+  "Cosh",
+  "Asin",
+  "Acos",
+  "Atan",
+]);
+
+function isNative({ op, inputs }: Node): boolean {
+  return !(float32Only.has(op.type) && inputs.some((value) => value?.dtype === "float64"));
+}
+
+/** The tensor of the runtime behind a device tensor. */
+interface OrtDeviceTensor extends DeviceTensor {
+  readonly ort: Ort.Tensor;
+}
+
+function ofHost(ort: OrtModule, value: Tensor): OrtDeviceTensor {
+  return {
+    dtype: value.dtype,
+    shape: value.shape,
+    ort: new ort.Tensor(value.dtype as "float32", value.data as Float32Array, value.shape),
+  };
+}
+
+function ofOrt(value: Ort.Tensor): OrtDeviceTensor {
+  return { dtype: value.type as DType, shape: value.dims, ort: value };
+}
+
+/** A runtime on one of ONNX Runtime's CPU providers. */
+export function ortRuntime(
+  name: string,
+  version: string,
+  ort: OrtModule,
+  session: Ort.InferenceSession.SessionOptions,
+): Runtime {
+  return {
+    name,
+    version,
+    compile: (graph, options) => compile(ort, name, graph, session, options),
+    upload: (value) => ofHost(ort, value),
+    async download(value) {
+      const data = (await (value as OrtDeviceTensor).ort.getData()) as TensorData;
+      return { dtype: value.dtype, shape: value.shape, data } as Tensor;
+    },
+    dispose: (value) => (value as OrtDeviceTensor).ort.dispose(),
+  };
+}
+
+async function compile(
+  ort: OrtModule,
+  runtime: string,
+  graph: Graph,
+  session: Ort.InferenceSession.SessionOptions,
+  options: CompileOptions = {},
+): Promise<Executable> {
+  const native = decompose(graph, isNative);
+  const bytes = encode(native);
+  const threads = options.threads ?? 1;
+  let executable: Ort.InferenceSession;
+  try {
+    executable = await ort.InferenceSession.create(bytes, {
+      logSeverityLevel: 3,
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      ...session,
+    });
+  } catch (cause) {
+    throw new CompileError(
+      `${runtime} cannot run the graph "${graph.name}" (${countNodes(native)} nodes): ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+  const inputs = typesOf(graph.inputs.map((value) => [value.name!, value]));
+  const outputs = typesOf(graph.outputs.map(({ name, value }) => [name, value]));
+  return {
+    inputs,
+    outputs,
+    async run(feeds) {
+      checkInputs(inputs, feeds);
+      const given: Record<string, Ort.Tensor> = {};
+      for (const name in feeds) given[name] = (feeds[name] as OrtDeviceTensor).ort;
+      let results: Ort.InferenceSession.ReturnType;
+      try {
+        results = await executable.run(given);
+      } catch (cause) {
+        throw new RunError(`${runtime} failed while running "${graph.name}": ${(cause as Error).message}`, {
+          cause,
+        });
+      }
+      const tensors: Record<string, DeviceTensor> = {};
+      for (const name in results) tensors[name] = ofOrt(results[name]!);
+      return tensors as DeviceTensors;
+    },
+    release: () => executable.release(),
+  };
+}
+
+function typesOf(entries: readonly (readonly [string, ValueType])[]): Record<string, ValueType> {
+  return Object.fromEntries(entries.map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
+}
