@@ -52,8 +52,9 @@ export const Concat: Op = {
       }
     }
     const dims = inputs.map((value) => value!.shape[axis]!);
-    const dim =
-      dims.length === 1 ? dims[0]! : inputs.reduce((sum, v) => sum + staticAxis("Concat", v!, axis), 0);
+    const dim: Dim = dims.every((d) => typeof d === "number")
+      ? dims.reduce((sum, d) => sum + d, 0)
+      : dims.filter((d) => d !== 0).join("+");
     return [
       { dtype: commonDType("Concat", inputs), shape: first.shape.map((d, i) => (i === axis ? dim : d)) },
     ];
