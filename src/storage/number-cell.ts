@@ -1,0 +1,35 @@
+/** What a cell of a table may hold: a number, nothing, or a reason why it is neither. */
+export type Cell =
+  | { readonly kind: "number"; readonly value: number }
+  | { readonly kind: "missing" }
+  | { readonly kind: "wrong"; readonly reason: string };
+
+const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const missing = /^(?:|na|nan|null)$/i;
+const infinite = /^[+-]?inf(?:inity)?$/i;
+const decimalComma = /^[+-]?\d*,\d+(?:e[+-]?\d+)?$/i;
+
+/** A decimal number, or one of the usual signs for "not observed" (empty, NA, NaN, null). Nothing is guessed. */
+export function readCell(text: string): Cell {
+  const trimmed = text.trim();
+  if (missing.test(trimmed)) return { kind: "missing" };
+  if (decimal.test(trimmed)) {
+    const value = Number(trimmed);
+    if (Number.isFinite(value)) return { kind: "number", value };
+    return { kind: "wrong", reason: `${trimmed} is beyond what float64 can hold; rescale the column` };
+  }
+  const shown = JSON.stringify(trimmed.length > 40 ? `${trimmed.slice(0, 40)}…` : trimmed);
+  if (infinite.test(trimmed)) {
+    return {
+      kind: "wrong",
+      reason: `${shown} is not finite; correct it, or leave the cell empty if nothing was observed`,
+    };
+  }
+  if (decimalComma.test(trimmed)) {
+    return { kind: "wrong", reason: `${shown} has a decimal comma; write numbers with a decimal point` };
+  }
+  return {
+    kind: "wrong",
+    reason: `${shown} is not a number; correct it, or leave the cell empty if nothing was observed`,
+  };
+}
