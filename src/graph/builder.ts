@@ -201,14 +201,19 @@ function keyOf(op: Op, inputs: readonly (Value | null)[], attributes: Attributes
 }
 
 /** Equal keys mean the same bits (so 0 and −0 differ). Large constants are not compared, only told apart. */
-function constantKey({ dtype, shape, data }: Tensor): string | symbol {
-  if (data.byteLength > 4096) return Symbol();
-  return `${dtype}[${shape}]${String.fromCharCode(...new Uint8Array(data.buffer, data.byteOffset, data.byteLength))}`;
+function constantKey(value: Tensor): string | symbol {
+  if (value.data.byteLength > 4096) return Symbol();
+  return `${value.dtype}[${value.shape}]${bytesKey(value)}`;
+}
+
+function bytesKey({ data }: Tensor): string {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
 function showAttribute(attribute: Attribute): string {
   if (isGraph(attribute)) throw new GraphError("Nodes with subgraphs have no key.");
-  if (isTensor(attribute)) return `${attribute.dtype}[${attribute.shape}]${attribute.data}`;
+  if (isTensor(attribute)) return `${attribute.dtype}[${attribute.shape}]${bytesKey(attribute)}`;
   if (typeof attribute === "number") return Object.is(attribute, -0) ? "-0" : String(attribute);
   return JSON.stringify(attribute);
 }

@@ -1,5 +1,13 @@
 import { Builder } from "./builder.js";
-import { type Attributes, type Graph, isGraph, type Node, nodesOf, type Value } from "./graph.js";
+import {
+  type Attributes,
+  type Graph,
+  isGraph,
+  type Node,
+  nodesOf,
+  subgraphsOf,
+  type Value,
+} from "./graph.js";
 
 /** Emits what takes the place of a node, or returns `null` to keep it. */
 export type Rewrite = (b: Builder, node: Node, inputs: readonly (Value | null)[]) => readonly Value[] | null;
@@ -54,9 +62,19 @@ function copyBodies(b: Builder, node: Node, images: Map<Value, Value>, rewrite: 
   );
 }
 
-/** Replaces operators that a runtime has no kernel for by their decompositions, until all that is left is native. */
+/**
+ * Replaces operators that a runtime has no kernel for by their decompositions, and what those emit likewise, until all
+ * that is left is native (or has no decomposition).
+ */
 export function decompose(graph: Graph, isNative: (node: Node) => boolean): Graph {
+  const isDue = (node: Node): boolean => node.op.decompose !== undefined && !isNative(node);
   const rewrite: Rewrite = (b, node, inputs) =>
-    node.op.decompose === undefined || isNative(node) ? null : node.op.decompose(b, inputs, node.attributes);
-  return rebuild(graph, rewrite);
+    isDue(node) ? node.op.decompose!(b, inputs, node.attributes) : null;
+  const hasDue = (part: Graph): boolean =>
+    nodesOf(part).some((node) => isDue(node) || subgraphsOf(node.attributes).some(hasDue));
+  let result = graph;
+  // a decomposition may need that of another operator; deeper than a few means that one emits itself
+  for (let depth = 0; depth < 8 && (depth === 0 || hasDue(result)); depth++)
+    result = rebuild(result, rewrite);
+  return result;
 }

@@ -1,10 +1,13 @@
-import { type DType, emptyData, isBigInt, type Tensor, type TensorData } from "../core/tensor.js";
+import { type DType, emptyData, isBigInt, isFloat, type Tensor, type TensorData } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { broadcastShapes, commonDType, type Op, type Value } from "../graph/graph.js";
+import { broadcastShapes, commonDType, GraphError, type Op, type Value } from "../graph/graph.js";
 import { broadcastIndex, sumTo } from "./broadcast.js";
 import { type Operand, operands, required } from "./operand.js";
 
-/** Evaluates an elementwise function of two tensors on the host, with broadcasting. */
+/**
+ * Evaluates an elementwise function of two tensors on the host, with broadcasting. Integers go through `exact`, so
+ * that they wrap around as machine integers do.
+ */
 export function foldBinary<D extends DType>(
   x: Tensor,
   y: Tensor,
@@ -16,18 +19,19 @@ export function foldBinary<D extends DType>(
   const ix = broadcastIndex(x.shape, shape);
   const iy = broadcastIndex(y.shape, shape);
   const data = emptyData(dtype, ix.length) as TensorData;
+  const integers = exact !== undefined && !isFloat(x.dtype) && x.dtype !== "bool";
   for (let i = 0; i < ix.length; i++) {
     const a = x.data[ix[i]!]!;
     const c = y.data[iy[i]!]!;
-    if (typeof a === "bigint" && exact !== undefined) {
-      const result = exact(a, c as bigint);
-      data[i] = typeof result === "bigint" ? result : Number(result);
-    } else {
-      const result = Number(f(Number(a), Number(c)));
-      data[i] = isBigInt(dtype) ? BigInt(result) : result;
-    }
+    const result = integers ? exact(BigInt(a), BigInt(c)) : f(Number(a), Number(c));
+    data[i] = isBigInt(dtype) ? BigInt(result) : narrow(result);
   }
   return { dtype, shape, data: data as Tensor<D>["data"] };
+}
+
+/** A number whose low 32 bits are those of the integer. */
+function narrow(value: number | bigint | boolean): number {
+  return typeof value === "bigint" ? Number(BigInt.asIntN(32, value)) : Number(value);
 }
 
 /** The derivative of z = f(x, y) with respect to each operand, times the cotangent, before broadcasting is undone. */
@@ -40,7 +44,7 @@ type BinaryRule = (
 ) => readonly [Value | null, Value | null];
 
 /** An elementwise operator of two operands. */
-function binary(
+export function binary(
   type: string,
   f: (x: number, y: number) => number,
   exact: ((x: bigint, y: bigint) => bigint) | undefined,
@@ -69,6 +73,13 @@ export const Add: Op = binary(
   (x, y) => x + y,
   (x, y) => x + y,
   (_, g) => [g, g],
+  {
+    // x + (−0) is x for every x; x + 0 is not: it turns −0 into 0
+    simplify(_, [x, y]) {
+      if (isScalar(x!, -0)) return [y!];
+      return isScalar(y!, -0) ? [x!] : null;
+    },
+  },
 );
 
 /** z = x − y:  x̄ = z̄, ȳ = −z̄ */
@@ -77,6 +88,7 @@ export const Sub: Op = binary(
   (x, y) => x - y,
   (x, y) => x - y,
   (b, g) => [g, neg(b, g)],
+  { simplify: (_, [x, y]) => (isScalar(y!, 0) ? [x!] : null) },
 );
 
 /** z = x y:  x̄ = z̄ y, ȳ = z̄ x */
@@ -87,9 +99,8 @@ export const Mul: Op = binary(
   (b, g, x, y) => [mul(b, g, y), mul(b, g, x)],
   {
     simplify(_, [x, y]) {
-      // 1 · x is x, where no broadcasting hides in it
-      if (isOne(x!) && x!.shape.length === 0) return [y!];
-      return isOne(y!) && y!.shape.length === 0 ? [x!] : null;
+      if (isScalar(x!, 1)) return [y!];
+      return isScalar(y!, 1) ? [x!] : null;
     },
   },
 );
@@ -98,15 +109,22 @@ export const Mul: Op = binary(
 export const Div: Op = binary(
   "Div",
   (x, y) => x / y,
-  (x, y) => x / y,
+  (x, y) => {
+    if (y === 0n) throw new GraphError("Div: a constant integer is divided by zero.");
+    return x / y;
+  },
   (b, g, _x, y, z) => {
     const dx = div(b, g, y);
     return [dx, neg(b, mul(b, dx, z))];
   },
+  { simplify: (_, [x, y]) => (isScalar(y!, 1) ? [x!] : null) },
 );
 
-function isOne(value: Value): boolean {
-  return value.constant !== null && value.constant.data.length === 1 && Number(value.constant.data[0]) === 1;
+/** Whether a value is a constant without axes (so that no broadcasting hides in it) and equal to `number`. */
+export function isScalar(value: Value, number: number): boolean {
+  if (value.constant === null || value.shape.length > 0) return false;
+  const element = value.constant.data[0]!;
+  return typeof element === "bigint" ? element === BigInt(number) : Object.is(element, number);
 }
 
 /** Negation:  x̄ = −z̄ */

@@ -1,4 +1,13 @@
-import { emptyData, isBigInt, type Tensor, type TensorData, tensor } from "../core/tensor.js";
+import {
+  DTypeError,
+  emptyData,
+  isFloat,
+  numbers,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+  tensor,
+} from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import {
   type Attributes,
@@ -8,9 +17,10 @@ import {
   type Op,
   type Shape,
   sameShape,
-  staticShape,
+  showType,
   type Value,
 } from "../graph/graph.js";
+import { dimsOf } from "./dims.js";
 import { constantInts, required } from "./operand.js";
 import { reshape, shapeOf } from "./reshape.js";
 
@@ -58,11 +68,9 @@ export const Expand: Op = {
   vjp: (b, { inputs: [x] }, [cotangent]) => [sumTo(b, cotangent!, x!), null],
 };
 
-/** The shape that an Expand or a Reshape is told: a constant, or the `Shape` of another value. */
+/** The shape that an Expand is told: a constant, or computed from shapes. */
 function targetShape(value: Value): Shape {
-  const source = value.node;
-  if (source !== null && source.op.type === "Shape") return source.inputs[0]!.shape;
-  return constantInts("Expand", "the shape", value)!;
+  return dimsOf(value) ?? constantInts("Expand", "the shape", value)!;
 }
 
 export function expand(b: Builder, x: Value, shape: readonly number[]): Value {
@@ -94,57 +102,62 @@ export function reductionAxes(
   attributes: Attributes,
 ): number[] {
   const rank = required(op, inputs, 0).shape.length;
-  const axes = constantInts(op, "axes", inputs[1]) ?? [];
-  if (axes.length === 0)
-    return attributes.noop_with_empty_axes === 1 ? [] : Array.from({ length: rank }, (_, i) => i);
-  return axes.map((axis) => normaliseAxis(axis, rank, op));
+  return resolveAxes(op, rank, constantInts(op, "axes", inputs[1]) ?? [], attributes);
 }
 
-function reducedShape(shape: Shape, axes: readonly number[], keepdims: boolean): Dim[] {
+function resolveAxes(op: string, rank: number, given: readonly number[], attributes: Attributes): number[] {
+  if (given.length > 0) return given.map((axis) => normaliseAxis(axis, rank, op));
+  return attributes.noop_with_empty_axes === 1 ? [] : Array.from({ length: rank }, (_, i) => i);
+}
+
+export function reducedShape(shape: Shape, axes: readonly number[], keepdims: boolean): Dim[] {
   return shape.flatMap((dim, axis) => (axes.includes(axis) ? (keepdims ? [1] : []) : [dim]));
 }
 
-/** A reduction over axes: the record that ReduceSum, ReduceMean, ReduceMax … share. */
-export function reduction(
-  type: string,
-  combine: ((values: readonly number[]) => number) | null,
-  rules: Pick<Op, "vjp" | "decompose">,
-): Op {
+/** What there is to say about a reduction over axes. */
+export interface Reduction {
+  /** the values of one group, in order, to one */
+  readonly combine: (values: readonly number[]) => number;
+  /** the same of integers */
+  readonly exact?: (values: readonly bigint[]) => bigint;
+  /** whether the reduction of one value is that value */
+  readonly keepsOne: boolean;
+  /** x̄ from ȳ (g) and y, both with reduced axes kept as axes of size 1 */
+  readonly vjp: (b: Builder, g: Value, x: Value, y: Value, axes: readonly number[]) => Value;
+}
+
+/** The record that ReduceSum, ReduceMean, ReduceMax … share. */
+export function reduction(type: string, { combine, exact, keepsOne, vjp }: Reduction): Op {
   return {
     type,
     attributes: { keepdims: "int", noop_with_empty_axes: "int" },
     infer(inputs, attributes) {
       const x = required(type, inputs, 0);
+      if (!isFloat(x.dtype) && exact === undefined) {
+        throw new DTypeError(`${type} needs a float operand, but got ${showType(x)}. Cast it first.`);
+      }
       const axes = reductionAxes(type, inputs, attributes);
       return [{ dtype: x.dtype, shape: reducedShape(x.shape, axes, attributes.keepdims !== 0) }];
     },
-    ...(combine === null
-      ? {}
-      : {
-          fold([x, axes]: readonly (Tensor | null)[], attributes: Attributes) {
-            const rank = x!.shape.length;
-            const given =
-              axes === null || axes === undefined ? [] : Array.from(axes.data as BigInt64Array, Number);
-            const over =
-              given.length > 0
-                ? given.map((axis) => normaliseAxis(axis, rank, type))
-                : attributes.noop_with_empty_axes === 1
-                  ? []
-                  : x!.shape.map((_, axis) => axis);
-            const kept = reducedShape(x!.shape, over, true) as number[];
-            const index = broadcastIndex(kept, x!.shape);
-            const groups: number[][] = Array.from({ length: kept.reduce((p, d) => p * d, 1) }, () => []);
-            for (let i = 0; i < index.length; i++) groups[index[i]!]!.push(Number(x!.data[i]!));
-            const values = groups.map(combine).map((value) => (isBigInt(x!.dtype) ? BigInt(value) : value));
-            const shape = reducedShape(x!.shape, over, attributes.keepdims !== 0) as number[];
-            return [tensor(x!.dtype, shape, values)];
-          },
-        }),
+    fold([x, given], attributes) {
+      const axes = resolveAxes(type, x!.shape.length, given ? numbers(given) : [], attributes);
+      const kept = reducedShape(x!.shape, axes, true) as number[];
+      const group = broadcastIndex(kept, x!.shape);
+      const groups: (number | bigint)[][] = Array.from({ length: sizeOf(kept) }, () => []);
+      for (let i = 0; i < group.length; i++) groups[group[i]!]!.push(x!.data[i]!);
+      const results = groups.map((values) =>
+        isFloat(x!.dtype) ? combine(values as number[]) : exact!(values.map(BigInt)),
+      );
+      const shape = reducedShape(x!.shape, axes, attributes.keepdims !== 0) as number[];
+      return [tensor(x!.dtype, shape, results)];
+    },
     simplify: (_, inputs, attributes) =>
-      reductionAxes(type, inputs, attributes).length === 0 && type !== "ReduceSumSquare"
-        ? [inputs[0]!]
-        : null,
-    ...rules,
+      keepsOne && reductionAxes(type, inputs, attributes).length === 0 ? [inputs[0]!] : null,
+    vjp(b, { inputs, outputs: [y], attributes }, [g]) {
+      const x = inputs[0]!;
+      const axes = reductionAxes(type, inputs, attributes);
+      return [vjp(b, restoreAxes(b, g!, x, axes), x, restoreAxes(b, y!, x, axes), axes), null];
+    },
   };
 }
 
@@ -160,17 +173,12 @@ export function restoreAxes(b: Builder, cotangent: Value, x: Value, axes: readon
 }
 
 /** ReduceSum. Its transpose is Expand. */
-export const ReduceSum: Op = reduction(
-  "ReduceSum",
-  (values) => values.reduce((sum, value) => sum + value, 0),
-  {
-    vjp(b, { inputs, attributes }, [cotangent]) {
-      const x = inputs[0]!;
-      const axes = reductionAxes("ReduceSum", inputs, attributes);
-      return [expandTo(b, restoreAxes(b, cotangent!, x, axes), x), null];
-    },
-  },
-);
+export const ReduceSum: Op = reduction("ReduceSum", {
+  combine: (values) => values.reduce((sum, value) => sum + value, 0),
+  exact: (values) => values.reduce((sum, value) => sum + value, 0n),
+  keepsOne: true,
+  vjp: (b, g, x) => expandTo(b, g, x),
+});
 
 /** Sum over axes (all of them unless given). */
 export function reduceSum(
@@ -181,9 +189,4 @@ export function reduceSum(
 ): Value {
   if (axes !== null && axes.length === 0) return x;
   return b.apply(ReduceSum, axes === null ? [x] : [x, b.ints(axes)], { keepdims: keepdims ? 1 : 0 });
-}
-
-/** Number of elements over the given axes, for means. */
-export function countOver(x: Value, axes: readonly number[]): number {
-  return axes.reduce((count, axis) => count * (staticShape(x, "A mean")[axis] as number), 1);
 }

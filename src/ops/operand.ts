@@ -1,6 +1,6 @@
 import type { DType } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { GraphError, type Value } from "../graph/graph.js";
+import { type Attributes, GraphError, type Value } from "../graph/graph.js";
 
 /** What an emitting function takes: a value, or a number that becomes a scalar of the other operand's dtype. */
 export type Operand = Value | number;
@@ -39,4 +39,14 @@ export function constantInts(
     );
   }
   return Array.from(value.constant.data as ArrayLike<number | bigint>, Number);
+}
+
+/** A float attribute as ONNX keeps it, rounded to float32: the same number in a graph and in its file. */
+export function floatOf(attributes: Attributes, name: string, otherwise: number): number {
+  return Math.fround((attributes[name] as number | undefined) ?? otherwise);
+}
+
+/** An integer attribute. */
+export function intOf(attributes: Attributes, name: string, otherwise: number): number {
+  return (attributes[name] as number | undefined) ?? otherwise;
 }

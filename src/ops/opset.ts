@@ -1,15 +1,71 @@
 import type { Op } from "../graph/graph.js";
+import {
+  Celu,
+  Elu,
+  HardSigmoid,
+  HardSwish,
+  LeakyRelu,
+  Mish,
+  PRelu,
+  Relu,
+  Selu,
+  Sigmoid,
+  Softplus,
+  Softsign,
+  ThresholdedRelu,
+} from "./activation.js";
 import { Add, Div, Mul, Neg, Sub } from "./arithmetic.js";
 import { Expand, ReduceSum } from "./broadcast.js";
 import { Loop } from "./control.js";
+import { Abs, Ceil, Exp, Floor, Log, Reciprocal, Round, Sign, Sqrt } from "./elementwise.js";
+import { Erf, Gelu } from "./erf.js";
+import { Clip, Max, Mean, Min, Sum } from "./extrema.js";
 import { Gemm, MatMul } from "./linalg.js";
+import {
+  And,
+  Equal,
+  Greater,
+  GreaterOrEqual,
+  IsInf,
+  IsNaN,
+  Less,
+  LessOrEqual,
+  Not,
+  Or,
+  Where,
+  Xor,
+} from "./logic.js";
+import { LogSoftmax, Softmax } from "./normalise.js";
+import { Mod, Pow } from "./power.js";
+import {
+  ArgMax,
+  ArgMin,
+  ReduceL1,
+  ReduceL2,
+  ReduceLogSum,
+  ReduceLogSumExp,
+  ReduceMax,
+  ReduceMean,
+  ReduceMin,
+  ReduceProd,
+  ReduceSumSquare,
+} from "./reduce.js";
 import { Cast, Flatten, Identity, Reshape, ShapeOp, Squeeze, Transpose, Unsqueeze } from "./reshape.js";
 import { Concat, ConstantOfShape, Gather, Split } from "./slicing.js";
+import { Acos, Acosh, Asin, Asinh, Atan, Atanh, Cos, Cosh, Sin, Sinh, Tan, Tanh } from "./trigonometry.js";
 
 /** Every operator that revort knows. Needed where operators come as names: reading files, and tests over all. */
 export const operators: readonly Op[] = [
-  ...[Add, Sub, Mul, Div, Neg],
-  ...[Expand, ReduceSum],
+  ...[Add, Sub, Mul, Div, Neg, Pow, Mod],
+  ...[Exp, Log, Sqrt, Reciprocal, Abs, Sign, Floor, Ceil, Round],
+  ...[Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh],
+  ...[Sigmoid, Relu, LeakyRelu, ThresholdedRelu, PRelu, Elu, Selu, Celu],
+  ...[Softplus, Softsign, HardSigmoid, HardSwish, Mish, Erf, Gelu],
+  ...[Max, Min, Sum, Mean, Clip],
+  ...[Equal, Less, LessOrEqual, Greater, GreaterOrEqual, And, Or, Xor, Not, IsNaN, IsInf, Where],
+  ...[Expand, ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL1, ReduceL2],
+  ...[ReduceSumSquare, ReduceLogSum, ReduceLogSumExp, ArgMax, ArgMin],
+  ...[Softmax, LogSoftmax],
   ...[MatMul, Gemm],
   ...[Identity, Cast, ShapeOp, Reshape, Transpose, Squeeze, Unsqueeze, Flatten],
   ...[Concat, Split, Gather, ConstantOfShape],

@@ -19,6 +19,7 @@ import {
   type Value,
 } from "../graph/graph.js";
 import { dtypeOfNumber, onnxTypeNumber } from "../graph/types.js";
+import { dimsOf } from "./dims.js";
 import { constantInts, required } from "./operand.js";
 
 // Operators that rearrange elements without changing one.
@@ -97,6 +98,12 @@ export const Reshape: Op = {
     const x = required("Reshape", inputs, 0);
     const to = reshapedShape(x, required("Reshape", inputs, 1), attributes.allowzero === 1);
     if (sameShape(x.shape, to)) return [x];
+    if (required("Reshape", inputs, 1).constant === null) {
+      // one symbolic dimension can as well be inferred: that spares the nodes that compute the shape
+      const target = to.map((dim) => (typeof dim === "string" ? -1 : dim));
+      const isInferable = target.filter((dim) => dim === -1).length === 1 && target.every((dim) => dim !== 0);
+      if (isInferable) return [reshape(b, x, target)];
+    }
     const inner = x.node?.op.type === "Reshape" ? x.node.inputs[0]! : null;
     return inner !== null && to.every((dim) => typeof dim === "number")
       ? [reshape(b, inner, to as number[])]
@@ -106,14 +113,11 @@ export const Reshape: Op = {
 };
 
 function reshapedShape(x: Value, target: Value, allowZero: boolean): Dim[] {
-  const source = target.node;
-  if (source !== null && source.op.type === "Shape" && Object.keys(source.attributes).length === 0) {
-    return [...source.inputs[0]!.shape];
-  }
-  return resolveShape(x.shape, constantInts("Reshape", "the shape", target)!, allowZero);
+  const dims = dimsOf(target) ?? constantInts("Reshape", "the shape", target)!;
+  return resolveShape(x.shape, dims, allowZero);
 }
 
-function resolveShape(from: Shape, target: readonly number[], allowZero: boolean): Dim[] {
+function resolveShape(from: Shape, target: Shape, allowZero: boolean): Dim[] {
   const to: Dim[] = target.map((dim, axis) => (dim === 0 && !allowZero ? (from[axis] ?? 0) : dim));
   const unknown = to.indexOf(-1);
   const rest = to.filter((_, axis) => axis !== unknown);
@@ -132,7 +136,7 @@ function resolveShape(from: Shape, target: readonly number[], allowZero: boolean
   return to;
 }
 
-function badReshape(from: Shape, target: readonly number[]): ShapeError {
+function badReshape(from: Shape, target: Shape): ShapeError {
   return new ShapeError(
     `Reshape: ${showShape(from)} cannot be read as ${showShape(target)}: the sizes differ.`,
   );

@@ -17,29 +17,18 @@ import {
 /** What onnxruntime-node and onnxruntime-web have in common. */
 export type OrtModule = Pick<typeof Ort, "InferenceSession" | "Tensor" | "env">;
 
-/** Operators without a float64 kernel on ONNX Runtime's CPU provider (1.30), native and WebAssembly alike. */
+/**
+ * Operators without a float64 kernel on ONNX Runtime's CPU provider (1.30), native and WebAssembly alike: each was
+ * tried. Gelu, HardSwish and Mish are functions of others of the list.
+ */
 const float32Only: ReadonlySet<string> = new Set([
-  "Softplus",
-  "Softsign",
-  "Elu",
-  "Selu",
-  "Celu",
-  "ThresholdedRelu",
-  "LeakyRelu",
-  "HardSigmoid",
-  "HardSwish",
-  "Mish",
-  "Gelu",
-  "Erf",
-  "Tan",
-  "Sinh",
-  "Cosh",
-  "Asin",
-  "Acos",
-  "Atan",
+  ...["Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Erf"],
+  ...["LeakyRelu", "ThresholdedRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign"],
+  ...["HardSigmoid", "HardSwish", "Mish", "Gelu", "Mean", "InstanceNormalization"],
 ]);
 
 function isNative({ op, inputs }: Node): boolean {
+  if (op.type === "Where") return inputs[1]!.dtype !== "bool";
   return !(float32Only.has(op.type) && inputs.some((value) => value?.dtype === "float64"));
 }
 

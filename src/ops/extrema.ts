@@ -1,0 +1,139 @@
+import { type Tensor, tensor } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import { broadcastShapes, commonDType, type Op, type Value } from "../graph/graph.js";
+import { add, binary, div, foldBinary } from "./arithmetic.js";
+import { sumTo } from "./broadcast.js";
+import { and, greater, greaterOrEqual, less, lessOrEqual, where } from "./logic.js";
+import { type Operand, operand, operands, required } from "./operand.js";
+
+// Operators of any number of operands, and Clip.
+
+/** Min and Max. Of equal operands the first takes the whole cotangent. More than two operands are nested pairs. */
+function extremum(
+  type: string,
+  f: (x: number, y: number) => number,
+  exact: (x: bigint, y: bigint) => bigint,
+  isFirst: typeof less,
+): Op {
+  const pair = binary(type, f, exact, (b, g, x, y) => {
+    const first = isFirst(b, x, y);
+    return [where(b, first, g, 0), where(b, first, 0, g)];
+  });
+  const record: Op = {
+    ...pair,
+    infer: variadicType(type),
+    fold: (inputs) => [inputs.reduce((x, y) => pair.fold!([x, y], {})[0]!)!],
+    simplify(b, inputs) {
+      const [first, ...rest] = inputs as readonly Value[];
+      if (rest.length === 0) return [first!];
+      return rest.length === 1 ? null : [rest.reduce((x, y) => b.apply(record, [x, y]), first!)];
+    },
+  };
+  return record;
+}
+
+/** Math.max of integers */
+export function larger(x: bigint, y: bigint): bigint {
+  if (x > y) return x;
+  return y;
+}
+
+/** Math.min of integers */
+export function smaller(x: bigint, y: bigint): bigint {
+  if (x < y) return x;
+  return y;
+}
+
+function variadicType(type: string): Op["infer"] {
+  return (inputs) => {
+    required(type, inputs, 0);
+    const shapes = inputs.map((_, i) => required(type, inputs, i).shape);
+    return [{ dtype: commonDType(type, inputs), shape: broadcastShapes(type, ...shapes) }];
+  };
+}
+
+export const Max: Op = extremum("Max", Math.max, larger, greaterOrEqual);
+export const Min: Op = extremum("Min", Math.min, smaller, lessOrEqual);
+
+/** The sum of any number of operands: each gets the cotangent. */
+export const Sum: Op = {
+  type: "Sum",
+  infer: variadicType("Sum"),
+  fold: (inputs) => [
+    inputs.reduce((x, y) =>
+      foldBinary(
+        x!,
+        y!,
+        x!.dtype,
+        (p, q) => p + q,
+        (p, q) => p + q,
+      ),
+    )!,
+  ],
+  simplify: (_, inputs) => (inputs.length === 1 ? [inputs[0]!] : null),
+  vjp: (b, { inputs }, [g]) => inputs.map((x) => sumTo(b, g!, x!)),
+  decompose: (b, inputs) => [(inputs as readonly Value[]).reduce((x, y) => add(b, x, y))],
+};
+
+/** The mean of n operands: each gets ȳ / n. */
+export const Mean: Op = {
+  type: "Mean",
+  infer: variadicType("Mean"),
+  fold: (inputs) => {
+    const total = Sum.fold!(inputs, {})[0] as Tensor;
+    const count = tensor(total.dtype, [], [inputs.length]);
+    return [foldBinary(total, count, total.dtype, (p, q) => p / q)];
+  },
+  simplify: (_, inputs) => (inputs.length === 1 ? [inputs[0]!] : null),
+  vjp: (b, { inputs }, [g]) => inputs.map((x) => sumTo(b, div(b, g!, inputs.length), x!)),
+  decompose: (b, inputs) => [div(b, b.apply(Sum, inputs), inputs.length)],
+};
+
+/**
+ * Clip: y = min(max(x, low), high).
+ *
+ *   x̄ = ȳ where low ≤ x ≤ high;  the bounds take what x is denied
+ */
+export const Clip: Op = {
+  type: "Clip",
+  infer(inputs) {
+    const x = required("Clip", inputs, 0);
+    commonDType("Clip", inputs);
+    return [x];
+  },
+  fold([x, low, high]) {
+    const [above] = low ? Max.fold!([x!, low], {}) : [x!];
+    return high ? Min.fold!([above!, high], {}) : [above!];
+  },
+  simplify: (_, [x, low, high]) => (!low && !high ? [x!] : null),
+  vjp(b, { inputs: [x, low, high] }, [cotangent]) {
+    const g = cotangent!;
+    const isAbove = low ? greaterOrEqual(b, x!, low) : null;
+    const isBelow = high ? lessOrEqual(b, x!, high) : null;
+    const isInside = isAbove && isBelow ? and(b, isAbove, isBelow) : (isAbove ?? isBelow!);
+    return [
+      where(b, isInside, g, 0),
+      low && low.constant === null ? sumTo(b, where(b, less(b, x!, low), g, 0), low) : null,
+      high && high.constant === null ? sumTo(b, where(b, greater(b, x!, high), g, 0), high) : null,
+    ];
+  },
+};
+
+export function maximum(b: Builder, x: Operand, y: Operand): Value {
+  return b.apply(Max, operands(b, x, y));
+}
+
+export function minimum(b: Builder, x: Operand, y: Operand): Value {
+  return b.apply(Min, operands(b, x, y));
+}
+
+/** The sum of several values of one type. */
+export function sum(b: Builder, values: readonly Value[]): Value {
+  return b.apply(Sum, values);
+}
+
+/** x between bounds, either of which may be left out (`null`). */
+export function clip(b: Builder, x: Value, low: Operand | null, high: Operand | null): Value {
+  const bound = (value: Operand | null) => (value === null ? null : operand(b, value, x.dtype));
+  return b.apply(Clip, [x, bound(low), bound(high)]);
+}

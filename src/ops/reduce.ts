@@ -1,0 +1,175 @@
+import { sizeOf } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import { normaliseAxis, type Op, type Value } from "../graph/graph.js";
+import { div, mul, sub } from "./arithmetic.js";
+import { broadcastIndex, expandTo, reducedShape, reduceSum, reduction } from "./broadcast.js";
+import { exp, sign } from "./elementwise.js";
+import { larger, smaller } from "./extrema.js";
+import { and, equal, where } from "./logic.js";
+import { intOf, required } from "./operand.js";
+import { cast, ShapeOp, squeeze } from "./reshape.js";
+
+// Reductions over axes. In the rules ȳ (g) and y keep the reduced axes with size 1, so that they broadcast to x.
+
+const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
+const total = (values: readonly bigint[]) => values.reduce((sum, value) => sum + value, 0n);
+
+/** ȳ / n each */
+export const ReduceMean: Op = reduction("ReduceMean", {
+  combine: (values) => sumOf(values) / values.length,
+  exact: (values) => total(values) / BigInt(values.length),
+  keepsOne: true,
+  vjp: (b, g, x, _y, axes) => expandTo(b, overCount(b, g, x, axes), x),
+});
+
+/** g divided by the number of elements of x over axes, which may be known only when the graph runs. */
+function overCount(b: Builder, g: Value, x: Value, axes: readonly number[]): Value {
+  const dims = axes.map((axis) => x.shape[axis]!);
+  const known = div(b, g, sizeOf(dims.filter((dim) => typeof dim === "number")));
+  const symbolic = axes.find((axis) => typeof x.shape[axis] === "string");
+  if (symbolic === undefined) return known;
+  const dim = b.apply(ShapeOp, [x], { start: symbolic, end: symbolic + 1 });
+  return div(b, known, cast(b, squeeze(b, dim, [0]), g.dtype));
+}
+
+/** The elements that attain the extremum share ȳ evenly, as PyTorch's amax and amin do. */
+function share(b: Builder, g: Value, x: Value, y: Value, axes: readonly number[]): Value {
+  const attains = cast(b, equal(b, x, y), x.dtype);
+  return mul(b, attains, div(b, g, reduceSum(b, attains, axes, true)));
+}
+
+export const ReduceMax: Op = reduction("ReduceMax", {
+  combine: (values) => values.reduce((x, y) => Math.max(x, y), -Infinity),
+  exact: (values) => values.reduce((x, y) => larger(x, y)),
+  keepsOne: true,
+  vjp: share,
+});
+
+export const ReduceMin: Op = reduction("ReduceMin", {
+  combine: (values) => values.reduce((x, y) => Math.min(x, y), Infinity),
+  exact: (values) => values.reduce((x, y) => smaller(x, y)),
+  keepsOne: true,
+  vjp: share,
+});
+
+/**
+ * ȳ times the product of the other elements: y / x, or where x is the only zero of its group, the product of the rest.
+ * (A second derivative is exact where no element is zero.)
+ */
+export const ReduceProd: Op = reduction("ReduceProd", {
+  combine: (values) => values.reduce((product, value) => product * value, 1),
+  exact: (values) => values.reduce((product, value) => product * value, 1n),
+  keepsOne: true,
+  vjp(b, g, x, _y, axes) {
+    const isZero = equal(b, x, 0);
+    const filled = where(b, isZero, 1, x);
+    const product = b.apply(ReduceProd, [filled, b.ints(axes)], { keepdims: 1 });
+    const zeros = reduceSum(b, cast(b, isZero, x.dtype), axes, true);
+    const isOnly = and(b, isZero, equal(b, zeros, 1));
+    const others = where(b, isOnly, product, where(b, equal(b, zeros, 0), div(b, product, filled), 0));
+    return mul(b, g, others);
+  },
+});
+
+/** ȳ sign(x) */
+export const ReduceL1: Op = reduction("ReduceL1", {
+  combine: (values) => sumOf(values.map(Math.abs)),
+  exact: (values) => total(values.map((x) => (x < 0n ? -x : x))),
+  keepsOne: false,
+  vjp: (b, g, x) => mul(b, g, sign(b, x)),
+});
+
+/** ȳ x / y; 0 where all elements are 0 */
+export const ReduceL2: Op = reduction("ReduceL2", {
+  combine: (values) => Math.sqrt(sumOf(values.map((x) => x * x))),
+  keepsOne: false,
+  vjp: (b, g, x, y) => mul(b, x, div(b, g, where(b, equal(b, y, 0), 1, y))),
+});
+
+/** 2 ȳ x */
+export const ReduceSumSquare: Op = reduction("ReduceSumSquare", {
+  combine: (values) => sumOf(values.map((x) => x * x)),
+  exact: (values) => total(values.map((x) => x * x)),
+  keepsOne: false,
+  vjp: (b, g, x) => mul(b, mul(b, g, 2), x),
+});
+
+/** y = log Σ x:  ȳ / Σ x */
+export const ReduceLogSum: Op = reduction("ReduceLogSum", {
+  combine: (values) => Math.log(sumOf(values)),
+  keepsOne: false,
+  vjp: (b, g, x, _y, axes) => expandTo(b, div(b, g, reduceSum(b, x, axes, true)), x),
+});
+
+/** y = log Σ eˣ, shifted by the largest:  ȳ exp(x − y) */
+export const ReduceLogSumExp: Op = reduction("ReduceLogSumExp", {
+  combine(values) {
+    const largest = values.reduce((x, y) => Math.max(x, y), -Infinity);
+    if (!Number.isFinite(largest)) return largest;
+    return largest + Math.log(sumOf(values.map((x) => Math.exp(x - largest))));
+  },
+  keepsOne: true,
+  vjp: (b, g, x, y) => mul(b, g, exp(b, sub(b, x, y))),
+});
+
+/** The index of an extremum along an axis, as int64: the first one, or with `select_last_index` the last. */
+function argument(type: string, isBetter: (x: number | bigint, y: number | bigint) => boolean): Op {
+  return {
+    type,
+    attributes: { axis: "int", keepdims: "int", select_last_index: "int" },
+    infer(inputs, attributes) {
+      const { shape } = required(type, inputs, 0);
+      const axis = normaliseAxis(intOf(attributes, "axis", 0), shape.length, type);
+      return [{ dtype: "int64", shape: reducedShape(shape, [axis], attributes.keepdims !== 0) }];
+    },
+    fold([x], attributes) {
+      const axis = normaliseAxis(intOf(attributes, "axis", 0), x!.shape.length, type);
+      const last = intOf(attributes, "select_last_index", 0) === 1;
+      const kept = reducedShape(x!.shape, [axis], true) as number[];
+      const group = broadcastIndex(kept, x!.shape);
+      const best: { value: number | bigint; at: number; seen: number }[] = [];
+      group.forEach((to, i) => {
+        const value = x!.data[i]!;
+        const known = best[to];
+        if (known === undefined) best[to] = { value, at: 0, seen: 1 };
+        else {
+          if (isBetter(value, known.value) || (last && value === known.value)) {
+            known.value = value;
+            known.at = known.seen;
+          }
+          known.seen++;
+        }
+      });
+      const shape = reducedShape(x!.shape, [axis], attributes.keepdims !== 0) as number[];
+      return [{ dtype: "int64", shape, data: BigInt64Array.from(best, ({ at }) => BigInt(at)) }];
+    },
+  };
+}
+
+export const ArgMax: Op = argument("ArgMax", (x, y) => x > y);
+export const ArgMin: Op = argument("ArgMin", (x, y) => x < y);
+
+function reduce(op: Op) {
+  return (b: Builder, x: Value, axes: readonly number[] | null = null, keepdims = false): Value =>
+    b.apply(op, axes === null ? [x] : [x, b.ints(axes)], {
+      keepdims: keepdims ? 1 : 0,
+      ...(axes !== null && axes.length === 0 ? { noop_with_empty_axes: 1 } : {}),
+    });
+}
+
+export const reduceMean = reduce(ReduceMean);
+export const reduceMax = reduce(ReduceMax);
+export const reduceMin = reduce(ReduceMin);
+export const reduceProd = reduce(ReduceProd);
+export const reduceL1 = reduce(ReduceL1);
+export const reduceL2 = reduce(ReduceL2);
+export const reduceSumSquare = reduce(ReduceSumSquare);
+export const reduceLogSumExp = reduce(ReduceLogSumExp);
+
+export function argMax(b: Builder, x: Value, axis = -1): Value {
+  return b.apply(ArgMax, [x], { axis, keepdims: 0 });
+}
+
+export function argMin(b: Builder, x: Value, axis = -1): Value {
+  return b.apply(ArgMin, [x], { axis, keepdims: 0 });
+}
