@@ -2,7 +2,6 @@ import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   type AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
-  type GraphProtoSchema,
   ModelProtoSchema,
   type NodeProtoSchema,
   type TensorProtoSchema,
@@ -17,6 +16,8 @@ import {
   GraphError,
   type Node,
   nodesOf,
+  sameShape,
+  showType,
   type Value,
   type ValueType,
 } from "./graph.js";
@@ -31,12 +32,14 @@ export interface EncodeOptions {
   readonly doc?: string;
   /** what `metadata_props` is to hold */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** inputs of the graph that the file is to hold as initializers, by name: parameters that are no longer trained */
+  readonly initializers?: Readonly<Record<string, Tensor>>;
 }
 
 /** A graph as the bytes of an `.onnx` file. Equal graphs give equal bytes. */
 export function encode(graph: Graph, options: EncodeOptions = {}): Uint8Array {
   const names = new Names();
-  const encoded = encodeGraph(graph, names);
+  const encoded = bake(encodeGraph(graph, names), graph, options.initializers ?? {});
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(irVersion),
     producerName: "revort",
@@ -48,8 +51,33 @@ export function encode(graph: Graph, options: EncodeOptions = {}): Uint8Array {
   return toBinary(ModelProtoSchema, model);
 }
 
-type GraphInit = MessageInitShape<typeof GraphProtoSchema>;
+interface GraphInit {
+  readonly name: string;
+  readonly node: NodeInit[];
+  readonly input: MessageInitShape<typeof ValueInfoProtoSchema>[];
+  readonly output: MessageInitShape<typeof ValueInfoProtoSchema>[];
+  readonly initializer: MessageInitShape<typeof TensorProtoSchema>[];
+}
 type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
+
+/** Turns inputs into initializers. */
+function bake(encoded: GraphInit, graph: Graph, values: Readonly<Record<string, Tensor>>): GraphInit {
+  for (const [name, value] of Object.entries(values)) {
+    const input = graph.inputs.find((candidate) => candidate.name === name);
+    if (input === undefined) throw new GraphError(`The graph has no input "${name}" to give a value to.`);
+    if (input.dtype !== value.dtype || !sameShape(input.shape, value.shape)) {
+      throw new GraphError(`Input "${name}" is ${showType(input)}, but its value is ${showType(value)}.`);
+    }
+  }
+  return {
+    ...encoded,
+    input: encoded.input.filter((_, i) => !Object.hasOwn(values, graph.inputs[i]!.name!)),
+    initializer: [
+      ...Object.entries(values).map(([name, value]) => encodeTensor(value, name)),
+      ...encoded.initializer,
+    ],
+  };
+}
 
 /** One name per value, unique over the main graph and all its subgraphs. */
 class Names {

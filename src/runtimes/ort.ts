@@ -1,9 +1,10 @@
 import type * as Ort from "onnxruntime-common";
 import type { DType, Tensor, TensorData } from "../core/tensor.js";
 import { encode } from "../graph/encode.js";
-import { countNodes, type Graph, type Node, type ValueType } from "../graph/graph.js";
+import { countNodes, type Graph, type ValueType } from "../graph/graph.js";
 import { decompose } from "../graph/passes.js";
 import { checkInputs } from "../runtime/inputs.js";
+import { hasOrtKernel } from "../runtime/kernels.js";
 import {
   CompileError,
   type CompileOptions,
@@ -16,21 +17,6 @@ import {
 
 /** What onnxruntime-node and onnxruntime-web have in common. */
 export type OrtModule = Pick<typeof Ort, "InferenceSession" | "Tensor" | "env">;
-
-/**
- * Operators without a float64 kernel on ONNX Runtime's CPU provider (1.30), native and WebAssembly alike: each was
- * tried. Gelu, HardSwish and Mish are functions of others of the list.
- */
-const float32Only: ReadonlySet<string> = new Set([
-  ...["Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Erf"],
-  ...["LeakyRelu", "ThresholdedRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign"],
-  ...["HardSigmoid", "HardSwish", "Mish", "Gelu", "Mean", "InstanceNormalization"],
-]);
-
-function isNative({ op, inputs }: Node): boolean {
-  if (op.type === "Where") return inputs[1]!.dtype !== "bool";
-  return !(float32Only.has(op.type) && inputs.some((value) => value?.dtype === "float64"));
-}
 
 /** The tensor of the runtime behind a device tensor. */
 interface OrtDeviceTensor extends DeviceTensor {
@@ -76,7 +62,7 @@ async function compile(
   session: Ort.InferenceSession.SessionOptions,
   options: CompileOptions = {},
 ): Promise<Executable> {
-  const native = decompose(graph, isNative);
+  const native = decompose(graph, hasOrtKernel);
   const bytes = encode(native);
   const threads = options.threads ?? 1;
   let executable: Ort.InferenceSession;

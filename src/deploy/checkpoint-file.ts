@@ -1,0 +1,88 @@
+import { z } from "zod";
+import { RevortError } from "../core/errors.js";
+import { numbers, tensor } from "../core/tensor.js";
+import type { Tensors } from "../fields/field.js";
+import { decodeSafetensors, encodeSafetensors } from "../storage/safetensors.js";
+import type { Checkpoint } from "../train/checkpoint.js";
+
+/** A checkpoint that this version cannot go on from. */
+export class CheckpointError extends RevortError {}
+
+/** Grows when a file of an older version can no longer be read. */
+const format = 1;
+
+const header = z.object({
+  format: z.number(),
+  step: z.number().int().min(0),
+  seconds: z.number(),
+  sampler: z.object({
+    random: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+    order: z.array(z.number().int()),
+    position: z.number().int(),
+  }),
+  best: z.object({ step: z.number().int(), loss: z.number().nullable() }),
+});
+
+/** A checkpoint as one file: its arrays as safetensors, bit for bit, and the rest as JSON in the header. */
+export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+  const { step, seconds, sampler, best, losses } = checkpoint;
+  const rest: z.infer<typeof header> = {
+    format,
+    step,
+    seconds,
+    sampler: { ...sampler, random: [...sampler.random], order: [...sampler.order] },
+    best: { step: best.step, loss: Number.isFinite(best.loss) ? best.loss : null },
+  };
+  return encodeSafetensors(
+    {
+      ...prefixed("trained", checkpoint.trained),
+      ...prefixed("memory", checkpoint.memory),
+      ...prefixed("best", best.trained),
+      losses: tensor("float64", [losses.length], losses),
+    },
+    { checkpoint: JSON.stringify(rest) },
+  );
+}
+
+/**
+ * @throws {SafetensorsError} if the file is damaged
+ * @throws {CheckpointError} if it is no checkpoint, or one of another version
+ */
+export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint {
+  const { tensors, metadata } = decodeSafetensors(bytes);
+  const text = metadata?.checkpoint;
+  if (text === undefined) throw new CheckpointError(`${source} is not a checkpoint of revort.`);
+  const json = JSON.parse(text) as { format?: unknown };
+  if (json.format !== format) {
+    throw new CheckpointError(
+      `${source} has checkpoint format ${json.format}, but this version of revort reads format ${format}. ` +
+        "Resume it with the version that wrote it, or start a new run.",
+    );
+  }
+  const rest = header.parse(json);
+  return {
+    step: rest.step,
+    seconds: rest.seconds,
+    sampler: rest.sampler,
+    losses: numbers(tensors.losses!),
+    trained: unprefixed("trained", tensors),
+    memory: unprefixed("memory", tensors),
+    best: {
+      step: rest.best.step,
+      loss: rest.best.loss ?? Number.POSITIVE_INFINITY,
+      trained: unprefixed("best", tensors),
+    },
+  };
+}
+
+function prefixed(prefix: string, tensors: Tensors): Tensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [`${prefix}:${name}`, value]));
+}
+
+function unprefixed(prefix: string, tensors: Tensors): Tensors {
+  return Object.fromEntries(
+    Object.entries(tensors).flatMap(([name, value]) =>
+      name.startsWith(`${prefix}:`) ? [[name.slice(prefix.length + 1), value]] : [],
+    ),
+  );
+}

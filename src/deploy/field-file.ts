@@ -1,0 +1,58 @@
+import type { Tensors } from "../fields/field.js";
+import { Builder } from "../graph/builder.js";
+import { encode } from "../graph/encode.js";
+import type { Graph } from "../graph/graph.js";
+import { decompose } from "../graph/passes.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { checkParameters } from "../integrate/solve.js";
+import { hasOrtKernel } from "../runtime/kernels.js";
+import { version } from "../version.js";
+
+/** The names of a deployed field's inputs and output. */
+export const fieldNames = { t: "t", y: "y", dydt: "dydt" } as const;
+
+/** What a deployed field says about itself. */
+export interface FieldMetadata {
+  /** what t and y are measured in */
+  readonly units?: { readonly time?: string; readonly state?: string };
+  /** the experiment or data it was trained on */
+  readonly trainedOn?: string;
+}
+
+/** The graph of a field: parameters, t and y in, dy/dt out. */
+export function fieldGraph(ode: NeuralOde): Graph {
+  const { field, dtype } = ode;
+  const b = new Builder();
+  const parameters = Object.fromEntries(
+    Object.entries(field.parameters).map(([name, { shape }]) => [name, b.input(name, dtype, shape)]),
+  );
+  const t = b.input(fieldNames.t, dtype, []);
+  const y = b.input(fieldNames.y, dtype, field.state);
+  return b.graph({ [fieldNames.dydt]: field.apply(b, parameters, t, y) }, field.name);
+}
+
+/**
+ * A trained field as one `.onnx`: dydt = f(t, y), with its parameters as initializers and a dynamic batch, of
+ * operators that ONNX Runtime has kernels for. How it was solved in training, and its units, are in the metadata.
+ *
+ * @throws {ParameterError} for parameters that do not fit the field
+ */
+export function encodeField(ode: NeuralOde, parameters: Tensors, metadata: FieldMetadata = {}): Uint8Array {
+  const { field, method, stepSize, dtype } = ode;
+  return encode(decompose(fieldGraph(ode), hasOrtKernel), {
+    initializers: checkParameters(field, parameters, ode),
+    doc: `dy/dt = f(t, y), trained by revort ${version}`,
+    metadata: {
+      "revort.version": version,
+      "revort.field": field.name,
+      "revort.solver": method.name,
+      ...(method.coupling === null ? {} : { "revort.coupling": String(method.coupling) }),
+      "revort.stepSize": String(stepSize),
+      ...(field.components === undefined ? {} : { "revort.components": field.components.join(",") }),
+      ...(metadata.units?.time === undefined ? {} : { "revort.unit.time": metadata.units.time }),
+      ...(metadata.units?.state === undefined ? {} : { "revort.unit.state": metadata.units.state }),
+      ...(metadata.trainedOn === undefined ? {} : { "revort.trainedOn": metadata.trainedOn }),
+      "revort.dtype": dtype,
+    },
+  });
+}

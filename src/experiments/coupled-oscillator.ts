@@ -1,0 +1,62 @@
+import { tensor } from "../core/tensor.js";
+import { mlp } from "../fields/mlp.js";
+import { mse } from "../learning/losses.js";
+import { adamw } from "../learning/optimisers.js";
+import { DataError } from "../storage/data-error.js";
+import { parseWhitespaceTable } from "../storage/whitespace-table.js";
+import type { Experiment } from "./experiment.js";
+
+const points = 500;
+const duration = 3;
+
+/**
+ * Two coupled oscillators, measured (Schmidt & Lipson, Science 2009): columns trial, t, x1, x2, v1, v2. Interpolated
+ * linearly onto 500 times in [0, 3] and divided by 100, as in McCallum & Foster 2024.
+ */
+export const coupledOscillator: Experiment = {
+  name: "coupled-oscillator",
+  about: "two coupled oscillators, measured (Schmidt & Lipson 2009); needs --data real_double_linear_h_1.txt",
+  needs: "the file real_double_linear_h_1.txt of Schmidt & Lipson's supplement",
+  time: { name: "time", unit: "s" },
+  unit: "hundredths of the file's units",
+  protocol: {
+    solver: "midpoint",
+    coupling: 0.999,
+    stepSize: duration / (points - 1),
+    dtype: "float64",
+    steps: 1000,
+    loss: mse,
+    optimiser: ({ learningRate = 1e-2, weightDecay = 1e-5 }) => adamw({ learningRate, weightDecay }),
+  },
+  field: () =>
+    mlp({ dim: 4, hidden: [10], components: ["x1", "x2", "v1", "v2"], name: "coupled-oscillator-mlp" }),
+  data({ file }) {
+    const { rows } = parseWhitespaceTable(file!.text, { source: file!.name });
+    if (rows.length < 2 || rows.some((row) => row.length !== 6)) {
+      throw new DataError(
+        { source: file!.name },
+        `six columns were expected (trial, t, x1, x2, v1, v2), but there are ${rows[0]?.length ?? 0}; ` +
+          "give Schmidt & Lipson's real_double_linear_h_1.txt",
+      );
+    }
+    const start = rows.reduce((least, row) => Math.min(least, row[1]!), Number.POSITIVE_INFINITY);
+    const ordered = rows.map((row) => [row[1]! - start, ...row.slice(2)]).sort((a, b) => a[0]! - b[0]!);
+    const grid = Array.from({ length: points }, (_, i) => (i * duration) / (points - 1));
+    const states = grid.map((t) => interpolate(ordered, t).map((value) => value / 100));
+    return {
+      t0: 0,
+      times: grid.slice(1),
+      y0: tensor("float64", [1, 4], states[0]!),
+      observations: tensor("float64", [points - 1, 1, 4], states.slice(1).flat()),
+    };
+  },
+};
+
+/** Columns 1 … of a table at a value of column 0, linearly between rows. */
+function interpolate(rows: readonly (readonly number[])[], t: number): number[] {
+  const after = rows.findIndex((row) => row[0]! >= t);
+  if (after <= 0) return [...rows.at(after)!.slice(1)];
+  const [left, right] = [rows[after - 1]!, rows[after]!];
+  const share = (t - left[0]!) / (right[0]! - left[0]!);
+  return left.slice(1).map((value, i) => value + share * (right[i + 1]! - value));
+}

@@ -1,0 +1,95 @@
+import type { Random } from "../core/random.js";
+import { ShapeError } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { expandTo } from "../ops/broadcast.js";
+import { gemm } from "../ops/linalg.js";
+import { reshape } from "../ops/reshape.js";
+import { concat, split } from "../ops/slicing.js";
+import { type Activation, activations } from "./activations.js";
+import type { Parameter, VectorField } from "./field.js";
+
+export interface MlpOptions {
+  /** number of components of the state */
+  readonly dim: number;
+  /** widths of the hidden layers; none makes the field affine */
+  readonly hidden: readonly number[];
+  readonly activation?: Activation;
+  /** whether the field sees time, as the first input: concat[t, y] */
+  readonly time?: boolean;
+  readonly name?: string;
+  readonly components?: readonly string[];
+}
+
+/**
+ * A multilayer perceptron as a vector field:
+ *
+ *   f(t, y) = W_L σ(… σ(W_0 x + b_0) …) + b_L,   x = [t, y] or y
+ *
+ * on states [batch, dim]. Parameters are `layers.i.weight` [out, in] and `layers.i.bias` [out], drawn from
+ * U(−1/√in, 1/√in) as in PyTorch and Equinox.
+ *
+ * @throws {ShapeError} for widths that are not positive whole numbers
+ */
+export function mlp({
+  dim,
+  hidden,
+  activation = "tanh",
+  time = true,
+  name,
+  components,
+}: MlpOptions): VectorField {
+  const widths = [dim + (time ? 1 : 0), ...hidden, dim];
+  if (![dim, ...hidden].every((width) => Number.isInteger(width) && width > 0)) {
+    throw new ShapeError(
+      `The widths of a perceptron must be positive whole numbers, but ${hidden} were given for ${dim} components.`,
+    );
+  }
+  const layers = widths.slice(1).map((out, i) => ({ out, in: widths[i]! }));
+  const parameters: Record<string, Parameter> = {};
+  for (const [i, layer] of layers.entries()) {
+    parameters[`layers.${i}.weight`] = uniform([layer.out, layer.in], layer.in);
+    parameters[`layers.${i}.bias`] = uniform([layer.out], layer.in);
+  }
+  return {
+    name: name ?? `mlp(${hidden.join("-")}, ${activation})`,
+    state: ["batch", dim],
+    parameters,
+    ...(components === undefined ? {} : { components }),
+    apply(b, theta, t, y) {
+      return layers.reduce(
+        (x, _, i) => {
+          const z = gemm(b, x, theta[`layers.${i}.weight`]!, theta[`layers.${i}.bias`]!, { transB: 1 });
+          return i < layers.length - 1 ? activations[activation](b, z) : z;
+        },
+        time ? withTime(b, t, y) : y,
+      );
+    },
+  };
+}
+
+/** U(−1/√in, 1/√in) */
+function uniform(shape: readonly number[], inputs: number): Parameter {
+  const bound = 1 / Math.sqrt(inputs);
+  return {
+    shape,
+    initial: (random: Random) =>
+      Array.from({ length: shape.reduce((p, d) => p * d, 1) }, () => random.uniform(-bound, bound)),
+  };
+}
+
+/** [t, y] along the last axis, t repeated for each row. */
+export function withTime(b: Builder, t: Value, y: Value): Value {
+  const last = y.shape.length - 1;
+  const column = split(b, y, last, [1, (y.shape[last] as number) - 1])[0]!;
+  const time = expandTo(
+    b,
+    reshape(
+      b,
+      t,
+      y.shape.map(() => 1),
+    ),
+    column,
+  );
+  return concat(b, [time, y], last);
+}

@@ -1,0 +1,40 @@
+import { ShapeError, tensor } from "../core/tensor.js";
+import { div, mul, sub } from "../ops/arithmetic.js";
+import type { VectorField } from "./field.js";
+
+export interface Scaling {
+  /** m, one number per component of the last axis */
+  readonly shift: readonly number[];
+  /** s, likewise; positive */
+  readonly scale: readonly number[];
+  /** t at which the inner field's time is 0 */
+  readonly start?: number;
+  /** 1/T: how much of the inner field's time passes in one unit of t */
+  readonly rate?: number;
+}
+
+/**
+ * A field that was made for numbers of order one, used in the units of the data:
+ *
+ *   f(t, y) = s g((t − t₀) / T, (y − m) / s) / T
+ *
+ * @throws {ShapeError} unless there is a positive scale and a shift for each component
+ */
+export function rescaled(field: VectorField, { shift, scale, start = 0, rate = 1 }: Scaling): VectorField {
+  const dim = field.state.at(-1);
+  if (shift.length !== dim || scale.length !== dim || !scale.every((s) => s > 0)) {
+    throw new ShapeError(
+      `Rescaling "${field.name}" needs ${dim} shifts and ${dim} positive scales, ` +
+        `but got [${shift}] and [${scale}].`,
+    );
+  }
+  return {
+    ...field,
+    apply(b, theta, t, y) {
+      const constant = (values: readonly number[]) => b.constant(tensor(y.dtype, [values.length], values));
+      const inner = div(b, sub(b, y, constant(shift)), constant(scale));
+      const time = mul(b, start === 0 ? t : sub(b, t, start), rate);
+      return mul(b, field.apply(b, theta, time, inner), constant(scale.map((s) => s * rate)));
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { RevortError } from "../core/errors.js";
+
+/** The factor on the learning rate at update k, counted from 0. */
+export interface Schedule {
+  readonly name: string;
+  readonly factor: (update: number) => number;
+}
+
+/** Always 1. */
+export function constant(): Schedule {
+  return { name: "constant", factor: () => 1 };
+}
+
+/** gamma^⌊k / every⌋ */
+export function stepDecay({ every, gamma = 0.1 }: { every: number; gamma?: number }): Schedule {
+  positive("every", every);
+  return { name: `step(${every}, ${gamma})`, factor: (k) => gamma ** Math.floor(k / every) };
+}
+
+/** gamma^k */
+export function exponentialDecay({ gamma }: { gamma: number }): Schedule {
+  positive("gamma", gamma);
+  return { name: `exponential(${gamma})`, factor: (k) => gamma ** k };
+}
+
+/**
+ * Half a cosine from 1 to `final` over `steps` updates, then constant (Loshchilov & Hutter 2017), after a linear
+ * warm-up from 0 where one is asked for.
+ */
+export function cosine({
+  steps,
+  final = 0,
+  warmup = 0,
+}: {
+  steps: number;
+  final?: number;
+  warmup?: number;
+}): Schedule {
+  positive("steps", steps);
+  return {
+    name: `cosine(${steps})`,
+    factor(k) {
+      if (k < warmup) return (k + 1) / warmup;
+      const done = Math.min(1, (k - warmup) / Math.max(1, steps - warmup));
+      return final + ((1 - final) * (1 + Math.cos(Math.PI * done))) / 2;
+    },
+  };
+}
+
+function positive(name: string, value: number): void {
+  if (!(value > 0)) throw new RevortError(`A schedule's "${name}" must be positive, but ${value} was given.`);
+}

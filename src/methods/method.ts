@@ -1,0 +1,71 @@
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+
+/** The differential equation inside one scope of a graph: dy/dt = f(t, y), with θ listed for cotangents. */
+export interface System {
+  readonly b: Builder;
+  readonly f: (t: Value, y: Value) => Value;
+  /** θ: what f depends on beside t and y */
+  readonly parameters: readonly Value[];
+}
+
+/** One step in time, from t0 to t1 = t0 + h. All are scalars of the state's dtype. */
+export interface Interval {
+  readonly t0: Value;
+  readonly t1: Value;
+  /** signed step size */
+  readonly h: Value;
+}
+
+/**
+ * What a method carries from step to step: y first, then whatever else it needs (the coupled state z, a velocity).
+ */
+export type State = readonly [Value, ...Value[]];
+
+/** Cotangents of a state, of the same length. */
+export type StateCotangents = readonly (Value | null)[];
+
+/** A one-step method: how a state is made from y0, and how it advances. */
+export interface Method {
+  /** as users type it, `midpoint` */
+  readonly name: string;
+  /** of convergence */
+  readonly order: number;
+  /** λ of a coupled method */
+  readonly coupling: number | null;
+  /** number of arrays in a state */
+  readonly width: number;
+  /** evaluations of f per step */
+  readonly evaluations: number;
+  /** The state at the first time. */
+  readonly start: (system: System, t0: Value, y0: Value) => State;
+  /** The state at t1 from the state at t0. */
+  readonly step: (system: System, interval: Interval, state: State) => State;
+}
+
+/** What taking one step back gives. */
+export interface Backward {
+  /** the state at t0, reconstructed */
+  readonly state: State;
+  /** cotangents of the state at t0 */
+  readonly cotangents: StateCotangents;
+  /** what this step adds to the cotangent of each parameter */
+  readonly parameters: readonly (Value | null)[];
+}
+
+/** A method whose steps can be undone exactly, up to rounding. */
+export interface ReversibleMethod extends Method {
+  /** The state at t0 from the state at t1. */
+  readonly undo: (system: System, interval: Interval, state: State) => State;
+  /**
+   * Undoes a step and pulls cotangents back through it.
+   *
+   * @param state  the state at t1
+   * @param cotangents  those of the state at t1, with what the loss adds there
+   */
+  readonly back: (system: System, interval: Interval, state: State, cotangents: StateCotangents) => Backward;
+}
+
+export function isReversible(method: Method): method is ReversibleMethod {
+  return "back" in method;
+}

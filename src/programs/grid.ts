@@ -1,0 +1,84 @@
+import { RevortError } from "../core/errors.js";
+import { type FloatDType, type Tensor, tensor } from "../core/tensor.js";
+import { gridNames, offsetsName } from "./names.js";
+
+/** Times that cannot be stepped through: not increasing, not finite, or no step between them. */
+export class TimeError extends RevortError {}
+
+/**
+ * Where a solve steps and what it saves. Scalars only: however long the solve, this is all that is kept of its times.
+ */
+export interface Grid {
+  /** times between steps, one more than there are steps */
+  readonly times: readonly number[];
+  /** `offsets[i + 1]` steps lie before save i; `offsets[0]` is 0 */
+  readonly offsets: readonly number[];
+}
+
+/** Number of steps. */
+export function stepsOf(grid: Grid): number {
+  return grid.times.length - 1;
+}
+
+/**
+ * The grid that hits every save time exactly: each stretch between two of them is cut into the fewest equal steps of
+ * at most `stepSize`.
+ *
+ * @param t0  initial time
+ * @param saves  times to save at, from t0 on, monotone; t0 itself may be the first
+ * @param stepSize  largest step, positive, in the units of t
+ * @throws {TimeError} naming the time that is out of order, or the step size that is not positive
+ */
+export function gridThrough(t0: number, saves: readonly number[], stepSize: number): Grid {
+  if (!(stepSize > 0 && Number.isFinite(stepSize))) {
+    throw new TimeError(`The step size must be a positive number, but ${stepSize} was given.`);
+  }
+  if (!Number.isFinite(t0))
+    throw new TimeError(`The initial time must be a finite number, but ${t0} was given.`);
+  if (saves.length === 0)
+    throw new TimeError("There is nothing to solve for: give at least one time to save at.");
+  const direction = Math.sign(saves.at(-1)! - t0) || 1;
+  const times = [t0];
+  const offsets = [0];
+  let from = t0;
+  for (const [i, to] of saves.entries()) {
+    const length = (to - from) * direction;
+    if (!Number.isFinite(to) || length < 0 || (length === 0 && i > 0)) {
+      throw new TimeError(
+        `Save times must be finite and ${direction > 0 ? "increase" : "decrease"} from the initial time ${t0}, ` +
+          `but ${to} follows ${from}.`,
+      );
+    }
+    // a stretch that is a whole number of steps up to rounding is one
+    const count = Math.ceil((length / stepSize) * (1 - 1e-9));
+    if (count > maximalSteps) {
+      throw new TimeError(
+        `A step size of ${stepSize} means ${count} steps from ${from} to ${to}, more than ${maximalSteps}. Enlarge the step size.`,
+      );
+    }
+    for (let k = 1; k <= count; k++) times.push(k === count ? to : from + ((to - from) * k) / count);
+    offsets.push(times.length - 1);
+    from = to;
+  }
+  return { times, offsets };
+}
+
+const maximalSteps = 1e8;
+
+/** The inputs of a program that say where to step. */
+export function gridTensors(grid: Grid, dtype: FloatDType): Record<string, Tensor> {
+  const n = stepsOf(grid);
+  const { times } = grid;
+  const steps = Array.from({ length: n }, (_, i) => times[i + 1]! - times[i]!);
+  return {
+    [gridNames.t0]: tensor(dtype, [n], times.slice(0, n)),
+    [gridNames.t1]: tensor(dtype, [n], times.slice(1)),
+    [gridNames.h]: tensor(dtype, [n], steps),
+    [offsetsName]: tensor("int64", [grid.offsets.length], grid.offsets),
+  };
+}
+
+/** Whether each step ends at a save, so that a solve needs no inner loop. */
+export function savesEveryStep(grid: Grid): boolean {
+  return grid.offsets.every((offset, i) => offset === i);
+}

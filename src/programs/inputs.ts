@@ -1,0 +1,78 @@
+import type { FloatDType } from "../core/tensor.js";
+import type { Values, VectorField } from "../fields/field.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import type { Interval, Method, System } from "../methods/method.js";
+import { add, sub } from "../ops/arithmetic.js";
+import { gather } from "../ops/slicing.js";
+import { gridNames, offsetsName, parameterName, y0Name } from "./names.js";
+
+/** What every program is made for. Shapes are static: a program is built again for other shapes. */
+export interface Setting {
+  readonly field: VectorField;
+  readonly method: Method;
+  readonly dtype: FloatDType;
+  /** shape of y0, batch included */
+  readonly state: readonly number[];
+  /** number of save times */
+  readonly saves: number;
+  /** whether each step ends at a save time */
+  readonly everyStep: boolean;
+}
+
+/** The inputs of a solve, as values. */
+export interface SolveInputs {
+  readonly parameters: Values;
+  readonly y0: Value;
+  readonly grid: GridValues;
+}
+
+/** The time grid, as values. */
+export interface GridValues {
+  readonly t0: Value;
+  readonly t1: Value;
+  readonly h: Value;
+  /** int64 [saves + 1] */
+  readonly offsets: Value;
+}
+
+/** Declares the inputs that every solve takes. */
+export function solveInputs(b: Builder, { field, dtype, state, saves }: Setting): SolveInputs {
+  const parameters = Object.fromEntries(
+    Object.entries(field.parameters).map(([name, { shape }]) => [
+      name,
+      b.input(parameterName(name), dtype, shape),
+    ]),
+  );
+  return {
+    parameters,
+    y0: b.input(y0Name, dtype, state),
+    grid: {
+      t0: b.input(gridNames.t0, dtype, ["steps"]),
+      t1: b.input(gridNames.t1, dtype, ["steps"]),
+      h: b.input(gridNames.h, dtype, ["steps"]),
+      offsets: b.input(offsetsName, "int64", [saves + 1]),
+    },
+  };
+}
+
+/** The equation as a method sees it, in the scope of `b`. */
+export function systemIn(b: Builder, field: VectorField, parameters: Values): System {
+  return { b, f: (t, y) => field.apply(b, parameters, t, y), parameters: Object.values(parameters) };
+}
+
+/** The i-th step of a grid. */
+export function intervalAt(b: Builder, grid: GridValues, i: Value): Interval {
+  return { t0: gather(b, grid.t0, i), t1: gather(b, grid.t1, i), h: gather(b, grid.h, i) };
+}
+
+/** The steps that lead to a save: the index of the first, and how many. */
+export function stepsTo(b: Builder, grid: GridValues, save: Value): [Value, Value] {
+  const first = gather(b, grid.offsets, save);
+  return [first, sub(b, gather(b, grid.offsets, add(b, save, b.scalar("int64", 1))), first)];
+}
+
+/** The time before the first step. */
+export function firstTime(b: Builder, grid: GridValues): Value {
+  return gather(b, grid.t0, 0);
+}

@@ -1,0 +1,17 @@
+import type { Node } from "../graph/graph.js";
+
+/**
+ * Operators without a float64 kernel on ONNX Runtime's CPU provider (1.30), native and WebAssembly alike: each was
+ * tried. Gelu, HardSwish and Mish are functions of others of the list.
+ */
+const float32Only: ReadonlySet<string> = new Set([
+  ...["Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Erf"],
+  ...["LeakyRelu", "ThresholdedRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign"],
+  ...["HardSigmoid", "HardSwish", "Mish", "Gelu", "Mean", "InstanceNormalization"],
+]);
+
+/** Whether ONNX Runtime's CPU provider runs a node as it is. */
+export function hasOrtKernel({ op, inputs }: Node): boolean {
+  if (op.type === "Where") return inputs[1]!.dtype !== "bool";
+  return !(float32Only.has(op.type) && inputs.some((value) => value?.dtype === "float64"));
+}

@@ -1,0 +1,78 @@
+import { RevortError } from "../core/errors.js";
+import { type FloatDType, isFloat, ShapeError, showShape, type Tensor, tensor } from "../core/tensor.js";
+
+/** Data that cannot be trained on. */
+export class TrainingDataError extends RevortError {}
+
+/** Observed trajectories: N of them at the same times. */
+export interface Trajectories {
+  readonly t0: number;
+  /** times of the observations, from t0 on */
+  readonly times: readonly number[];
+  /** initial states, [N, …] */
+  readonly y0: Tensor;
+  /** observations, [times, N, …]; NaN where there is none */
+  readonly observations: Tensor;
+}
+
+/** Observations with the gaps filled: what a loss takes. */
+export interface Targets {
+  /** observations, 0 where there is none */
+  readonly target: Tensor;
+  /** 1 where there is an observation, 0 elsewhere; `null` if nothing is missing */
+  readonly weight: Tensor | null;
+}
+
+/**
+ * Checks trajectories and splits them into values and weights.
+ *
+ * @throws {TrainingDataError} naming the first infinite value, or a set without a single observation
+ * @throws {ShapeError} if observations and initial states do not belong together
+ */
+export function targetsOf({ times, y0, observations }: Trajectories, dtype: FloatDType): Targets {
+  const expected = [times.length, ...y0.shape];
+  if (observations.shape.join() !== expected.join() || !isFloat(observations.dtype)) {
+    throw new ShapeError(
+      `Observations at ${times.length} times of states ${showShape(y0.shape)} must have shape ${showShape(expected)}, ` +
+        `but have ${showShape(observations.shape)}.`,
+    );
+  }
+  const values = observations.data as Float64Array;
+  const infinite = values.findIndex((value) => Math.abs(value) === Number.POSITIVE_INFINITY);
+  if (infinite >= 0) {
+    throw new TrainingDataError(
+      `Observation ${infinite} (at t = ${times[Math.floor((infinite * times.length) / values.length)]}) is infinite. ` +
+        "Leave out what was not measured: NaN, or an empty cell.",
+    );
+  }
+  const seen = values.map((value) => (Number.isNaN(value) ? 0 : 1));
+  const missing = seen.some((one) => one === 0);
+  if (!seen.some((one) => one === 1)) {
+    throw new TrainingDataError("There is not one observation to train on: every value is missing.");
+  }
+  return {
+    target: tensor(
+      dtype,
+      expected,
+      missing ? values.map((value) => (Number.isNaN(value) ? 0 : value)) : values,
+    ),
+    weight: missing ? tensor(dtype, expected, seen) : null,
+  };
+}
+
+/** The given trajectories of a tensor whose trajectories lie along `axis`. */
+export function takeTrajectories(value: Tensor, axis: number, which: readonly number[]): Tensor {
+  const outer = value.shape.slice(0, axis).reduce((p, d) => p * d, 1);
+  const inner = value.shape.slice(axis + 1).reduce((p, d) => p * d, 1);
+  const count = value.shape[axis]!;
+  const shape = value.shape.map((dim, i) => (i === axis ? which.length : dim));
+  const source = value.data as Float64Array;
+  const data = new (source.constructor as Float64ArrayConstructor)(outer * which.length * inner);
+  for (let o = 0; o < outer; o++) {
+    for (const [i, index] of which.entries()) {
+      const from = (o * count + index) * inner;
+      data.set(source.subarray(from, from + inner), (o * which.length + i) * inner);
+    }
+  }
+  return { dtype: value.dtype, shape, data };
+}
