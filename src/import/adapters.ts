@@ -1,0 +1,164 @@
+import { isFloat } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import type { Attributes, Value } from "../graph/graph.js";
+import { ModelError, UnsupportedOperatorError } from "../graph/model.js";
+import { onnxTypeNumber } from "../graph/types.js";
+import { opset } from "../ops/opset.js";
+import { type Call, emit } from "./call.js";
+import { attention, batchNormalization, groupScales, rmsNormalization, swish } from "./compositions.js";
+import { adaptConstantOfShape, adaptEqual } from "./dims.js";
+
+/** Turns an older or newer form of an operator into that of opset 21, or into values at once. */
+export type Adapter = (b: Builder, call: Call) => Call | readonly Value[];
+
+const reductions = ["Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare"];
+
+/** Operators whose form changed between opset 7 and 21, came after 21, or has no record of its own. */
+export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
+  ...reductions.map((kind) => [`Reduce${kind}`, intsAsInputs(["axes"])] as const),
+  ["Squeeze", intsAsInputs(["axes"])],
+  ["Unsqueeze", intsAsInputs(["axes"])],
+  ["TopK", intsAsInputs(["k"])],
+  ["Slice", intsAsInputs(["starts", "ends", "axes"])],
+  ["Split", adaptSplit],
+  ["Clip", (b, call) => withInputs(call, ["min", "max"], (value) => number(b, call, value))],
+  ["Pad", adaptPad],
+  ["Pow", adaptPow],
+  ["Softmax", adaptSoftmax],
+  ["LogSoftmax", adaptSoftmax],
+  ["Dropout", adaptDropout],
+  ["Cast", dropping("saturate", "round_mode")],
+  ["Equal", adaptEqual],
+  ["ConstantOfShape", adaptConstantOfShape],
+  ["CastLike", (_, call) => ({ ...call, ...castLike(call) })],
+  ["Size", size],
+  ["Scatter", (_, call) => ({ ...call, type: "ScatterElements" })],
+  ["LayerNormalization", dropping("stash_type")],
+  ["BatchNormalization", adaptBatchNormalization],
+  ["GroupNormalization", adaptGroupNormalization],
+  ["RMSNormalization", (b, call) => [rmsNormalization(b, call)]],
+  ["Swish", (b, call) => [swish(b, call)]],
+  ["Attention", (b, call) => [attention(b, call)]],
+]);
+
+/** Attributes that became inputs, in order after the first: a list of integers each. */
+function intsAsInputs(names: readonly string[]): Adapter {
+  return (b, call) =>
+    withInputs(call, names, (value) => b.ints(typeof value === "number" ? [value] : (value as number[])));
+}
+
+function withInputs(call: Call, names: readonly string[], make: (value: unknown) => Value): Call {
+  if (names.every((name) => call.attributes[name] === undefined)) return call;
+  const inputs = [...call.inputs];
+  names.forEach((name, i) => {
+    const value = call.attributes[name];
+    if (value !== undefined) {
+      while (inputs.length <= i) inputs.push(null);
+      inputs[i + 1] = make(value);
+    } else inputs[i + 1] ??= null;
+  });
+  return { ...call, inputs, attributes: without(call.attributes, ...names) };
+}
+
+function without(attributes: Attributes, ...names: readonly string[]): Attributes {
+  return Object.fromEntries(Object.entries(attributes).filter(([name]) => !names.includes(name)));
+}
+
+function dropping(...names: readonly string[]): Adapter {
+  return (_, call) => ({ ...call, attributes: without(call.attributes, ...names) });
+}
+
+/** A number as a scalar of the type of the first operand. */
+function number(b: Builder, call: Call, value: unknown): Value {
+  return b.scalar(call.inputs[0]!.dtype, value as number);
+}
+
+/** Before opset 18 the number of parts was that of the outputs. */
+function adaptSplit(b: Builder, given: Call): Call {
+  const call = intsAsInputs(["split"])(b, given) as Call;
+  if (call.inputs[1] !== null && call.inputs[1] !== undefined) return call;
+  const parts = (call.attributes.num_outputs as number | undefined) ?? call.outputs;
+  if (parts !== call.outputs) {
+    throw new ModelError(`Split has ${call.outputs} outputs, but num_outputs is ${parts}.`);
+  }
+  return { ...call, attributes: { ...call.attributes, num_outputs: parts } };
+}
+
+function adaptPad(b: Builder, given: Call): Call {
+  const call = intsAsInputs(["pads"])(b, given) as Call;
+  const { value, ...attributes } = call.attributes;
+  if (value === undefined) return call;
+  return { ...call, inputs: [call.inputs[0]!, call.inputs[1] ?? null, number(b, call, value)], attributes };
+}
+
+/** The exponent may have a type of its own. */
+function adaptPow(b: Builder, call: Call): Call {
+  const [x, y] = call.inputs;
+  if (!x || !y || x.dtype === y.dtype) return call;
+  if (!isFloat(x.dtype)) {
+    throw new ModelError(
+      `Pow of ${x.dtype} to a power of ${y.dtype} is not supported. Cast the base to a float type.`,
+    );
+  }
+  return { ...call, inputs: [x, emit(b, "Cast", [y], { to: onnxTypeNumber[x.dtype] })] };
+}
+
+/** Before opset 13 the axes from `axis` on were one, and `axis` was 1 unless given. */
+function adaptSoftmax(b: Builder, call: Call): Call | readonly Value[] {
+  const x = call.inputs[0];
+  if (call.version >= 13 || !x) return call;
+  const axis = (call.attributes.axis as number | undefined) ?? 1;
+  const rank = x.shape.length;
+  if (axis === rank - 1 || axis === -1) return { ...call, attributes: { axis: -1 } };
+  const flat = emit(b, "Flatten", [x], { axis });
+  const result = emit(b, call.type, [flat], { axis: -1 });
+  return [emit(b, "Reshape", [result, emit(b, "Shape", [x])])];
+}
+
+/** Dropout does nothing when it does not train. */
+function adaptDropout(_: Builder, { inputs }: Call): readonly Value[] {
+  const training = inputs[2];
+  if (training && (training.constant === null || Number(training.constant.data[0]) !== 0)) {
+    throw new ModelError(
+      "Dropout is in training mode, so the model is random. Switch the module to eval() before exporting.",
+    );
+  }
+  return [inputs[0]!];
+}
+
+function castLike({ inputs }: Call): Pick<Call, "type" | "inputs" | "attributes"> {
+  const like = inputs[1];
+  if (!like) throw new ModelError("CastLike needs a second operand.");
+  return { type: "Cast", inputs: inputs.slice(0, 1), attributes: { to: onnxTypeNumber[like.dtype] } };
+}
+
+function size(b: Builder, call: Call): readonly Value[] {
+  const shape = emit(b, "Shape", call.inputs);
+  return [emit(b, "ReduceProd", [shape], { keepdims: 0 })];
+}
+
+function adaptBatchNormalization(b: Builder, call: Call): Call | readonly Value[] {
+  if (call.attributes.training_mode === 1) {
+    throw new ModelError(
+      "BatchNormalization is in training mode, where a state depends on the other states of its batch. " +
+        "Switch the module to eval() before exporting.",
+    );
+  }
+  if (call.attributes.spatial === 0) {
+    throw new UnsupportedOperatorError(
+      "BatchNormalization with spatial = 0 was removed from ONNX. Export the model with opset 21.",
+      "BatchNormalization",
+      "",
+    );
+  }
+  const attributes = without(call.attributes, "momentum", "training_mode", "spatial");
+  return opset.has("BatchNormalization")
+    ? { ...call, attributes }
+    : [batchNormalization(b, { ...call, attributes })];
+}
+
+/** Before opset 21 each group, not each channel, had a scale and a bias. */
+function adaptGroupNormalization(b: Builder, given: Call): Call {
+  const call = dropping("stash_type")(b, given) as Call;
+  return call.version >= 21 ? call : { ...call, inputs: groupScales(b, call) };
+}

@@ -1,0 +1,266 @@
+import { type FloatDType, isFloat, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import type { Attribute, AttributeKind, Attributes, Op, Value } from "../graph/graph.js";
+import { isTensor } from "../graph/graph.js";
+import {
+  functionKey,
+  type Model,
+  type ModelAttribute,
+  ModelError,
+  type ModelFunction,
+  type ModelGraph,
+  type ModelNode,
+  shown,
+  shownNode,
+  shownOperator,
+  UnsupportedOperatorError,
+} from "../graph/model.js";
+import { dtypeOfNumber, onnxTypeNumber } from "../graph/types.js";
+import { opset } from "../ops/opset.js";
+import { adapters } from "./adapters.js";
+import { replayBody } from "./bodies.js";
+import type { Call } from "./call.js";
+import { knownDims } from "./dims.js";
+import { asFloat, type Place, type Replayer, Scope } from "./scope.js";
+import { unknownOperator, versionProblem } from "./versions.js";
+
+/** Functions may call functions, so a small file can ask for any number of nodes. */
+const maxNodes = 500_000;
+/** Elements of constants computed on the way, for the same reason. */
+const maxFolded = 1 << 26;
+const maxCalls = 32;
+const maxRank = 64;
+
+/** One instantiation of a model: applies its nodes, one after the other, through a builder. */
+export class Replay implements Replayer {
+  readonly model: Model;
+  readonly float: FloatDType | null;
+  readonly #functions: ReadonlyMap<string, ModelFunction>;
+  #nodes = 0;
+  #folded = 0;
+
+  constructor(model: Model, float: FloatDType | null) {
+    this.model = model;
+    this.float = float;
+    this.#functions = new Map(
+      model.functions.map((f) => [functionKey({ ...f, opType: f.name }), f] as const),
+    );
+  }
+
+  /** The outputs of a graph whose inputs are bound in the scope. */
+  graph(b: Builder, graph: ModelGraph, scope: Scope, place?: Place): Value[] {
+    const here = place ?? { opsets: this.model.opsets, attributes: new Map(), calls: 0 };
+    scope.bindInitializers(b, graph.initializers, this.float);
+    for (const node of graph.nodes) this.#node(b, node, scope, here);
+    return graph.outputs.map(({ name }) => scope.get(name));
+  }
+
+  #node(b: Builder, node: ModelNode, scope: Scope, place: Place): void {
+    if (++this.#nodes > maxNodes) {
+      throw new ModelError(
+        `${this.model.source}: the model's functions expand to more than ${maxNodes} nodes. Simplify it.`,
+      );
+    }
+    let results: readonly Value[];
+    try {
+      const operands = node.inputs.map((name) => (name === "" ? null : scope.get(name)));
+      results = this.#apply(b, node, operands, scope, place);
+      for (const result of results) this.#checkSize(result, operands);
+    } catch (error) {
+      throw this.#located(error, node);
+    }
+    node.outputs.forEach((name, i) => {
+      if (name === "") return;
+      const missing = () =>
+        new UnsupportedOperatorError(
+          `${this.model.source}: output ${i} (${shown(name)}) of ${shownNode(node)} is used, ` +
+            "but revort does not compute it. Export a model that does without it.",
+          node.opType,
+          node.name,
+        );
+      scope.bind(name, results[i] ?? missing());
+    });
+  }
+
+  #apply(
+    b: Builder,
+    node: ModelNode,
+    operands: readonly (Value | null)[],
+    scope: Scope,
+    place: Place,
+  ): readonly Value[] {
+    if (node.domain === "" && node.opType === "Constant") return [b.constant(this.#constant(node, place))];
+    const isNative = node.domain === "" && (opset.has(node.opType) || adapters.has(node.opType));
+    const f = isNative ? undefined : this.#functions.get(functionKey(node));
+    if (f !== undefined) return this.#call(b, f, node, operands, place);
+    if (!isNative) throw unknownOperator(shownOperator(node), node.domain, shownNode(node));
+    const version = place.opsets.get("") ?? 0;
+    const problem = versionProblem(node.opType, version);
+    if (problem !== null) throw new UnsupportedOperatorError(problem, node.opType, node.name);
+
+    const branch = this.#knownBranch(node, operands);
+    if (branch !== null) return this.graph(b, branch, new Scope(scope), place);
+    const attributes: Record<string, Attribute> = {};
+    for (const [name, attribute] of node.attributes) {
+      const given = attribute.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
+      if (given === undefined || given === null) continue;
+      attributes[name] =
+        given.kind === "graph"
+          ? replayBody(this, b, node, given.value, operands, scope, place)
+          : this.#plain(node, name, given);
+    }
+    const given = {
+      type: node.opType,
+      version,
+      inputs: operands,
+      attributes,
+      float: this.float,
+      outputs: node.outputs.length,
+    };
+    const results = applyCall(b, adapters.get(node.opType)?.(b, given) ?? given);
+    return results.map((value) => knownDims(b, value));
+  }
+
+  /** A branch of an If whose condition is known: PyTorch's exporter writes some. */
+  #knownBranch(node: ModelNode, operands: readonly (Value | null)[]): ModelGraph | null {
+    const condition = operands[0]?.constant ?? null;
+    if (node.opType !== "If" || condition === null) return null;
+    const branch = node.attributes.get(Number(condition.data[0]) !== 0 ? "then_branch" : "else_branch");
+    return branch?.kind === "graph" ? branch.value : null;
+  }
+
+  #call(
+    b: Builder,
+    f: ModelFunction,
+    node: ModelNode,
+    operands: readonly (Value | null)[],
+    place: Place,
+  ): Value[] {
+    if (place.calls >= maxCalls) {
+      throw new ModelError(
+        `Functions call each other more than ${maxCalls} deep, or form a cycle at ${shown(f.name)}.`,
+      );
+    }
+    const attributes = new Map(f.attributes);
+    for (const [name, attribute] of node.attributes) {
+      const given = attribute.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
+      if (given !== undefined && given !== null) attributes.set(name, given);
+    }
+    const inner = new Scope();
+    f.inputs.forEach((name, i) => {
+      const left = new ModelError(
+        `Input ${shown(name)} of the function ${shown(f.name)} is left out but used.`,
+      );
+      inner.bind(name, operands[i] ?? left);
+    });
+    const here = { opsets: f.opsets.size > 0 ? f.opsets : place.opsets, attributes, calls: place.calls + 1 };
+    for (const each of f.nodes) this.#node(b, each, inner, here);
+    return f.outputs.slice(0, node.outputs.length).map((name) => inner.get(name));
+  }
+
+  /** Constant, in each of its forms. */
+  #constant(node: ModelNode, place: Place): Tensor {
+    const [[name, attribute] = ["", undefined], ...others] = node.attributes;
+    const value = attribute?.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
+    if (others.length === 0 && value !== undefined && value !== null) {
+      if (name === "value" && value.kind === "tensor") return asFloat(value.value, this.float);
+      if (name === "value_int" && value.kind === "int") return tensor("int64", [], [value.value]);
+      if (name === "value_float" && value.kind === "float")
+        return asFloat(tensor("float32", [], [value.value]), this.float);
+      if (name === "value_ints" && value.kind === "ints")
+        return tensor("int64", [value.value.length], value.value);
+      if (name === "value_floats" && value.kind === "floats")
+        return asFloat(tensor("float32", [value.value.length], value.value), this.float);
+    }
+    throw new UnsupportedOperatorError(
+      `A Constant needs one attribute with a dense tensor or numbers, but has ${
+        [...node.attributes].map(([key, { kind }]) => `${shown(key)} (${kind})`).join(", ") || "none"
+      }. Export the model again.`,
+      "Constant",
+      node.name,
+    );
+  }
+
+  /** An attribute's value; where it is a float type or tensor, in the wanted float type. */
+  #plain(node: ModelNode, name: string, attribute: ModelAttribute): Attribute {
+    if (attribute.kind === "unsupported" || attribute.kind === "graph") {
+      throw new UnsupportedOperatorError(
+        `The attribute ${shown(name)} of ${shownNode(node)} is of a kind (${attribute.kind === "graph" ? "graph" : attribute.value}) that revort does not support.`,
+        node.opType,
+        node.name,
+      );
+    }
+    const { value } = attribute;
+    if (typeof value === "object" && "dtype" in value) return asFloat(value, this.float);
+    const isType = (node.opType === "Cast" && name === "to") || name === "dtype";
+    if (isType && typeof value === "number") {
+      const dtype = dtypeOfNumber(value, `The attribute ${shown(name)} of ${shownNode(node)}`);
+      return onnxTypeNumber[this.float !== null && isFloat(dtype) ? this.float : dtype];
+    }
+    return value;
+  }
+
+  #checkSize(value: Value, operands: readonly (Value | null)[]): void {
+    if (value.shape.length > maxRank) throw new ModelError(`A result has more than ${maxRank} axes.`);
+    if (value.constant === null || operands.includes(value)) return;
+    this.#folded += value.constant.data.length;
+    if (this.#folded <= maxFolded) return;
+    throw new ModelError(
+      `The model's constants expand to more than ${maxFolded} numbers. Compute them at run time, or store them.`,
+    );
+  }
+
+  #located(error: unknown, node: ModelNode): Error {
+    const { source } = this.model;
+    // errors from inside a subgraph or function know their node already
+    if (error instanceof ModelError && error.message.startsWith(`${source}: `)) return error;
+    const message = `${source}: ${shownNode(node)}: ${(error as Error).message}`;
+    if (error instanceof UnsupportedOperatorError) {
+      return new UnsupportedOperatorError(message, error.operator, node.name);
+    }
+    return new ModelError(message, { cause: error });
+  }
+}
+
+/** Applies an operator in the form of opset 21. */
+function applyCall(b: Builder, call: Call | readonly Value[]): readonly Value[] {
+  if (!("type" in call)) return call;
+  const op = opset.get(call.type);
+  if (op === undefined) throw unknownOperator(call.type, "", `the node (${call.type})`);
+  checkAttributes(op, call.attributes);
+  return b.emit(op, call.inputs, call.attributes);
+}
+
+function checkAttributes(op: Op, attributes: Attributes): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    const kind = op.attributes?.[name];
+    if (kind !== undefined && isOfKind(value, kind)) continue;
+    throw new UnsupportedOperatorError(
+      kind === undefined
+        ? `revort's ${op.type} has no attribute ${shown(name)}. Export the model with opset 21, or without it.`
+        : `The attribute ${shown(name)} of ${op.type} must be of the kind "${kind}". Export the model again.`,
+      op.type,
+      "",
+    );
+  }
+}
+
+function isOfKind(value: Attribute, kind: AttributeKind): boolean {
+  switch (kind) {
+    case "int":
+      return typeof value === "number" && Number.isInteger(value);
+    case "float":
+      return typeof value === "number";
+    case "string":
+      return typeof value === "string";
+    case "ints":
+    case "floats":
+      return Array.isArray(value) && value.every((item) => typeof item === "number");
+    case "strings":
+      return Array.isArray(value) && value.every((item) => typeof item === "string");
+    case "tensor":
+      return isTensor(value) && value.data.length === sizeOf(value.shape);
+    case "graph":
+      return typeof value === "object" && "outputs" in value;
+  }
+}

@@ -1,0 +1,61 @@
+import { castTensor, type FloatDType, isFloat, type Tensor } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { type ModelAttribute, ModelError, type ModelGraph, shown } from "../graph/model.js";
+
+/** What a name stands for: a value, one that is made when it is first asked for, or the reason why there is none. */
+type Binding = Value | (() => Value) | Error;
+
+/** The names of one graph of a model, and through it those of the graphs around it. */
+export class Scope {
+  readonly #bindings = new Map<string, Binding>();
+  readonly #outer: Scope | null;
+
+  constructor(outer: Scope | null = null) {
+    this.#outer = outer;
+  }
+
+  bind(name: string, binding: Binding): void {
+    this.#bindings.set(name, binding);
+  }
+
+  /** Binds the initializers of a graph; those that nothing reads never become constants. */
+  bindInitializers(b: Builder, initializers: ReadonlyMap<string, Tensor>, float: FloatDType | null): void {
+    for (const [name, value] of initializers) {
+      if (!this.#bindings.has(name)) this.bind(name, () => b.constant(asFloat(value, float)));
+    }
+  }
+
+  /** @throws {ModelError} if the name is unknown */
+  get(name: string): Value {
+    const binding = this.#bindings.get(name);
+    if (binding === undefined) {
+      if (this.#outer !== null) return this.#outer.get(name);
+      throw new ModelError(`The model uses ${shown(name)} without computing it. Export it again.`);
+    }
+    if (binding instanceof Error) throw binding;
+    if (typeof binding !== "function") return binding;
+    const value = binding();
+    this.#bindings.set(name, value);
+    return value;
+  }
+}
+
+/** Where a node is found: the opsets and attributes that hold there. */
+export interface Place {
+  readonly opsets: ReadonlyMap<string, number>;
+  /** attributes of the call, inside a function */
+  readonly attributes: ReadonlyMap<string, ModelAttribute | null>;
+  readonly calls: number;
+}
+
+/** What the bodies of control operators need of the replay that they are part of. */
+export interface Replayer {
+  readonly float: FloatDType | null;
+  graph(b: Builder, graph: ModelGraph, scope: Scope, place: Place): Value[];
+}
+
+/** A tensor with its float type replaced by the one wanted, if one is. */
+export function asFloat(value: Tensor, float: FloatDType | null): Tensor {
+  return float !== null && isFloat(value.dtype) ? castTensor(value, float) : value;
+}
