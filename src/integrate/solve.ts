@@ -72,7 +72,7 @@ export async function solve(ode: NeuralOde, options: SolveOptions): Promise<Solu
   try {
     const inputs = upload(runtime, { ...named(parameters), [y0Name]: y0, ...gridTensors(grid, ode.dtype) });
     const ys = await runtime.download((await executable.run(pick(inputs, executable.inputs)))[ysName]!);
-    if (!isFinite(ys)) throw await locateDivergence(ode, runtime, setting, grid, inputs);
+    if (!allFinite(ys)) throw await locateDivergence(ode, runtime, setting, grid, inputs);
     return {
       ts: [...saveAt],
       ys,
@@ -147,7 +147,7 @@ export function pick(inputs: DeviceTensors, wanted: object): DeviceTensors {
   return Object.fromEntries(Object.keys(wanted).map((name) => [name, inputs[name]!]));
 }
 
-function isFinite(value: Tensor): boolean {
+function allFinite(value: Tensor): boolean {
   return (value.data as Float64Array).every(Number.isFinite);
 }
 
