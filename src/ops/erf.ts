@@ -42,7 +42,7 @@ export function erfOf(x: number): number {
   if (size <= near.boundary) {
     return (x * horner(near.numerator, x * x)) / horner(near.denominator, x * x);
   }
-  const clipped = size > far.boundary ? far.boundary : size;
+  const clipped = Math.min(size, far.boundary);
   const rest =
     (Math.exp(-clipped * clipped) * horner(far.numerator, clipped)) / horner(far.denominator, clipped);
   return Math.sign(x) * (1 - rest);

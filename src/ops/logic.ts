@@ -188,10 +188,10 @@ export function not(b: Builder, x: Value): Value {
   return b.apply(Not, [x]);
 }
 
-export function isNaN(b: Builder, x: Value): Value {
+export function isnan(b: Builder, x: Value): Value {
   return b.apply(IsNaN, [x]);
 }
 
-export function isInf(b: Builder, x: Value): Value {
+export function isinf(b: Builder, x: Value): Value {
   return b.apply(IsInf, [x]);
 }

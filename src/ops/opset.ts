@@ -20,6 +20,7 @@ import { Loop } from "./control.js";
 import { Abs, Ceil, Exp, Floor, Log, Reciprocal, Round, Sign, Sqrt } from "./elementwise.js";
 import { Erf, Gelu } from "./erf.js";
 import { Clip, Max, Mean, Min, Sum } from "./extrema.js";
+import { Constant, ConstantOfShape, EyeLike, OneHot, Range, Size } from "./generate.js";
 import { Gemm, MatMul } from "./linalg.js";
 import {
   And,
@@ -36,6 +37,7 @@ import {
   Xor,
 } from "./logic.js";
 import { LogSoftmax, Softmax } from "./normalise.js";
+import { CumSum, Tile, Trilu } from "./pattern.js";
 import { Mod, Pow } from "./power.js";
 import {
   ArgMax,
@@ -51,7 +53,9 @@ import {
   ReduceSumSquare,
 } from "./reduce.js";
 import { Cast, Flatten, Identity, Reshape, ShapeOp, Squeeze, Transpose, Unsqueeze } from "./reshape.js";
-import { Concat, ConstantOfShape, Gather, Split } from "./slicing.js";
+import { GatherElements, GatherND, ScatterElements, ScatterND } from "./scatter.js";
+import { Pad, Slice } from "./slice.js";
+import { Concat, Gather, Split } from "./slicing.js";
 import { Acos, Acosh, Asin, Asinh, Atan, Atanh, Cos, Cosh, Sin, Sinh, Tan, Tanh } from "./trigonometry.js";
 
 /** Every operator that revort knows. Needed where operators come as names: reading files, and tests over all. */
@@ -68,7 +72,8 @@ export const operators: readonly Op[] = [
   ...[Softmax, LogSoftmax],
   ...[MatMul, Gemm],
   ...[Identity, Cast, ShapeOp, Reshape, Transpose, Squeeze, Unsqueeze, Flatten],
-  ...[Concat, Split, Gather, ConstantOfShape],
+  ...[Concat, Split, Slice, Pad, Gather, GatherElements, GatherND, ScatterElements, ScatterND],
+  ...[Tile, Trilu, CumSum, Constant, ConstantOfShape, Range, EyeLike, Size, OneHot],
   Loop,
 ];
 

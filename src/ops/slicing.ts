@@ -1,4 +1,4 @@
-import { emptyData, ShapeError, type Tensor, type TensorData } from "../core/tensor.js";
+import { emptyData, numbers, ShapeError, type Tensor, type TensorData, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import {
   type Attributes,
@@ -10,8 +10,11 @@ import {
   staticShape,
   type Value,
 } from "../graph/graph.js";
+import { dimsOf, isStatic } from "./dims.js";
+import { zerosLike } from "./generate.js";
 import { constantInts, type Operand, operand, required } from "./operand.js";
-import { shapeOf } from "./reshape.js";
+import { transpose, unsqueeze } from "./reshape.js";
+import { scatterND } from "./scatter.js";
 
 // Operators that cut tensors apart and put them together; each transpose is another one of the file.
 
@@ -177,38 +180,10 @@ export function split(b: Builder, x: Value, axis: number, sizes: readonly number
   return [...b.emit(Split, [x, b.ints(sizes)], { axis: normaliseAxis(axis, x.shape.length, "Split") })];
 }
 
-/** ConstantOfShape: one value repeated; the shape is constant, or that of another value. */
-export const ConstantOfShape: Op = {
-  type: "ConstantOfShape",
-  attributes: { value: "tensor" },
-  infer(inputs, attributes) {
-    const target = required("ConstantOfShape", inputs, 0);
-    const value = attributes.value as Tensor | undefined;
-    const source = target.node?.op.type === "Shape" ? target.node.inputs[0]! : null;
-    const shape = source?.shape ?? constantInts("ConstantOfShape", "the shape", target)!;
-    return [{ dtype: value?.dtype ?? "float32", shape }];
-  },
-  fold([shape], attributes) {
-    const value = attributes.value as Tensor | undefined;
-    const dims = Array.from(shape!.data as BigInt64Array, Number);
-    const data = emptyData(
-      value?.dtype ?? "float32",
-      dims.reduce((p, d) => p * d, 1),
-    ) as TensorData;
-    if (value !== undefined) data.fill(value.data[0]! as never);
-    return [{ dtype: value?.dtype ?? "float32", shape: dims, data } as Tensor];
-  },
-  vjp: () => [null],
-};
-
-/** Zeros of the type of another value. */
-export function zerosLike(b: Builder, like: Value): Value {
-  const zero = { dtype: like.dtype, shape: [1], data: emptyData(like.dtype, 1) } as Tensor;
-  const shape = like.shape.every((dim) => typeof dim === "number") ? b.ints(like.shape as number[]) : null;
-  return b.apply(ConstantOfShape, [shape ?? shapeOf(b, like)], { value: zero });
-}
-
-/** Gather along an axis, with indices of any shape; negative ones count from the end. */
+/**
+ * Gather along an axis, with indices of any shape; negative ones count from the end. Its transpose adds the cotangent
+ * up at the indices:  x̄[index[k]] += z̄[k]
+ */
 export const Gather: Op = {
   type: "Gather",
   attributes: { axis: "int" },
@@ -242,6 +217,29 @@ export const Gather: Op = {
       (i) => i,
     );
     return [{ dtype: x!.dtype, shape, data } as Tensor];
+  },
+  /** Dimensions of a shape are known although the whole shape may not be. */
+  simplify(b, [x, indices]) {
+    const dims = indices!.constant === null ? null : dimsOf(x!);
+    if (dims === null || x!.shape.length !== 1) return null;
+    const picked = numbers(indices!.constant!).map((i) => dims.at(i) ?? "");
+    return isStatic(picked) ? [b.constant(tensor(x!.dtype, indices!.shape as number[], picked))] : null;
+  },
+  vjp(b, { inputs: [x, indices], attributes }, [g]) {
+    const rank = x!.shape.length;
+    const axis = normaliseAxis((attributes.axis as number | undefined) ?? 0, rank, "Gather");
+    const count = indices!.shape.length;
+    // ScatterND writes along leading axes, so the gathered ones go to the front
+    const first = (length: number, from: number, size: number) => {
+      const axes = Array.from({ length }, (_, i) => i);
+      return [...axes.slice(from, from + size), ...axes.slice(0, from), ...axes.slice(from + size)];
+    };
+    const perm = first(rank, axis, 1);
+    const zeros = transpose(b, zerosLike(b, x!), perm);
+    const updates = transpose(b, g!, first(rank - 1 + count, axis, count));
+    const sums = scatterND(b, zeros, unsqueeze(b, indices!, [-1]), updates, "add");
+    const back = perm.map((_, i) => perm.indexOf(i));
+    return [transpose(b, sums, back), null];
   },
 };
 
