@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { div, mul, sub } from "../ops/arithmetic.js";
@@ -58,6 +59,22 @@ export function huber({ delta = 1 }: { delta?: number } = {}): Loss {
       const near = mul(b, mul(b, difference, difference), 0.5);
       const far = mul(b, sub(b, size, delta / 2), delta);
       return mean(b, where(b, less(b, size, delta), near, far), weight);
+    },
+  };
+}
+
+/**
+ * A loss in units of `scale` along the last axis, one number per component: L(p / s, y / s).
+ *
+ * @throws {RevortError} unless every scale is positive
+ */
+export function scaledLoss(loss: Loss, scale: readonly number[]): Loss {
+  if (!scale.every((s) => s > 0)) throw new RevortError(`The scales of a loss must be positive, but [${scale}] was given.`);
+  return {
+    name: `${loss.name} / scale`,
+    apply(b, prediction, target, weight) {
+      const unit = b.constant(tensor(prediction.dtype, [scale.length], scale));
+      return loss.apply(b, div(b, prediction, unit), div(b, target, unit), weight);
     },
   };
 }

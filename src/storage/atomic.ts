@@ -96,7 +96,7 @@ export async function readText(path: string): Promise<string> {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
     const message = `Cannot read ${JSON.stringify(path)} as text: it is not UTF-8; save it as UTF-8.`;
-    throw new StorageError(path, message, { cause });
+    throw new StorageError("read", path, message, { cause });
   }
 }
 
@@ -111,6 +111,7 @@ async function missing(path: string, cause: unknown): Promise<StorageError> {
   }
   const stop = remedy.endsWith("?") ? "" : ".";
   return new StorageError(
+    "read",
     path,
     `Cannot read ${JSON.stringify(path)}: there is no such file; ${remedy}${stop}`,
     {

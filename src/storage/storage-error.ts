@@ -2,11 +2,13 @@ import { RevortError } from "../core/errors.js";
 
 /** A file that could not be read or written. */
 export class StorageError extends RevortError {
-  readonly path: string;
-
-  constructor(path: string, message: string, options?: ErrorOptions) {
+  constructor(
+    readonly action: "read" | "write",
+    readonly path: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
-    this.path = path;
   }
 }
 
@@ -31,5 +33,5 @@ const remedies: Readonly<Record<string, string>> = {
 export function storageError(action: "read" | "write", path: string, cause: unknown): StorageError {
   const { code = "", message } = cause as NodeJS.ErrnoException;
   const why = Object.hasOwn(remedies, code) ? remedies[code]! : `${message}; check the path and the disk`;
-  return new StorageError(path, `Cannot ${action} ${JSON.stringify(path)}: ${why}.`, { cause });
+  return new StorageError(action, path, `Cannot ${action} ${JSON.stringify(path)}: ${why}.`, { cause });
 }

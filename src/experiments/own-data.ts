@@ -1,0 +1,90 @@
+import { tensor } from "../core/tensor.js";
+import { mlp, type MlpOptions } from "../fields/mlp.js";
+import { rescaled } from "../fields/rescaled.js";
+import type { VectorField } from "../fields/field.js";
+import { mse } from "../learning/losses.js";
+import { scaledLoss } from "../learning/losses.js";
+import { adamw } from "../learning/optimisers.js";
+import { cosine } from "../learning/schedules.js";
+import { DataError } from "../storage/data-error.js";
+import type { TimeSeries } from "../storage/csv.js";
+import type { Experiment } from "./experiment.js";
+
+/** Mean and standard deviation of each column, over what was observed. */
+export interface ColumnScale {
+  readonly shift: readonly number[];
+  readonly scale: readonly number[];
+}
+
+export function columnScale({ values, columns }: TimeSeries): ColumnScale {
+  const moments = Array.from({ length: columns }, (_, column) => {
+    const seen = [...values].filter((value, i) => i % columns === column && !Number.isNaN(value));
+    const mean = seen.reduce((sum, value) => sum + value, 0) / seen.length;
+    const variance = seen.reduce((sum, value) => sum + (value - mean) ** 2, 0) / seen.length;
+    return { mean, deviation: Math.sqrt(variance) || 1 };
+  });
+  return { shift: moments.map(({ mean }) => mean), scale: moments.map(({ deviation }) => deviation) };
+}
+
+/** A perceptron in the units of a series: its inputs and outputs are scaled to order one inside. */
+export function perceptronFor(
+  series: TimeSeries,
+  options: Pick<MlpOptions, "hidden" | "activation" | "time">,
+): VectorField {
+  const [start, end] = [series.times[0]!, series.times.at(-1)!];
+  const inner = mlp({ ...options, dim: series.columns, components: series.names });
+  return rescaled(inner, { ...columnScale(series), start, rate: 1 / (end - start) });
+}
+
+/**
+ * A user's own time series as an experiment: one trajectory from the first row on. Where the first row has gaps, the
+ * first observation of the column stands in as a first guess, and the initial state is trained as well.
+ *
+ * The loss is taken in standard deviations of each column, so that columns of any size count alike.
+ *
+ * @throws {DataError} if there are fewer than two rows
+ */
+export function ownData(name: string, series: TimeSeries): Experiment & { readonly trainY0: boolean } {
+  const { times, values, columns, rows, names, timeName } = series;
+  if (rows < 2) {
+    throw new DataError({ source: name }, `there is ${rows} row, but training needs two times or more; add rows`);
+  }
+  const at = (row: number) => Array.from(values.subarray(row * columns, (row + 1) * columns));
+  const first = at(0);
+  const gaps = first.some(Number.isNaN);
+  const y0 = first.map((value, column) =>
+    Number.isNaN(value) ? [...values].find((other, i) => i % columns === column && !Number.isNaN(other))! : value,
+  );
+  const kept = Array.from({ length: rows }, (_, row) => row).slice(gaps ? 0 : 1);
+  const { scale } = columnScale(series);
+  return {
+    name,
+    about: `${rows} times of ${names.join(", ")}`,
+    needs: null,
+    trainY0: gaps,
+    time: { name: timeName, unit: "as in the file" },
+    unit: "as in the file",
+    protocol: {
+      solver: "midpoint",
+      coupling: 0.999,
+      stepSize: medianGap(times) / 2,
+      dtype: "float64",
+      steps: 1000,
+      loss: () => scaledLoss(mse(), scale),
+      schedule: (steps) => cosine({ steps }),
+      optimiser: ({ learningRate = 1e-2, weightDecay = 0 }) => adamw({ learningRate, weightDecay }),
+    },
+    field: () => perceptronFor(series, { hidden: [32, 32] }),
+    data: () => ({
+      t0: times[0]!,
+      times: kept.map((row) => times[row]!),
+      y0: tensor("float64", [1, columns], y0),
+      observations: tensor("float64", [kept.length, 1, columns], kept.flatMap(at)),
+    }),
+  };
+}
+
+function medianGap(times: Float64Array): number {
+  const gaps = Array.from(times.subarray(1), (time, i) => time - times[i]!).sort((a, b) => a - b);
+  return gaps[Math.floor(gaps.length / 2)]!;
+}
