@@ -81,10 +81,12 @@ async function compile(
   }
   const inputs = typesOf(graph.inputs.map((value) => [value.name!, value]));
   const outputs = typesOf(graph.outputs.map(({ name, value }) => [name, value]));
+  let released = false;
   return {
     inputs,
     outputs,
     async run(feeds) {
+      if (released) throw new RunError(`"${graph.name}" has been released; compile it again to run it.`);
       checkInputs(inputs, feeds);
       const given: Record<string, Ort.Tensor> = {};
       for (const name in feeds) given[name] = (feeds[name] as OrtDeviceTensor).ort;
@@ -100,7 +102,11 @@ async function compile(
       for (const name in results) tensors[name] = ofOrt(results[name]!);
       return tensors as DeviceTensors;
     },
-    release: () => executable.release(),
+    async release() {
+      if (released) return;
+      released = true;
+      await executable.release();
+    },
   };
 }
 
