@@ -22,7 +22,7 @@ export interface Executable {
    * @throws {InputError} for a missing, unknown or misfitting input
    */
   run(inputs: DeviceTensors): Promise<DeviceTensors>;
-  /** Frees what the executable holds. Using it afterwards is an error. */
+  /** Frees what the executable holds; a second time it does nothing. Running it afterwards throws RunError. */
   release(): Promise<void>;
 }
 
