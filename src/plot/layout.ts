@@ -1,0 +1,86 @@
+import { type Axis, domainOf, shareOf, type Tick, ticksOf } from "./axis.js";
+import type { Layer, Panel } from "./description.js";
+import type { Measure } from "./font.js";
+import { theme } from "./theme.js";
+
+/** The ends of an axis and what is labelled on it. */
+export interface AxisLayout {
+  readonly domain: readonly [number, number];
+  readonly ticks: readonly Tick[];
+}
+
+/** A panel with everything decided that its size depends on. */
+export interface PanelLayout {
+  readonly panel: Panel;
+  /** Of the plot inside the axes, in CSS pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly x: AxisLayout;
+  readonly y: AxisLayout;
+  /** The room that labels and titles need outside the axes. */
+  readonly left: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/** Between ticks and labels, and between labels and the axis title. */
+export const labelGap = 4;
+const titleGap = 8;
+
+export function layOut(panel: Panel, count: number, measure: Measure): PanelLayout {
+  const { width = count === 1 ? 560 : 350, height = count === 1 ? 340 : 260, layers } = panel;
+  const margin = layers.every(isCurve) ? 0 : 0.03;
+  const labelWidth = ({ label }: Tick): number => measure(label, theme.label);
+  const x = axisLayout(
+    panel.x,
+    domainOf(panel.x, valuesOf(layers, "x"), margin),
+    width,
+    (ticks) => Math.max(0, ...ticks.map(labelWidth)) + 16,
+  );
+  const y = axisLayout(panel.y, domainOf(panel.y, valuesOf(layers, "y"), 0.05), height, () => 26);
+  return {
+    panel,
+    width,
+    height,
+    x,
+    y,
+    left: theme.tick + labelGap + Math.max(0, ...y.ticks.map(labelWidth)) + titleGap + theme.axisTitle.size,
+    right: Math.max(0, ...x.ticks.slice(-1).map(labelWidth)) / 2,
+    bottom: theme.tick + labelGap + theme.label.size + titleGap + theme.axisTitle.size,
+  };
+}
+
+/** Whether a layer may end at the very edge of the panel: nothing of it is cut off there. */
+function isCurve(layer: Layer): boolean {
+  if (layer.kind === "rule") return true;
+  const { x } = layer;
+  return layer.kind !== "points" && Array.from(x).every((value, i) => i === 0 || !(value < x[i - 1]!));
+}
+
+/** As many ticks as fit at the distance that their labels need, or else one. */
+function axisLayout(
+  axis: Axis,
+  domain: readonly [number, number],
+  length: number,
+  distance: (ticks: readonly Tick[]) => number,
+): AxisLayout {
+  for (let count = Math.max(2, Math.floor(length / 50)); count > 0; count--) {
+    const ticks = ticksOf(axis, domain, count);
+    const places = ticks.map(({ value }) => shareOf(axis, value, domain) * length);
+    const needed = distance(ticks);
+    if (places.every((place, i) => i === 0 || place - places[i - 1]! >= needed)) return { domain, ticks };
+  }
+  return { domain, ticks: ticksOf(axis, domain, 1).slice(0, 1) };
+}
+
+function* valuesOf(layers: readonly Layer[], axis: "x" | "y"): Generator<number> {
+  for (const layer of layers) {
+    if (layer.kind === "rule") {
+      if (layer.axis === axis) yield layer.at;
+    } else if (axis === "x") yield* Array.from(layer.x);
+    else if (layer.kind === "band") {
+      yield* Array.from(layer.low);
+      yield* Array.from(layer.high);
+    } else yield* Array.from(layer.y);
+  }
+}

@@ -1,0 +1,119 @@
+import type { Mark } from "vega";
+import { type TextStyle, theme } from "./theme.js";
+
+export interface TextPlace {
+  readonly x: number;
+  readonly y: number;
+  readonly align?: "left" | "center" | "right";
+  readonly baseline?: "top" | "middle" | "bottom" | "alphabetic";
+  readonly angle?: number;
+  readonly color?: string;
+  /** A white rim, for text that lies over what is drawn. */
+  readonly rim?: boolean;
+}
+
+/** One text at a fixed place. */
+export function textMark(text: string, { size, weight }: TextStyle, place: TextPlace): Mark {
+  const { x, y, align = "left", baseline = "alphabetic", angle = 0, color = theme.ink, rim = false } = place;
+  return {
+    type: "text",
+    interactive: false,
+    encode: {
+      enter: {
+        text: { value: plainText(text) },
+        x: { value: x },
+        y: { value: y },
+        align: { value: align },
+        baseline: { value: baseline },
+        angle: { value: angle },
+        font: { value: theme.fontFamily },
+        fontSize: { value: size },
+        fontWeight: { value: weight },
+        fill: { value: rim ? theme.background : color },
+        limit: { value: 0 },
+        ...(rim ? { stroke: { value: theme.background }, strokeWidth: { value: 3.5 } } : {}),
+      },
+    },
+  };
+}
+
+/** In one line, without what XML cannot hold. */
+export function plainText(text: string): string {
+  return text.replace(/[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}]/gu, " ");
+}
+
+interface Segment {
+  readonly x: number;
+  readonly y: number;
+  readonly x2: number;
+  readonly y2: number;
+}
+
+/** One straight line between two fixed places. */
+export function lineMark(
+  { x, y, x2, y2 }: Segment,
+  color: string,
+  width: number,
+  dash: readonly number[],
+): Mark {
+  return {
+    type: "rule",
+    interactive: false,
+    encode: {
+      enter: {
+        x: { value: x },
+        y: { value: y },
+        x2: { value: x2 },
+        y2: { value: y2 },
+        stroke: { value: color },
+        strokeWidth: { value: width },
+        strokeDash: { value: [...dash] },
+      },
+    },
+  };
+}
+
+/** One symbol of a point series at a fixed place. */
+export function symbolMark(x: number, y: number, color: string, shape: string): Mark {
+  return {
+    type: "symbol",
+    interactive: false,
+    encode: { enter: { x: { value: x }, y: { value: y }, ...symbolLook(color, shape) } },
+  };
+}
+
+/** A thin white rim keeps symbols apart where they lie close. */
+export function symbolLook(color: string, shape: string) {
+  return {
+    shape: { value: shape },
+    size: { value: theme.pointArea },
+    fill: { value: color },
+    stroke: { value: theme.background },
+    strokeWidth: { value: 0.5 },
+  };
+}
+
+interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A patch of a band's colour. */
+export function swatchMark({ x, y, width, height }: Box, color: string): Mark {
+  return {
+    type: "rect",
+    interactive: false,
+    encode: {
+      enter: {
+        x: { value: x },
+        y: { value: y },
+        width: { value: width },
+        height: { value: height },
+        fill: { value: color },
+        fillOpacity: { value: theme.bandOpacity },
+      },
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import type { GroupMark, Mark, Scale, Axis as VegaAxis } from "vega";
+import { type Axis, axisTitle, type Tick } from "./axis.js";
+import { fitted, type Measure } from "./font.js";
+import { layerMark, rowsOf, ruleMarks } from "./layers.js";
+import { type AxisLayout, labelGap, type PanelLayout } from "./layout.js";
+import type { Looks } from "./legend.js";
+import { textMark } from "./marks.js";
+import { theme } from "./theme.js";
+
+/** The panel as a group of Vega marks, the corner of its plot at (x, y). */
+export function panelMark(
+  layout: PanelLayout,
+  place: { readonly x: number; readonly y: number },
+  look: Looks,
+  measure: Measure,
+): GroupMark {
+  const { panel, width, height } = layout;
+  const layers = panel.layers.map((layer, i) => {
+    if (layer.kind === "rule") return { marks: ruleMarks(layer, layout, measure), data: [], shown: false };
+    const name = `layer${i}`;
+    const rows = rowsOf(layer, layout);
+    const shown = rows.some((row) => row.shown);
+    return { marks: [layerMark(layer, name, look(layer))], data: [{ name, values: rows }], shown };
+  });
+  return {
+    type: "group",
+    encode: {
+      enter: {
+        x: { value: place.x },
+        y: { value: place.y },
+        width: { value: width },
+        height: { value: height },
+      },
+    },
+    data: layers.flatMap(({ data }) => data),
+    scales: [scaleOf("x", panel.x, layout.x, [0, width]), scaleOf("y", panel.y, layout.y, [height, 0])],
+    axes: [
+      gridOf("x", layout.x.ticks),
+      gridOf("y", layout.y.ticks),
+      axisOf("x", layout.x.ticks),
+      axisOf("y", layout.y.ticks),
+    ],
+    marks: [
+      ...layers.flatMap(({ marks }) => marks),
+      ...(layers.some(({ shown }) => shown) ? [] : [emptyMark(width, height)]),
+      ...titleMarks(layout, measure),
+    ],
+  };
+}
+
+function scaleOf(name: "x" | "y", axis: Axis, { domain }: AxisLayout, range: [number, number]): Scale {
+  return {
+    name,
+    type: axis.scale ?? "linear",
+    domain: [...domain],
+    range,
+    zero: false,
+    nice: false,
+  } as Scale;
+}
+
+/** The grid is an axis of its own, below everything, for it would else be drawn over the line of the other axis. */
+function gridOf(scale: "x" | "y", ticks: readonly Tick[]): VegaAxis {
+  return {
+    scale,
+    orient: scale === "x" ? "bottom" : "left",
+    values: ticks.map(({ value }) => value),
+    grid: true,
+    gridScale: scale === "x" ? "y" : "x",
+    gridColor: theme.grid,
+    domain: false,
+    ticks: false,
+    labels: false,
+  };
+}
+
+/** The labels come from a table, for Vega would write the values in its own way. */
+function axisOf(scale: "x" | "y", ticks: readonly Tick[]): VegaAxis {
+  const labels = JSON.stringify(Object.fromEntries(ticks.map(({ value, label }) => [String(value), label])));
+  return {
+    scale,
+    orient: scale === "x" ? "bottom" : "left",
+    values: ticks.map(({ value }) => value),
+    domainColor: theme.axis,
+    tickColor: theme.axis,
+    tickSize: theme.tick,
+    labelPadding: labelGap,
+    labelColor: theme.ink,
+    labelFont: theme.fontFamily,
+    labelFontSize: theme.label.size,
+    labelLimit: 0,
+    labelBound: false,
+    labelFlush: false,
+    labelOverlap: false,
+    encode: { labels: { update: { text: { signal: `(${labels})[datum.value]` } } } },
+  };
+}
+
+function emptyMark(width: number, height: number): Mark {
+  const place = {
+    x: width / 2,
+    y: height / 2,
+    align: "center",
+    baseline: "middle",
+    color: theme.soft,
+  } as const;
+  return textMark("no data", theme.axisTitle, place);
+}
+
+function titleMarks({ panel, width, height, left, bottom }: PanelLayout, measure: Measure): Mark[] {
+  const x = fitted(axisTitle(panel.x), theme.axisTitle, width, measure);
+  const y = fitted(axisTitle(panel.y), theme.axisTitle, height, measure);
+  const marks = [
+    textMark(x, theme.axisTitle, { x: width / 2, y: height + bottom, align: "center", baseline: "bottom" }),
+    textMark(y, theme.axisTitle, { x: -left, y: height / 2, align: "center", baseline: "top", angle: -90 }),
+  ];
+  if (panel.title === undefined) return marks;
+  const title = fitted(panel.title, theme.panelTitle, width, measure);
+  return [...marks, textMark(title, theme.panelTitle, { x: 0, y: -9 })];
+}
