@@ -6,7 +6,7 @@ import { onnxTypeNumber } from "../graph/types.js";
 import { opset } from "../ops/opset.js";
 import { type Call, emit } from "./call.js";
 import { attention, batchNormalization, groupScales, rmsNormalization, swish } from "./compositions.js";
-import { adaptConstantOfShape, adaptEqual } from "./dims.js";
+import { adaptConstantOfShape, adaptEqual, adaptTile } from "./dims.js";
 
 /** Turns an older or newer form of an operator into that of opset 21, or into values at once. */
 export type Adapter = (b: Builder, call: Call) => Call | readonly Value[];
@@ -30,6 +30,7 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["Cast", dropping("saturate", "round_mode")],
   ["Equal", adaptEqual],
   ["ConstantOfShape", adaptConstantOfShape],
+  ["Tile", adaptTile],
   ["CastLike", (_, call) => ({ ...call, ...castLike(call) })],
   ["Size", size],
   ["Scatter", (_, call) => ({ ...call, type: "ScatterElements" })],

@@ -46,3 +46,20 @@ export function adaptConstantOfShape(b: Builder, call: Call): Call | readonly Va
   }
   return [emit(b, "Expand", [b.constant(value), target])];
 }
+
+/** Tile along an axis of size 1 as often as a symbolic dimension says: an Expand. */
+export function adaptTile(b: Builder, call: Call): Call | readonly Value[] {
+  const [x, repeats] = call.inputs;
+  const dims = x && repeats && dimsOf(repeats);
+  if (!x || !repeats || repeats.constant !== null || !dims || dims.length !== x.shape.length) return call;
+  if (dims.some((dim, axis) => typeof dim === "string" && x.shape[axis] !== 1)) return call;
+  const known = b.ints(dims.map((dim) => (typeof dim === "string" ? 1 : dim)));
+  const one = b.ints([1]);
+  // the symbolic repeats themselves, and 1 where `known` has done the work
+  const target = dims.map((dim, axis) =>
+    typeof dim === "string"
+      ? emit(b, "Slice", [repeats, b.ints([axis]), b.ints([axis + 1]), b.ints([0])])
+      : one,
+  );
+  return [emit(b, "Expand", [emit(b, "Tile", [x, known]), emit(b, "Concat", target, { axis: 0 })])];
+}

@@ -25,7 +25,7 @@ import { asFloat, type Place, type Replayer, Scope } from "./scope.js";
 import { unknownOperator, versionProblem } from "./versions.js";
 
 /** Functions may call functions, so a small file can ask for any number of nodes. */
-const maxNodes = 500_000;
+const maxNodes = 200_000;
 /** Elements of constants computed on the way, for the same reason. */
 const maxFolded = 1 << 26;
 const maxCalls = 32;
@@ -71,14 +71,15 @@ export class Replay implements Replayer {
     }
     node.outputs.forEach((name, i) => {
       if (name === "") return;
-      const missing = () =>
-        new UnsupportedOperatorError(
+      const missing = () => {
+        throw new UnsupportedOperatorError(
           `${this.model.source}: output ${i} (${shown(name)}) of ${shownNode(node)} is used, ` +
             "but revort does not compute it. Export a model that does without it.",
           node.opType,
           node.name,
         );
-      scope.bind(name, results[i] ?? missing());
+      };
+      scope.bind(name, results[i] ?? missing);
     });
   }
 
@@ -90,6 +91,8 @@ export class Replay implements Replayer {
     place: Place,
   ): readonly Value[] {
     if (node.domain === "" && node.opType === "Constant") return [b.constant(this.#constant(node, place))];
+    const branch = knownBranch(node, operands);
+    if (branch !== null) return this.graph(b, branch, new Scope(scope), place);
     const isNative = node.domain === "" && (opset.has(node.opType) || adapters.has(node.opType));
     const f = isNative ? undefined : this.#functions.get(functionKey(node));
     if (f !== undefined) return this.#call(b, f, node, operands, place);
@@ -98,8 +101,6 @@ export class Replay implements Replayer {
     const problem = versionProblem(node.opType, version);
     if (problem !== null) throw new UnsupportedOperatorError(problem, node.opType, node.name);
 
-    const branch = this.#knownBranch(node, operands);
-    if (branch !== null) return this.graph(b, branch, new Scope(scope), place);
     const attributes: Record<string, Attribute> = {};
     for (const [name, attribute] of node.attributes) {
       const given = attribute.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
@@ -121,14 +122,6 @@ export class Replay implements Replayer {
     return results.map((value) => knownDims(b, value));
   }
 
-  /** A branch of an If whose condition is known: PyTorch's exporter writes some. */
-  #knownBranch(node: ModelNode, operands: readonly (Value | null)[]): ModelGraph | null {
-    const condition = operands[0]?.constant ?? null;
-    if (node.opType !== "If" || condition === null) return null;
-    const branch = node.attributes.get(Number(condition.data[0]) !== 0 ? "then_branch" : "else_branch");
-    return branch?.kind === "graph" ? branch.value : null;
-  }
-
   #call(
     b: Builder,
     f: ModelFunction,
@@ -148,9 +141,9 @@ export class Replay implements Replayer {
     }
     const inner = new Scope();
     f.inputs.forEach((name, i) => {
-      const left = new ModelError(
-        `Input ${shown(name)} of the function ${shown(f.name)} is left out but used.`,
-      );
+      const left = () => {
+        throw new ModelError(`Input ${shown(name)} of the function ${shown(f.name)} is left out but used.`);
+      };
       inner.bind(name, operands[i] ?? left);
     });
     const here = { opsets: f.opsets.size > 0 ? f.opsets : place.opsets, attributes, calls: place.calls + 1 };
@@ -220,6 +213,14 @@ export class Replay implements Replayer {
     }
     return new ModelError(message, { cause: error });
   }
+}
+
+/** A branch of an If whose condition is known: PyTorch's exporter writes some. */
+function knownBranch(node: ModelNode, operands: readonly (Value | null)[]): ModelGraph | null {
+  const condition = operands[0]?.constant ?? null;
+  if (node.domain !== "" || node.opType !== "If" || condition === null) return null;
+  const branch = node.attributes.get(Number(condition.data[0]) !== 0 ? "then_branch" : "else_branch");
+  return branch?.kind === "graph" ? branch.value : null;
 }
 
 /** Applies an operator in the form of opset 21. */

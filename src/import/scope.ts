@@ -3,8 +3,8 @@ import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { type ModelAttribute, ModelError, type ModelGraph, shown } from "../graph/model.js";
 
-/** What a name stands for: a value, one that is made when it is first asked for, or the reason why there is none. */
-type Binding = Value | (() => Value) | Error;
+/** What a name stands for: a value, or how to make it (or to say why there is none) when it is first asked for. */
+type Binding = Value | (() => Value);
 
 /** The names of one graph of a model, and through it those of the graphs around it. */
 export class Scope {
@@ -33,7 +33,6 @@ export class Scope {
       if (this.#outer !== null) return this.#outer.get(name);
       throw new ModelError(`The model uses ${shown(name)} without computing it. Export it again.`);
     }
-    if (binding instanceof Error) throw binding;
     if (typeof binding !== "function") return binding;
     const value = binding();
     this.#bindings.set(name, value);
