@@ -4,12 +4,13 @@ import {
   type Dim,
   type Graph,
   GraphError,
+  normaliseAxis,
   type Op,
   sameShape,
   showType,
   type Value,
 } from "../graph/graph.js";
-import { operand } from "./operand.js";
+import { operand, required } from "./operand.js";
 
 /**
  * Loop. Inputs: trip count (int64, or none), condition (bool, or none), carried values. The body maps (iteration,
@@ -94,5 +95,135 @@ export function loop(
   );
   const known = length === undefined ? graph : { ...graph, trips: length };
   const outputs = b.emit(Loop, [operand(b, trips, "int64"), null, ...carried], { body: known });
+  return { carried: outputs.slice(0, carried.length), scans: outputs.slice(carried.length) };
+}
+
+/**
+ * If. Input: a bool. The branches take no inputs; they read the enclosing scopes. Both yield the same types.
+ *
+ * There is no derivative rule: what a branch reads is not an operand. `Where` has one.
+ */
+export const If: Op = {
+  type: "If",
+  attributes: { then_branch: "graph", else_branch: "graph" },
+  infer(inputs, attributes) {
+    const condition = required("If", inputs, 0);
+    if (condition.dtype !== "bool") {
+      throw new DTypeError(`If needs a bool, but got ${showType(condition)}. Compare it first.`);
+    }
+    const [yes, no] = [attributes.then_branch as Graph, attributes.else_branch as Graph];
+    if (yes.outputs.length !== no.outputs.length) {
+      throw new GraphError(
+        `If: one branch yields ${yes.outputs.length} values and the other ${no.outputs.length}.`,
+      );
+    }
+    return yes.outputs.map(({ value }, i) => {
+      const other = no.outputs[i]!.value;
+      if (value.dtype === other.dtype && sameShape(value.shape, other.shape)) return value;
+      throw new ShapeError(
+        `If: output ${i} is ${showType(value)} in one branch and ${showType(other)} in the other.`,
+      );
+    });
+  },
+};
+
+/** The values of one branch or the other. Branches may read values of the enclosing scopes. */
+export function ifElse(
+  b: Builder,
+  condition: Value,
+  yes: (b: Builder) => readonly Value[],
+  no: (b: Builder) => readonly Value[],
+): Value[] {
+  const branch = (name: string, body: (b: Builder) => readonly Value[]) => {
+    const inner = b.child();
+    const values = body(inner);
+    return inner.graph(Object.fromEntries(values.map((value, i) => [`${name}${i}`, value])), name);
+  };
+  return [...b.emit(If, [condition], { then_branch: branch("then", yes), else_branch: branch("else", no) })];
+}
+
+/**
+ * Scan. Inputs: carried values, then tensors to walk along an axis. The body maps (carried …, elements …) to
+ * (carried …, scans …); scans are stacked along an axis.
+ */
+export const Scan: Op = {
+  type: "Scan",
+  attributes: {
+    body: "graph",
+    num_scan_inputs: "int",
+    scan_input_axes: "ints",
+    scan_input_directions: "ints",
+    scan_output_axes: "ints",
+    scan_output_directions: "ints",
+  },
+  infer(inputs, attributes) {
+    const body = attributes.body as Graph;
+    const walked = attributes.num_scan_inputs as number;
+    const carried = inputs.slice(0, inputs.length - walked) as Value[];
+    if (body.inputs.length !== inputs.length) {
+      throw new GraphError(
+        `Scan: the body takes ${body.inputs.length} values, but ${inputs.length} were given.`,
+      );
+    }
+    const axisOf = (name: string, i: number, rank: number) =>
+      normaliseAxis((attributes[name] as readonly number[] | undefined)?.[i] ?? 0, rank, "Scan");
+    const lengths = (inputs.slice(carried.length) as Value[]).map(
+      (value, i) => value.shape[axisOf("scan_input_axes", i, value.shape.length)]!,
+    );
+    if (lengths.some((length) => length !== lengths[0])) {
+      throw new ShapeError(`Scan walks along axes of different lengths: ${lengths.join(" and ")}.`);
+    }
+    return body.outputs.map(({ name, value }, i) => {
+      const start = carried[i];
+      if (start === undefined) {
+        const axis = axisOf("scan_output_axes", i - carried.length, value.shape.length + 1);
+        return { dtype: value.dtype, shape: value.shape.toSpliced(axis, 0, lengths[0]!) };
+      }
+      if (start.dtype === value.dtype && sameShape(start.shape, value.shape)) return value;
+      throw new ShapeError(
+        `Scan: "${name}" starts as ${showType(start)} and comes back as ${showType(value)}.`,
+      );
+    });
+  },
+};
+
+export interface ScanOptions {
+  /** values handed from one step to the next */
+  readonly carried: readonly Value[];
+  /** what the steps walk along, each by its leading axis */
+  readonly inputs: readonly Value[];
+  /** whether to walk from the last element to the first; scans stay in the order of the elements */
+  readonly reverse?: boolean;
+}
+
+/** Walks along the leading axes of `inputs` and returns the last carried values and the stacked scans. */
+export function scan(
+  b: Builder,
+  { carried, inputs, reverse = false }: ScanOptions,
+  body: (b: Builder, carried: Value[], elements: Value[]) => Omit<LoopStep, "proceed">,
+): { carried: Value[]; scans: Value[] } {
+  const inner = b.child();
+  const state = carried.map((value, i) => inner.input(`carried${i}`, value.dtype, value.shape));
+  const elements = inputs.map((value, i) => inner.input(`element${i}`, value.dtype, value.shape.slice(1)));
+  const step = body(inner, state, elements);
+  if (step.carried.length !== carried.length) {
+    throw new GraphError(
+      `Scan: ${carried.length} values were carried in, but ${step.carried.length} came back.`,
+    );
+  }
+  const scans = step.scans ?? [];
+  const graph = inner.graph(
+    Object.fromEntries([
+      ...step.carried.map((value, i) => [`next${i}`, value] as const),
+      ...scans.map((value, i) => [`scan${i}`, value] as const),
+    ]),
+    "body",
+  );
+  const outputs = b.emit(Scan, [...carried, ...inputs], {
+    body: graph,
+    num_scan_inputs: inputs.length,
+    ...(reverse && inputs.length > 0 ? { scan_input_directions: inputs.map(() => 1) } : {}),
+    ...(reverse && scans.length > 0 ? { scan_output_directions: scans.map(() => 1) } : {}),
+  });
   return { carried: outputs.slice(0, carried.length), scans: outputs.slice(carried.length) };
 }

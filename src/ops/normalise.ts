@@ -1,63 +1,220 @@
-import { emptyData, numbers, type Tensor, type TensorData } from "../core/tensor.js";
+import { DTypeError, isFloat, ShapeError } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { normaliseAxis, type Op, type Value } from "../graph/graph.js";
-import { mul, sub } from "./arithmetic.js";
-import { broadcastIndex, reducedShape, reduceSum } from "./broadcast.js";
-import { exp } from "./elementwise.js";
-import { intOf, required } from "./operand.js";
+import {
+  type Attributes,
+  broadcastShapes,
+  commonDType,
+  normaliseAxis,
+  type Op,
+  sameShape,
+  showType,
+  type Value,
+} from "../graph/graph.js";
+import { add, div, mul, sub } from "./arithmetic.js";
+import { reduceSum, sumTo } from "./broadcast.js";
+import { sqrt } from "./elementwise.js";
+import { floatOf, intOf, required } from "./operand.js";
+import { reduceMean } from "./reduce.js";
+import { reshape } from "./reshape.js";
+
+// Normalisation. With x̂ = (x − μ) r, r = 1 / √(σ² + ε) and μ, σ² the mean and variance over some axes,
+//
+//   y = γ x̂ + β
+//   β̄ = Σ ȳ,  γ̄ = Σ ȳ x̂,  x̄ = r (g − mean g − x̂ mean(g x̂)) with g = γ ȳ
+
+/** x̂ and √(σ² + ε) over axes. */
+function standardise(
+  b: Builder,
+  x: Value,
+  axes: readonly number[],
+  epsilon: number,
+): { unit: Value; width: Value } {
+  const centred = sub(b, x, reduceMean(b, x, axes, true));
+  const width = sqrt(b, add(b, reduceMean(b, mul(b, centred, centred), axes, true), epsilon));
+  return { unit: div(b, centred, width), width };
+}
+
+/** x̄ from g, the cotangent of x̂. */
+function unstandardise(b: Builder, g: Value, unit: Value, width: Value, axes: readonly number[]): Value {
+  const along = mul(b, unit, reduceMean(b, mul(b, g, unit), axes, true));
+  return div(b, sub(b, sub(b, g, reduceMean(b, g, axes, true)), along), width);
+}
+
+function floatType(type: string, inputs: readonly (Value | null)[]): Value {
+  const x = required(type, inputs, 0);
+  commonDType(type, inputs);
+  if (isFloat(x.dtype)) return x;
+  throw new DTypeError(`${type} needs float operands, but got ${showType(x)}. Cast it first.`);
+}
+
+/** LayerNormalization over the axes from `axis` on; scale and bias broadcast to x. Only its first output is known. */
+export const LayerNormalization: Op = {
+  type: "LayerNormalization",
+  attributes: { axis: "int", epsilon: "float", stash_type: "int" },
+  infer(inputs, attributes) {
+    const x = floatType("LayerNormalization", inputs);
+    layerAxes(x, attributes);
+    for (const value of [required("LayerNormalization", inputs, 1), inputs[2]]) {
+      if (value && !sameShape(broadcastShapes("LayerNormalization", x.shape, value.shape), x.shape)) {
+        throw new ShapeError(`LayerNormalization: ${showType(value)} does not broadcast to ${showType(x)}.`);
+      }
+    }
+    return [x];
+  },
+  vjp(b, { inputs: [x, scale, bias], attributes }, [g]) {
+    const axes = layerAxes(x!, attributes);
+    const { unit, width } = standardise(b, x!, axes, floatOf(attributes, "epsilon", 1e-5));
+    return [
+      unstandardise(b, mul(b, g!, scale!), unit, width, axes),
+      sumTo(b, mul(b, g!, unit), scale!),
+      bias ? sumTo(b, g!, bias) : null,
+    ];
+  },
+  decompose(b, [x, scale, bias], attributes) {
+    const { unit } = standardise(b, x!, layerAxes(x!, attributes), floatOf(attributes, "epsilon", 1e-5));
+    const scaled = mul(b, unit, scale!);
+    return [bias ? add(b, scaled, bias) : scaled];
+  },
+};
+
+function layerAxes(x: Value, attributes: Attributes): number[] {
+  const axis = normaliseAxis(intOf(attributes, "axis", -1), x.shape.length, "LayerNormalization");
+  return x.shape.map((_, i) => i).slice(axis);
+}
+
+/** x normalised over its last axis, or over all from `axis` on. */
+export function layerNormalization(
+  b: Builder,
+  x: Value,
+  scale: Value,
+  bias: Value | null = null,
+  { axis = -1, epsilon = 1e-5 }: { readonly axis?: number; readonly epsilon?: number } = {},
+): Value {
+  return b.apply(LayerNormalization, [x, scale, bias], { axis, epsilon });
+}
+
+/** A parameter per channel, [C], shaped to broadcast along axis 1 of x. */
+function perChannel(b: Builder, parameter: Value, x: Value): Value {
+  return reshape(b, parameter, [-1, ...x.shape.slice(2).map(() => 1)]);
+}
+
+/** The transpose of broadcasting a parameter per channel to g's shape. */
+function sumPerChannel(b: Builder, g: Value): Value {
+  return reduceSum(b, g, g.shape.map((_, axis) => axis).toSpliced(1, 1));
+}
 
 /**
- * A softmax along an axis, or its logarithm, both shifted by the largest element so that nothing overflows.
+ * Operators that standardise each group of channels over its channels and all places: GroupNormalization, and
+ * InstanceNormalization with a group per channel.
  */
-function softmaxRecord(type: string, isLog: boolean, vjp: NonNullable<Op["vjp"]>): Op {
+function groupwise(
+  type: string,
+  attributes: NonNullable<Op["attributes"]>,
+  groupsOf: (attributes: Attributes, channels: number) => number,
+): Op {
+  const grouped = (b: Builder, x: Value, given: Attributes) => {
+    const [batch, channels, ...places] = x.shape as [number, number, ...number[]];
+    const groups = groupsOf(given, channels);
+    const size = places.reduce((p, d) => p * d, channels / groups);
+    const parts = reshape(b, x, [typeof batch === "string" ? -1 : batch, groups, size]);
+    return { parts, ...standardise(b, parts, [2], floatOf(given, "epsilon", 1e-5)) };
+  };
   return {
     type,
-    attributes: { axis: "int" },
-    infer(inputs, attributes) {
-      const x = required(type, inputs, 0);
-      normaliseAxis(intOf(attributes, "axis", -1), x.shape.length, type);
-      return [x];
+    attributes,
+    infer(inputs, given) {
+      const x = floatType(type, inputs);
+      const channels = x.shape[1];
+      const groups = typeof channels === "number" ? groupsOf(given, channels) : 0;
+      const fits = [1, 2].every((i) => sameShape(required(type, inputs, i).shape, [channels ?? ""]));
+      if (
+        fits &&
+        groups > 0 &&
+        (channels as number) % groups === 0 &&
+        x.shape.slice(2).every((d) => typeof d === "number")
+      )
+        return [x];
+      throw new ShapeError(
+        `${type} needs [batch, channels, ...], a scale and a bias per channel, and groups that divide the channels; ` +
+          `got ${inputs.map((value) => showType(value!)).join(", ")}.`,
+      );
     },
-    fold([x], attributes) {
-      const axis = normaliseAxis(intOf(attributes, "axis", -1), x!.shape.length, type);
-      const kept = reducedShape(x!.shape, [axis], true) as number[];
-      const group = broadcastIndex(kept, x!.shape);
-      const values = numbers(x!);
-      const largest: number[] = [];
-      const sums: number[] = [];
-      values.forEach((v, i) => {
-        largest[group[i]!] = Math.max(largest[group[i]!] ?? -Infinity, v);
-      });
-      values.forEach((v, i) => {
-        sums[group[i]!] = (sums[group[i]!] ?? 0) + Math.exp(v - largest[group[i]!]!);
-      });
-      const data = emptyData(x!.dtype, values.length) as TensorData;
-      values.forEach((v, i) => {
-        const shifted = v - largest[group[i]!]!;
-        data[i] = isLog ? shifted - Math.log(sums[group[i]!]!) : Math.exp(shifted) / sums[group[i]!]!;
-      });
-      return [{ ...x!, data } as Tensor];
+    vjp(b, { inputs: [x, scale], attributes: given }, [g]) {
+      const { parts, unit, width } = grouped(b, x!, given);
+      const inner = reshape(b, mul(b, g!, perChannel(b, scale!, x!)), parts);
+      return [
+        reshape(b, unstandardise(b, inner, unit, width, [2]), x!),
+        sumPerChannel(b, mul(b, g!, reshape(b, unit, x!))),
+        sumPerChannel(b, g!),
+      ];
     },
-    vjp,
+    decompose(b, [x, scale, bias], given) {
+      const unit = reshape(b, grouped(b, x!, given).unit, x!);
+      return [add(b, mul(b, unit, perChannel(b, scale!, x!)), perChannel(b, bias!, x!))];
+    },
   };
 }
 
-/** y = eˣ / Σ eˣ:  x̄ = y (ȳ − Σ ȳ y) */
-export const Softmax: Op = softmaxRecord("Softmax", false, (b, { outputs: [y], attributes }, [g]) => {
-  const inner = reduceSum(b, mul(b, g!, y!), [intOf(attributes, "axis", -1)], true);
-  return [mul(b, y!, sub(b, g!, inner))];
-});
+export const GroupNormalization: Op = groupwise(
+  "GroupNormalization",
+  { num_groups: "int", epsilon: "float", stash_type: "int" },
+  (attributes) => intOf(attributes, "num_groups", 0),
+);
 
-/** y = x − log Σ eˣ:  x̄ = ȳ − eʸ Σ ȳ */
-export const LogSoftmax: Op = softmaxRecord("LogSoftmax", true, (b, { outputs: [y], attributes }, [g]) => {
-  const sum = reduceSum(b, g!, [intOf(attributes, "axis", -1)], true);
-  return [sub(b, g!, mul(b, exp(b, y!), sum))];
-});
+export const InstanceNormalization: Op = groupwise(
+  "InstanceNormalization",
+  { epsilon: "float" },
+  (_, channels) => channels,
+);
 
-export function softmax(b: Builder, x: Value, axis = -1): Value {
-  return b.apply(Softmax, [x], { axis: normaliseAxis(axis, x.shape.length, "Softmax") });
+/** x [batch, channels, ...] normalised over each of so many groups of channels. */
+export function groupNormalization(
+  b: Builder,
+  x: Value,
+  scale: Value,
+  bias: Value,
+  { groups, epsilon = 1e-5 }: { readonly groups: number; readonly epsilon?: number },
+): Value {
+  return b.apply(GroupNormalization, [x, scale, bias], { num_groups: groups, epsilon });
 }
 
-export function logSoftmax(b: Builder, x: Value, axis = -1): Value {
-  return b.apply(LogSoftmax, [x], { axis: normaliseAxis(axis, x.shape.length, "LogSoftmax") });
-}
+/**
+ * BatchNormalization as it is after training: μ and σ² are operands, [C], and with s = √(σ² + ε) and x̂ = (x − μ) / s
+ *
+ *   x̄ = γ ȳ / s,  γ̄ = Σ ȳ x̂,  β̄ = Σ ȳ,  μ̄ = −Σ γ ȳ / s,  the cotangent of σ² is −Σ γ ȳ x̂ / (2 s²)
+ */
+export const BatchNormalization: Op = {
+  type: "BatchNormalization",
+  attributes: { epsilon: "float", momentum: "float", training_mode: "int" },
+  infer(inputs, attributes) {
+    const x = floatType("BatchNormalization", inputs);
+    const channels = x.shape[1] ?? "";
+    const fits = [1, 2, 3, 4].every((i) =>
+      sameShape(required("BatchNormalization", inputs, i).shape, [channels]),
+    );
+    if (fits && intOf(attributes, "training_mode", 0) === 0) return [x];
+    throw new ShapeError(
+      "BatchNormalization needs [batch, channels, ...] and four parameters per channel, out of training mode; " +
+        `got ${inputs.map((value) => showType(value!)).join(", ")}. Export the model in evaluation mode.`,
+    );
+  },
+  vjp(b, { inputs, attributes }, [g]) {
+    const [x, scale, , mean, variance] = inputs as [Value, Value, Value, Value, Value];
+    const width = perChannel(b, sqrt(b, add(b, variance, floatOf(attributes, "epsilon", 1e-5))), x);
+    const unit = div(b, sub(b, x, perChannel(b, mean, x)), width);
+    const dx = div(b, mul(b, g!, perChannel(b, scale, x)), width);
+    return [
+      dx,
+      sumPerChannel(b, mul(b, g!, unit)),
+      sumPerChannel(b, g!),
+      mul(b, sumPerChannel(b, dx), -1),
+      mul(b, sumPerChannel(b, div(b, mul(b, dx, unit), width)), -0.5),
+    ];
+  },
+  decompose(b, inputs, attributes) {
+    const [x, scale, bias, mean, variance] = inputs as [Value, Value, Value, Value, Value];
+    const width = sqrt(b, add(b, variance, floatOf(attributes, "epsilon", 1e-5)));
+    const slope = perChannel(b, div(b, scale, width), x);
+    return [add(b, mul(b, sub(b, x, perChannel(b, mean, x)), slope), perChannel(b, bias, x))];
+  },
+};

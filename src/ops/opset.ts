@@ -16,7 +16,8 @@ import {
 } from "./activation.js";
 import { Add, Div, Mul, Neg, Sub } from "./arithmetic.js";
 import { Expand, ReduceSum } from "./broadcast.js";
-import { Loop } from "./control.js";
+import { If, Loop, Scan } from "./control.js";
+import { Einsum } from "./einsum.js";
 import { Abs, Ceil, Exp, Floor, Log, Reciprocal, Round, Sign, Sqrt } from "./elementwise.js";
 import { Erf, Gelu } from "./erf.js";
 import { Clip, Max, Mean, Min, Sum } from "./extrema.js";
@@ -36,7 +37,12 @@ import {
   Where,
   Xor,
 } from "./logic.js";
-import { LogSoftmax, Softmax } from "./normalise.js";
+import {
+  BatchNormalization,
+  GroupNormalization,
+  InstanceNormalization,
+  LayerNormalization,
+} from "./normalise.js";
 import { CumSum, Tile, Trilu } from "./pattern.js";
 import { Mod, Pow } from "./power.js";
 import {
@@ -56,6 +62,7 @@ import { Cast, Flatten, Identity, Reshape, ShapeOp, Squeeze, Transpose, Unsqueez
 import { GatherElements, GatherND, ScatterElements, ScatterND } from "./scatter.js";
 import { Pad, Slice } from "./slice.js";
 import { Concat, Gather, Split } from "./slicing.js";
+import { LogSoftmax, Softmax } from "./softmax.js";
 import { Acos, Acosh, Asin, Asinh, Atan, Atanh, Cos, Cosh, Sin, Sinh, Tan, Tanh } from "./trigonometry.js";
 
 /** Every operator that revort knows. Needed where operators come as names: reading files, and tests over all. */
@@ -69,12 +76,12 @@ export const operators: readonly Op[] = [
   ...[Equal, Less, LessOrEqual, Greater, GreaterOrEqual, And, Or, Xor, Not, IsNaN, IsInf, Where],
   ...[Expand, ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL1, ReduceL2],
   ...[ReduceSumSquare, ReduceLogSum, ReduceLogSumExp, ArgMax, ArgMin],
-  ...[Softmax, LogSoftmax],
-  ...[MatMul, Gemm],
+  ...[Softmax, LogSoftmax, LayerNormalization, GroupNormalization, InstanceNormalization, BatchNormalization],
+  ...[MatMul, Gemm, Einsum],
   ...[Identity, Cast, ShapeOp, Reshape, Transpose, Squeeze, Unsqueeze, Flatten],
   ...[Concat, Split, Slice, Pad, Gather, GatherElements, GatherND, ScatterElements, ScatterND],
   ...[Tile, Trilu, CumSum, Constant, ConstantOfShape, Range, EyeLike, Size, OneHot],
-  Loop,
+  ...[Loop, Scan, If],
 ];
 
 /** Operators by their ONNX type. */

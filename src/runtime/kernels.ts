@@ -2,12 +2,13 @@ import type { Node } from "../graph/graph.js";
 
 /**
  * Operators without a float64 kernel on ONNX Runtime's CPU provider (1.30), native and WebAssembly alike: each was
- * tried. Gelu, HardSwish and Mish are functions of others of the list.
+ * tried. Gelu, HardSwish and Mish are functions of others of the list; GroupNormalization runs, but in float32.
  */
 const float32Only: ReadonlySet<string> = new Set([
   ...["Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Erf"],
   ...["LeakyRelu", "ThresholdedRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign"],
-  ...["HardSigmoid", "HardSwish", "Mish", "Gelu", "Mean", "InstanceNormalization"],
+  ...["HardSigmoid", "HardSwish", "Mish", "Gelu", "Mean", "OneHot"],
+  ...["InstanceNormalization", "GroupNormalization"],
 ]);
 
 /** Whether ONNX Runtime's CPU provider runs a node as it is. */

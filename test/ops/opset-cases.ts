@@ -147,6 +147,31 @@ const table: Readonly<Record<string, readonly Case[]>> = {
   ReduceLogSumExp: reductions(),
   Softmax: alongAxes(),
   LogSoftmax: alongAxes(),
+  LayerNormalization: [
+    one("the last axis, with bias", [draw([2, 3]), draw([3]), draw([3])]),
+    one("from axis 1, without bias", [draw([2, 3, 2]), draw([3, 2])], { axis: 1, epsilon: 0.01 }),
+    one("everything, scale and bias that broadcast", [draw([2, 3]), draw([3]), draw([2, 1])], { axis: 0 }),
+  ],
+  GroupNormalization: [
+    one("two groups", [draw([2, 4, 3]), draw([4]), draw([4])], { num_groups: 2 }),
+    one("images", [draw([1, 4, 2, 2]), draw([4]), draw([4])], { num_groups: 2, epsilon: 0.1 }),
+  ],
+  InstanceNormalization: [one("two channels", [draw([2, 2, 4]), draw([2]), draw([2])], { epsilon: 0.01 })],
+  BatchNormalization: [
+    one("after training", [draw([2, 3, 2]), draw([3]), draw([3]), draw([3]), draw([3], positive)]),
+    one("without places", [draw([2, 3]), draw([3]), draw([3]), draw([3]), draw([3], positive)], {
+      epsilon: 0.1,
+    }),
+  ],
+  Einsum: [
+    one("a product of matrices", [draw([2, 3]), draw([3, 2])], { equation: "ij,jk->ik" }),
+    one("a bilinear form, a letter alone", [draw([2, 3]), draw([2, 2])], { equation: "bi,bj->b" }),
+    one("without a result", [draw([2, 3]), draw([3, 2])], { equation: "ij, jk" }),
+    one("stacks", [draw([2, 2, 3]), draw([1, 3, 2])], { equation: "...ij,...jk->...ik" }),
+    one("a stack and a matrix", [draw([2, 2, 3]), draw([3, 2])], { equation: "...ij,...jk->...ik" }),
+    one("one operand", [draw([2, 3])], { equation: "ij->j" }),
+    one("three", [draw([2, 2]), draw([2, 3]), draw([3])], { equation: "ij,jk,k->i" }),
+  ],
   MatMul: [
     one("matrices", [draw([2, 3]), draw([3, 2])]),
     one("stacks", [draw([2, 2, 3]), draw([2, 3, 2])]),

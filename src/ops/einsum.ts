@@ -1,0 +1,184 @@
+import { emptyData, ShapeError, sizeOf, stridesOf, type Tensor, type TensorData } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import {
+  type Attributes,
+  commonDType,
+  type Dim,
+  GraphError,
+  type Op,
+  type Shape,
+  type Value,
+} from "../graph/graph.js";
+import { expandTo, sumTo } from "./broadcast.js";
+import { required } from "./operand.js";
+import { reshape } from "./reshape.js";
+
+/** An equation with its ellipses spelled out: one letter per axis, for each operand and the result. */
+interface Equation {
+  readonly terms: readonly string[];
+  readonly result: string;
+}
+
+/** Letters that stand for the axes of "...", last axis last; ONNX equations cannot name these. */
+const ellipsisLetters = "αβγδεζηθ";
+
+function parse(attributes: Attributes, ranks: readonly number[]): Equation {
+  const equation = attributes.equation as string;
+  const [left, right] = equation.replaceAll(" ", "").split("->") as [string, string?];
+  const written = left.split(",");
+  if (written.length !== ranks.length) {
+    throw new GraphError(
+      `Einsum "${equation}" is about ${written.length} operands, but ${ranks.length} were given.`,
+    );
+  }
+  let widest = 0;
+  const terms = written.map((term, i) => {
+    const hidden = term.includes("...") ? ranks[i]! - (term.length - 3) : 0;
+    const spelled = term.replace("...", ellipsisLetters.slice(ellipsisLetters.length - Math.max(0, hidden)));
+    if (spelled.length !== ranks[i]) {
+      throw new ShapeError(`Einsum "${equation}": "${term}" does not fit operand ${i} of rank ${ranks[i]}.`);
+    }
+    widest = Math.max(widest, hidden);
+    return spelled;
+  });
+  const ellipsis = ellipsisLetters.slice(ellipsisLetters.length - widest);
+  const letters = [...left].filter((letter) => /[a-zA-Z]/.test(letter));
+  const once = letters.filter((letter) => letters.indexOf(letter) === letters.lastIndexOf(letter));
+  const result = right === undefined ? ellipsis + once.sort().join("") : right.replace("...", ellipsis);
+  return { terms, result };
+}
+
+/** The dimension of each letter. */
+function dimsOfLetters({ terms }: Equation, shapes: readonly Shape[], equation: string): Map<string, Dim> {
+  const dims = new Map<string, Dim>();
+  terms.forEach((term, i) => {
+    [...term].forEach((letter, axis) => {
+      const [known, dim] = [dims.get(letter) ?? 1, shapes[i]![axis]!];
+      if (known === 1) dims.set(letter, dim);
+      else if (dim !== 1 && dim !== known) {
+        throw new ShapeError(`Einsum "${equation}": "${letter}" is both ${known} and ${dim}.`);
+      }
+    });
+  });
+  return dims;
+}
+
+/**
+ * Einsum: a sum of products over the letters that the result does not name.
+ *
+ * The cotangent of an operand is the Einsum of ȳ and the other operands that names that operand's letters.
+ */
+export const Einsum: Op = {
+  type: "Einsum",
+  attributes: { equation: "string" },
+  infer(inputs, attributes) {
+    const shapes = inputs.map((_, i) => required("Einsum", inputs, i).shape);
+    const equation = parse(
+      attributes,
+      shapes.map((shape) => shape.length),
+    );
+    const dims = dimsOfLetters(equation, shapes, attributes.equation as string);
+    const shape = [...equation.result].map((letter) => {
+      const dim = dims.get(letter);
+      if (dim !== undefined) return dim;
+      throw new GraphError(
+        `Einsum "${attributes.equation}": no operand has the letter "${letter}" of the result.`,
+      );
+    });
+    return [{ dtype: commonDType("Einsum", inputs), shape }];
+  },
+  fold(operands, attributes) {
+    const tensors = operands as readonly Tensor[];
+    const shapes = tensors.map((t) => t.shape);
+    const equation = parse(
+      attributes,
+      shapes.map((shape) => shape.length),
+    );
+    const dims = dimsOfLetters(equation, shapes, attributes.equation as string) as Map<string, number>;
+    return [contract(equation, tensors, dims)];
+  },
+  /** Letters in place of "...", which ONNX Runtime wants of one rank in all operands. */
+  simplify(b, inputs, attributes) {
+    if (!(attributes.equation as string).includes("...")) return null;
+    const { terms, result } = parse(
+      attributes,
+      inputs.map((x) => x!.shape.length),
+    );
+    return [einsum(b, spell(terms, result), ...(inputs as readonly Value[]))];
+  },
+  vjp(b, { inputs, attributes }, [g]) {
+    const operands = inputs as readonly Value[];
+    const { terms, result } = parse(
+      attributes,
+      operands.map((x) => x.shape.length),
+    );
+    return operands.map((x, i) => {
+      const own = terms[i]!;
+      if (new Set(own).size !== own.length) {
+        throw new GraphError(`Einsum "${attributes.equation}": a diagonal (${own}) has no derivative rule.`);
+      }
+      const others = terms.filter((_, j) => j !== i);
+      const isReached = (letter: string) => [result, ...others].some((term) => term.includes(letter));
+      const reached = [...own].filter(isReached);
+      const dx = einsum(
+        b,
+        spell([result, ...others], reached.join("")),
+        g!,
+        ...operands.filter((_, j) => j !== i),
+      );
+      if (reached.length === own.length) return sumTo(b, dx, x);
+      // letters of this operand alone were summed away: the cotangent is the same along them
+      const whole = dx.shape[Symbol.iterator]();
+      const shape = [...own].map((letter) => {
+        const dim = isReached(letter) ? whole.next().value! : 1;
+        return typeof dim === "string" ? -1 : dim;
+      });
+      return expandTo(
+        b,
+        sumTo(b, reshape(b, dx, shape), { ...x, shape: x.shape.map((d, k) => (isReached(own[k]!) ? d : 1)) }),
+        x,
+      );
+    });
+  },
+};
+
+/** An equation in letters that ONNX knows: those of ellipses become letters that the terms do not use. */
+function spell(terms: readonly string[], result: string): string {
+  const equation = `${terms.join(",")}->${result}`;
+  const free = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"].filter(
+    (c) => !equation.includes(c),
+  );
+  return equation.replace(/[α-θ]/g, (letter) => free[ellipsisLetters.indexOf(letter)]!);
+}
+
+function contract(
+  { terms, result }: Equation,
+  tensors: readonly Tensor[],
+  dims: Map<string, number>,
+): Tensor {
+  const letters = [...new Set([...result, ...terms.join("")])];
+  const sizes = letters.map((letter) => dims.get(letter)!);
+  const steps = stridesOf(sizes);
+  const stridesIn = (term: string, shape: readonly number[]) => {
+    const own = stridesOf(shape);
+    return letters.map((letter) =>
+      [...term].reduce((sum, l, axis) => sum + (l === letter && shape[axis] !== 1 ? own[axis]! : 0), 0),
+    );
+  };
+  const shape = [...result].map((letter) => dims.get(letter)!);
+  const into = stridesIn(result, shape);
+  const from = terms.map((term, i) => stridesIn(term, tensors[i]!.shape));
+  const data = emptyData(tensors[0]!.dtype, sizeOf(shape)) as TensorData;
+  const sums = new Float64Array(data.length);
+  for (let flat = 0; flat < sizeOf(sizes); flat++) {
+    const at = (strides: readonly number[]) =>
+      strides.reduce((sum, stride, k) => sum + stride * (Math.floor(flat / steps[k]!) % sizes[k]!), 0);
+    sums[at(into)]! += tensors.reduce((product, t, i) => product * Number(t.data[at(from[i]!)]!), 1);
+  }
+  for (let i = 0; i < data.length; i++) data[i] = typeof data[i] === "bigint" ? BigInt(sums[i]!) : sums[i]!;
+  return { dtype: tensors[0]!.dtype, shape, data } as Tensor;
+}
+
+export function einsum(b: Builder, equation: string, ...operands: readonly Value[]): Value {
+  return b.apply(Einsum, operands, { equation });
+}
