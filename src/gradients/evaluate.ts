@@ -88,18 +88,23 @@ export async function differentiator(
   };
 }
 
+/** A compiled loss. */
+export interface LossFunction {
+  /** The loss at parameters (and y0) under their program names; what is not given is taken from the fit. */
+  readonly run: (trained: DeviceTensors) => Promise<number>;
+  readonly release: () => Promise<void>;
+}
+
 /** Compiles the loss alone, for finite differences and validation. */
 export async function lossFunction(
   ode: NeuralOde,
   options: Omit<DifferentiatorOptions, "gradient">,
-): Promise<{
-  run: (trained: DeviceTensors, fixed: DeviceTensors) => Promise<number>;
-  release: () => Promise<void>;
-}> {
-  const { runtime } = options;
+): Promise<LossFunction> {
+  const { runtime, fit } = options;
   const executable: Executable = await runtime.compile(lossProgram(lossSetting(ode, options)));
+  const fixed = fixedInputs(ode, runtime, fit);
   return {
-    async run(trained, fixed) {
+    async run(trained) {
       const results = await executable.run(pick({ ...fixed, ...trained }, executable.inputs));
       return readScalar(runtime, results[lossName]!);
     },

@@ -1,0 +1,39 @@
+import { join } from "node:path";
+import { readBytes, writeAtomic } from "../storage/atomic.js";
+import { decodeSafetensors } from "../storage/safetensors.js";
+import { parametersOf } from "../train/train.js";
+import type { Console } from "./console.js";
+import { exitCodes } from "./failure.js";
+import { problemOf } from "./problem.js";
+import { loadCheckpoint, openRun, RunFolderError, runFiles } from "./run-folder.js";
+import { openRuntime } from "./runtimes.js";
+import { encodeRunField } from "./train.js";
+
+export interface ExportOptions {
+  readonly out: string;
+  /** the parameters with the lowest loss instead of the last ones */
+  readonly best?: boolean;
+  readonly json?: boolean;
+}
+
+/**
+ * `revort export`: the trained field of a run as one `.onnx`.
+ *
+ * @returns the exit code
+ */
+export async function exportCommand(run: string, options: ExportOptions, console: Console): Promise<number> {
+  const { settings, sources } = await openRun(run);
+  const problem = await problemOf(settings, sources, await openRuntime(settings.runtime));
+  const checkpoint = await loadCheckpoint(run);
+  if (checkpoint === null) {
+    throw new RunFolderError(`The run ${run} stopped before its first checkpoint. Continue it with --resume ${run}.`);
+  }
+  const parameters = options.best
+    ? parametersOf(checkpoint.best.trained)
+    : decodeSafetensors(await readBytes(join(run, runFiles.parameters))).tensors;
+  const bytes = encodeRunField(problem, parameters);
+  await writeAtomic(options.out, bytes);
+  if (options.json) console.stdout.write(`${JSON.stringify({ run, out: options.out, bytes: bytes.length })}\n`);
+  else console.stderr.write(`Written to ${options.out} (${bytes.length} bytes)\n`);
+  return exitCodes.done;
+}

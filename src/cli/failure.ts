@@ -1,0 +1,32 @@
+import { RevortError } from "../core/errors.js";
+import { DivergenceError } from "../integrate/solve.js";
+import { CompileError, RunError, RuntimeUnavailableError } from "../runtime/runtime.js";
+import { StorageError } from "../storage/storage-error.js";
+import { TrainingError } from "../train/train.js";
+
+/** Exit codes of every command. */
+export const exitCodes = { done: 0, failed: 1, wrongRequest: 2, interrupted: 130 } as const;
+
+/** Whether an error means that the work failed, rather than that the request was wrong. */
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof RevortError)) return exitCodes.failed;
+  const failed =
+    [DivergenceError, TrainingError, RunError, CompileError, RuntimeUnavailableError].some(
+      (kind) => error instanceof kind,
+    ) ||
+    (error instanceof StorageError && error.action === "write");
+  return failed ? exitCodes.failed : exitCodes.wrongRequest;
+}
+
+/** One readable sentence; with `debug`, the stack trace and the causes as well. */
+export function describeError(error: unknown, debug: boolean): string {
+  if (debug && error instanceof Error) return describeCauses(error);
+  if (error instanceof RevortError) return error.message;
+  const message = error instanceof Error ? error.message : String(error);
+  return `Unexpected failure: ${message} (run again with --debug for the details, and please report it).`;
+}
+
+function describeCauses(error: Error): string {
+  const own = error.stack ?? String(error);
+  return error.cause instanceof Error ? `${own}\ncaused by: ${describeCauses(error.cause)}` : own;
+}

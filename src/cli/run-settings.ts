@@ -1,0 +1,40 @@
+import { z } from "zod";
+import { activations } from "../fields/activations.js";
+import { losses } from "../learning/losses.js";
+import { optimisers } from "../learning/optimisers.js";
+import { gradientMethods } from "../programs/gradient.js";
+import { runtimeNames } from "./runtimes.js";
+
+const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as [K, ...K[]];
+
+/** Everything that decides what a run computes; kept beside its results, so that it can go on. */
+export const runSettings = z.strictObject({
+  /** name of an experiment, or `null` for the user's own data */
+  experiment: z.string().nullable(),
+  /** the user's data or the experiment's, as a file in the run's folder */
+  dataFile: z.string().nullable(),
+  /** "default" (the experiment's own), "mlp:64,64", or a file in the run's folder */
+  field: z.string(),
+  activation: z.enum(keysOf(activations)),
+  /** whether a perceptron sees time */
+  time: z.boolean(),
+  solver: z.string(),
+  /** whether the solver is coupled */
+  reversible: z.boolean(),
+  coupling: z.number(),
+  gradient: z.enum(gradientMethods),
+  stepSize: z.number().positive(),
+  dtype: z.enum(["float64", "float32"]),
+  runtime: z.enum(runtimeNames as [(typeof runtimeNames)[number], ...typeof runtimeNames]),
+  steps: z.number().int().min(0),
+  optimiser: z.enum(keysOf(optimisers)).nullable(),
+  learningRate: z.number().positive().nullable(),
+  weightDecay: z.number().min(0).nullable(),
+  loss: z.enum(keysOf(losses)).nullable(),
+  clip: z.number().positive().nullable(),
+  patience: z.number().int().positive().nullable(),
+  trainY0: z.boolean(),
+  seed: z.number().int().min(0),
+});
+
+export type RunSettings = z.infer<typeof runSettings>;

@@ -1,0 +1,116 @@
+import { castTensor, type FloatDType, scalar, type Tensor, toNested } from "../core/tensor.js";
+import { loadModel } from "../deploy/load-model.js";
+import { initialParameters, type VectorField } from "../fields/field.js";
+import { importedField } from "../fields/imported.js";
+import { Random } from "../core/random.js";
+import type { Model } from "../graph/model.js";
+import { neuralOde } from "../integrate/neural-ode.js";
+import { solve } from "../integrate/solve.js";
+import { methodNamed } from "../methods/named.js";
+import { isReversible } from "../methods/method.js";
+import { writeAtomic } from "../storage/atomic.js";
+import { formatTimeSeries } from "../storage/csv.js";
+import type { Console } from "./console.js";
+import { exitCodes } from "./failure.js";
+import { componentNames } from "./problem.js";
+import { openRuntime, type RuntimeName } from "./runtimes.js";
+import { parseState, parseTimes, UsageError } from "./usage.js";
+
+export interface SolveCommandOptions {
+  readonly y0: string;
+  readonly t0: number;
+  readonly t1: number;
+  readonly solver?: string;
+  readonly reversible?: boolean;
+  readonly coupling?: number;
+  readonly stepSize?: number;
+  readonly saveAt?: string;
+  readonly dtype?: FloatDType;
+  readonly runtime?: RuntimeName;
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+/** Steps over the whole interval where neither the command line nor the file says how long they are. */
+const defaultSteps = 1000;
+
+/**
+ * `revort solve`: solves with a field from a file.
+ *
+ * @returns the exit code
+ */
+export async function solveCommand(path: string, options: SolveCommandOptions, console: Console): Promise<number> {
+  const { t0, t1 } = options;
+  if (t0 === t1) throw new UsageError(`--t0 and --t1 are both ${t0}: there is nothing to solve.`);
+  const model = await loadModel(path);
+  const field = importedField(model, options.dtype === undefined ? {} : { float: options.dtype });
+  const dtype = field.dtype!;
+  const given = parseState("--y0", options.y0, dtype);
+  const runtime = await openRuntime(options.runtime ?? "ort-cpu");
+  const ode = neuralOde({ field, dtype, ...methodFor(model, options), stepSize: stepSizeFor(model, options) });
+  const saveAt = options.saveAt === undefined ? [t1] : parseTimes("--save-at", options.saveAt);
+  checkWithin(saveAt, t0, t1);
+  const y0 = given.shape.length === 1 && given.data.length === 1 && field.state.length === 0 ? flatten(given) : given;
+  const { ts, ys, stats } = await solve(ode, {
+    runtime,
+    parameters: initialParameters(field, Random.seeded(0), dtype),
+    y0,
+    t0,
+    saveAt,
+  });
+  // as the user gave it: without the batch axis that a single state was given
+  const shaped: Tensor = { ...ys, shape: [ts.length, ...given.shape] };
+  if (options.out !== undefined) {
+    await writeAtomic(options.out, asCsv(field, ts, shaped));
+    console.stderr.write(`Written to ${options.out}\n`);
+  }
+  if (options.json) console.stdout.write(`${JSON.stringify({ ts, ys: toNested(shaped), stats })}\n`);
+  else if (options.out === undefined) console.stdout.write(asCsv(field, ts, shaped));
+  return exitCodes.done;
+}
+
+/** The solver that was asked for; by default the one that the field was trained with. */
+function methodFor({ metadata }: Model, options: SolveCommandOptions) {
+  const trained = metadata["revort.solver"];
+  const name = options.solver ?? trained ?? "rk4";
+  const coupling = options.coupling ?? numberIn(metadata, "revort.coupling");
+  const plain = methodNamed(name, {});
+  if (isReversible(plain)) return { method: plain };
+  const asked = options.reversible ?? options.coupling !== undefined;
+  const asTrained = options.solver === undefined && options.reversible === undefined && coupling !== undefined;
+  if (!(asked || asTrained)) return { method: plain };
+  return { method: methodNamed(name, coupling === undefined ? { reversible: true } : { coupling }) };
+}
+
+function stepSizeFor({ metadata }: Model, { stepSize, t0, t1 }: SolveCommandOptions): number {
+  return stepSize ?? numberIn(metadata, "revort.stepSize") ?? Math.abs(t1 - t0) / defaultSteps;
+}
+
+function numberIn(metadata: Model["metadata"], key: string): number | undefined {
+  const value = Number(metadata[key] ?? Number.NaN);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+function checkWithin(times: readonly number[], t0: number, t1: number): void {
+  const outside = times.find((time) => time < Math.min(t0, t1) || time > Math.max(t0, t1));
+  if (outside !== undefined) {
+    throw new UsageError(`--save-at names the time ${outside}, which is not between --t0 ${t0} and --t1 ${t1}.`);
+  }
+}
+
+/** A number for a state without axes. */
+function flatten(value: Tensor): Tensor {
+  return scalar(value.dtype, value.data[0]!);
+}
+
+/** Times and states as CSV: one column per component. */
+function asCsv(field: VectorField, ts: readonly number[], ys: Tensor): string {
+  const columns = ys.data.length / ts.length;
+  const known = componentNames(field);
+  const names = Array.from({ length: columns }, (_, i) => {
+    const name = known[i % known.length]!;
+    return columns === known.length ? name : `${name}[${Math.floor(i / known.length)}]`;
+  });
+  const values = castTensor(ys, "float64").data;
+  return formatTimeSeries({ timeName: "t", names, times: Float64Array.from(ts), values });
+}

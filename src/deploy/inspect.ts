@@ -1,0 +1,255 @@
+import { pullback } from "../autodiff/vjp.js";
+import { isFloat, sizeOf } from "../core/tensor.js";
+import type { VectorField } from "../fields/field.js";
+import { type ImportOptions, importedField } from "../fields/imported.js";
+import { signatureOf, timeShape } from "../fields/signature.js";
+import { judge, usedInitializers } from "../fields/trainable.js";
+import { Builder } from "../graph/builder.js";
+import { nodesOf, type Shape } from "../graph/graph.js";
+import {
+  functionKey,
+  type Model,
+  type ModelNode,
+  type ModelValue,
+  shownNode,
+  shownOperator,
+} from "../graph/model.js";
+import { decompose } from "../graph/passes.js";
+import { adapters } from "../import/adapters.js";
+import { toGraph } from "../import/to-graph.js";
+import { unknownOperator, versionProblem } from "../import/versions.js";
+import { opset } from "../ops/opset.js";
+import { hasOrtKernel } from "../runtime/kernels.js";
+
+/** Operators whose results are truth values, indices or constants: no derivative passes through them. */
+const discrete: ReadonlySet<string> = new Set([
+  ...[
+    "Equal",
+    "Less",
+    "LessOrEqual",
+    "Greater",
+    "GreaterOrEqual",
+    "And",
+    "Or",
+    "Xor",
+    "Not",
+    "IsNaN",
+    "IsInf",
+  ],
+  ...["ArgMax", "ArgMin", "Size", "Constant"],
+]);
+
+/** Whether something works, and why not. */
+export interface Finding {
+  readonly ok: boolean;
+  readonly reason: string | null;
+}
+
+export interface OperatorReport {
+  readonly operator: string;
+  /** nodes of the graph, its subgraphs and its functions */
+  readonly count: number;
+  readonly supported: boolean;
+  readonly differentiable: boolean;
+  /** why it is not supported, or not differentiable */
+  readonly reason: string | null;
+}
+
+export interface ParameterReport {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** number of elements */
+  readonly count: number;
+  readonly trainable: boolean;
+  /** why, or why not */
+  readonly reason: string;
+}
+
+export interface FieldReport extends Finding {
+  readonly stateInput: string | null;
+  readonly state: Shape | null;
+  readonly timeInput: string | null;
+  /** shape in which the model takes time; "batch" stands for one number for each state */
+  readonly time: Shape | null;
+  readonly output: string | null;
+}
+
+/** What there is to know of a model, as plain data for JSON. */
+export interface Inspection {
+  readonly source: string;
+  readonly producer: string;
+  readonly ir: number;
+  readonly opsets: Readonly<Record<string, number>>;
+  readonly doc: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly inputs: readonly ModelValue[];
+  readonly outputs: readonly ModelValue[];
+  readonly operators: readonly OperatorReport[];
+  readonly differentiable: Readonly<Record<string, boolean>>;
+  /** the initializers that the graph reads */
+  readonly parameters: readonly ParameterReport[];
+  /** elements of all trainable ones together */
+  readonly trainableCount: number;
+  readonly field: FieldReport;
+  /** whether the field's gradients can be computed */
+  readonly gradient: Finding;
+  readonly runtimes: Readonly<Record<"ort-cpu" | "ort-wasm", Finding>>;
+}
+
+const fine: Finding = { ok: true, reason: null };
+
+/** Looks at a model without running it. Never throws for what the model holds: problems are findings. */
+export function inspectModel(model: Model, options: ImportOptions = {}): Inspection {
+  const { graph } = model;
+  const operators = reportOperators(model);
+  const parameters = [...usedInitializers(model)].map(([name, value]): ParameterReport => {
+    const verdict = judge(model, name, value);
+    const asked = options.trainable === undefined ? null : isFloat(value.dtype) && options.trainable(name);
+    return {
+      name,
+      dtype: value.dtype,
+      shape: value.shape,
+      count: sizeOf(value.shape),
+      trainable: asked ?? verdict.trainable,
+      reason: asked === null ? verdict.reason : asked ? "was chosen" : "was not chosen",
+    };
+  });
+  const { field, report } = reportField(model, options);
+  const runs = reportRuntimes(model, field);
+  return {
+    source: model.source,
+    producer: model.producer,
+    ir: model.irVersion,
+    opsets: Object.fromEntries([...model.opsets].map(([domain, version]) => [domain || "ai.onnx", version])),
+    doc: model.doc,
+    metadata: model.metadata,
+    inputs: graph.inputs,
+    outputs: graph.outputs,
+    operators,
+    differentiable: Object.fromEntries(operators.map((o) => [o.operator, o.differentiable])),
+    parameters,
+    trainableCount: parameters.reduce((sum, p) => sum + (p.trainable ? p.count : 0), 0),
+    field: report,
+    gradient: field === null ? { ok: false, reason: report.reason } : reportGradient(field),
+    runtimes: { "ort-cpu": runs, "ort-wasm": runs },
+  };
+}
+
+function* allNodes(nodes: readonly ModelNode[]): Generator<ModelNode> {
+  for (const node of nodes) {
+    yield node;
+    for (const attribute of node.attributes.values()) {
+      if (attribute.kind === "graph") yield* allNodes(attribute.value.nodes);
+    }
+  }
+}
+
+function reportOperators(model: Model): OperatorReport[] {
+  const found = new Map<string, { node: ModelNode; count: number; version: number }>();
+  const bodies = [
+    { nodes: model.graph.nodes, opsets: model.opsets },
+    ...model.functions.map(({ nodes, opsets }) => ({
+      nodes,
+      opsets: opsets.size > 0 ? opsets : model.opsets,
+    })),
+  ];
+  for (const { nodes, opsets } of bodies) {
+    for (const node of allNodes(nodes)) {
+      const key = shownOperator(node);
+      const known = found.get(key);
+      if (known === undefined) found.set(key, { node, count: 1, version: opsets.get("") ?? 0 });
+      else known.count++;
+    }
+  }
+  const functions = new Set(model.functions.map((f) => functionKey({ ...f, opType: f.name })));
+  return [...found]
+    .map(([operator, { node, count, version }]) => {
+      const problem = operatorProblem(node, version, functions);
+      const op = node.domain === "" ? opset.get(node.opType) : undefined;
+      // what is no operator of its own is written as others, which have rules or are listed themselves
+      const differentiable =
+        problem === null && (op === undefined || op.vjp !== undefined || discrete.has(op.type));
+      return {
+        operator,
+        count,
+        supported: problem === null,
+        differentiable,
+        reason: problem ?? (differentiable ? null : `${operator} has no derivative rule.`),
+      };
+    })
+    .sort((a, b) => b.count - a.count || (a.operator < b.operator ? -1 : 1));
+}
+
+function operatorProblem(node: ModelNode, version: number, functions: ReadonlySet<string>): string | null {
+  const { domain, opType } = node;
+  if (domain === "" && (opType === "Constant" || opset.has(opType) || adapters.has(opType))) {
+    return versionProblem(opType, version);
+  }
+  if (functions.has(functionKey(node))) return null;
+  return unknownOperator(opType, domain, shownNode(node)).message;
+}
+
+function reportField(
+  model: Model,
+  options: ImportOptions,
+): { field: VectorField | null; report: FieldReport } {
+  const named = { stateInput: null, state: null, timeInput: null, time: null, output: null };
+  try {
+    const signature = signatureOf(model, options);
+    Object.assign(named, {
+      stateInput: signature.state.name,
+      timeInput: signature.time?.name ?? null,
+      output: signature.derivative.name,
+    });
+    const time = timeShape(model, signature);
+    const field = importedField(model, options);
+    return { field, report: { ...fine, ...named, state: field.state, time } };
+  } catch (error) {
+    return { field: null, report: { ok: false, reason: (error as Error).message, ...named } };
+  }
+}
+
+/** Differentiates the field once, with respect to its state and its parameters. */
+function reportGradient(field: VectorField): Finding {
+  const attempt = (state: Shape): Finding => {
+    try {
+      const b = new Builder();
+      const dtype = field.dtype ?? "float32";
+      const y = b.input("y", dtype, state);
+      const parameters = Object.fromEntries(
+        Object.entries(field.parameters).map(([name, { shape }], i) => [name, b.input(`${i}`, dtype, shape)]),
+      );
+      const output = field.apply(b, parameters, b.input("t", dtype, []), y);
+      pullback(b, [output], [b.input("cotangent", dtype, state)], [y, ...Object.values(parameters)]);
+      return fine;
+    } catch (error) {
+      return { ok: false, reason: (error as Error).message };
+    }
+  };
+  const open = attempt(field.state);
+  return open.ok || typeof field.state[0] !== "string" ? open : attempt([2, ...field.state.slice(1)]);
+}
+
+/** ONNX Runtime's CPU provider has the same kernels natively and as WebAssembly. */
+function reportRuntimes(model: Model, field: VectorField | null): Finding {
+  try {
+    const graph = toGraph(model, field === null ? {} : { shapes: shapesFor(model) });
+    const missing = nodesOf(decompose(graph, hasOrtKernel)).find((node) => !hasOrtKernel(node));
+    return missing === undefined
+      ? fine
+      : { ok: false, reason: `ONNX Runtime has no kernel for ${missing.op.type} in float64.` };
+  } catch (error) {
+    return { ok: false, reason: (error as Error).message };
+  }
+}
+
+/** Shapes of inputs whose leading dimension is open under two names that mean the same batch. */
+function shapesFor(model: Model): Record<string, Shape> {
+  return Object.fromEntries(
+    model.graph.inputs.map(({ name, shape }) => [
+      name,
+      (shape ?? []).map((dim) => (typeof dim === "number" ? dim : "batch")),
+    ]),
+  );
+}
