@@ -10,7 +10,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import { type Console, table } from "./console.js";
 import { exitCodes } from "./failure.js";
 import { gradcheck } from "./gradcheck.js";
-import { type Problem, problemOf } from "./problem.js";
+import type { Problem } from "./problem.js";
 import { runFiles } from "./run-folder.js";
 import { openRuntime } from "./runtimes.js";
 import { settingsFor, type TrainReport, trainRun } from "./train.js";
