@@ -5,7 +5,7 @@ import { type ImportOptions, importedField } from "../fields/imported.js";
 import { signatureOf, timeShape } from "../fields/signature.js";
 import { judge, usedInitializers } from "../fields/trainable.js";
 import { Builder } from "../graph/builder.js";
-import { nodesOf, type Shape } from "../graph/graph.js";
+import { type Dim, nodesOf, type Shape } from "../graph/graph.js";
 import {
   functionKey,
   type Model,
@@ -233,23 +233,28 @@ function reportGradient(field: VectorField): Finding {
 
 /** ONNX Runtime's CPU provider has the same kernels natively and as WebAssembly. */
 function reportRuntimes(model: Model, field: VectorField | null): Finding {
-  try {
-    const graph = toGraph(model, field === null ? {} : { shapes: shapesFor(model) });
-    const missing = nodesOf(decompose(graph, hasOrtKernel)).find((node) => !hasOrtKernel(node));
-    return missing === undefined
-      ? fine
-      : { ok: false, reason: `ONNX Runtime has no kernel for ${missing.op.type} in float64.` };
-  } catch (error) {
-    return { ok: false, reason: (error as Error).message };
-  }
+  const attempt = (batch: Dim | null): Finding => {
+    try {
+      const graph = toGraph(model, batch === null ? {} : { shapes: shapesFor(model, batch) });
+      const missing = nodesOf(decompose(graph, hasOrtKernel)).find((node) => !hasOrtKernel(node));
+      return missing === undefined
+        ? fine
+        : { ok: false, reason: `ONNX Runtime has no kernel for ${missing.op.type} in float64.` };
+    } catch (error) {
+      return { ok: false, reason: (error as Error).message };
+    }
+  };
+  if (field === null) return attempt(null);
+  const open = attempt("batch");
+  return open.ok ? open : attempt(2);
 }
 
-/** Shapes of inputs whose leading dimension is open under two names that mean the same batch. */
-function shapesFor(model: Model): Record<string, Shape> {
+/** Shapes of a field's inputs, whose open leading dimensions all mean the batch. */
+function shapesFor(model: Model, batch: Dim): Record<string, Shape> {
   return Object.fromEntries(
     model.graph.inputs.map(({ name, shape }) => [
       name,
-      (shape ?? []).map((dim) => (typeof dim === "number" ? dim : "batch")),
+      (shape ?? []).map((dim) => (typeof dim === "number" ? dim : batch)),
     ]),
   );
 }

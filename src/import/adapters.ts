@@ -3,9 +3,8 @@ import type { Builder } from "../graph/builder.js";
 import type { Attributes, Value } from "../graph/graph.js";
 import { ModelError, UnsupportedOperatorError } from "../graph/model.js";
 import { onnxTypeNumber } from "../graph/types.js";
-import { opset } from "../ops/opset.js";
 import { type Call, emit } from "./call.js";
-import { attention, batchNormalization, groupScales, rmsNormalization, swish } from "./compositions.js";
+import { attention, groupScales, rmsNormalization, swish } from "./compositions.js";
 import { adaptConstantOfShape, adaptEqual, adaptTile } from "./dims.js";
 
 /** Turns an older or newer form of an operator into that of opset 21, or into values at once. */
@@ -32,7 +31,6 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["ConstantOfShape", adaptConstantOfShape],
   ["Tile", adaptTile],
   ["CastLike", (_, call) => ({ ...call, ...castLike(call) })],
-  ["Size", size],
   ["Scatter", (_, call) => ({ ...call, type: "ScatterElements" })],
   ["LayerNormalization", dropping("stash_type")],
   ["BatchNormalization", adaptBatchNormalization],
@@ -133,12 +131,7 @@ function castLike({ inputs }: Call): Pick<Call, "type" | "inputs" | "attributes"
   return { type: "Cast", inputs: inputs.slice(0, 1), attributes: { to: onnxTypeNumber[like.dtype] } };
 }
 
-function size(b: Builder, call: Call): readonly Value[] {
-  const shape = emit(b, "Shape", call.inputs);
-  return [emit(b, "ReduceProd", [shape], { keepdims: 0 })];
-}
-
-function adaptBatchNormalization(b: Builder, call: Call): Call | readonly Value[] {
+function adaptBatchNormalization(_: Builder, call: Call): Call {
   if (call.attributes.training_mode === 1) {
     throw new ModelError(
       "BatchNormalization is in training mode, where a state depends on the other states of its batch. " +
@@ -153,9 +146,7 @@ function adaptBatchNormalization(b: Builder, call: Call): Call | readonly Value[
     );
   }
   const attributes = without(call.attributes, "momentum", "training_mode", "spatial");
-  return opset.has("BatchNormalization")
-    ? { ...call, attributes }
-    : [batchNormalization(b, { ...call, attributes })];
+  return { ...call, attributes };
 }
 
 /** Before opset 21 each group, not each channel, had a scale and a bias. */

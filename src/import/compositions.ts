@@ -64,21 +64,6 @@ export function swish(b: Builder, { inputs, attributes }: Call): Value {
   return emit(b, "Mul", [x, emit(b, "Sigmoid", [inner])]);
 }
 
-/** BatchNormalization of a trained model: y = scale (x − mean) / √(variance + ε) + bias, per channel (axis 1). */
-export function batchNormalization(b: Builder, { inputs, attributes }: Call): Value {
-  const [x, ...channels] = inputs;
-  if (!x || channels.length !== 4 || channels.some((value) => value === null)) {
-    throw new ModelError("BatchNormalization needs five operands.");
-  }
-  const axes = Array.from({ length: Math.max(0, x.shape.length - 2) }, (_, i) => i + 1);
-  const [scale, bias, mean, variance] = channels.map((value) =>
-    axes.length === 0 ? value! : emit(b, "Unsqueeze", [value!, b.ints(axes)]),
-  );
-  const epsilon = like(b, x, (attributes.epsilon as number | undefined) ?? 1e-5);
-  const factor = emit(b, "Div", [scale!, emit(b, "Sqrt", [emit(b, "Add", [variance!, epsilon])])]);
-  return emit(b, "Add", [emit(b, "Mul", [emit(b, "Sub", [x, mean!]), factor]), bias!]);
-}
-
 /** Scale and bias of a GroupNormalization, one per group, repeated for each of the group's channels. */
 export function groupScales(b: Builder, { inputs, attributes }: Call): Value[] {
   const [x, scale, bias] = inputs;
