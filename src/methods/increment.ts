@@ -11,20 +11,30 @@ import type { Tableau } from "./tableaux.js";
  *
  * @param h  signed step size, scalar
  */
-export function increment({ b, f }: System, tableau: Tableau, h: Value, t: Value, y: Value): Value {
+export function increment(system: System, tableau: Tableau, h: Value, t: Value, y: Value): Value {
+  return combine(system.b, h, tableau.b, stagesOf(system, tableau, h, t, y))!;
+}
+
+/** The stages kᵢ of a step. Where a graph has them already, as those of its increment, they are the same values. */
+export function stagesOf({ b, f }: System, tableau: Tableau, h: Value, t: Value, y: Value): Value[] {
   const stages: Value[] = [];
   for (const [i, row] of tableau.a.entries()) {
     const shift = combine(b, h, row, stages);
     const ti = tableau.c[i] === 0 ? t : add(b, t, mul(b, h, tableau.c[i]!));
     stages.push(f(ti, shift === null ? y : add(b, y, shift)));
   }
-  return combine(b, h, tableau.b, stages)!;
+  return stages;
 }
 
 /**
  * h Σⱼ wⱼ kⱼ. Equal weights are added up first; `null` if all weights are zero.
  */
-function combine(b: Builder, h: Value, weights: readonly number[], stages: readonly Value[]): Value | null {
+export function combine(
+  b: Builder,
+  h: Value,
+  weights: readonly number[],
+  stages: readonly Value[],
+): Value | null {
   let total: Value | null = null;
   for (const weight of new Set(weights)) {
     if (weight === 0) continue;
@@ -33,4 +43,39 @@ function combine(b: Builder, h: Value, weights: readonly number[], stages: reado
     total = total === null ? term : add(b, total, term);
   }
   return total;
+}
+
+/** A step of a tableau, from (t0, y0) to (t1, y1), with y1 = y0 + Ψ_h(t0, y0). */
+export interface RungeKuttaStep {
+  readonly t0: Value;
+  readonly t1: Value;
+  readonly h: Value;
+  readonly y0: Value;
+  readonly y1: Value;
+}
+
+/**
+ * The embedded estimate of the local error, h Σᵢ eᵢ kᵢ; `null` if the tableau has none. Where it takes in f(t1, y1),
+ * that evaluation is the first stage of the next step.
+ */
+export function embeddedError(system: System, tableau: Tableau, step: RungeKuttaStep): Value | null {
+  const { error } = tableau;
+  if (error === undefined) return null;
+  return combine(
+    system.b,
+    step.h,
+    error.weights,
+    stagesWithLast(system, tableau, step, error.weights.length),
+  );
+}
+
+/** The stages of a step and, if one more is asked for, f(t1, y1). */
+export function stagesWithLast(
+  system: System,
+  tableau: Tableau,
+  { t0, t1, h, y0, y1 }: RungeKuttaStep,
+  count: number,
+): Value[] {
+  const stages = stagesOf(system, tableau, h, t0, y0);
+  return count > stages.length ? [...stages, system.f(t1, y1)] : stages;
 }

@@ -1,5 +1,6 @@
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import type { StepMatrix } from "./stability.js";
 
 /** The differential equation inside one scope of a graph: dy/dt = f(t, y), with θ listed for cotangents. */
 export interface System {
@@ -41,6 +42,25 @@ export interface Method {
   readonly start: (system: System, t0: Value, y0: Value) => State;
   /** The state at t1 from the state at t0. */
   readonly step: (system: System, interval: Interval, state: State) => State;
+  /** what the method itself can tell of the error of a step, for step-size control */
+  readonly error?: ErrorEstimate;
+  /**
+   * The solution inside a step as a polynomial in θ = (t − t0) / h, by its coefficients; where there is none, a cubic
+   * serves.
+   */
+  readonly dense?: (system: System, interval: Interval, before: State, after: State) => Value[];
+  /** what a step does to the state on y' = α y, as polynomials in α h; none for methods of split systems */
+  readonly stepMatrix?: StepMatrix;
+}
+
+/** An estimate of the local error in y. */
+export interface ErrorEstimate {
+  /** k where the estimate is O(h^k): step sizes go with its 1/k-th power */
+  readonly order: number;
+  /** evaluations of f beyond those of the step */
+  readonly evaluations: number;
+  /** The estimate for a step between two states, of y's type. It shares what it can with the step. */
+  readonly of: (system: System, interval: Interval, before: State, after: State) => Value;
 }
 
 /** What taking one step back gives. */
@@ -55,6 +75,8 @@ export interface Backward {
 
 /** A method whose steps can be undone exactly, up to rounding. */
 export interface ReversibleMethod extends Method {
+  /** evaluations of f in `back`, pullbacks not counted */
+  readonly backEvaluations: number;
   /** The state at t0 from the state at t1. */
   readonly undo: (system: System, interval: Interval, state: State) => State;
   /**

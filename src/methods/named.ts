@@ -1,8 +1,12 @@
 import { RevortError } from "../core/errors.js";
 import { nearName } from "../storage/near-name.js";
+import { alf } from "./alf.js";
 import { explicit } from "./explicit.js";
+import { leapfrogMidpoint } from "./leapfrog-midpoint.js";
 import type { Method } from "./method.js";
 import { reversible } from "./reversible.js";
+import { reversibleHeun } from "./reversible-heun.js";
+import { semiImplicitEuler } from "./semi-implicit-euler.js";
 import { type Tableau, tableaux } from "./tableaux.js";
 
 /** A name that no solver has. */
@@ -24,31 +28,50 @@ export interface SolverOptions {
   readonly reversible?: boolean;
   /** λ in (0, 1] of the coupled method */
   readonly coupling?: number;
-  /** η of the damped asynchronous leapfrog */
+  /** η of the asynchronous leapfrog */
   readonly damping?: number;
 }
 
-const byName: ReadonlyMap<string, Tableau> = new Map(tableaux.map((tableau) => [tableau.name, tableau]));
+const byTableau: ReadonlyMap<string, Tableau> = new Map(tableaux.map((tableau) => [tableau.name, tableau]));
+
+/** Methods that can be undone as they are. */
+const others = new Map<string, (options: SolverOptions) => Method>([
+  ["alf", ({ damping }) => alf(damping === undefined ? {} : { damping })],
+  ["reversible-heun", reversibleHeun],
+  ["leapfrog-midpoint", leapfrogMidpoint],
+  ["semi-implicit-euler", semiImplicitEuler],
+]);
 
 /** All names that {@link methodNamed} takes. */
-export const solverNames: readonly string[] = [...byName.keys()];
+export const solverNames: readonly string[] = [...byTableau.keys(), ...others.keys()];
 
 /**
- * A method by the name that users type: `rk4`, plain or coupled.
+ * A method by the name that users type: a tableau's, plain or coupled, or one of the methods that are reversible as
+ * they are (`alf`, `reversible-heun`, `leapfrog-midpoint`, `semi-implicit-euler`), for which `reversible` says nothing.
  *
  * @throws {UnknownSolverError} for a name not among {@link solverNames}
  * @throws {SolverOptionError} for an option that the solver does not have
  * @throws {CouplingError} unless 0 < λ ≤ 1
+ * @throws {DampingError} unless 0 < η ≤ 1 and η ≠ ½
  */
 export function methodNamed(name: string, options: SolverOptions = {}): Method {
-  const tableau = byName.get(name);
-  if (tableau === undefined) throw new UnknownSolverError(name);
-  const { coupling, reversible: coupled = coupling !== undefined } = options;
-  if (!coupled && coupling !== undefined) {
+  const { coupling, damping } = options;
+  if (damping !== undefined && name !== "alf" && solverNames.includes(name)) {
+    throw new SolverOptionError(`The solver "${name}" has no damping; only "alf" has. Leave it out.`);
+  }
+  const other = others.get(name);
+  if (other !== undefined) {
+    if (coupling === undefined) return other(options);
     throw new SolverOptionError(
-      `A coupling was given for "${name}", but reversible is false. Leave one of them out.`,
+      `The solver "${name}" is reversible without a coupling. Leave the coupling out, or couple a tableau (${[...byTableau.keys()].join(", ")}).`,
     );
   }
-  if (!coupled) return explicit(tableau);
-  return reversible(tableau, coupling === undefined ? {} : { coupling });
+  const tableau = byTableau.get(name);
+  if (tableau === undefined) throw new UnknownSolverError(name);
+  const { reversible: coupled = coupling !== undefined } = options;
+  if (coupled) return reversible(tableau, coupling === undefined ? {} : { coupling });
+  if (coupling === undefined) return explicit(tableau);
+  throw new SolverOptionError(
+    `A coupling was given for "${name}" along with reversible: false. Leave one of the two out.`,
+  );
 }

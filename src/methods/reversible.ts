@@ -1,10 +1,11 @@
 import { pullback } from "../autodiff/vjp.js";
 import { RevortError } from "../core/errors.js";
-import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { accumulate, add, div, mul, neg, sub } from "../ops/arithmetic.js";
-import { increment } from "./increment.js";
+import { add, div, mul, neg, sub } from "../ops/arithmetic.js";
+import { sumOf } from "./cotangents.js";
+import { embeddedError, increment } from "./increment.js";
 import type { ReversibleMethod, System } from "./method.js";
+import { coupledMatrix } from "./stability.js";
 import type { Tableau } from "./tableaux.js";
 
 /** A coupling parameter outside (0, 1]. */
@@ -38,6 +39,7 @@ export interface Coupling {
  */
 export function reversible(tableau: Tableau, { coupling: lambda = 0.999 }: Coupling = {}): ReversibleMethod {
   if (!(lambda > 0 && lambda <= 1)) throw new CouplingError(lambda);
+  const { error } = tableau;
   const psi = (system: System, h: Value, t: Value, y: Value) => increment(system, tableau, h, t, y);
 
   return {
@@ -45,7 +47,8 @@ export function reversible(tableau: Tableau, { coupling: lambda = 0.999 }: Coupl
     order: tableau.order,
     coupling: lambda,
     width: 2,
-    evaluations: 2 * tableau.c.length,
+    evaluations: 2 * tableau.b.length,
+    backEvaluations: 2 * tableau.b.length,
     start: (_system, _t0, y0) => [y0, y0],
 
     step(system, { t0, t1, h }, [y0, z0]) {
@@ -75,21 +78,31 @@ export function reversible(tableau: Tableau, { coupling: lambda = 0.999 }: Coupl
 
       const second = psi(system, neg(b, h), t1, y1);
       const fromZ = zBar1 ? pullback(b, [second], [neg(b, zBar1)], [y1, ...parameters]) : [];
-      const yBar = accumulate(b, yBar1 ?? null, fromZ[0] ?? null);
+      const yBar = sumOf(b, [yBar1, fromZ[0]]);
 
       const first = psi(system, h, t0, z0);
       const fromY = yBar ? pullback(b, [first], [yBar], [z0, ...parameters]) : [];
       const leak = yBar && lambda < 1 ? mul(b, yBar, 1 - lambda) : null;
       return {
         state: [y0, z0],
-        cotangents: [yBar && mul(b, yBar, lambda), sum(b, [zBar1, leak, fromY[0]])],
-        parameters: parameters.map((_, i) => sum(b, [fromZ[i + 1], fromY[i + 1]])),
+        cotangents: [yBar && mul(b, yBar, lambda), sumOf(b, [zBar1, leak, fromY[0]])],
+        parameters: parameters.map((_, i) => sumOf(b, [fromZ[i + 1], fromY[i + 1]])),
       };
     },
-  };
-}
 
-/** Σ of cotangents, of which absent ones are zero. */
-function sum(b: Builder, terms: readonly (Value | null | undefined)[]): Value | null {
-  return terms.reduce<Value | null>((total, term) => accumulate(b, total, term ?? null), null);
+    // that of the second half step alone, −Ψ₋ₕ(t1, y1), as published; it does not see y and z drift apart
+    ...(error && {
+      error: {
+        order: error.order,
+        evaluations: error.weights.length - tableau.b.length,
+        of(system, { t0, t1, h }, _before, [y1]) {
+          const { b } = system;
+          const back = neg(b, h);
+          const y0 = add(b, y1, psi(system, back, t1, y1));
+          return embeddedError(system, tableau, { t0: t1, t1: t0, h: back, y0: y1, y1: y0 })!;
+        },
+      },
+    }),
+    stepMatrix: coupledMatrix(tableau, lambda),
+  };
 }
