@@ -79,29 +79,22 @@ export class Builder {
     const captures = [...new Set(bodies.flatMap(capturesOf))];
     const scope = this.#scopeOf(op, operands, captures);
 
-    if (
-      op.fold !== undefined &&
-      operands.length > 0 &&
-      operands.every((v) => v === null || v.constant !== null)
-    ) {
-      const size = op
-        .infer(operands, attributes)
-        .reduce((sum, type) => sum + sizeOf(type.shape as number[]), 0);
-      if (size <= foldLimit) {
-        const results = op.fold(
-          operands.map((v) => v?.constant ?? null),
-          attributes,
-        );
-        return results.map((result) => this.constant(result));
-      }
+    const key = bodies.length > 0 ? null : keyOf(op, operands, attributes);
+    const known = key === null ? undefined : scope.#nodes.get(key);
+    if (known !== undefined) return known;
+
+    const types = op.infer(operands, attributes);
+    const constants = operands.map((value) => value?.constant ?? null);
+    const isConstant =
+      operands.length > 0 && operands.every((value, i) => (value === null) === (constants[i] === null));
+    const size = isConstant ? types.reduce((sum, type) => sum + sizeOf(type.shape as number[]), 0) : Infinity;
+    if (op.fold !== undefined && size <= foldLimit) {
+      return op.fold(constants, attributes).map((result) => this.constant(result));
     }
     const simpler = op.simplify?.(scope, operands, attributes) ?? null;
     if (simpler !== null) return simpler;
 
-    const key = bodies.length > 0 ? null : keyOf(op, operands, attributes);
-    const known = key === null ? undefined : scope.#nodes.get(key);
-    if (known !== undefined) return known;
-    const outputs = scope.#node(op, operands, attributes, captures);
+    const outputs = scope.#node(op, types, operands, attributes, captures);
     if (key !== null) scope.#nodes.set(key, outputs);
     return outputs;
   }
@@ -131,8 +124,13 @@ export class Builder {
     };
   }
 
-  #node(op: Op, inputs: readonly (Value | null)[], attributes: Attributes, captures: readonly Value[]) {
-    const types = op.infer(inputs, attributes);
+  #node(
+    op: Op,
+    types: readonly ValueType[],
+    inputs: readonly (Value | null)[],
+    attributes: Attributes,
+    captures: readonly Value[],
+  ) {
     const outputs: Value[] = [];
     const node: Node = { id: this.#freshId(), op, inputs, attributes, outputs, scope: this, captures };
     types.forEach((type, index) => {

@@ -1,4 +1,4 @@
-import { type DType, emptyData, ShapeError, type Tensor, tensor } from "../core/tensor.js";
+import { type DType, emptyData, ShapeError, showShape, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import {
   broadcastShapes,
@@ -131,8 +131,10 @@ export const Gemm: Op = {
     }
     const shape: Shape = [rows, columns];
     const c = inputs[2];
-    if (c && broadcastShapes("Gemm", shape, c.shape).some((dim, axis) => dim !== shape[axis])) {
-      throw new ShapeError(`Gemm: C of shape ${showType(c)} does not broadcast to the product.`);
+    if (c && !broadcastsTo(c.shape, shape)) {
+      throw new ShapeError(
+        `Gemm: C, ${showType(c)}, does not broadcast to the product, ${showShape(shape)}.`,
+      );
     }
     return [{ dtype: commonDType("Gemm", inputs), shape }];
   },
@@ -149,6 +151,11 @@ export const Gemm: Op = {
     return [da, dw, c ? sumTo(b, beta === 1 ? g : mul(b, g, beta), c) : null];
   },
 };
+
+function broadcastsTo(from: Shape, to: Shape): boolean {
+  const offset = to.length - from.length;
+  return offset >= 0 && from.every((dim, axis) => dim === 1 || dim === to[axis + offset]);
+}
 
 export interface GemmOptions {
   readonly alpha?: number;

@@ -28,7 +28,7 @@ function comparison(type: string, f: Compare, rest: Partial<Op> = {}): Op {
 export const Equal: Op = comparison("Equal", (x, y) => x === y, {
   simplify(b, [x, y]) {
     const [left, right] = [dimsOf(x!), dimsOf(y!)];
-    if (left === null || right === null || x!.shape.length + y!.shape.length === 0) return null;
+    if (left === null || right === null) return null;
     const length = Math.max(left.length, right.length);
     const results = Array.from({ length }, (_, i) => {
       const l = left[left.length === 1 ? 0 : i]!;
@@ -39,7 +39,8 @@ export const Equal: Op = comparison("Equal", (x, y) => x === y, {
       return decided ? false : null;
     });
     if (results.some((result) => result === null)) return null;
-    return [b.constant({ dtype: "bool", shape: [length], data: Uint8Array.from(results, Number) })];
+    const shape = x!.shape.length + y!.shape.length === 0 ? [] : [length];
+    return [b.constant({ dtype: "bool", shape, data: Uint8Array.from(results, Number) })];
   },
 });
 export const Less: Op = comparison("Less", (x, y) => x < y);
