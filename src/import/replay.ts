@@ -229,7 +229,13 @@ function applyCall(b: Builder, call: Call | readonly Value[]): readonly Value[] 
   const op = opset.get(call.type);
   if (op === undefined) throw unknownOperator(call.type, "", `the node (${call.type})`);
   checkAttributes(op, call.attributes);
-  return b.emit(op, call.inputs, call.attributes);
+  try {
+    return b.emit(op, call.inputs, call.attributes);
+  } catch (error) {
+    // simplification and folding take operands for granted that a damaged file leaves out: `infer` names them
+    if (error instanceof TypeError) op.infer(call.inputs, call.attributes);
+    throw error;
+  }
 }
 
 function checkAttributes(op: Op, attributes: Attributes): void {

@@ -45,7 +45,7 @@ export function unknownOperator(operator: string, domain: string, node: string):
   const remedy =
     domain === ""
       ? (advice.get(operator) ??
-        "Replace it in the model by operators that revort knows (`revort inspect` lists which), or add its record to src/ops.")
+        "Replace it in the model by operators that revort knows, or add its record to src/ops/opset.ts.")
       : `Only ONNX's own operators and functions that the file defines can be taken, not those of the domain "${domain.slice(0, 80)}". ` +
         "Export the model without contrib or fused operators.";
   return new UnsupportedOperatorError(

@@ -12,7 +12,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { expect } from "chai";
+import fc from "fast-check";
 import { ModelProtoSchema, TensorProto_DataLocation } from "onnx-buf";
+import { RevortError } from "../../src/core/errors.js";
 import { fromNested, numbers } from "../../src/core/tensor.js";
 import { inspectModel } from "../../src/deploy/inspect.js";
 import { loadModel } from "../../src/deploy/load-model.js";
@@ -163,6 +165,29 @@ describe("inspectModel", () => {
     expect(found.field.ok).to.equal(false);
     expect(found.field.reason).to.match(/float32\[1, 3\].*float32\[1, 2\]/);
     expect(found.runtimes["ort-cpu"].ok).to.equal(true);
+  });
+});
+
+describe("inspectModel, whatever was done to a file", () => {
+  it("finds something to say, or the file is refused with a typed error", () => {
+    const valid = [
+      "attention-fused-torchscript-17.onnx",
+      "indexing-dynamo-18.onnx",
+      "layer-norm-dynamo-18.onnx",
+    ].map((name) => readFileSync(new URL(name, fixtures)));
+    const change = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), byte: fc.nat(255) });
+    fc.assert(
+      fc.property(fc.nat(2), fc.array(change, { minLength: 1, maxLength: 4 }), (which, changes) => {
+        const bytes = new Uint8Array(valid[which]!);
+        for (const { at, byte } of changes) bytes[Math.floor(at * (bytes.length - 1))] = byte;
+        try {
+          inspectModel(decode(bytes));
+        } catch (error) {
+          if (!(error instanceof RevortError)) throw error;
+        }
+      }),
+      { seed: 4, numRuns: 1000 },
+    );
   });
 });
 

@@ -595,6 +595,12 @@ describe("instantiate refuses", () => {
     ModelError,
   );
   refuses(
+    "nodes with too few operands",
+    { node: [node("Mul", ["x"], ["y"])] },
+    /Mul needs at least 2 inputs/,
+    ModelError,
+  );
+  refuses(
     "results that are not computed, if they are used",
     { node: [node("Tanh", ["x"], ["h", "extra"]), node("Neg", ["extra"], ["y"])] },
     /output 1 \("extra"\)/,
