@@ -171,9 +171,20 @@ export const Transpose: Op = {
     });
     return [tensor(x!.dtype, shape, data)];
   },
-  simplify(_, [x], attributes) {
+  /** The identity; or a transposition of a transposition, which is one. */
+  simplify(b, [x], attributes) {
     const perm = permutation(x!.shape.length, attributes.perm as readonly number[] | undefined);
-    return perm.every((axis, i) => axis === i) ? [x!] : null;
+    if (perm.every((axis, i) => axis === i)) return [x!];
+    const inner = x!.node;
+    if (inner?.op !== Transpose) return null;
+    const first = permutation(perm.length, inner.attributes.perm as readonly number[] | undefined);
+    return [
+      transpose(
+        b,
+        inner.inputs[0]!,
+        perm.map((axis) => first[axis]!),
+      ),
+    ];
   },
   vjp(b, { inputs: [x], attributes }, [cotangent]) {
     const perm = permutation(x!.shape.length, attributes.perm as readonly number[] | undefined);
