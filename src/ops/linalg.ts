@@ -93,9 +93,12 @@ export const MatMul: Op = {
   },
 };
 
-/** Xᵀ Z̄ summed to the shape of y; one product of flattened matrices where y is a plain matrix. */
+/**
+ * Xᵀ Z̄ summed to the shape of y; one product of flattened matrices where y is a plain matrix and all shapes are known.
+ */
 function matmulToShape(b: Builder, x: Value, g: Value, y: Value): Value {
-  if (y.shape.length === 2 && x.shape.length > 2 && x.shape.length === g.shape.length) {
+  const known = [...x.shape, ...g.shape].every((dim) => typeof dim === "number");
+  if (known && y.shape.length === 2 && x.shape.length > 2 && x.shape.length === g.shape.length) {
     const flat = (value: Value) => reshape(b, value, [-1, value.shape.at(-1) as number]);
     return matmul(b, transpose(b, flat(x), [1, 0]), flat(g));
   }
