@@ -1,5 +1,5 @@
 import { RevortError } from "../core/errors.js";
-import { nearName } from "../storage/near-name.js";
+import { nearName } from "../core/near-name.js";
 import { alf } from "./alf.js";
 import { explicit } from "./explicit.js";
 import { leapfrogMidpoint } from "./leapfrog-midpoint.js";

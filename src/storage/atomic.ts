@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { nearName } from "./near-name.js";
+import { nearName } from "../core/near-name.js";
 import { StorageError, storageError } from "./storage-error.js";
 
 export { StorageError } from "./storage-error.js";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { editDistance, nearName } from "../../src/storage/near-name.js";
+import { editDistance, nearName } from "../../src/core/near-name.js";
 
 describe("nearName", () => {
   it("finds a name within two edits, the closest first", () => {
