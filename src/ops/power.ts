@@ -1,6 +1,6 @@
-import { isFloat } from "../core/tensor.js";
+import { DTypeError, isFloat } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { broadcastShapes, commonDType, GraphError, type Op, type Value } from "../graph/graph.js";
+import { broadcastShapes, commonDType, GraphError, type Op, showType, type Value } from "../graph/graph.js";
 import { div, foldBinary, isScalar, mul, neg, sub } from "./arithmetic.js";
 import { sumTo } from "./broadcast.js";
 import { log, round } from "./elementwise.js";
@@ -63,8 +63,11 @@ export function pow(b: Builder, x: Operand, y: Operand): Value {
 export const Mod: Op = {
   type: "Mod",
   attributes: { fmod: "int" },
-  infer(inputs) {
+  infer(inputs, attributes) {
     const [x, y] = [required("Mod", inputs, 0), required("Mod", inputs, 1)];
+    if (isFloat(x.dtype) && intOf(attributes, "fmod", 0) !== 1) {
+      throw new DTypeError(`Mod of floats needs the attribute fmod = 1, but got ${showType(x)} without it.`);
+    }
     return [{ dtype: commonDType("Mod", inputs), shape: broadcastShapes("Mod", x.shape, y.shape) }];
   },
   fold([x, y], attributes) {
@@ -73,7 +76,7 @@ export const Mod: Op = {
       if (q === 0n) throw new GraphError("Mod: a constant integer is divided by zero.");
       return truncated ? p % q : ((p % q) + q) % q;
     };
-    return [foldBinary(x!, y!, x!.dtype, (p, q) => (truncated ? p % q : p - q * Math.floor(p / q)), exact)];
+    return [foldBinary(x!, y!, x!.dtype, (p, q) => p % q, exact)];
   },
   vjp(b, { inputs: [x, y], outputs: [z] }, [cotangent]) {
     const g = cotangent!;

@@ -38,6 +38,7 @@ function share(b: Builder, g: Value, x: Value, y: Value, axes: readonly number[]
   return mul(b, attains, div(b, g, reduceSum(b, attains, axes, true)));
 }
 
+/** The largest. ONNX Runtime's kernel may overlook a NaN that is not the first element: ask IsNaN, or a sum. */
 export const ReduceMax: Op = reduction("ReduceMax", {
   combine: (values) => values.reduce((x, y) => Math.max(x, y), -Infinity),
   exact: (values) => values.reduce((x, y) => larger(x, y)),
@@ -45,6 +46,7 @@ export const ReduceMax: Op = reduction("ReduceMax", {
   vjp: share,
 });
 
+/** The smallest, with the same caveat. */
 export const ReduceMin: Op = reduction("ReduceMin", {
   combine: (values) => values.reduce((x, y) => Math.min(x, y), Infinity),
   exact: (values) => values.reduce((x, y) => smaller(x, y)),

@@ -13,6 +13,7 @@ import { gemm, matmul } from "../../src/ops/linalg.js";
 import { and, where } from "../../src/ops/logic.js";
 import { layerNormalization } from "../../src/ops/normalise.js";
 import { Tile } from "../../src/ops/pattern.js";
+import { Mod } from "../../src/ops/power.js";
 import { reduceLogSumExp } from "../../src/ops/reduce.js";
 import { reshape, squeeze, transpose, unsqueeze } from "../../src/ops/reshape.js";
 import { scatterND } from "../../src/ops/scatter.js";
@@ -154,6 +155,12 @@ const mistakes: readonly (readonly [string, (b: Builder, given: Inputs) => unkno
   ],
   ["a Constant of strings", (b) => b.apply(Constant, [], {}), DTypeError, /Constant needs one of value/],
   ["an integer divided by 0", (b) => b.apply(Div, [b.ints([1]), b.ints([0])]), GraphError, /divided by zero/],
+  [
+    "Mod of floats",
+    (b, { x }) => b.apply(Mod, [x, x]),
+    DTypeError,
+    /Mod of floats needs the attribute fmod = 1/,
+  ],
   [
     "branches of different types",
     (b, { c, x, v }) =>
