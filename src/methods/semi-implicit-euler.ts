@@ -5,7 +5,7 @@ import { normaliseAxis, showType } from "../graph/graph.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
 import { concat, split } from "../ops/slicing.js";
 import { sumOf } from "./cotangents.js";
-import type { ReversibleMethod, System } from "./method.js";
+import type { Interval, ReversibleMethod, System } from "./method.js";
 
 /**
  * The semi-implicit (symplectic) Euler method, for separable systems. The last axis of the state y = [q, p] is cut into
@@ -45,39 +45,42 @@ export function semiImplicitEuler(): ReversibleMethod {
       return [joined(system, q1, p1)];
     },
 
-    // p0 = p1 − h f_p(t0, q1);   q0 = q1 − h f_q(t0, p0)
-    undo(system, { t0, h }, [y1]) {
-      const { b, f } = system;
-      const [q1, p1] = halves(system, y1);
-      const p0 = sub(b, p1, mul(b, h, halves(system, f(t0, y1))[1]));
-      const q0 = sub(b, q1, mul(b, h, halves(system, f(t0, joined(system, q1, p0)))[0]));
-      return [joined(system, q0, p0)];
-    },
+    undo: (system, interval, [y1]) => [reconstruct(system, interval, y1).y0],
 
     // q̄1 ← q̄1 + h [∂q f_p(q1)]ᵀ p̄1;   p̄0 = p̄1 + h [∂p f_q(p0)]ᵀ q̄1;   q̄0 = q̄1, and likewise for θ̄
     back(system, interval, [y1], [yBar1]) {
-      const { b, f, parameters } = system;
-      const { t0, h } = interval;
-      const state = this.undo(system, interval, [y1]);
-      if (!yBar1) return { state, cotangents: [null], parameters: parameters.map(() => null) };
-      const [q1] = halves(system, y1);
-      const between = joined(system, q1, halves(system, state[0])[1]);
+      const { b, parameters } = system;
+      const { y0, between, first, second } = reconstruct(system, interval, y1);
+      if (!yBar1) return { state: [y0], cotangents: [null], parameters: parameters.map(() => null) };
       const [qBar1, pBar1] = halves(system, yBar1);
 
-      const second = halves(system, f(t0, y1))[1];
-      const [fromP, ...ownP] = pullback(b, [second], [mul(b, h, pBar1)], [y1, ...parameters]);
+      const [fromP, ...ownP] = pullback(b, [second], [mul(b, interval.h, pBar1)], [y1, ...parameters]);
       const qBar = sumOf(b, [qBar1, fromP && halves(system, fromP)[0]])!;
 
-      const first = halves(system, f(t0, between))[0];
-      const [fromQ, ...ownQ] = pullback(b, [first], [mul(b, h, qBar)], [between, ...parameters]);
+      const [fromQ, ...ownQ] = pullback(b, [first], [mul(b, interval.h, qBar)], [between, ...parameters]);
       const pBar = sumOf(b, [pBar1, fromQ && halves(system, fromQ)[1]])!;
       return {
-        state,
+        state: [y0],
         cotangents: [joined(system, qBar, pBar)],
         parameters: parameters.map((_, i) => sumOf(b, [ownP[i], ownQ[i]])),
       };
     },
   };
+}
+
+/** p0 = p1 − h f_p(t0, q1),   q0 = q1 − h f_q(t0, p0), with both evaluations and the state [q1, p0] between them. */
+function reconstruct(
+  system: System,
+  { t0, h }: Interval,
+  y1: Value,
+): Record<"y0" | "between" | "first" | "second", Value> {
+  const { b, f } = system;
+  const [q1, p1] = halves(system, y1);
+  const second = halves(system, f(t0, y1))[1];
+  const p0 = sub(b, p1, mul(b, h, second));
+  const between = joined(system, q1, p0);
+  const first = halves(system, f(t0, between))[0];
+  return { y0: joined(system, sub(b, q1, mul(b, h, first)), p0), between, first, second };
 }
 
 /** q and p, the halves of a state's last axis. @throws {ShapeError} if it is odd */
