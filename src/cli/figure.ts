@@ -1,0 +1,50 @@
+import { join } from "node:path";
+import { figures } from "../figures/all.js";
+import { writeAtomic } from "../storage/atomic.js";
+import type { Console } from "./console.js";
+import { exitCodes } from "./exit-codes.js";
+import { progress } from "./progress.js";
+import { openRuntime, type RuntimeName } from "./runtimes.js";
+import { UsageError } from "./usage.js";
+
+export interface FigureCommandOptions {
+  readonly out?: string;
+  readonly runtime?: RuntimeName;
+  readonly json?: boolean;
+}
+
+/**
+ * `revort figure`: makes a figure of the talks, as SVG, PNG and the JSON of its numbers.
+ *
+ * @returns the exit code
+ */
+export async function figureCommand(
+  name: string,
+  { out = join("runs", "figures"), runtime = "ort-cpu", json }: FigureCommandOptions,
+  console: Console,
+): Promise<number> {
+  const figure = figures.find((candidate) => candidate.name === name);
+  if (figure === undefined) {
+    throw new UsageError(`There is no figure "${name}". Name one of ${figures.map((f) => f.name).join(", ")}.`);
+  }
+  console.stderr.write(`${figure.name}: ${figure.about}\n`);
+  let bar: ReturnType<typeof progress> | null = null;
+  const { chart, data } = await figure.make({
+    runtime: await openRuntime(runtime),
+    signal: console.stopSignal(),
+    progress(done, total) {
+      bar ??= progress({ stream: console.stderr, total, label: "drawing" });
+      bar.update(done);
+    },
+  });
+  (bar as ReturnType<typeof progress> | null)?.finish();
+  const { renderChart } = await import("../plot/chart.js");
+  const { svg, png } = await renderChart(chart);
+  const place = (extension: string) => join(out, `${name}.${extension}`);
+  await writeAtomic(place("svg"), svg);
+  await writeAtomic(place("png"), png);
+  await writeAtomic(place("json"), `${JSON.stringify(data, null, 2)}\n`);
+  if (json) console.stdout.write(`${JSON.stringify(data)}\n`);
+  else console.stdout.write(`Written to ${place("{svg,png,json}")}\n`);
+  return exitCodes.done;
+}

@@ -1,0 +1,33 @@
+import type { Chart } from "../plot/chart.js";
+import type { Runtime } from "../runtime/runtime.js";
+
+/** What a figure is made with. */
+export interface FigureContext {
+  readonly runtime: Runtime;
+  /** says how far the work has come: `done` of `total` parts */
+  readonly progress: (done: number, total: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A figure of the talks: how it is drawn, and the numbers behind it. */
+export interface FigureResult {
+  readonly chart: Chart;
+  /** plain JSON: every number that is drawn, and those that a README quotes */
+  readonly data: object;
+}
+
+export interface Figure {
+  readonly name: string;
+  /** one line on what it shows and where it comes from */
+  readonly about: string;
+  readonly make: (context: FigureContext) => FigureResult | Promise<FigureResult>;
+}
+
+/** Slope of log y over log x by least squares: the measured order of a power law. */
+export function logLogSlope(x: readonly number[], y: readonly number[]): number {
+  const [u, v] = [x.map(Math.log), y.map(Math.log)];
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [mu, mv] = [mean(u), mean(v)];
+  const covariance = u.reduce((sum, ui, i) => sum + (ui - mu) * (v[i]! - mv), 0);
+  return covariance / u.reduce((sum, ui) => sum + (ui - mu) ** 2, 0);
+}
