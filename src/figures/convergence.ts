@@ -20,6 +20,7 @@ const growth: VectorField = {
 const duration = 5;
 const stepSizes = [0, -1.25, -2.5, -3.75, -5].map((exponent) => 2 ** exponent);
 const coupling = 0.999;
+const colors = ["blue", "vermillion", "green", "purple"] as const;
 
 /** Error at T = 5 over step size: a coupled method keeps the order of the method it is made of. */
 export const convergence: Figure = {
@@ -34,7 +35,12 @@ export const convergence: Figure = {
         const errors = [];
         for (const stepSize of stepSizes) {
           const ode = neuralOde({ field: growth, method, stepSize });
-          const { ys } = await solve(ode, { runtime, y0: tensor("float64", [1, 1], [1]), t0: 0, saveAt: [duration] });
+          const { ys } = await solve(ode, {
+            runtime,
+            y0: tensor("float64", [1, 1], [1]),
+            t0: 0,
+            saveAt: [duration],
+          });
           errors.push(Math.abs(Number(ys.data[0]) - exact));
         }
         series.push({
@@ -54,6 +60,7 @@ export const convergence: Figure = {
         name: lambda === null ? solver : `${solver}, coupled`,
         x: stepSizes,
         y: errors,
+        color: colors[tableaux.findIndex(({ name }) => name === solver)]!,
         dashed: lambda !== null,
       }),
     );

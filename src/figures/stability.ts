@@ -9,9 +9,13 @@ import type { Panel } from "../plot/chart.js";
 import { levelCurve } from "./contour.js";
 import type { Figure } from "./figure.js";
 
+/** What is drawn … */
 const box: Box = { re: [-3, 0.5], im: [-3, 3] };
+/** … and what areas are counted in, as published. */
+const counted: Box = { re: [-3, 0], im: [-3, 3] };
 const resolution = 300;
 const coupling = 0.8;
+const damping = 0.8;
 
 /** Regions of the complex plane of α h in which a step on y' = α y damps. */
 export const stability: Figure = {
@@ -22,8 +26,12 @@ export const stability: Figure = {
     const groups: readonly { title: string; methods: readonly Method[] }[] = [
       { title: "plain", methods: tableaux.map(explicit) },
       {
-        title: `coupled, λ = ${coupling}`,
-        methods: [...tableaux.map((tableau) => reversible(tableau, { coupling })), alf({ damping: 0.8 }), reversibleHeun()],
+        title: `reversible: coupled with λ = ${coupling}, ALF with η = ${damping}, Heun`,
+        methods: [
+          ...tableaux.map((tableau) => reversible(tableau, { coupling })),
+          alf({ damping }),
+          reversibleHeun(),
+        ],
       },
     ];
     const regions = groups.flatMap(({ title, methods }) =>
@@ -45,11 +53,12 @@ export const stability: Figure = {
     return {
       chart: {
         title: "Stability regions",
-        subtitle: "boundaries of the αh for which a step on y' = αy damps",
+        subtitle: "boundaries of the αh for which a step on y' = αy damps; reversible Heun damps nowhere",
         panels,
       },
       data: {
         box,
+        counted,
         coupling,
         areas: regions.map(({ group, solver, area }) => ({ group, solver, area })),
         boundaries: regions.map(({ group, solver, boundary }) => ({ group, solver, ...boundary })),
@@ -63,5 +72,5 @@ function regionOf(method: Method) {
     Array.from({ length: resolution + 1 }, (_, i) => low + ((high - low) * i) / resolution);
   const [xs, ys] = [axis(box.re), axis(box.im)];
   const radii = xs.map((re) => ys.map((im) => spectralRadius(method.stepMatrix!, [re, im])));
-  return { boundary: levelCurve(xs, ys, radii, 1), area: stabilityArea(method, box, resolution) };
+  return { boundary: levelCurve(xs, ys, radii, 1), area: stabilityArea(method, counted, resolution) };
 }
