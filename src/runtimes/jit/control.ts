@@ -1,0 +1,237 @@
+import { sizeOf } from "../../core/tensor.js";
+import { type Graph, type Node, normaliseAxis, type Value } from "../../graph/graph.js";
+import { Frame, isSmall, shapeOf } from "./frame.js";
+import { dropAxis } from "./movement.js";
+import { writeScope } from "./scope.js";
+import { bytesOf, type View } from "./view.js";
+import type { Code, Local, Push } from "./wasm/index.js";
+
+// Each body becomes a function of the iteration. That is also what lets an engine put its optimised code in place
+// while a long loop runs: it changes functions between calls, not in the middle of one.
+
+/** How a Loop or a Scan repeats its body. */
+interface Repetition {
+  readonly body: Graph;
+  /** values handed from one iteration to the next, before the first */
+  readonly carried: readonly Value[];
+  /** the inputs of the body that take them */
+  readonly inputs: readonly Value[];
+  /** tells the scope of the body what its inputs are, given the iteration */
+  readonly enter: (inner: Frame, slots: readonly View[]) => void;
+  /** the output of the body that says whether to go on */
+  readonly proceed: Value | null;
+  readonly next: readonly Value[];
+  readonly scans: readonly { readonly value: Value; readonly row: (code: Code) => View }[];
+  /** scans hold this many rows; `null` if the body cannot run more often */
+  readonly capacity: number | null;
+}
+
+/** Writes the body as a function. Returns its index and where the carried values are. */
+function emitBody(frame: Frame, node: Node, repetition: Repetition): { index: number; slots: View[] } {
+  const { unit } = frame;
+  const { body, carried, inputs, next, scans } = repetition;
+  for (const value of node.captures) frame.settle(value);
+  const slots = carried.map((start) => {
+    const slot = frame.allocate(start);
+    frame.write(start, slot);
+    return slot;
+  });
+  const { index, code } = unit.module.define(["i64"], ["i32"]);
+  const inner = Frame.function(unit, code, body, frame);
+  repetition.enter(inner, slots);
+  writeScope(inner);
+
+  // everything is read before anything is overwritten
+  const proceed: Push =
+    repetition.proceed === null ? () => code.i32(1) : inner.scalar(repetition.proceed);
+  const sources = next.map((value, k): View | null => {
+    if (value === inputs[k]) return null;
+    if (isSmall(value)) inner.lanesOf(value);
+    const view = inner.knownLanes(value) === null ? inner.viewOf(value) : null;
+    if (view === null || !slots.some((slot) => overlap(slot, view))) return view;
+    const copy = inner.allocate(value);
+    inner.copyStrided(view, copy);
+    return copy;
+  });
+  for (const { value } of scans) if (isSmall(value)) inner.lanesOf(value);
+  const writeScans = () => {
+    for (const { value, row } of scans) inner.write(value, row(code));
+  };
+  if (scans.length > 0 && repetition.capacity !== null) {
+    for (const { value } of scans) inner.viewOf(value);
+    code.get(0).i64(repetition.capacity).op("i64.lt_u");
+    code.if(writeScans);
+  } else writeScans();
+  next.forEach((value, k) => {
+    const source = sources[k]!;
+    if (source !== null) inner.copyStrided(source, slots[k]!);
+    else if (value !== inputs[k]) inner.write(value, slots[k]!);
+  });
+  proceed();
+  for (const { value } of body.outputs) inner.release(value);
+  inner.end();
+  return { index, slots };
+}
+
+function overlap(a: View, b: View): boolean {
+  if (b.dynamic !== null) return true;
+  const size = sizeOf(a.shape) * bytesOf(a.dtype);
+  return b.address >= a.address && b.address < a.address + size;
+}
+
+export function emitLoop(frame: Frame, node: Node): void {
+  const { unit, code } = frame;
+  const [trips, condition, ...carried] = node.inputs as [Value | null, Value | null, ...Value[]];
+  const body = node.attributes.body as Graph;
+  const [proceed, ...results] = body.outputs.map(({ value }) => value) as [Value, ...Value[]];
+  const next = results.slice(0, carried.length);
+  const goesOn = proceed.constant !== null && proceed.constant.data[0] === 1;
+  const scanned = node.outputs.slice(carried.length).map((output) => ({
+    output,
+    view: frame.allocate(output),
+  }));
+  const expected = body.trips as number;
+  const exact = goesOn && condition === null && trips?.constant != null;
+
+  const { index, slots } = emitBody(frame, node, {
+    body,
+    carried,
+    inputs: body.inputs.slice(2),
+    enter(inner, views) {
+      inner.setLanes(body.inputs[0]!, 1, [0]);
+      if (inner.usesOf(body.inputs[1]!) > 0) {
+        inner.code.i32(1);
+        inner.setLanes(body.inputs[1]!, 1, [inner.registers.keep("bool", 1)]);
+      }
+      views.forEach((view, k) => {
+        inner.setView(body.inputs[k + 2]!, { ...view, buffer: null });
+      });
+    },
+    proceed: goesOn ? null : proceed,
+    next,
+    scans: scanned.map(({ view }, k) => ({
+      value: results[carried.length + k]!,
+      row: (inner) => rowOf(inner, view, 0, (push) => push()),
+    })),
+    capacity: exact ? null : expected,
+  });
+
+  const i = code.local("i64");
+  const limit = code.local("i64");
+  const going = code.local("i32");
+  if (trips === null) code.i64(2n ** 63n - 1n);
+  else frame.scalar(trips)();
+  code.set(limit).i64(0).set(i);
+  if (condition === null) code.i32(1);
+  else frame.scalar(condition)();
+  code.set(going);
+  code.while(
+    () => code.get(i).get(limit).op("i64.lt_s").get(going).op("i32.and"),
+    () => code.get(i).call(index).set(going).get(i).i64(1).op("i64.add").set(i),
+  );
+  if (scanned.length > 0 && !exact) {
+    const { address } = unit.plan.allocate(4);
+    unit.reports.push({ loop: unit.loops.get(body)!, address, expected });
+    code.get(i).i64(expected).op("i64.ne");
+    code.if(() => code.i32(0).get(i).op("i32.wrap_i64").access("i32.store", address));
+  }
+  for (const local of [i, limit, going]) code.free(local);
+  slots.forEach((slot, k) => {
+    frame.setView(node.outputs[k]!, slot);
+  });
+  for (const { output, view } of scanned) frame.setView(output, view);
+}
+
+/** Element i of a view along an axis, where i is the parameter of the function (or what `index` makes of it). */
+function rowOf(code: Code, view: View, axis: number, index: (push: Push) => void): View {
+  index(() => code.get(0).op("i32.wrap_i64"));
+  code.i32(view.strides[axis]! * bytesOf(view.dtype)).op("i32.mul");
+  const dynamic: Local = code.keep("i32");
+  return { ...dropAxis(view, axis), dynamic, buffer: null };
+}
+
+export function emitScan(frame: Frame, node: Node): void {
+  const { code } = frame;
+  const { attributes } = node;
+  const body = attributes.body as Graph;
+  const count = attributes.num_scan_inputs as number;
+  const values = node.inputs as readonly Value[];
+  const carried = values.slice(0, values.length - count);
+  const walked = values.slice(values.length - count);
+  const setting = (name: string, i: number) => (attributes[name] as readonly number[] | undefined)?.[i] ?? 0;
+  const inputAxis = (i: number) => normaliseAxis(setting("scan_input_axes", i), walked[i]!.shape.length, "Scan");
+  const length = walked.length === 0 ? 0 : shapeOf(walked[0]!)[inputAxis(0)]!;
+  for (const value of walked) frame.settle(value);
+  const views = walked.map((value) => frame.viewOf(value));
+  const scanned = node.outputs.slice(carried.length).map((output) => ({
+    output,
+    view: frame.allocate(output),
+  }));
+  const results = body.outputs.map(({ value }) => value);
+  const counted = (inner: Code, reversed: boolean) => (push: Push) => {
+    if (reversed) inner.i32(length - 1);
+    push();
+    if (reversed) inner.op("i32.sub");
+  };
+
+  const { index, slots } = emitBody(frame, node, {
+    body,
+    carried,
+    inputs: body.inputs.slice(0, carried.length),
+    enter(inner, states) {
+      states.forEach((view, k) => {
+        inner.setView(body.inputs[k]!, { ...view, buffer: null });
+      });
+      views.forEach((view, k) => {
+        const reversed = setting("scan_input_directions", k) === 1;
+        const row = rowOf(inner.code, view, inputAxis(k), counted(inner.code, reversed));
+        inner.setView(body.inputs[carried.length + k]!, row);
+      });
+    },
+    proceed: null,
+    next: results.slice(0, carried.length),
+    scans: scanned.map(({ output, view }, k) => ({
+      value: results[carried.length + k]!,
+      row: (inner) =>
+        rowOf(
+          inner,
+          view,
+          normaliseAxis(setting("scan_output_axes", k), output.shape.length, "Scan"),
+          counted(inner, setting("scan_output_directions", k) === 1),
+        ),
+    })),
+    capacity: null,
+  });
+
+  const i = code.local("i64");
+  code.i64(0).set(i);
+  code.while(
+    () => code.get(i).i64(length).op("i64.lt_s"),
+    () => code.get(i).call(index).op("drop").get(i).i64(1).op("i64.add").set(i),
+  );
+  code.free(i);
+  slots.forEach((slot, k) => {
+    frame.setView(node.outputs[k]!, slot);
+  });
+  for (const { output, view } of scanned) frame.setView(output, view);
+}
+
+export function emitIf(frame: Frame, node: Node): void {
+  const { code } = frame;
+  for (const value of node.captures) if (value.constant === null) frame.viewOf(value);
+  const targets = node.outputs.map((output) => frame.allocate(output));
+  const write = (body: Graph) => () => {
+    const branch = frame.branch(body);
+    writeScope(branch);
+    body.outputs.forEach(({ value }, i) => {
+      branch.write(value, targets[i]!);
+      branch.release(value);
+    });
+    branch.end();
+  };
+  frame.scalar(node.inputs[0]!)();
+  code.if(write(node.attributes.then_branch as Graph), write(node.attributes.else_branch as Graph));
+  node.outputs.forEach((output, i) => {
+    frame.setView(output, targets[i]!);
+  });
+}

@@ -1,0 +1,191 @@
+import { sizeOf } from "../../core/tensor.js";
+import { normaliseAxis, type Node, type Value } from "../../graph/graph.js";
+import { loadScalar, pushBase, storeScalar } from "./cells.js";
+import { cellType, pushNumber } from "./elementwise.js";
+import { type Frame, shapeOf } from "./frame.js";
+import { emitNest } from "./nest.js";
+import { dropAxis } from "./movement.js";
+import { bytesOf, isContiguous, type View } from "./view.js";
+import type { Local, Plain } from "./wasm/index.js";
+
+// Operators that read where other values tell them to. An index out of range ends the run with a trap.
+
+/** Replaces the index on the stack (i32 or i64) by one in 0 … dim − 1, as i32. */
+function checkIndex(frame: Frame, index: Value["dtype"], dim: number): Local {
+  const { code } = frame;
+  if (cellType(index, 1) === "i64") code.op("i32.wrap_i64");
+  const at = code.keep("i32");
+  code.get(at).i32(dim).op("i32.add").get(at);
+  code.get(at).i32(0).op("i32.lt_s").op("select").tee(at);
+  code.i32(dim).op("i32.ge_u");
+  code.if(() => code.op("unreachable"));
+  return at;
+}
+
+/** Gather by one index that is known when the graph runs: a view with an offset. */
+export function emitGatherOne(frame: Frame, node: Node): void {
+  const { code } = frame;
+  const [x, index] = node.inputs as [Value, Value];
+  const axis = normaliseAxis((node.attributes.axis as number | undefined) ?? 0, x.shape.length, "Gather");
+  const view = frame.viewOf(x);
+  frame.scalar(index)();
+  const at = checkIndex(frame, index.dtype, view.shape[axis]!);
+  code.get(at).i32(view.strides[axis]! * bytesOf(view.dtype)).op("i32.mul");
+  if (view.dynamic !== null) code.get(view.dynamic).op("i32.add");
+  code.set(at);
+  frame.alias(node.outputs[0]!, { ...dropAxis(view, axis), dynamic: at });
+}
+
+/** Gather by many indices. */
+export function emitGather(frame: Frame, node: Node): void {
+  const { code } = frame;
+  const [x, index] = node.inputs as [Value, Value];
+  const y = node.outputs[0]!;
+  const axis = normaliseAxis((node.attributes.axis as number | undefined) ?? 0, x.shape.length, "Gather");
+  const source = packed(frame, x);
+  const indices = packed(frame, index);
+  const target = frame.destination(y);
+  const shape = shapeOf(x);
+  const dim = shape[axis]!;
+  const inner = sizeOf(shape.slice(axis + 1));
+  const bytes = bytesOf(x.dtype);
+  const count = sizeOf(shapeOf(index));
+  emitNest(code, {
+    sizes: [sizeOf(shape.slice(0, axis)), count],
+    walks: [
+      { strides: [dim * inner * bytes, 0], address: source.address, dynamic: source.dynamic },
+      { strides: [0, bytesOf(index.dtype)], address: indices.address, dynamic: indices.dynamic },
+      { strides: [count * inner * bytes, inner * bytes], address: target.address, dynamic: target.dynamic },
+    ],
+    vectorAxis: null,
+    width: 1,
+    body(_, [from, at, to]) {
+      at!.pointer();
+      loadScalar(code, index.dtype, at!.offset);
+      const i = checkIndex(frame, index.dtype, dim);
+      code.get(i).i32(inner * bytes).op("i32.mul");
+      from!.pointer();
+      code.op("i32.add").set(i);
+      if (inner === 1) {
+        to!.pointer();
+        code.get(i);
+        loadScalar(code, x.dtype, from!.offset);
+        storeScalar(code, x.dtype, to!.offset);
+      } else {
+        to!.pointer();
+        code.i32(to!.offset).op("i32.add");
+        code.get(i).i32(from!.offset).op("i32.add");
+        code.i32(inner * bytes).copyMemory();
+      }
+      code.free(i);
+    },
+  });
+  frame.setView(y, target);
+}
+
+function packed(frame: Frame, value: Value): View {
+  const view = frame.viewOf(value);
+  if (isContiguous(view)) return view;
+  const copy = frame.allocate(value);
+  frame.copyStrided(view, copy);
+  // the copy lives as long as the plan of the whole program: it is rare
+  return copy;
+}
+
+/** ArgMax and ArgMin: the first index of the extremum, or the last. NaN counts as the extremum, as in NumPy. */
+export function emitArgument(frame: Frame, node: Node): void {
+  const { code } = frame;
+  const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+  const { attributes } = node;
+  const shape = shapeOf(x);
+  const axis = normaliseAxis((attributes.axis as number | undefined) ?? 0, shape.length, node.op.type);
+  const source = packed(frame, x);
+  const target = frame.destination(y);
+  const [outer, dim, inner] = [sizeOf(shape.slice(0, axis)), shape[axis]!, sizeOf(shape.slice(axis + 1))];
+  const bytes = bytesOf(x.dtype);
+  const cell = cellType(x.dtype, 1);
+  const isFloat = cell === "f64" || cell === "f32";
+  const name = node.op.type === "ArgMax" ? "gt" : "lt";
+  const better = isFloat ? name : `${name}_${x.dtype.startsWith("u") ? "u" : "s"}`;
+  emitNest(code, {
+    sizes: [outer, inner],
+    walks: [
+      { strides: [dim * inner * bytes, bytes], address: source.address, dynamic: source.dynamic },
+      { strides: [inner * 8, 8], address: target.address, dynamic: target.dynamic },
+    ],
+    vectorAxis: null,
+    width: 1,
+    body(_, [from, to]) {
+      const [pointer, i, at] = [code.local("i32"), code.local("i32"), code.local("i32")];
+      const [best, value] = [code.local(cell), code.local(cell)];
+      from!.pointer();
+      code.set(pointer).get(pointer);
+      loadScalar(code, x.dtype, from!.offset);
+      code.set(best).i32(0).set(at).i32(0).set(i);
+      code.repeat(() => {
+        code.get(pointer);
+        loadScalar(code, x.dtype, from!.offset);
+        code.tee(value).get(best).op(`${cell}.${better}` as Plain);
+        if (attributes.select_last_index === 1) {
+          code.get(value).get(best).op(`${cell}.eq` as Plain).op("i32.or");
+        }
+        code.if(() => code.get(value).set(best).get(i).set(at));
+        code.get(pointer).i32(inner * bytes).op("i32.add").set(pointer);
+        code.get(i).i32(1).op("i32.add").tee(i).i32(dim).op("i32.lt_u");
+      });
+      to!.pointer();
+      code.get(at).op("i64.extend_i32_u").access("i64.store", to!.offset);
+      for (const local of [pointer, i, at, best, value]) code.free(local);
+    },
+  });
+  frame.setView(y, target);
+}
+
+/** One value, repeated. */
+export function emitFill(frame: Frame, y: Value, value: number | bigint, view: View): void {
+  const { code } = frame;
+  const bytes = bytesOf(y.dtype);
+  emitNest(code, {
+    sizes: [sizeOf(shapeOf(y))],
+    walks: [{ strides: [bytes], address: view.address, dynamic: view.dynamic }],
+    vectorAxis: null,
+    width: 1,
+    body(_, [to]) {
+      to!.pointer();
+      pushNumber(code, y.dtype, value);
+      storeScalar(code, y.dtype, to!.offset);
+    },
+  });
+}
+
+/** Elements of the operand in an order that is known at compile time, by a table. */
+export function emitTable(frame: Frame, node: Node, index: Int32Array): void {
+  const { code, unit } = frame;
+  const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+  const source = packed(frame, x);
+  const target = frame.destination(y);
+  const bytes = bytesOf(x.dtype);
+  const table = unit.table({ dtype: "int32", shape: [index.length], data: index.map((i) => i * bytes) });
+  emitNest(code, {
+    sizes: [index.length],
+    walks: [
+      { strides: [4], address: table.address, dynamic: null },
+      { strides: [bytes], address: target.address, dynamic: target.dynamic },
+    ],
+    vectorAxis: null,
+    width: 1,
+    body(_, [from, to]) {
+      to!.pointer();
+      from!.pointer();
+      code.access("i32.load", from!.offset);
+      if (source.dynamic !== null) {
+        pushBase(code, source.dynamic);
+        code.op("i32.add");
+      }
+      loadScalar(code, x.dtype, source.address);
+      storeScalar(code, x.dtype, to!.offset);
+    },
+  });
+  frame.setView(y, target);
+}
+

@@ -1,0 +1,254 @@
+import { type DType, numbers, sizeOf } from "../../core/tensor.js";
+import { normaliseAxis, type Node, type Value } from "../../graph/graph.js";
+import { cellType, lanesOf, type Width } from "./elementwise.js";
+import { emitCell, pushNumber, pushSplat } from "./elementwise.js";
+import { type Frame, offsetsOf, shapeOf } from "./frame.js";
+import { GroupReader, storeCells } from "./map.js";
+import { collapse, emitNest } from "./nest.js";
+import { bytesOf, contiguous } from "./view.js";
+import type { Local } from "./wasm/index.js";
+
+/** What combines two elements, and what to start from. */
+const combiners: Readonly<Record<string, { readonly type: string; readonly start: (d: DType) => number | bigint }>> = {
+  ReduceSum: { type: "Add", start: () => 0 },
+  ReduceProd: { type: "Mul", start: () => 1 },
+  ReduceMax: { type: "Max", start: (dtype) => extreme(dtype, -1) },
+  ReduceMin: { type: "Min", start: (dtype) => extreme(dtype, 1) },
+};
+
+export function isReduction(type: string): boolean {
+  return type in combiners;
+}
+
+/** The largest (1) or smallest (−1) value of an element type. */
+function extreme(dtype: DType, sign: 1 | -1): number | bigint {
+  if (dtype.startsWith("float")) return sign * Infinity;
+  const bits = bytesOf(dtype) * 8;
+  const signed = dtype.startsWith("int");
+  if (sign < 0) return signed ? -(1n << BigInt(bits - 1)) : 0n;
+  return (1n << BigInt(signed ? bits - 1 : bits)) - 1n;
+}
+
+/** The axes that a reduction removes, counted from the front. */
+export function axesOf(node: Node): number[] {
+  const rank = node.inputs[0]!.shape.length;
+  const given = node.inputs[1]?.constant ?? null;
+  const axes = given === null ? [] : numbers(given);
+  if (axes.length > 0) return axes.map((axis) => normaliseAxis(axis, rank, node.op.type));
+  return node.attributes.noop_with_empty_axes === 1 ? [] : Array.from({ length: rank }, (_, i) => i);
+}
+
+function combine(
+  frame: Frame,
+  type: string,
+  dtype: DType,
+  width: Width,
+  x: () => void,
+  y: () => void,
+): void {
+  emitCell(frame.unit, frame.code, { type, attributes: {}, from: [dtype, dtype], to: dtype }, width, [x, y]);
+}
+
+/** A reduction of a small tensor in locals. */
+export function emitSmallReduction(frame: Frame, node: Node): void {
+  const { code, registers } = frame;
+  const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+  const shape = shapeOf(x);
+  const reduced = axesOf(node);
+  const { strides } = contiguous(x.dtype, shape, 0, null);
+  const pick = (isReduced: boolean) => {
+    const axes = shape.flatMap((_, axis) => (reduced.includes(axis) === isReduced ? [axis] : []));
+    return offsetsOf({ shape: axes.map((a) => shape[a]!), strides: axes.map((a) => strides[a]!) });
+  };
+  const [kept, over] = [pick(false), pick(true)];
+  const { type, start } = combiners[node.op.type]!;
+  const step = (width: Width, total: Local, term: Local): Local => {
+    combine(
+      frame,
+      type,
+      x.dtype,
+      width,
+      () => code.get(total),
+      () => code.get(term),
+    );
+    registers.release(total);
+    return registers.keep(x.dtype, width);
+  };
+  if (over.length === 0) {
+    pushNumber(code, x.dtype, start(x.dtype));
+    const local = registers.keep(x.dtype, 1);
+    const places = kept.map(() => ({ local, lane: -1, width: 1 as const }));
+    const width = kept.length > 1 ? lanesOf(x.dtype) : 1;
+    frame.setLanes(y, width, registers.assemble(y.dtype, width, places));
+    registers.release(local);
+    return;
+  }
+  const lanes = frame.lanesOf(x);
+  if (kept.length === 1) {
+    // whole vectors first, then the lanes of the sum, then what did not fill a vector
+    const full = lanes.width === 1 ? 0 : Math.floor(over.length / lanes.width);
+    const places = frame.places(x);
+    const rest = places.slice(full * lanes.width);
+    let total: Local | null = null;
+    if (full > 0) {
+      total = lanes.locals.slice(1, full).reduce(
+        (sum, local) => step(lanes.width, sum, local),
+        registers.retain(lanes.locals[0]!),
+      );
+      rest.unshift(
+        ...Array.from({ length: lanes.width }, (_, lane) => ({ local: total!, lane, width: lanes.width })),
+      );
+    }
+    const scalars = registers.assemble(x.dtype, 1, rest);
+    if (total !== null) registers.release(total);
+    const [first, ...others] = scalars as [Local, ...Local[]];
+    const sum = others.reduce((s, local) => {
+      const next = step(1, s, local);
+      registers.release(local);
+      return next;
+    }, first);
+    frame.setLanes(y, 1, [sum]);
+    return;
+  }
+  const width = lanesOf(x.dtype);
+  const terms = over.map((offset) =>
+    frame.arranged(x, width, kept.map((k) => k + offset), `row${node.id}:${offset}`),
+  );
+  const locals = terms[0]!.map((first, k) =>
+    terms.slice(1).reduce((sum, term) => step(width, sum, term[k]!), registers.retain(first)),
+  );
+  frame.setLanes(y, width, locals);
+}
+
+/** A reduction of what `nodes` compute (or of the operand, if there are none), in one pass over memory. */
+export function emitReduction(frame: Frame, node: Node, nodes: readonly Node[]): void {
+  const { unit, code } = frame;
+  const [x, y] = [node.inputs[0] as Value, node.outputs[0]!];
+  const shape = shapeOf(x);
+  const reduced = axesOf(node);
+  const kept = shape.flatMap((_, axis) => (reduced.includes(axis) ? [] : [axis]));
+  const order = [...kept, ...shape.flatMap((_, axis) => (reduced.includes(axis) ? [axis] : []))];
+  const { type, start } = combiners[node.op.type]!;
+  const reader = new GroupReader(frame, nodes, shape, [x]);
+  const target = frame.destination(y);
+  const bytes = bytesOf(y.dtype);
+  const keptShape = kept.map((axis) => shape[axis]!);
+  const outStrides = contiguous(y.dtype, keptShape, 0, null).strides.map((stride) => stride * bytes);
+  const { sizes, walks, barrier } = collapse(
+    order.map((axis) => shape[axis]!),
+    [
+      ...reader.strides().map((strides) => order.map((axis) => strides[axis]!)),
+      order.map((_, i) => (i < kept.length ? outStrides[i]! : 0)),
+    ],
+    kept.length,
+  );
+  const split = barrier ?? sizes.length;
+  const out = walks.at(-1)!;
+  const operands = walks.slice(0, -1);
+  // along the last reduced axis if the operands are neighbours there, else along the last kept one
+  const adjacent = (axis: number) =>
+    axis >= 0 &&
+    sizes[axis]! >= reader.width &&
+    reader.walked.some(({ view }, i) => operands[i]![axis] === bytesOf(view.dtype)) &&
+    reader.walked.every(({ view }, i) => [0, bytesOf(view.dtype)].includes(operands[i]![axis]!));
+  const last = sizes.length - 1;
+  const within = last >= split && adjacent(last);
+  const across = !within && adjacent(split - 1) && out[split - 1] === bytes;
+  const vectorAxis = reader.width > 1 ? (within ? last : across ? split - 1 : null) : null;
+  if (vectorAxis === null) reader.width = 1;
+  reader.prepare();
+  const { width } = reader;
+  const unroll = within && width > 1 ? 4 : 1;
+  const begin = (taken: Width): Local => {
+    if (taken > 1) pushSplat(unit, code, taken, Number(start(y.dtype)));
+    else pushNumber(code, y.dtype, start(y.dtype));
+    return code.keep(cellType(y.dtype, taken));
+  };
+  let totals: Local[] = [];
+  let single: Local | null = null;
+  emitNest(code, {
+    sizes,
+    walks: [...reader.walked.map(({ view }) => view), target].map(({ address, dynamic }, i) => ({
+      strides: walks[i]!,
+      address,
+      dynamic,
+    })),
+    vectorAxis,
+    width,
+    unroll,
+    around: {
+      axis: split,
+      enter(taken) {
+        if (within && width > 1) {
+          totals = Array.from({ length: unroll }, () => begin(width));
+          single = begin(1);
+        } else totals = [begin(taken)];
+      },
+      leave(taken, cursors) {
+        const cursor = cursors.at(-1)!;
+        if (single === null) storeCells(code, target, taken, cursor, () => code.get(totals[0]!));
+        else {
+          fold(frame, type, y.dtype, width, totals, single);
+          storeCells(code, target, 1, cursor, () => code.get(single!));
+          code.free(single);
+        }
+        for (const local of totals) code.free(local);
+        single = null;
+      },
+    },
+    body(taken, cursors, part) {
+      const { push, free } = reader.compute(taken, cursors, operands.map((strides) => strides[last] ?? 0).map(
+        (stride, i) => (vectorAxis === null ? stride : operands[i]![vectorAxis]!),
+      ));
+      const total = taken === 1 && single !== null ? single : totals[part]!;
+      combine(
+        frame,
+        type,
+        y.dtype,
+        taken,
+        () => code.get(total),
+        () => push(x),
+      );
+      code.set(total);
+      free();
+    },
+  });
+  reader.end();
+  frame.setView(y, target);
+}
+
+/** Adds the lanes of several vectors to a scalar. */
+function fold(
+  frame: Frame,
+  type: string,
+  dtype: DType,
+  width: Width,
+  totals: readonly Local[],
+  single: Local,
+): void {
+  const { code } = frame;
+  const first = totals[0]!;
+  for (let gap = 1; gap < totals.length; gap *= 2) {
+    for (let i = 0; i + gap < totals.length; i += 2 * gap) {
+      const [a, b] = [totals[i]!, totals[i + gap]!];
+      combine(frame, type, dtype, width, () => code.get(a), () => code.get(b));
+      code.set(a);
+    }
+  }
+  for (let lane = 0; lane < width; lane++) {
+    combine(
+      frame,
+      type,
+      dtype,
+      1,
+      () => code.get(single),
+      () => frame.registers.pushElement(dtype, { local: first, lane, width }),
+    );
+    code.set(single);
+  }
+}
+
+/** Elements that a reduction takes in. */
+export function reducedSize(node: Node): number {
+  return sizeOf(shapeOf(node.inputs[0]!));
+}

@@ -1,0 +1,173 @@
+import { numbers } from "../../core/tensor.js";
+import type { Builder } from "../../graph/builder.js";
+import { type Attributes, normaliseAxis, type Op, type Value } from "../../graph/graph.js";
+import type { Rewrite } from "../../graph/passes.js";
+import { add, div, mul, sub } from "../../ops/arithmetic.js";
+import { reduceSum } from "../../ops/broadcast.js";
+import { abs, exp, log, sqrt } from "../../ops/elementwise.js";
+import { maximum, minimum } from "../../ops/extrema.js";
+import { gemm, matmul } from "../../ops/linalg.js";
+import { reduceMax } from "../../ops/reduce.js";
+import { cast, reshape, transpose } from "../../ops/reshape.js";
+import { hasEmitter } from "./scope.js";
+
+type Rule = (
+  b: Builder,
+  inputs: readonly (Value | null)[],
+  attributes: Attributes,
+) => readonly Value[] | null;
+
+/** The operand with its elements in a row. Emitted where the operand is, so weights are packed once per run. */
+export const Packed: Op = { type: "Packed", infer: ([x]) => [x!] };
+
+/** What operators are made of here. `null` keeps them as they are. */
+const rules: Readonly<Record<string, Rule>> = {
+  /** α A' B' + β C, with B' in rows; outer products are broadcasts */
+  Gemm(b, [a, w, c], attributes) {
+    const { alpha = 1, beta = 1, transA = 0, transB = 0 } = attributes as Record<string, number>;
+    if (alpha !== 1 || beta !== 1) {
+      const product = gemm(b, a!, w!, null, { transA, transB });
+      const scaled = alpha === 1 ? product : mul(b, product, alpha);
+      return [c ? add(b, scaled, beta === 1 ? c : mul(b, c, beta)) : scaled];
+    }
+    const [rows, inner] = (transA === 1 ? [...a!.shape].reverse() : a!.shape) as [number, number];
+    const columns = (transB === 1 ? w!.shape[0] : w!.shape[1]) as number;
+    const left = transA === 1 && (rows === 1 || inner === 1) ? reshape(b, a!, [rows, inner]) : a!;
+    const right =
+      transB === 0
+        ? w!
+        : inner === 1 || columns === 1
+          ? reshape(b, w!, [inner, columns])
+          : b.apply(Packed, [transpose(b, w!, [1, 0])]);
+    const keepsA = left === a ? transA : 0;
+    if (inner === 1) {
+      const product = mul(b, keepsA === 1 ? reshape(b, left, [rows, 1]) : left, right);
+      return [c ? add(b, product, c) : product];
+    }
+    if (left === a && transB === 0) return null;
+    return [gemm(b, left, right, c ?? null, { transA: keepsA })];
+  },
+  MatMul(b, [x, y]) {
+    const [p, q] = [x!.shape as number[], y!.shape as number[]];
+    if (p.length === 1 || q.length === 1) {
+      const left = p.length === 1 ? reshape(b, x!, [1, p[0]!]) : x!;
+      const right = q.length === 1 ? reshape(b, y!, [q[0]!, 1]) : y!;
+      const shape = [
+        ...(p.length === 1 ? q.slice(0, -2) : p.slice(0, -1)),
+        ...(q.length === 1 ? [] : [q.at(-1)!]),
+      ];
+      return [reshape(b, matmul(b, left, right), shape)];
+    }
+    if (p.length > 2 && q.length === 2) {
+      const flat = reshape(b, x!, [p.slice(0, -1).reduce((r, d) => r * d, 1), p.at(-1)!]);
+      return [reshape(b, matmul(b, flat, y!), [...p.slice(0, -1), q[1]!])];
+    }
+    return null;
+  },
+  Softmax(b, [x], attributes) {
+    const axis = axisOf(x!, attributes, -1);
+    const e = exp(b, sub(b, x!, reduceMax(b, x!, [axis], true)));
+    return [div(b, e, reduceSum(b, e, [axis], true))];
+  },
+  LogSoftmax(b, [x], attributes) {
+    const axis = axisOf(x!, attributes, -1);
+    const shifted = sub(b, x!, reduceMax(b, x!, [axis], true));
+    return [sub(b, shifted, log(b, reduceSum(b, exp(b, shifted), [axis], true)))];
+  },
+  ReduceSum: (b, inputs, attributes) => withoutOnes(b, inputs, attributes),
+  ReduceMax: (b, inputs, attributes) => withoutOnes(b, inputs, attributes),
+  ReduceMin: (b, inputs, attributes) => withoutOnes(b, inputs, attributes),
+  ReduceProd: (b, inputs, attributes) => withoutOnes(b, inputs, attributes),
+  ReduceMean: (b, inputs, attributes) => {
+    const axes = reducedAxes(inputs, attributes);
+    const count = axes.reduce((p, axis) => p * (inputs[0]!.shape[axis] as number), 1);
+    return [div(b, total(b, inputs, attributes, inputs[0]!), count)];
+  },
+  ReduceL1: (b, inputs, attributes) => [total(b, inputs, attributes, abs(b, inputs[0]!))],
+  ReduceL2: (b, inputs, attributes) => [
+    sqrt(b, total(b, inputs, attributes, mul(b, inputs[0]!, inputs[0]!))),
+  ],
+  ReduceSumSquare: (b, inputs, attributes) => [
+    total(b, inputs, attributes, mul(b, inputs[0]!, inputs[0]!)),
+  ],
+  ReduceLogSum: (b, inputs, attributes) => [log(b, total(b, inputs, attributes, inputs[0]!))],
+  ReduceLogSumExp(b, inputs, attributes) {
+    const axes = reducedAxes(inputs, attributes);
+    const largest = reduceMax(b, inputs[0]!, axes, true);
+    // an infinite maximum is the result, and would make a NaN of its own difference
+    const shift = maximum(b, minimum(b, largest, Number.MAX_VALUE), -Number.MAX_VALUE);
+    const sum = reduceSum(b, exp(b, sub(b, inputs[0]!, shift)), axes, true);
+    const result = add(b, log(b, sum), shift);
+    const kept = result.shape.filter((_, axis) => !axes.includes(axis)) as number[];
+    return [attributes.keepdims === 0 ? reshape(b, result, kept) : result];
+  },
+  Clip(b, [x, low, high]) {
+    const above = low ? maximum(b, x!, low) : x!;
+    return [high ? minimum(b, above, high) : above];
+  },
+  /** powers by constants that are a few multiplications */
+  Pow(b, [x, y]) {
+    const exponent = y!.constant !== null && y!.constant.data.length === 1 ? numbers(y!.constant)[0]! : null;
+    if (exponent === null || y!.shape.length > x!.shape.length || !x!.dtype.startsWith("float")) return null;
+    if (exponent === 0.5) return null;
+    if (exponent === 2) return [mul(b, x!, x!)];
+    if (exponent === 3) return [mul(b, mul(b, x!, x!), x!)];
+    if (exponent === -1) return [div(b, 1, x!)];
+    return null;
+  },
+};
+
+function axisOf(x: Value, attributes: Attributes, otherwise: number): number {
+  return normaliseAxis((attributes.axis as number | undefined) ?? otherwise, x.shape.length, "Softmax");
+}
+
+function reducedAxes(inputs: readonly (Value | null)[], attributes: Attributes): number[] {
+  const rank = inputs[0]!.shape.length;
+  const given = inputs[1]?.constant;
+  const axes = given ? numbers(given) : [];
+  if (axes.length > 0) return axes.map((axis) => (axis < 0 ? axis + rank : axis));
+  return attributes.noop_with_empty_axes === 1 ? [] : Array.from({ length: rank }, (_, i) => i);
+}
+
+function total(b: Builder, inputs: readonly (Value | null)[], attributes: Attributes, x: Value): Value {
+  const axes = reducedAxes(inputs, attributes);
+  return axes.length === 0 ? x : reduceSum(b, x, axes, attributes.keepdims !== 0);
+}
+
+/** A reduction over axes of size 1 only changes the shape; other axes are reduced without those. */
+function withoutOnes(
+  b: Builder,
+  inputs: readonly (Value | null)[],
+  attributes: Attributes,
+): readonly Value[] | null {
+  const x = inputs[0]!;
+  const axes = reducedAxes(inputs, attributes);
+  if (axes.some((axis) => x.shape[axis] !== 1)) return null;
+  const shape = x.shape.filter((_, axis) => attributes.keepdims !== 0 || !axes.includes(axis));
+  return [reshape(b, x, shape as number[])];
+}
+
+/** Operators whose formulas lose digits in float32: computed in float64 and rounded once. */
+function inFloat64(b: Builder, op: Op, inputs: readonly (Value | null)[], attributes: Attributes): Value[] {
+  const wide = inputs.map((value) => (value?.dtype === "float32" ? cast(b, value, "float64") : value));
+  return op.decompose!(b, wide, attributes).map((value) =>
+    value.dtype === "float64" ? cast(b, value, "float32") : value,
+  );
+}
+
+/** Brings a graph to the operators that code can be written for. */
+export const lower: Rewrite = (b, node, inputs) => {
+  const { op, attributes } = node;
+  const rule = rules[op.type];
+  if (rule !== undefined) return rule(b, inputs, attributes);
+  if (hasEmitter(op.type) || op.decompose === undefined) return null;
+  return inputs[0]?.dtype === "float32"
+    ? inFloat64(b, op, inputs, attributes)
+    : op.decompose(b, inputs, attributes);
+};
+
+/** Whether an operator can be compiled, perhaps by way of others. */
+export function isKnown(op: Op): boolean {
+  return op.type in rules || hasEmitter(op.type) || op.decompose !== undefined;
+}
+

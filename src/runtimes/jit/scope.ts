@@ -1,0 +1,133 @@
+import { type Tensor } from "../../core/tensor.js";
+import { type Node, nodesOf, sameShape, type Value } from "../../graph/graph.js";
+import { emitIf, emitLoop, emitScan } from "./control.js";
+import { isElementwise } from "./elementwise.js";
+import { type Frame, isSmall, shapeOf } from "./frame.js";
+import { emitArgument, emitFill, emitGather, emitGatherOne } from "./indexing.js";
+import { emitMap, emitSmallMap } from "./map.js";
+import { emitConcat, emitMovement, emitPacked, isMovement } from "./movement.js";
+import { emitProduct, emitSmallProduct, isSmallProduct } from "./product.js";
+import { emitReduction, emitSmallReduction, isReduction } from "./reduce.js";
+
+/** What is written in one go: a node, with those that it absorbs, or a group of elementwise ones. */
+interface Item {
+  readonly nodes: Node[];
+  readonly kind: "map" | "reduction" | "node";
+}
+
+/** Writes the nodes of a scope, operands before results. */
+export function writeScope(frame: Frame): void {
+  for (const { kind, nodes } of itemsOf(frame)) {
+    if (kind === "map") {
+      const inside = new Map<Value, number>();
+      for (const node of nodes) {
+        for (const value of node.inputs) inside.set(value!, (inside.get(value!) ?? 0) + 1);
+      }
+      const stored = nodes
+        .flatMap((node) => node.outputs)
+        .filter((value) => frame.usesOf(value) > (inside.get(value) ?? 0));
+      emitMap(frame, { shape: shapeOf(nodes[0]!.outputs[0]!), nodes, stored: new Set(stored) });
+    } else if (kind === "reduction") emitReduction(frame, nodes.at(-1)!, nodes.slice(0, -1));
+    else writeNode(frame, nodes[0]!);
+    for (const node of nodes) frame.done(node);
+  }
+}
+
+/**
+ * The nodes of a scope as items. An elementwise node on tensors in memory joins an earlier group of its shape if all
+ * that it needs is computed by then; a reduction takes in the elementwise nodes that nothing else needs.
+ */
+function itemsOf(frame: Frame): Item[] {
+  const nodes = nodesOf(frame.graph);
+  const absorbed = new Map<Node, Node[]>();
+  for (const node of nodes) {
+    if (isReduction(node.op.type) && !isSmall(node.inputs[0]!)) absorbed.set(node, chain(frame, node));
+  }
+  const taken = new Set([...absorbed.values()].flat());
+  const items: Item[] = [];
+  const position = new Map<Value, number>();
+  for (const node of nodes) {
+    if (taken.has(node)) continue;
+    const place = (at: number) => {
+      for (const value of node.outputs) position.set(value, at);
+    };
+    const own = absorbed.get(node);
+    if (own !== undefined) {
+      place(items.push({ kind: "reduction", nodes: [...own, node] }) - 1);
+    } else if (isElementwise(node.op.type) && !isSmall(node.outputs[0]!)) {
+      const ready = Math.max(-1, ...node.inputs.map((value) => position.get(value!) ?? -1));
+      const group = items.findIndex(
+        (item, at) =>
+          at >= ready &&
+          item.kind === "map" &&
+          sameShape(item.nodes[0]!.outputs[0]!.shape, node.outputs[0]!.shape) &&
+          // what the group computes can be read at the same place only
+          node.inputs.every(
+            (value) => position.get(value!) !== at || sameShape(value!.shape, node.outputs[0]!.shape),
+          ),
+      );
+      if (group >= 0) {
+        items[group]!.nodes.push(node);
+        place(group);
+      } else place(items.push({ kind: "map", nodes: [node] }) - 1);
+    } else place(items.push({ kind: "node", nodes: [node] }) - 1);
+  }
+  return items;
+}
+
+/** The elementwise nodes, in order, whose results only this reduction needs. */
+function chain(frame: Frame, reduction: Node): Node[] {
+  const { shape } = reduction.inputs[0]!;
+  const found: Node[] = [];
+  const visit = (value: Value | null) => {
+    const node = value?.node;
+    if (!node || node.scope !== frame.graph.scope || found.includes(node)) return;
+    const fits = isElementwise(node.op.type) && sameShape(value.shape, shape);
+    if (!fits || frame.usesOf(value) !== 1) return;
+    found.push(node);
+    node.inputs.forEach(visit);
+  };
+  visit(reduction.inputs[0]!);
+  return found.sort((a, b) => a.id - b.id);
+}
+
+function writeNode(frame: Frame, node: Node): void {
+  const { type } = node.op;
+  if (isElementwise(type)) emitSmallMap(frame, node);
+  else if (isReduction(type)) emitSmallReduction(frame, node);
+  else if (isMovement(node)) emitMovement(frame, node);
+  else if (type === "Gemm" || type === "MatMul") {
+    if (isSmallProduct(node)) emitSmallProduct(frame, node);
+    else emitProduct(frame, node);
+  } else emitters[type]!(frame, node);
+}
+
+const emitters: Readonly<Record<string, (frame: Frame, node: Node) => void>> = {
+  Loop: emitLoop,
+  Scan: emitScan,
+  If: emitIf,
+  Concat: emitConcat,
+  Packed: emitPacked,
+  Gather: (frame, node) =>
+    node.inputs[1]!.shape.length === 0 ? emitGatherOne(frame, node) : emitGather(frame, node),
+  ArgMax: emitArgument,
+  ArgMin: emitArgument,
+  ConstantOfShape(frame, node) {
+    const y = node.outputs[0]!;
+    const view = frame.destination(y);
+    const value = node.attributes.value as Tensor | undefined;
+    emitFill(frame, y, (value?.data[0] as number | bigint | undefined) ?? 0, view);
+    frame.setView(y, view);
+  },
+};
+
+/** Whether code can be written for an operator as it is. */
+export function hasEmitter(type: string): boolean {
+  return (
+    isElementwise(type) ||
+    isReduction(type) ||
+    type in emitters ||
+    ["Gemm", "MatMul", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"].includes(type) ||
+    ["Transpose", "Expand", "Split", "Slice"].includes(type)
+  );
+}

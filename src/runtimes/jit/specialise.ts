@@ -1,0 +1,157 @@
+import { numbers } from "../../core/tensor.js";
+import { Builder } from "../../graph/builder.js";
+import {
+  type Attributes,
+  type Graph,
+  isGraph,
+  type Node,
+  nodesOf,
+  type Shape,
+  type Value,
+  type ValueType,
+} from "../../graph/graph.js";
+import type { Rewrite } from "../../graph/passes.js";
+
+/** What a graph is compiled for. */
+export interface Sizes {
+  /** concrete shapes of the inputs, in order */
+  readonly shapes: readonly (readonly number[])[];
+  /** how often loops turned out to run, by number, where their scans' length does not follow from the inputs */
+  readonly trips: ReadonlyMap<number, number>;
+}
+
+/** A graph without symbolic dimensions. */
+export interface Specialised {
+  readonly graph: Graph;
+  /** the number of each loop, by its body: the same in every specialisation of a graph */
+  readonly loops: ReadonlyMap<Graph, number>;
+}
+
+/**
+ * The graph for concrete input shapes: shapes propagate, what depends on shapes alone folds to constants, and
+ * operators are rewritten until the rewrite has nothing more to do.
+ */
+export function specialise(graph: Graph, sizes: Sizes, rewrite: Rewrite): Specialised {
+  const symbols = new Map<string, number>();
+  graph.inputs.forEach((input, i) => {
+    input.shape.forEach((dim, axis) => {
+      if (typeof dim === "string") symbols.set(dim, sizes.shapes[i]![axis]!);
+    });
+  });
+  const numbered = new Map<Graph, number>();
+  const number = (part: Graph): void => {
+    for (const node of nodesOf(part)) {
+      if (node.op.type === "Loop") numbered.set(node.attributes.body as Graph, numbered.size);
+      for (const body of Object.values(node.attributes)) if (isGraph(body)) number(body);
+    }
+  };
+  number(graph);
+
+  const first = new Replay(numbered, rewrite, (loop, body) => {
+    const known = sizes.trips.get(loop);
+    if (known !== undefined) return known;
+    return typeof body.trips === "string" ? (symbols.get(body.trips) ?? null) : null;
+  });
+  let result = first.run(
+    graph,
+    graph.inputs.map((input, i) => ({ dtype: input.dtype, shape: sizes.shapes[i]! })),
+  );
+  let last = first;
+  // a rewrite may emit what has to be rewritten itself
+  for (let depth = 0; depth < 8 && last.rewrote; depth++) {
+    const before = result.loops;
+    last = new Replay(before, rewrite, (_, body) => body.trips as number);
+    result = last.run(result.graph, result.graph.inputs);
+  }
+  return result;
+}
+
+class Replay {
+  rewrote = false;
+  readonly #loops = new Map<Graph, number>();
+
+  constructor(
+    readonly numbered: ReadonlyMap<Graph, number>,
+    readonly rewrite: Rewrite,
+    readonly tripsOf: (loop: number, body: Graph) => number | null,
+  ) {}
+
+  run(graph: Graph, types: readonly ValueType[]): Specialised {
+    const b = new Builder();
+    const images = new Map<Value, Value>();
+    graph.inputs.forEach((input, i) => {
+      images.set(input, b.input(input.name!, types[i]!.dtype, types[i]!.shape));
+    });
+    const outputs = this.#replay(b, graph, images);
+    const named = Object.fromEntries(graph.outputs.map(({ name }, i) => [name, outputs[i]!]));
+    return { graph: b.graph(named, graph.name), loops: this.#loops };
+  }
+
+  #replay(b: Builder, graph: Graph, images: Map<Value, Value>): Value[] {
+    const imageOf = (value: Value): Value => images.get(value) ?? b.constant(value.constant!);
+    for (const node of nodesOf(graph)) {
+      const operands = node.inputs.map((value) => (value === null ? null : imageOf(value)));
+      const rewritten = this.rewrite(b, node, operands);
+      if (rewritten !== null) this.rewrote = true;
+      const results = rewritten ?? b.emit(node.op, operands, this.#attributes(b, node, operands, images));
+      node.outputs.forEach((output, i) => {
+        images.set(output, results[i]!);
+      });
+    }
+    return graph.outputs.map(({ value }) => imageOf(value));
+  }
+
+  #attributes(
+    b: Builder,
+    node: Node,
+    operands: readonly (Value | null)[],
+    images: Map<Value, Value>,
+  ): Attributes {
+    return Object.fromEntries(
+      Object.entries(node.attributes).map(([name, attribute]) => {
+        if (!isGraph(attribute)) return [name, attribute];
+        const inner = b.child();
+        attribute.inputs.forEach((input, i) => {
+          images.set(
+            input,
+            inner.input(input.name!, input.dtype, bodyShape(node, operands, i) ?? input.shape),
+          );
+        });
+        const outputs = this.#replay(inner, attribute, images);
+        let body = inner.graph(
+          Object.fromEntries(attribute.outputs.map((output, i) => [output.name, outputs[i]!])),
+          attribute.name,
+        );
+        if (node.op.type === "Loop") {
+          const loop = this.numbered.get(attribute)!;
+          const trips = constantTrips(operands) ?? this.tripsOf(loop, attribute);
+          body = { ...body, trips: this.tripsOf(loop, attribute) ?? trips ?? 0 };
+          this.#loops.set(body, loop);
+        }
+        return [name, body];
+      }),
+    );
+  }
+}
+
+/** The number of iterations of a loop, where it is constant. */
+function constantTrips(operands: readonly (Value | null)[]): number | null {
+  const trips = operands[0]?.constant;
+  return trips === null || trips === undefined ? null : Math.max(0, numbers(trips)[0]!);
+}
+
+/** The shape of input i of a body, from what is handed to it. */
+function bodyShape(
+  { op, attributes }: Node,
+  operands: readonly (Value | null)[],
+  i: number,
+): Shape | null {
+  if (op.type === "Loop") return i < 2 ? [] : operands[i]!.shape;
+  if (op.type !== "Scan") return null;
+  const states = operands.length - (attributes.num_scan_inputs as number);
+  const { shape } = operands[i]!;
+  if (i < states) return shape;
+  const axes = attributes.scan_input_axes as readonly number[] | undefined;
+  const axis = axes?.[i - states] ?? 0;
+  return shape.filter((_, a) => a !== (axis < 0 ? axis + shape.length : axis));
+}

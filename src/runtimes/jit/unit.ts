@@ -1,0 +1,61 @@
+import type { Tensor } from "../../core/tensor.js";
+import type { Graph, Value } from "../../graph/graph.js";
+import { MemoryPlan } from "./plan.js";
+import { contiguous, type View } from "./view.js";
+import type { Code } from "./wasm/code.js";
+import { WasmModule } from "./wasm/module.js";
+
+/** Everything that the functions of one module share while they are written. */
+export class Unit {
+  readonly module = new WasmModule();
+  readonly plan = new MemoryPlan();
+  /** what memory holds before the first run */
+  readonly initial: { readonly address: number; readonly bytes: Uint8Array }[] = [];
+  /** loops whose scans have a length that is known only when they have run: where they report it */
+  readonly reports: { readonly loop: number; readonly address: number; readonly expected: number }[] = [];
+  readonly #pool = new Map<string, number>();
+  readonly #constants = new Map<Value, View>();
+  readonly #functions = new Map<string, number>();
+
+  constructor(readonly loops: ReadonlyMap<Graph, number>) {}
+
+  /** The address of 16 bytes that never change. */
+  vectorConstant(bytes: Uint8Array): number {
+    const key = String(bytes);
+    const known = this.#pool.get(key);
+    if (known !== undefined) return known;
+    const { address } = this.plan.allocate(16);
+    this.initial.push({ address, bytes: bytes.slice() });
+    this.#pool.set(key, address);
+    return address;
+  }
+
+  /** A constant of the graph, in memory. */
+  constant(value: Value): View {
+    const known = this.#constants.get(value);
+    if (known !== undefined) return known;
+    const view = this.table(value.constant!);
+    this.#constants.set(value, view);
+    return view;
+  }
+
+  /** A tensor that never changes, in memory. */
+  table({ dtype, shape, data }: Tensor): View {
+    const { address } = this.plan.allocate(data.byteLength);
+    this.initial.push({
+      address,
+      bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    });
+    return contiguous(dtype, shape, address, null);
+  }
+
+  /** The index of a function on vectors, written when it is first asked for. */
+  vectorFunction(name: string, operands: number, write: (code: Code) => void): number {
+    const known = this.#functions.get(name);
+    if (known !== undefined) return known;
+    const { index, code } = this.module.define(new Array(operands).fill("v128"), ["v128"]);
+    this.#functions.set(name, index);
+    write(code);
+    return index;
+  }
+}

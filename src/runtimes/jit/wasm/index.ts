@@ -1,0 +1,3 @@
+export { Code, type Local, type Push } from "./code.js";
+export { type WasmFunction, WasmModule } from "./module.js";
+export type { Access, Plain, ValType, Vector } from "./opcodes.js";
