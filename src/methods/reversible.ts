@@ -31,8 +31,9 @@ export interface Coupling {
  *
  * It has the order of the method it is made of and takes two of its steps.
  *
- * The first line is associated as written. As λ y0 + (1 − λ) z0 + Ψ it is the same number on paper, and loses the
- * reconstruction in float32.
+ * The first line is associated as written, and undone likewise: z0 + Ψ is then the same number both ways, so that
+ * subtracting it is exact and rounding mostly brings y0 back to the bit. As λ y0 + (1 − λ) z0 + Ψ, or undone as
+ * (y1 − z0) − Ψ, it is the same on paper and loses the reconstruction in float32.
  *
  * @throws {CouplingError} unless 0 < λ ≤ 1
  * @see McCallum & Foster 2024, "Efficient, Accurate and Stable Gradients for Neural ODEs", arXiv:2410.11648
@@ -58,11 +59,11 @@ export function reversible(tableau: Tableau, { coupling: lambda = 0.999 }: Coupl
       return [y1, z1];
     },
 
-    // z0 = z1 + Ψ₋ₕ(t1, y1);   y0 = z0 + (y1 − z0 − Ψ_h(t0, z0)) / λ
+    // z0 = z1 + Ψ₋ₕ(t1, y1);   y0 = z0 + (y1 − (z0 + Ψ_h(t0, z0))) / λ
     undo(system, { t0, t1, h }, [y1, z1]) {
       const { b } = system;
       const z0 = add(b, z1!, psi(system, neg(b, h), t1, y1));
-      const y0 = add(b, z0, div(b, sub(b, sub(b, y1, z0), psi(system, h, t0, z0)), lambda));
+      const y0 = add(b, z0, div(b, sub(b, y1, add(b, z0, psi(system, h, t0, z0))), lambda));
       return [y0, z0];
     },
 
