@@ -1,91 +1,45 @@
 import { numbers, type Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { locateDivergence, pick, settingOf, upload } from "../integrate/solve.js";
-import type { Loss } from "../learning/losses.js";
-import { type GradientMethod, gradientEvaluations, storedStates } from "../programs/gradient.js";
-import { type Grid, gridTensors, stepsOf } from "../programs/grid.js";
-import {
-  dataName,
-  gradientName,
-  lossName,
-  parameterName,
-  reconstructedName,
-  y0Name,
-} from "../programs/names.js";
-import { gradientProgram, type LossSetting, lossProgram } from "../programs/training.js";
+import { pick, upload } from "../integrate/solve.js";
+import { timesName } from "../programs/backward-names.js";
+import { gradientName, lossName, parameterName, reconstructedName, y0Name } from "../programs/names.js";
+import { lossProgram } from "../programs/training.js";
 import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
+import {
+  type Differentiator,
+  type DifferentiatorOptions,
+  fixedInputs,
+  type GradientCost,
+  lossSetting,
+} from "./differentiator.js";
+import { gradientMethodOf } from "./method.js";
+import { oneGraph } from "./one-graph.js";
+import { checkpointPlanner, inStretches, refreshPlanner } from "./stretches.js";
+import { type TimeGradient, timeGradient } from "./times.js";
 
-/** What a loss is taken on: where the solve starts, where it steps, and what it is held against. */
-export interface Fit {
-  readonly grid: Grid;
-  /** [batch, …] */
-  readonly y0: Tensor;
-  /** [saves, batch, …] */
-  readonly target: Tensor;
-  /** 1 where there is data, of the target's shape; `null` if nothing is missing */
-  readonly weight: Tensor | null;
-}
-
-/** Cost of one gradient, counted. */
-export interface GradientCost {
-  readonly steps: number;
-  /** evaluations of the field, forward and backward */
-  readonly evaluations: number;
-  /** states kept for the backward pass */
-  readonly storedStates: number;
-}
-
-/** A compiled gradient. */
-export interface Differentiator {
-  readonly cost: GradientCost;
-  /** Inputs that are not trained, on the device. */
-  readonly fixed: (fit: Fit) => DeviceTensors;
-  /**
-   * Loss and gradients, on the device: `loss`, and `gradients/…` for each parameter and y0.
-   *
-   * @param trained  parameters (and y0, where it is trained) under their program names
-   */
-  readonly run: (trained: DeviceTensors, fixed: DeviceTensors) => Promise<DeviceTensors>;
-  /** Says where the solve with these inputs leaves the finite numbers. */
-  readonly locate: (trained: DeviceTensors, fixed: DeviceTensors) => Promise<Error>;
-  readonly release: () => Promise<void>;
-}
-
-export interface DifferentiatorOptions {
-  readonly runtime: Runtime;
-  readonly loss: Loss;
-  readonly gradient: GradientMethod;
-  /** shapes, dtype and grid to compile for */
-  readonly fit: Fit;
-}
+export type { Differentiator, DifferentiatorOptions, Fit, GradientCost } from "./differentiator.js";
 
 /**
  * Compiles the gradient of a loss of a solve.
  *
- * @throws {GradientMethodError} if the method cannot be differentiated this way
+ * @throws {GradientMethodError} if there is no such gradient, or the solver cannot be differentiated by it
  */
 export async function differentiator(
   ode: NeuralOde,
   options: DifferentiatorOptions,
 ): Promise<Differentiator> {
-  const { runtime, gradient, fit } = options;
-  const setting = lossSetting(ode, options);
-  const executable = await runtime.compile(gradientProgram(setting, gradient));
-  const steps = stepsOf(fit.grid);
-  const inputsOf = (trained: DeviceTensors, fixed: DeviceTensors) =>
-    pick({ ...fixed, ...trained }, executable.inputs);
-  return {
-    cost: {
-      steps,
-      evaluations: gradientEvaluations(ode.method, steps),
-      storedStates: storedStates(gradient, steps),
-    },
-    fixed: (data) => fixedInputs(ode, runtime, data),
-    run: (trained, fixed) => executable.run(inputsOf(trained, fixed)),
-    locate: (trained, fixed) => locateDivergence(ode, runtime, setting, fit.grid, { ...fixed, ...trained }),
-    release: () => executable.release(),
-  };
+  const method = gradientMethodOf(options.gradient);
+  switch (method.kind) {
+    case "reversible":
+      return method.refresh === undefined
+        ? oneGraph(ode, "reversible", options)
+        : inStretches(ode, "undo", refreshPlanner(method.refresh), options);
+    case "checkpoint":
+      return inStretches(ode, "reverse", checkpointPlanner(method.states), options);
+    default:
+      return oneGraph(ode, method.kind, options);
+  }
 }
 
 /** A compiled loss. */
@@ -105,24 +59,11 @@ export async function lossFunction(
   const fixed = fixedInputs(ode, runtime, fit);
   return {
     async run(trained) {
-      const results = await executable.run(pick({ ...fixed, ...trained }, executable.inputs));
+      const results = await executable.run(pick({ ...fixed.tensors, ...trained }, executable.inputs));
       return readScalar(runtime, results[lossName]!);
     },
     release: () => executable.release(),
   };
-}
-
-function lossSetting(ode: NeuralOde, { loss, fit }: Omit<DifferentiatorOptions, "gradient">): LossSetting {
-  return { ...settingOf(ode, fit.y0.shape, fit.grid), loss, weighted: fit.weight !== null };
-}
-
-function fixedInputs(ode: NeuralOde, runtime: Runtime, { grid, y0, target, weight }: Fit): DeviceTensors {
-  return upload(runtime, {
-    ...gridTensors(grid, ode.dtype),
-    [y0Name]: y0,
-    [dataName("target")]: target,
-    ...(weight === null ? {} : { [dataName("weight")]: weight }),
-  });
 }
 
 export async function readScalar(runtime: Runtime, value: DeviceTensor): Promise<number> {
@@ -134,7 +75,9 @@ export interface Gradients {
   readonly loss: number;
   readonly parameters: Tensors;
   readonly y0: Tensor;
-  /** y0 as the backward pass of a reversible gradient reconstructs it */
+  /** of the times, where it was asked for */
+  readonly times: TimeGradient | null;
+  /** y0 as a backward pass that reconstructs states gets it back */
   readonly reconstructed: Tensor | null;
   readonly cost: GradientCost;
 }
@@ -160,11 +103,13 @@ export async function gradientOf(
       gradients[name] = await runtime.download(results[gradientName(parameterName(name))]!);
     }
     const reconstructed = results[reconstructedName];
+    const times = results[gradientName(timesName)];
     return {
       loss,
       parameters: gradients,
       y0: await runtime.download(results[gradientName(y0Name)]!),
       reconstructed: reconstructed === undefined ? null : await runtime.download(reconstructed),
+      times: times === undefined ? null : timeGradient(fixed.grid, numbers(await runtime.download(times))),
       cost: compiled.cost,
     };
   } finally {

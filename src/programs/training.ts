@@ -7,7 +7,9 @@ import { add, div, mul } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { sqrt } from "../ops/elementwise.js";
 import { minimum } from "../ops/extrema.js";
-import { differentiableSolve, type GradientMethod } from "./gradient.js";
+import { timesName } from "./backward-names.js";
+import { shareInputs } from "./backward-step.js";
+import { differentiableSolve, type GraphGradient } from "./gradient.js";
 import { type Setting, solveInputs } from "./inputs.js";
 import {
   dataName,
@@ -28,9 +30,11 @@ export interface LossSetting extends Setting {
   readonly loss: Loss;
   /** whether the data come with weights (missing observations) */
   readonly weighted: boolean;
+  /** whether the gradient of the times is wanted too */
+  readonly times?: boolean;
 }
 
-function lossInputs(
+export function lossInputs(
   b: Builder,
   { dtype, state, saves, weighted }: LossSetting,
 ): { target: Value; weight: Value | null } {
@@ -52,18 +56,18 @@ export function lossProgram(setting: LossSetting): Graph {
 
 /**
  * The graph of a loss and its whole gradient: parameters, y0, grid and data in; the loss, the gradient of each
- * parameter and of y0, and (by reconstruction) y0 as it comes back out.
+ * parameter, of y0 and, where it is wanted, of the times, and (by reconstruction) y0 as it comes back out.
  *
  * @throws {GradientMethodError} if the method of the setting cannot be differentiated this way
  */
-export function gradientProgram(setting: LossSetting, gradient: GradientMethod): Graph {
+export function gradientProgram(setting: LossSetting, gradient: GraphGradient): Graph {
   const b = new Builder();
-  const inputs = solveInputs(b, setting);
+  const inputs = { ...solveInputs(b, setting), shares: shareInputs(b, setting, setting.times ?? false) };
   const { target, weight } = lossInputs(b, setting);
   const { ys, pull } = differentiableSolve(b, gradient, setting, inputs);
   const loss = setting.loss.apply(b, ys, target, weight);
   const [cotangent] = pullback(b, [loss], [b.scalar(setting.dtype, 1)], [ys]);
-  const { y0, parameters, reconstructed } = pull(cotangent!);
+  const { y0, parameters, times, reconstructed } = pull(cotangent!);
   return b.graph(
     {
       [lossName]: loss,
@@ -71,6 +75,7 @@ export function gradientProgram(setting: LossSetting, gradient: GradientMethod):
       ...Object.fromEntries(
         Object.keys(inputs.parameters).map((name, i) => [gradientName(parameterName(name)), parameters[i]!]),
       ),
+      ...(times === null ? {} : { [gradientName(timesName)]: times }),
       ...(reconstructed === null ? {} : { [reconstructedName]: reconstructed }),
     },
     "gradient",

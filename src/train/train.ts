@@ -3,12 +3,12 @@ import { Random } from "../core/random.js";
 import { scalar, type Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { type Differentiator, differentiator, type Fit, readScalar } from "../gradients/evaluate.js";
+import type { GradientSpec } from "../gradients/method.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkParameters, checkState, named, upload } from "../integrate/solve.js";
 import { type Loss, mse } from "../learning/losses.js";
 import { adamw, type Optimiser } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
-import type { GradientMethod } from "../programs/gradient.js";
 import { gridThrough } from "../programs/grid.js";
 import {
   gradientName,
@@ -49,7 +49,7 @@ export interface TrainOptions {
   /** number of updates in all, those before a resumption included */
   readonly steps: number;
   /** "reversible" by default where the method can be undone */
-  readonly gradient?: GradientMethod;
+  readonly gradient?: GradientSpec;
   /** of the initial parameters and the order of batches */
   readonly seed?: number;
   /** θ before the first update; drawn from the seed where not given */

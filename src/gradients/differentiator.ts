@@ -1,0 +1,92 @@
+import type { Tensor } from "../core/tensor.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { settingOf, upload } from "../integrate/solve.js";
+import type { Loss } from "../learning/losses.js";
+import { type Grid, gridTensors } from "../programs/grid.js";
+import { dataName, y0Name } from "../programs/names.js";
+import type { LossSetting } from "../programs/training.js";
+import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import type { GradientSpec } from "./method.js";
+import { shareTensors } from "./times.js";
+
+/** What a loss is taken on: where the solve starts, where it steps, and what it is held against. */
+export interface Fit {
+  readonly grid: Grid;
+  /** [batch, …] */
+  readonly y0: Tensor;
+  /** [saves, batch, …] */
+  readonly target: Tensor;
+  /** 1 where there is data, of the target's shape; `null` if nothing is missing */
+  readonly weight: Tensor | null;
+}
+
+/** Cost of one gradient, counted. */
+export interface GradientCost {
+  readonly steps: number;
+  /** evaluations of the field: all of the three below */
+  readonly evaluations: number;
+  /** in the solve */
+  readonly forward: number;
+  /** in steps that are taken again to have the states before others */
+  readonly recomputed: number;
+  /** in the steps through which cotangents are pulled; a pullback needs no further one */
+  readonly backward: number;
+  /** states (of all the arrays that a method carries) kept for the backward pass, beside the one it works on */
+  readonly storedStates: number;
+  /** runs of compiled graphs */
+  readonly runs: number;
+}
+
+/** Inputs that are not trained, on the device, with the grid that they hold. */
+export interface FixedInputs {
+  readonly grid: Grid;
+  readonly tensors: DeviceTensors;
+}
+
+/** A compiled gradient. */
+export interface Differentiator {
+  /** Cost of a gradient on the grid that this was compiled for. */
+  readonly cost: GradientCost;
+  /** Inputs that are not trained, on the device. */
+  readonly fixed: (fit: Fit) => FixedInputs;
+  /**
+   * Loss and gradients, on the device: `loss`, and `gradients/…` for each parameter, for y0 and, where it was asked
+   * for, for the times.
+   *
+   * @param trained  parameters (and y0, where it is trained) under their program names
+   */
+  readonly run: (trained: DeviceTensors, fixed: FixedInputs) => Promise<DeviceTensors>;
+  /** Says where the solve with these inputs leaves the finite numbers. */
+  readonly locate: (trained: DeviceTensors, fixed: FixedInputs) => Promise<Error>;
+  readonly release: () => Promise<void>;
+}
+
+export interface DifferentiatorOptions {
+  readonly runtime: Runtime;
+  readonly loss: Loss;
+  readonly gradient: GradientSpec;
+  /** shapes, dtype and grid to compile for */
+  readonly fit: Fit;
+  /** whether the gradient of the first time and the save times is wanted too */
+  readonly times?: boolean;
+}
+
+/** What programs need to know of a loss of a solve. */
+export function lossSetting(
+  ode: NeuralOde,
+  { loss, fit, times = false }: Omit<DifferentiatorOptions, "gradient">,
+): LossSetting {
+  return { ...settingOf(ode, fit.y0.shape, fit.grid), loss, weighted: fit.weight !== null, times };
+}
+
+export function fixedInputs(ode: NeuralOde, runtime: Runtime, fit: Fit): FixedInputs {
+  const { grid, y0, target, weight } = fit;
+  const tensors = upload(runtime, {
+    ...gridTensors(grid, ode.dtype),
+    ...shareTensors(grid, ode.dtype),
+    [y0Name]: y0,
+    [dataName("target")]: target,
+    ...(weight === null ? {} : { [dataName("weight")]: weight }),
+  });
+  return { grid, tensors };
+}
