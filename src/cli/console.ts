@@ -4,8 +4,8 @@ export interface Console {
   readonly stdout: NodeJS.WritableStream;
   /** everything else: progress, notes, warnings, errors */
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
-  /** aborted by Ctrl-C */
-  readonly signal: AbortSignal;
+  /** From the first call on, Ctrl-C no longer ends the process: it aborts this signal. */
+  readonly stopSignal: () => AbortSignal;
 }
 
 /** Columns of text, right-aligned but for the first, as people read tables in a terminal. */
@@ -19,4 +19,9 @@ export function table(rows: readonly (readonly string[])[]): string {
         .trimEnd(),
     )
     .join("\n");
+}
+
+/** Text from a file, without what would move a terminal's cursor or change its colours. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }

@@ -1,13 +1,11 @@
-import { join } from "node:path";
-import { readBytes, writeAtomic } from "../storage/atomic.js";
-import { decodeSafetensors } from "../storage/safetensors.js";
+import { writeAtomic } from "../storage/atomic.js";
 import { parametersOf } from "../train/train.js";
 import type { Console } from "./console.js";
-import { exitCodes } from "./failure.js";
+import { exitCodes } from "./exit-codes.js";
 import { problemOf } from "./problem.js";
-import { loadCheckpoint, openRun, RunFolderError, runFiles } from "./run-folder.js";
+import { loadCheckpoint, openRun, RunFolderError } from "./run-folder.js";
+import { encodeRunField } from "./run-results.js";
 import { openRuntime } from "./runtimes.js";
-import { encodeRunField } from "./train.js";
 
 export interface ExportOptions {
   readonly out: string;
@@ -26,14 +24,15 @@ export async function exportCommand(run: string, options: ExportOptions, console
   const problem = await problemOf(settings, sources, await openRuntime(settings.runtime));
   const checkpoint = await loadCheckpoint(run);
   if (checkpoint === null) {
-    throw new RunFolderError(`The run ${run} stopped before its first checkpoint. Continue it with --resume ${run}.`);
+    throw new RunFolderError(
+      `The run ${run} stopped before its first checkpoint. Continue it with --resume ${run}.`,
+    );
   }
-  const parameters = options.best
-    ? parametersOf(checkpoint.best.trained)
-    : decodeSafetensors(await readBytes(join(run, runFiles.parameters))).tensors;
-  const bytes = encodeRunField(problem, parameters);
+  const { trained } = options.best ? checkpoint.best : checkpoint;
+  const bytes = encodeRunField(problem, parametersOf(trained));
   await writeAtomic(options.out, bytes);
-  if (options.json) console.stdout.write(`${JSON.stringify({ run, out: options.out, bytes: bytes.length })}\n`);
+  if (options.json)
+    console.stdout.write(`${JSON.stringify({ run, out: options.out, bytes: bytes.length })}\n`);
   else console.stderr.write(`Written to ${options.out} (${bytes.length} bytes)\n`);
   return exitCodes.done;
 }

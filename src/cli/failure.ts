@@ -3,9 +3,7 @@ import { DivergenceError } from "../integrate/solve.js";
 import { CompileError, RunError, RuntimeUnavailableError } from "../runtime/runtime.js";
 import { StorageError } from "../storage/storage-error.js";
 import { TrainingError } from "../train/train.js";
-
-/** Exit codes of every command. */
-export const exitCodes = { done: 0, failed: 1, wrongRequest: 2, interrupted: 130 } as const;
+import { exitCodes } from "./exit-codes.js";
 
 /** Whether an error means that the work failed, rather than that the request was wrong. */
 export function exitCodeOf(error: unknown): number {
@@ -18,11 +16,11 @@ export function exitCodeOf(error: unknown): number {
   return failed ? exitCodes.failed : exitCodes.wrongRequest;
 }
 
-/** One readable sentence; with `debug`, the stack trace and the causes as well. */
+/** One readable line; with `debug`, the stack trace and the causes as well. */
 export function describeError(error: unknown, debug: boolean): string {
   if (debug && error instanceof Error) return describeCauses(error);
-  if (error instanceof RevortError) return error.message;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = (error instanceof Error ? error.message : String(error)).trim().replace(/\s*\n\s*/g, " ");
+  if (error instanceof RevortError) return message;
   return `Unexpected failure: ${message} (run again with --debug for the details, and please report it).`;
 }
 

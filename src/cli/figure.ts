@@ -25,7 +25,9 @@ export async function figureCommand(
 ): Promise<number> {
   const figure = figures.find((candidate) => candidate.name === name);
   if (figure === undefined) {
-    throw new UsageError(`There is no figure "${name}". Name one of ${figures.map((f) => f.name).join(", ")}.`);
+    throw new UsageError(
+      `There is no figure "${name}". Name one of ${figures.map((f) => f.name).join(", ")}.`,
+    );
   }
   console.stderr.write(`${figure.name}: ${figure.about}\n`);
   let bar: ReturnType<typeof progress> | null = null;

@@ -2,7 +2,7 @@ import { Random } from "../core/random.js";
 import { castTensor, numbers, type Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { type Fit, gradientOf, lossFunction } from "../gradients/evaluate.js";
-import { named, upload } from "../integrate/solve.js";
+import { checkParameters, named, upload } from "../integrate/solve.js";
 import { isReversible } from "../methods/method.js";
 import type { GradientMethod } from "../programs/gradient.js";
 import { gridThrough } from "../programs/grid.js";
@@ -10,10 +10,10 @@ import { y0Name } from "../programs/names.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { targetsOf } from "../train/data.js";
 import { type Console, table } from "./console.js";
-import { exitCodes } from "./failure.js";
+import { exitCodes } from "./exit-codes.js";
 import { type Problem, problemOf } from "./problem.js";
 import { openRuntime } from "./runtimes.js";
-import { type ProblemOptions, readParameters, settingsFor } from "./train.js";
+import { decodeParameters, type ProblemOptions, settingsFor } from "./settings.js";
 
 export interface GradcheckOptions extends ProblemOptions {
   readonly json?: boolean;
@@ -38,14 +38,20 @@ export interface GradcheckReport {
  *
  * @returns the exit code: failed if a float64 gradient is off by more than 1e−6
  */
-export async function gradcheckCommand(subject: string, options: GradcheckOptions, console: Console): Promise<number> {
-  const { settings, sources } = await settingsFor(subject, options);
+export async function gradcheckCommand(
+  subject: string,
+  options: GradcheckOptions,
+  console: Console,
+): Promise<number> {
+  const { settings, sources, inputs } = await settingsFor(subject, options);
   const runtime = await openRuntime(settings.runtime);
   const problem = await problemOf(settings, sources, runtime);
+  const init = settings.init === null ? undefined : (inputs.get(settings.init) as Uint8Array);
   const parameters =
-    options.init === undefined
+    init === undefined
       ? initialParameters(problem.ode.field, Random.seeded(settings.seed), settings.dtype)
-      : await readParameters(options.init, settings.dtype);
+      : decodeParameters(init, options.init!, settings.dtype);
+  checkParameters(problem.ode.field, parameters, problem.ode);
   const report = await gradcheck(problem, parameters, runtime);
   if (options.json) console.stdout.write(`${JSON.stringify(report)}\n`);
   else console.stdout.write(`${summary(problem, report)}\n`);
@@ -53,13 +59,21 @@ export async function gradcheckCommand(subject: string, options: GradcheckOption
   return settings.dtype === "float64" && !(worst < 1e-6) ? exitCodes.failed : exitCodes.done;
 }
 
-export async function gradcheck(problem: Problem, parameters: Tensors, runtime: Runtime): Promise<GradcheckReport> {
+export async function gradcheck(
+  problem: Problem,
+  parameters: Tensors,
+  runtime: Runtime,
+): Promise<GradcheckReport> {
   const { ode, loss } = problem;
   const fit = fitOf(problem);
   const methods: GradientMethod[] = isReversible(ode.method) ? ["reversible", "direct"] : ["direct"];
   const results = [];
   for (const gradient of methods) {
-    const { loss: value, parameters: found, y0 } = await gradientOf(ode, { runtime, loss, gradient, fit, parameters });
+    const {
+      loss: value,
+      parameters: found,
+      y0,
+    } = await gradientOf(ode, { runtime, loss, gradient, fit, parameters });
     results.push({ gradient, value, found, y0 });
   }
   const flat = results.map(({ found, y0 }) => [...Object.values(found), y0].flatMap(numbers));
@@ -115,8 +129,8 @@ async function finiteDifference(
   const compiled = await lossFunction(ode, { runtime, loss: problem.loss, fit });
   const random = Random.seeded(1);
   const size = norm(gradient);
-  const directions = [gradient, ...Array.from({ length: 3 }, () => gradient.map(() => random.normal()))].map((v) =>
-    v.map((value) => value / (norm(v) || 1)),
+  const directions = [gradient, ...Array.from({ length: 3 }, () => gradient.map(() => random.normal()))].map(
+    (v) => v.map((value) => value / (norm(v) || 1)),
   );
   const delta = 5e-4 * Math.max(1, norm(Object.values(point).flatMap(numbers)) / Math.sqrt(gradient.length));
   try {
@@ -155,7 +169,8 @@ function distance(a: readonly number[], b: readonly number[]): number {
 }
 
 function summary({ experiment, ode }: Problem, report: GradcheckReport): string {
-  const scheme = ode.method.coupling === null ? ode.method.name : `${ode.method.name}, λ = ${ode.method.coupling}`;
+  const scheme =
+    ode.method.coupling === null ? ode.method.name : `${ode.method.name}, λ = ${ode.method.coupling}`;
   return [
     `${experiment.name}, ${scheme}, ${ode.dtype}: loss ${report.loss}`,
     table([

@@ -1,21 +1,15 @@
 import { Command, CommanderError, Option } from "commander";
+import { experiments } from "../experiments/all.js";
 import { activations } from "../fields/activations.js";
 import { losses } from "../learning/losses.js";
 import { optimisers } from "../learning/optimisers.js";
 import { solverNames } from "../methods/named.js";
 import { gradientMethods } from "../programs/gradient.js";
-import { experiments } from "../experiments/all.js";
 import { version } from "../version.js";
 import type { Console } from "./console.js";
-import { exportCommand } from "./export.js";
-import { describeError, exitCodeOf, exitCodes } from "./failure.js";
-import { gradcheckCommand } from "./gradcheck.js";
-import { inspectCommand } from "./inspect.js";
+import { exitCodes } from "./exit-codes.js";
 import { runtimeNames } from "./runtimes.js";
-import { solveCommand } from "./solve.js";
-import { start } from "./start.js";
-import { trainCommand } from "./train.js";
-import { count, notNegative, number, oneOf, positive } from "./usage.js";
+import { count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
 
 /**
  * Runs a command line.
@@ -25,7 +19,6 @@ import { count, notNegative, number, oneOf, positive } from "./usage.js";
  */
 export async function main(words: readonly string[], console: Console): Promise<number> {
   let exitCode: number = exitCodes.done;
-  const debug = words.includes("--debug");
   const finish = async (work: Promise<number>) => {
     exitCode = await work;
   };
@@ -34,14 +27,17 @@ export async function main(words: readonly string[], console: Console): Promise<
     return exitCode;
   } catch (error) {
     // commander has already said what is wrong with the words themselves
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.wrongRequest;
-    console.stderr.write(`revort: ${describeError(error, debug)}\n`);
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? exitCodes.done : exitCodes.wrongRequest;
+    const { describeError, exitCodeOf } = await import("./failure.js");
+    console.stderr.write(`revort: ${describeError(error, words.includes("--debug"))}\n`);
     return exitCodeOf(error);
   }
 }
 
 type Finish = (work: Promise<number>) => Promise<void>;
 
+/** The commands; each is loaded when it is asked for. */
 function program(console: Console, finish: Finish): Command {
   const revort = new Command("revort")
     .description("Exact constant-memory gradients for neural differential equations, on ONNX Runtime.")
@@ -50,76 +46,160 @@ function program(console: Console, finish: Finish): Command {
     .configureOutput({
       writeOut: (text) => console.stdout.write(text),
       writeErr: (text) => console.stderr.write(text),
+      outputError: (text, write) => write(`revort: ${oneLine(text)}\n`),
     });
-  const command = (name: string, about: string) =>
-    revort.command(name).description(about).exitOverride().option("--debug", "show stack traces");
+  const command = (name: string, about: string, ...examples: string[]) =>
+    revort
+      .command(name)
+      .description(about)
+      .exitOverride()
+      .addHelpText(
+        "after",
+        examples.length === 0 ? "" : `\nExamples:\n${examples.map((e) => `  revort ${e}\n`).join("")}`,
+      );
 
-  command("start", "a tour: fit real data, train, export, run the export again").action(() => finish(start(console)));
+  command("start", "a tour: fit real data, train, export, run the export again")
+    .option("--debug", "show stack traces")
+    .action(() => finish(import("./start.js").then(({ start }) => start(console))));
 
   problemOptions(
-    command("train", "train a neural ODE on an experiment or a CSV file (first column: time)").argument(
-      "[subject]",
-      `${experiments.map((e) => e.name).join(", ")}, or a CSV file`,
-    ),
+    command(
+      "train",
+      "Trains a neural ODE on an experiment or a CSV file (a header, then one line for each time; first column: time).",
+      "train influenza",
+      "train my.csv --field mlp:64,64 --steps 500 --out runs/mine",
+      "train my.csv --field pretrained.onnx --learning-rate 1e-3",
+      "train --resume runs/mine --steps 2000",
+    ).argument("[subject]", `${experiments.map((e) => e.name).join(", ")}, or a CSV file`),
   )
-    .option("--resume <run>", "go on with a run's folder")
+    .option(
+      "--resume <run>",
+      "go on with a run's folder; of its settings only --steps may change (with --out, in a copy)",
+    )
     .option("--out <folder>", "where to write; runs/NAME by default")
     .option("--overwrite", "replace a run that is in --out")
+    .option(
+      "--checkpoint-every <seconds>",
+      "how often to save; 15 by default",
+      positive("--checkpoint-every"),
+    )
     .option("--json", "print JSON alone on stdout")
-    .action((subject, { debug: _, ...options }) => finish(trainCommand(subject, options, console)));
+    .option("--debug", "show stack traces")
+    .action((subject, { debug: _, ...options }) =>
+      finish(import("./train.js").then(({ trainCommand }) => trainCommand(subject, options, console))),
+    );
 
   problemOptions(
-    command("gradcheck", "hold every gradient method against the others and finite differences").argument("<subject>"),
+    command(
+      "gradcheck",
+      "Holds every gradient method of a solver against the others and against finite differences in float64.",
+      "gradcheck white-dwarf --solver rk4",
+      "gradcheck my.csv --field mlp:16 --json",
+    ).argument("<subject>", `${experiments.map((e) => e.name).join(", ")}, or a CSV file`),
   )
     .option("--json", "print JSON alone on stdout")
-    .action((subject, options) => finish(gradcheckCommand(subject, options, console)));
+    .option("--debug", "show stack traces")
+    .action((subject, options) =>
+      finish(
+        import("./gradcheck.js").then(({ gradcheckCommand }) => gradcheckCommand(subject, options, console)),
+      ),
+    );
 
-  command("solve", "solve with a vector field from a file")
+  command(
+    "solve",
+    "Solves with a vector field from a file, by default with the solver it was trained with.",
+    "solve field.onnx --y0 1,0 --t0 0 --t1 5 --save-at 0:5:0.5",
+    'solve field.onnx --y0 "[[1,0],[0,1]]" --t0 0 --t1 5 --solver rk4 --step-size 0.01 --out solution.csv',
+  )
     .argument("<field>", "an .onnx file: dy/dt from t and y, or from y alone")
-    .requiredOption("--y0 <state>", "initial state: 1,0 or nested JSON arrays")
+    .requiredOption("--y0 <state>", "initial state: 1,0 or nested JSON arrays, [[1,0],[0,1]]")
     .requiredOption("--t0 <time>", "initial time", number("--t0"))
     .requiredOption("--t1 <time>", "final time", number("--t1"))
-    .addOption(solverOption())
+    .addOption(solverOption("the field's own by default, else rk4"))
     .option("--reversible", "couple the solver, so that it can be undone")
-    .option("--coupling <lambda>", "λ in (0, 1] of the coupled solver", number("--coupling"))
-    .option("--step-size <h>", "largest step", positive("--step-size"))
+    .option(
+      "--coupling <lambda>",
+      "λ in (0, 1] of the coupled solver; implies --reversible",
+      number("--coupling"),
+    )
+    .option(
+      "--step-size <h>",
+      "largest step; the field's own by default, else (t1 − t0)/1000",
+      positive("--step-size"),
+    )
     .option("--save-at <times>", "from:to:by, or times with commas; the final time by default")
-    .addOption(dtypeOption())
+    .addOption(dtypeOption("the field's own by default"))
     .addOption(runtimeOption())
-    .option("--out <file>", "write the solution as CSV")
+    .option("--out <file>", "write the solution as CSV there instead of to stdout")
     .option("--json", "print JSON alone on stdout")
-    .action((field, options) => finish(solveCommand(field, options, console)));
+    .option("--debug", "show stack traces")
+    .action((field, options) =>
+      finish(import("./solve.js").then(({ solveCommand }) => solveCommand(field, options, console))),
+    );
 
-  command("export", "write the trained field of a run as one .onnx")
+  command(
+    "export",
+    "Writes the trained field of a run as one .onnx.",
+    "export runs/influenza --out influenza.onnx",
+  )
     .argument("<run>", "a run's folder")
     .requiredOption("--out <file>", "where to write")
     .option("--best", "the parameters with the lowest loss instead of the last ones")
     .option("--json", "print JSON alone on stdout")
-    .action((run, options) => finish(exportCommand(run, options, console)));
+    .option("--debug", "show stack traces")
+    .action((run, options) =>
+      finish(import("./export.js").then(({ exportCommand }) => exportCommand(run, options, console))),
+    );
 
-  command("inspect", "what an .onnx file holds, and what revort can do with it")
+  command("inspect", "Shows what an .onnx file holds, and what revort can do with it.", "inspect field.onnx")
     .argument("<file>", "an .onnx file")
     .option("--json", "print JSON alone on stdout")
-    .action((file, options) => finish(inspectCommand(file, options, console)));
+    .option("--debug", "show stack traces")
+    .action((file, options) =>
+      finish(import("./inspect.js").then(({ inspectCommand }) => inspectCommand(file, options, console))),
+    );
+
+  command("figure", "Makes a figure of the talks: SVG, PNG, and the JSON of its numbers.", "figure stability")
+    .argument("<name>", "which figure; a wrong name lists them all")
+    .option("--out <folder>", "where to write; runs/figures by default")
+    .addOption(runtimeOption())
+    .option("--json", "print JSON alone on stdout")
+    .option("--debug", "show stack traces")
+    .action((name, options) =>
+      finish(import("./figure.js").then(({ figureCommand }) => figureCommand(name, options, console))),
+    );
 
   return revort;
 }
 
-function solverOption(): Option {
-  return new Option("--solver <name>", solverNames.join(", "));
+/** `error: unknown option '--solvr'\n(Did you mean --solver?)` as one line. */
+function oneLine(text: string): string {
+  return text
+    .trim()
+    .replace(/^error: /, "")
+    .replace(/\s*\n\s*/g, " ");
 }
 
-function dtypeOption(): Option {
-  return new Option("--dtype <type>", "float64 or float32").argParser(oneOf("--dtype", ["float64", "float32"]));
+function solverOption(otherwise: string): Option {
+  return new Option("--solver <name>", `${solverNames.join(", ")}; ${otherwise}`);
+}
+
+function dtypeOption(otherwise: string): Option {
+  return new Option("--dtype <type>", `float64 or float32; ${otherwise}`).argParser(
+    oneOf("--dtype", ["float64", "float32"]),
+  );
 }
 
 function runtimeOption(): Option {
-  return new Option("--runtime <name>", runtimeNames.join(", ")).argParser(oneOf("--runtime", runtimeNames));
+  return new Option(
+    "--runtime <name>",
+    `${runtimeNames.join(", ")}; ${runtimeNames[0]} by default`,
+  ).argParser(oneOf("--runtime", runtimeNames));
 }
 
-function choice<K extends string>(flag: string, argument: string, about: string, record: Readonly<Record<K, unknown>>) {
+function choice<K extends string>(flag: string, about: string, record: Readonly<Record<K, unknown>>): Option {
   const words = Object.keys(record) as K[];
-  return new Option(`${flag} <${argument}>`, `${about}: ${words.join(", ")}`).argParser(oneOf(flag, words));
+  return new Option(`${flag} <name>`, `${about}: ${words.join(", ")}`).argParser(oneOf(flag, words));
 }
 
 /** Options that say what is trained on what, and how. */
@@ -127,25 +207,31 @@ function problemOptions(command: Command): Command {
   return command
     .option("--data <file>", "the file of an experiment that needs one")
     .option("--field <field>", "mlp:WIDTH,WIDTH,… or an .onnx file; the experiment's own by default")
-    .addOption(choice("--activation", "name", "activation of a perceptron", activations))
-    .option("--autonomous", "a perceptron that does not see time")
-    .addOption(solverOption())
+    .addOption(choice("--activation", "activation of mlp:…, tanh by default", activations))
+    .option("--autonomous", "an mlp:… that does not see time")
+    .addOption(solverOption("the experiment's own by default"))
     .addOption(
-      new Option("--gradient <method>", gradientMethods.join(", ")).argParser(oneOf("--gradient", gradientMethods)),
+      new Option("--gradient <method>", `${gradientMethods.join(", ")}; reversible by default`).argParser(
+        oneOf("--gradient", gradientMethods),
+      ),
     )
     .option("--reversible", "couple the solver also where --gradient direct does not need it")
-    .option("--coupling <lambda>", "λ in (0, 1]", number("--coupling"))
+    .option(
+      "--coupling <lambda>",
+      "λ in (0, 1] of the coupled solver; implies --reversible",
+      number("--coupling"),
+    )
     .option("--step-size <h>", "largest step", positive("--step-size"))
-    .addOption(dtypeOption())
+    .addOption(dtypeOption("float64 by default, the file's own for an .onnx field"))
     .addOption(runtimeOption())
-    .option("--steps <n>", "number of updates", count("--steps"))
-    .addOption(choice("--optimiser", "name", "", optimisers))
+    .option("--steps <n>", "number of updates in all", count("--steps"))
+    .addOption(choice("--optimiser", "adamw by default", optimisers))
     .option("--learning-rate <rate>", "learning rate", positive("--learning-rate"))
     .option("--weight-decay <wd>", "weight decay", notNegative("--weight-decay"))
-    .addOption(choice("--loss", "name", "", losses))
+    .addOption(choice("--loss", "mse by default", losses))
     .option("--clip <norm>", "largest norm of a gradient", positive("--clip"))
-    .option("--patience <n>", "stop after so many updates without a lower loss", count("--patience"))
+    .option("--patience <n>", "stop after so many updates without a lower loss", positiveCount("--patience"))
     .option("--train-y0", "train the initial state as well")
-    .option("--seed <n>", "of the initial parameters", count("--seed"))
+    .option("--seed <n>", "of the initial parameters; 0 by default", count("--seed"))
     .option("--init <file>", "initial parameters, as safetensors");
 }

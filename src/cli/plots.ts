@@ -1,3 +1,4 @@
+import type { Tensor } from "../core/tensor.js";
 import type { Experiment } from "../experiments/experiment.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { solve } from "../integrate/solve.js";
@@ -5,7 +6,7 @@ import { type Panel, type RenderedChart, renderChart } from "../plot/chart.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Trajectories } from "../train/data.js";
 import type { TrainResult } from "../train/train.js";
-import { componentNames, observedSeries, seriesOf } from "./problem.js";
+import { componentNames } from "./components.js";
 
 /** What is drawn of a run. */
 export interface RunToDraw {
@@ -19,9 +20,23 @@ export interface RunToDraw {
 /** Components drawn side by side; the rest are left to the files. */
 const mostPanels = 4;
 
-/** The plots of a run: `losses`, and `fit` with data and solution over time. */
-export async function drawRun(run: RunToDraw): Promise<Record<string, RenderedChart>> {
-  return { losses: await drawLosses(run), fit: await drawFit(run) };
+/** A chart, or why there is none. */
+export type Drawn =
+  | { readonly name: string; readonly chart: RenderedChart; readonly problem: null }
+  | { readonly name: string; readonly chart: null; readonly problem: string };
+
+/** The charts of a run: `losses`, and `fit` with data and solution over time. */
+export async function* drawRun(run: RunToDraw): AsyncGenerator<Drawn> {
+  for (const [name, draw] of [
+    ["losses", drawLosses],
+    ["fit", drawFit],
+  ] as const) {
+    try {
+      yield { name, chart: await draw(run), problem: null };
+    } catch (error) {
+      yield { name, chart: null, problem: (error as Error).message };
+    }
+  }
 }
 
 function drawLosses({ experiment, result }: RunToDraw): Promise<RenderedChart> {
@@ -49,9 +64,9 @@ async function drawFit({ experiment, ode, data, result, runtime }: RunToDraw): P
     t0,
     saveAt: fine,
   });
-  const fitted = seriesOf(ys.data as Float64Array, ys.shape, 0);
-  const observed = observedSeries(data);
   const names = componentNames(ode.field);
+  const fitted = firstTrajectory(ys, names.length);
+  const observed = firstTrajectory(data.observations, names.length);
   const seen = names.map((_, i) => i).filter((i) => observed[i]!.some((value) => !Number.isNaN(value)));
   const panels: Panel[] = seen.slice(0, mostPanels).map((i) => ({
     title: names[i]!,
@@ -63,4 +78,13 @@ async function drawFit({ experiment, ode, data, result, runtime }: RunToDraw): P
     ],
   }));
   return renderChart({ title: `${experiment.name}: data and fit`, panels });
+}
+
+/** The values of each component over time, [components][times], of the first of the trajectories [times, …]. */
+function firstTrajectory({ shape, data }: Tensor, components: number): number[][] {
+  const times = shape[0]!;
+  const each = data.length / times;
+  return Array.from({ length: components }, (_, i) =>
+    Array.from({ length: times }, (_, time) => Number(data[time * each + i])),
+  );
 }

@@ -1,9 +1,10 @@
-import type { VectorField } from "../fields/field.js";
-import { importedField } from "../fields/imported.js";
-import { mlp } from "../fields/mlp.js";
+import { nearName } from "../core/near-name.js";
 import { experiments } from "../experiments/all.js";
 import type { Experiment } from "../experiments/experiment.js";
 import { ownData, perceptronFor } from "../experiments/own-data.js";
+import { stateOf, type VectorField } from "../fields/field.js";
+import { importedField } from "../fields/imported.js";
+import { mlp } from "../fields/mlp.js";
 import type { Model } from "../graph/model.js";
 import { type NeuralOde, neuralOde } from "../integrate/neural-ode.js";
 import { type Loss, losses } from "../learning/losses.js";
@@ -38,8 +39,11 @@ export interface Problem {
 export function experimentNamed(name: string): Experiment {
   const found = experiments.find((experiment) => experiment.name === name);
   if (found !== undefined) return found;
+  const names = experiments.map((experiment) => experiment.name);
+  const near = nearName(name, names);
   throw new UsageError(
-    `There is no experiment "${name}". Name one of ${experiments.map((e) => e.name).join(", ")}, or a CSV file.`,
+    `There is no experiment "${name}"${near === undefined ? "." : `; did you mean "${near}"?`} ` +
+      `Name one of ${names.join(", ")}, or a CSV file.`,
   );
 }
 
@@ -72,20 +76,45 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
     stepSize: settings.stepSize,
     dtype: settings.dtype,
   });
-  const data = await experiment.data({ ode, runtime, file: sources.data });
+  const data = inShapeOf(ode.field, await experiment.data({ ode, runtime, file: sources.data }));
+  checkTimes(ode, data);
   const rates = {
     ...(settings.learningRate === null ? {} : { learningRate: settings.learningRate }),
     ...(settings.weightDecay === null ? {} : { weightDecay: settings.weightDecay }),
   };
+  const optimiser =
+    settings.optimiser === null
+      ? experiment.protocol.optimiser(rates)
+      : optimisers[settings.optimiser](rates);
+  if (settings.weightDecay !== null && !("weightDecay" in optimiser.settings)) {
+    throw new UsageError(`The optimiser ${optimiser.name} has no weight decay. Leave it out, or use adamw.`);
+  }
   return {
     experiment,
     ode,
     data,
-    loss: settings.loss === null ? experiment.protocol.loss() : losses[settings.loss](),
-    optimiser:
-      settings.optimiser === null ? experiment.protocol.optimiser(rates) : optimisers[settings.optimiser](rates),
+    loss: experiment.protocol.loss(settings.loss === null ? undefined : losses[settings.loss]()),
+    optimiser,
     schedule: experiment.protocol.schedule?.(settings.steps) ?? constant(),
   };
+}
+
+/** One trajectory, for a field whose states have no batch axis. */
+function inShapeOf(field: VectorField, data: Trajectories): Trajectories {
+  if (typeof field.state[0] === "string" || data.y0.shape[0] !== 1) return data;
+  const y0 = stateOf(field, data.y0);
+  return { ...data, y0, observations: { ...data.observations, shape: [data.times.length, ...y0.shape] } };
+}
+
+/** A field in float32 sees times in float32. @throws {UsageError} if it could not tell one step from the next */
+function checkTimes({ dtype, stepSize }: NeuralOde, { t0, times }: Trajectories): void {
+  if (dtype === "float64") return;
+  const furthest = Math.max(Math.abs(t0), Math.abs(times.at(-1)!));
+  if (Math.fround(furthest) !== Math.fround(furthest + stepSize)) return;
+  throw new UsageError(
+    `In float32, times near ${furthest} that are ${stepSize} apart cannot be told from each other. ` +
+      "Use --dtype float64, or count time from the start of the data.",
+  );
 }
 
 function fieldOf(
@@ -96,7 +125,11 @@ function fieldOf(
 ): VectorField {
   if (model !== null) return importedField(model, { float: settings.dtype });
   if (settings.field === "default") return experiment.field();
-  const options = { hidden: hiddenWidths(settings.field), activation: settings.activation, time: settings.time };
+  const options = {
+    hidden: hiddenWidths(settings.field),
+    activation: settings.activation,
+    time: settings.time,
+  };
   if (series !== null) return perceptronFor(series, options);
   const own = experiment.field();
   return mlp({
@@ -110,27 +143,17 @@ function fieldOf(
 export function hiddenWidths(field: string): number[] {
   const match = /^mlp:((\d+(,\d+)*)?)$/.exec(field);
   if (match === null) {
-    throw new UsageError(`--field takes mlp:WIDTH,WIDTH,… or a file that ends in .onnx, but "${field}" was given.`);
+    throw new UsageError(
+      `--field takes mlp:WIDTH,WIDTH,… or a file that ends in .onnx, but "${field}" was given.`,
+    );
   }
-  return match[1] === "" ? [] : match[1]!.split(",").map(Number);
-}
-
-/** What was observed of each component, for plots: [component][time], NaN where there is none. */
-export function observedSeries({ observations }: Trajectories, trajectory = 0): number[][] {
-  return seriesOf(observations.data as Float64Array, observations.shape, trajectory);
-}
-
-/** Values of each component over time, of a tensor [times, N, …]. */
-export function seriesOf(values: ArrayLike<number>, shape: readonly number[], trajectory: number): number[][] {
-  const [times, count] = shape as readonly [number, number];
-  const size = shape.slice(2).reduce((p, d) => p * d, 1);
-  return Array.from({ length: size }, (_, component) =>
-    Array.from({ length: times }, (_, time) => values[(time * count + trajectory) * size + component]!),
+  const widths = match[1] === "" ? [] : match[1]!.split(",").map(Number);
+  const weights = widths.slice(1).reduce((sum, width, i) => sum + width * widths[i]!, Math.max(0, ...widths));
+  if (weights <= mostWeights) return widths;
+  throw new UsageError(
+    `--field ${field} means ${weights} weights or more, which is beyond ${mostWeights}; make it narrower.`,
   );
 }
 
-/** The names of the components of a state, made up where the field has none. */
-export function componentNames({ components, state }: VectorField): string[] {
-  const size = state.slice(state[0] === "batch" ? 1 : 0).reduce<number>((p, d) => p * (d as number), 1);
-  return Array.from({ length: size }, (_, i) => components?.[i] ?? `y${i}`);
-}
+/** 800 MB in float64, and the optimiser keeps two more of each. */
+const mostWeights = 1e8;

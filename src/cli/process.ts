@@ -1,20 +1,29 @@
-import { main } from "./main.js";
+import { exitCodes } from "./exit-codes.js";
 
 /** Runs a command line in this process: its streams, its Ctrl-C, its exit code. */
 export async function runProcess(words: readonly string[]): Promise<void> {
-  const stop = new AbortController();
-  const onInterrupt = () => {
+  process.stdout.on("error", ignoreClosedPipe);
+  process.stderr.on("error", ignoreClosedPipe);
+  const interrupt = new AbortController();
+  const stop = () => {
     // the second Ctrl-C does not wait
-    if (stop.signal.aborted) process.exit(130);
-    stop.abort();
+    if (interrupt.signal.aborted) process.exit(exitCodes.interrupted);
+    interrupt.abort();
     process.stderr.write("\nStopping after this update; press Ctrl-C again to stop at once.\n");
   };
-  process.on("SIGINT", onInterrupt);
-  process.on("SIGTERM", onInterrupt);
-  process.stdout.on("error", ignoreClosedPipe);
-  process.exitCode = await main(words, { stdout: process.stdout, stderr: process.stderr, signal: stop.signal });
-  process.off("SIGINT", onInterrupt);
-  process.off("SIGTERM", onInterrupt);
+  const { main } = await import("./main.js");
+  process.exitCode = await main(words, {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stopSignal() {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        if (!process.listeners(signal).includes(stop)) process.on(signal, stop);
+      }
+      return interrupt.signal;
+    },
+  });
+  process.off("SIGINT", stop);
+  process.off("SIGTERM", stop);
 }
 
 /** `revort … | head` closes the pipe early; that is no failure. */

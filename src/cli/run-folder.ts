@@ -1,16 +1,17 @@
-import { access } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { access, mkdir, rm, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { RevortError } from "../core/errors.js";
-import { loadModel } from "../deploy/load-model.js";
 import { decodeCheckpoint, encodeCheckpoint } from "../deploy/checkpoint-file.js";
 import { readBytes, readText, writeAtomic } from "../storage/atomic.js";
+import { storageError } from "../storage/storage-error.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 import { version } from "../version.js";
 import type { Sources } from "./problem.js";
+import { type RunInputs, readSources } from "./run-inputs.js";
 import { type RunSettings, runSettings } from "./run-settings.js";
 
-/** A folder that holds no run, one of another version, or one that would be overwritten. */
+/** A folder that holds no run, a damaged one, one of another version, or one that would be overwritten. */
 export class RunFolderError extends RevortError {}
 
 /** The files of a run. */
@@ -23,28 +24,63 @@ export const runFiles = {
   result: "result.json",
 } as const;
 
+/** The charts of a run; each is an .svg and a .png. */
+export const runCharts = ["losses", "fit"] as const;
+
 /** Grows when runs of an older version can no longer be continued. */
 const format = 1;
 
 const manifest = z.object({ format: z.literal(format), revort: z.string(), settings: runSettings });
 
-/** Begins a run: its folder, its settings, and copies of what it was made from. @throws {RunFolderError | StorageError} */
+/**
+ * Begins a run: its folder, its settings, and copies of what it was made from.
+ *
+ * @returns undoes it, for a request that turns out to be wrong
+ * @throws {RunFolderError | StorageError}
+ */
 export async function beginRun(
   folder: string,
   settings: RunSettings,
-  sources: { readonly data: string | null; readonly model: Uint8Array | null },
+  inputs: RunInputs,
   overwrite: boolean,
-): Promise<void> {
-  if (!overwrite && (await exists(join(folder, runFiles.settings)))) {
-    throw new RunFolderError(
-      `${folder} holds a run already. Continue it with --resume ${folder}, replace it with --overwrite, ` +
-        "or choose another folder with --out.",
-    );
+): Promise<() => Promise<void>> {
+  if (await exists(join(folder, runFiles.settings))) {
+    if (!overwrite) {
+      throw new RunFolderError(
+        `${folder} holds a run already. Continue it with --resume ${folder}, replace it with --overwrite, ` +
+          "or choose another folder with --out.",
+      );
+    }
+    await removeResults(folder);
   }
-  if (settings.dataFile !== null) await writeAtomic(join(folder, settings.dataFile), sources.data!);
-  if (sources.model !== null) await writeAtomic(join(folder, settings.field), sources.model);
+  const written = [...inputs.keys(), runFiles.settings];
+  const undo = async () => {
+    for (const name of written) await rm(join(folder, name), { force: true });
+    // the inner folders first, "." last; one that holds anything else stays
+    const folders = [...new Set(written.map(dirname))].sort((a, b) => b.length - a.length);
+    for (const name of folders) await rmdir(join(folder, name)).catch(() => undefined);
+  };
+  try {
+    for (const [name, content] of inputs) await writeAtomic(join(folder, name), content);
+    await writeSettings(folder, settings);
+  } catch (error) {
+    await undo().catch(() => undefined);
+    throw error;
+  }
+  return undo;
+}
+
+export async function writeSettings(folder: string, settings: RunSettings): Promise<void> {
   const content = { format, revort: version, settings } satisfies z.infer<typeof manifest>;
   await writeAtomic(join(folder, runFiles.settings), `${JSON.stringify(content, null, 2)}\n`);
+}
+
+/** The checkpoint first: what is left after a power cut must not be continued with the settings of another run. */
+async function removeResults(folder: string): Promise<void> {
+  const charts = runCharts.flatMap((name) => [`${name}.svg`, `${name}.png`]);
+  for (const name of [runFiles.checkpoint, ...Object.values(runFiles), ...charts]) {
+    await rm(join(folder, name), { force: true });
+  }
 }
 
 /** The settings and files of a run. @throws {RunFolderError | StorageError | ModelError} */
@@ -53,54 +89,56 @@ export async function openRun(folder: string): Promise<{ settings: RunSettings; 
   if (!(await exists(path))) {
     throw new RunFolderError(`${folder} holds no run of revort: there is no ${runFiles.settings} in it.`);
   }
+  const damaged = (why: string, cause?: unknown) =>
+    new RunFolderError(`${path} is damaged: ${why.replace(/\.$/, "")}. Start a new run.`, { cause });
   const text = await readText(path);
-  let json: { format?: unknown; revort?: unknown };
+  let json: { format?: unknown; revort?: unknown } | null;
   try {
     json = JSON.parse(text) as typeof json;
   } catch (cause) {
-    throw new RunFolderError(`${path} is damaged: ${(cause as Error).message}. Start a new run.`, { cause });
+    throw damaged((cause as Error).message, cause);
   }
-  if (json?.format !== format) {
+  if (typeof json !== "object" || json === null || json.format === undefined)
+    throw damaged("it says no format");
+  if (json.format !== format) {
     throw new RunFolderError(
-      `${folder} was written by revort ${json?.revort ?? "of an unknown version"} (run format ${json?.format}), ` +
+      `${folder} was written by revort ${json.revort ?? "of an unknown version"} (run format ${json.format}), ` +
         `but this is revort ${version} (run format ${format}). Use that version for it, or start a new run.`,
     );
   }
   const parsed = manifest.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new RunFolderError(`${path} is damaged: ${issue!.path.join(".")}: ${issue!.message}. Start a new run.`);
+    throw damaged(`${issue!.path.join(".")}: ${issue!.message}`);
   }
   const { settings } = parsed.data;
   return { settings, sources: await readSources(folder, settings) };
-}
-
-async function readSources(folder: string, settings: RunSettings): Promise<Sources> {
-  const within = (name: string) => join(folder, basename(name));
-  return {
-    data:
-      settings.dataFile === null
-        ? null
-        : { name: settings.dataFile, text: await readText(within(settings.dataFile)) },
-    model: settings.field.endsWith(".onnx") ? await loadModel(within(settings.field)) : null,
-  };
 }
 
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint): Promise<void> {
   await writeAtomic(join(folder, runFiles.checkpoint), encodeCheckpoint(checkpoint));
 }
 
-/** The last checkpoint of a run, or `null` if it stopped before the first. */
+/** The last checkpoint of a run, or `null` if it stopped before the first. @throws {CheckpointError | StorageError} */
 export async function loadCheckpoint(folder: string): Promise<Checkpoint | null> {
   const path = join(folder, runFiles.checkpoint);
   return (await exists(path)) ? decodeCheckpoint(await readBytes(path), path) : null;
 }
 
-/** `runs/name`, or `runs/name-2`, … where that is taken. */
+/** Makes `runs/name`, or `runs/name-2`, … where that is taken. @throws {StorageError} */
 export async function freshFolder(name: string): Promise<string> {
+  const make = (folder: string) =>
+    mkdir(folder).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === "EEXIST") return false;
+        throw storageError("write", folder, error);
+      },
+    );
+  await make("runs");
   for (let i = 1; ; i++) {
     const folder = join("runs", i === 1 ? name : `${name}-${i}`);
-    if (!(await exists(folder))) return folder;
+    if (await make(folder)) return folder;
   }
 }
 

@@ -15,6 +15,8 @@ export const runSettings = z.strictObject({
   dataFile: z.string().nullable(),
   /** "default" (the experiment's own), "mlp:64,64", or a file in the run's folder */
   field: z.string(),
+  /** the initial parameters as a file in the run's folder, or `null` where they are drawn from the seed */
+  init: z.string().nullable(),
   activation: z.enum(keysOf(activations)),
   /** whether a perceptron sees time */
   time: z.boolean(),
@@ -38,3 +40,8 @@ export const runSettings = z.strictObject({
 });
 
 export type RunSettings = z.infer<typeof runSettings>;
+
+/** Whether a run's field is an imported file. */
+export function isModelFile(field: string): boolean {
+  return /\.onnx$/i.test(field);
+}

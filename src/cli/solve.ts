@@ -1,18 +1,19 @@
-import { castTensor, type FloatDType, scalar, type Tensor, toNested } from "../core/tensor.js";
-import { loadModel } from "../deploy/load-model.js";
-import { initialParameters, type VectorField } from "../fields/field.js";
-import { importedField } from "../fields/imported.js";
 import { Random } from "../core/random.js";
+import { castTensor, type FloatDType, type Tensor, toNested } from "../core/tensor.js";
+import { componentsIn } from "../deploy/field-file.js";
+import { loadModel } from "../deploy/load-model.js";
+import { initialParameters, stateOf, type VectorField } from "../fields/field.js";
+import { importedField } from "../fields/imported.js";
 import type { Model } from "../graph/model.js";
 import { neuralOde } from "../integrate/neural-ode.js";
 import { solve } from "../integrate/solve.js";
-import { methodNamed } from "../methods/named.js";
 import { isReversible } from "../methods/method.js";
+import { methodNamed } from "../methods/named.js";
 import { writeAtomic } from "../storage/atomic.js";
-import { formatTimeSeries } from "../storage/csv.js";
+import { formatTimeSeries } from "../storage/csv-format.js";
+import { componentNames } from "./components.js";
 import type { Console } from "./console.js";
-import { exitCodes } from "./failure.js";
-import { componentNames } from "./problem.js";
+import { exitCodes } from "./exit-codes.js";
 import { openRuntime, type RuntimeName } from "./runtimes.js";
 import { parseState, parseTimes, UsageError } from "./usage.js";
 
@@ -39,18 +40,29 @@ const defaultSteps = 1000;
  *
  * @returns the exit code
  */
-export async function solveCommand(path: string, options: SolveCommandOptions, console: Console): Promise<number> {
+export async function solveCommand(
+  path: string,
+  options: SolveCommandOptions,
+  console: Console,
+): Promise<number> {
   const { t0, t1 } = options;
   if (t0 === t1) throw new UsageError(`--t0 and --t1 are both ${t0}: there is nothing to solve.`);
   const model = await loadModel(path);
-  const field = importedField(model, options.dtype === undefined ? {} : { float: options.dtype });
+  const imported = importedField(model, options.dtype === undefined ? {} : { float: options.dtype });
+  const components = componentsIn(model.metadata) ?? imported.components;
+  const field: VectorField = components === undefined ? imported : { ...imported, components };
   const dtype = field.dtype!;
   const given = parseState("--y0", options.y0, dtype);
   const runtime = await openRuntime(options.runtime ?? "ort-cpu");
-  const ode = neuralOde({ field, dtype, ...methodFor(model, options), stepSize: stepSizeFor(model, options) });
+  const ode = neuralOde({
+    field,
+    dtype,
+    ...methodFor(model, options),
+    stepSize: stepSizeFor(model, options),
+  });
   const saveAt = options.saveAt === undefined ? [t1] : parseTimes("--save-at", options.saveAt);
   checkWithin(saveAt, t0, t1);
-  const y0 = given.shape.length === 1 && given.data.length === 1 && field.state.length === 0 ? flatten(given) : given;
+  const y0 = stateOf(field, given);
   const { ts, ys, stats } = await solve(ode, {
     runtime,
     parameters: initialParameters(field, Random.seeded(0), dtype),
@@ -58,8 +70,9 @@ export async function solveCommand(path: string, options: SolveCommandOptions, c
     t0,
     saveAt,
   });
-  // as the user gave it: without the batch axis that a single state was given
-  const shaped: Tensor = { ...ys, shape: [ts.length, ...given.shape] };
+  // a single state that was given without a batch axis comes out without one
+  const added = typeof field.state[0] === "string" && given.shape.length < y0.shape.length;
+  const shaped: Tensor = { ...ys, shape: [ts.length, ...y0.shape.slice(added ? 1 : 0)] };
   if (options.out !== undefined) {
     await writeAtomic(options.out, asCsv(field, ts, shaped));
     console.stderr.write(`Written to ${options.out}\n`);
@@ -77,7 +90,8 @@ function methodFor({ metadata }: Model, options: SolveCommandOptions) {
   const plain = methodNamed(name, {});
   if (isReversible(plain)) return { method: plain };
   const asked = options.reversible ?? options.coupling !== undefined;
-  const asTrained = options.solver === undefined && options.reversible === undefined && coupling !== undefined;
+  const asTrained =
+    options.solver === undefined && options.reversible === undefined && coupling !== undefined;
   if (!(asked || asTrained)) return { method: plain };
   return { method: methodNamed(name, coupling === undefined ? { reversible: true } : { coupling }) };
 }
@@ -94,13 +108,10 @@ function numberIn(metadata: Model["metadata"], key: string): number | undefined 
 function checkWithin(times: readonly number[], t0: number, t1: number): void {
   const outside = times.find((time) => time < Math.min(t0, t1) || time > Math.max(t0, t1));
   if (outside !== undefined) {
-    throw new UsageError(`--save-at names the time ${outside}, which is not between --t0 ${t0} and --t1 ${t1}.`);
+    throw new UsageError(
+      `--save-at names the time ${outside}, which is not between --t0 ${t0} and --t1 ${t1}.`,
+    );
   }
-}
-
-/** A number for a state without axes. */
-function flatten(value: Tensor): Tensor {
-  return scalar(value.dtype, value.data[0]!);
 }
 
 /** Times and states as CSV: one column per component. */
@@ -112,5 +123,10 @@ function asCsv(field: VectorField, ts: readonly number[], ys: Tensor): string {
     return columns === known.length ? name : `${name}[${Math.floor(i / known.length)}]`;
   });
   const values = castTensor(ys, "float64").data;
-  return formatTimeSeries({ timeName: "t", names, times: Float64Array.from(ts), values });
+  return formatTimeSeries({
+    timeName: names.includes("t") ? "time" : "t",
+    names,
+    times: Float64Array.from(ts),
+    values,
+  });
 }

@@ -8,12 +8,13 @@ import { neuralOde } from "../integrate/neural-ode.js";
 import { solve } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Console, table } from "./console.js";
-import { exitCodes } from "./failure.js";
+import { exitCodes } from "./exit-codes.js";
 import { gradcheck } from "./gradcheck.js";
 import type { Problem } from "./problem.js";
 import { runFiles } from "./run-folder.js";
+import type { TrainReport } from "./run-results.js";
 import { openRuntime } from "./runtimes.js";
-import { settingsFor, type TrainReport, trainRun } from "./train.js";
+import { type TrainCommandOptions, trainRun } from "./train.js";
 
 /** Where the tour writes; what an earlier tour wrote is replaced. */
 const folder = join("runs", "start");
@@ -45,7 +46,9 @@ export async function start(console: Console): Promise<number> {
     ]),
   );
 
-  say(`\n2. A neural ODE learns the white-dwarf equation: ${updates} updates over 1000 steps, twice from the same weights\n`);
+  say(
+    `\n2. A neural ODE learns the white-dwarf equation: ${updates} updates over 1000 steps, twice from the same weights\n`,
+  );
   const options = { steps: updates, overwrite: true, reversible: true };
   const reversible = await runNamed(
     "white-dwarf",
@@ -66,7 +69,11 @@ export async function start(console: Console): Promise<number> {
     initialParameters(ode.field, Random.seeded(reversible.report.seed), ode.dtype),
     runtime,
   );
-  const row = (name: string, of: (report: TrainReport) => string) => [name, of(reversible.report), of(direct.report)];
+  const row = (name: string, of: (report: TrainReport) => string) => [
+    name,
+    of(reversible.report),
+    of(direct.report),
+  ];
   say(
     table([
       ["", "reversible", "stored steps"],
@@ -83,18 +90,22 @@ export async function start(console: Console): Promise<number> {
   say("\n3. The trained field as one .onnx, in a fresh session\n");
   const file = join(reversible.report.out, runFiles.field);
   const difference = await reloadedDifference(reversible.problem, reversible.parameters, file, runtime);
-  say(`${file} solved again: largest difference from the trained model's own trajectory ${difference.toExponential(1)}`);
+  say(
+    `${file} solved again: largest difference from the trained model's own trajectory ${difference.toExponential(1)}`,
+  );
 
   say("\n4. Everything is in\n");
   for (const { report } of [influenza, reversible, direct]) {
-    say(`   ${report.out}/   params.safetensors, field.onnx, losses.csv, result.json, fit.svg, fit.png, losses.svg, losses.png`);
+    say(
+      `   ${report.out}/   params.safetensors, field.onnx, losses.csv, result.json, fit.svg, fit.png, losses.svg, losses.png`,
+    );
   }
   return exitCodes.done;
 }
 
 async function runNamed(
   name: string,
-  options: Parameters<typeof settingsFor>[1] & { readonly out: string; readonly overwrite: boolean },
+  options: TrainCommandOptions,
   console: Console,
 ): Promise<{ problem: Problem; report: TrainReport; parameters: Tensors; interrupted: boolean }> {
   const { problem, report, result } = await trainRun(name, options, console);

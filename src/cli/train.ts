@@ -1,137 +1,38 @@
-import { basename, join } from "node:path";
-import { encodeField } from "../deploy/field-file.js";
-import { castTensor, type FloatDType } from "../core/tensor.js";
+import { resolve } from "node:path";
 import type { Tensors } from "../fields/field.js";
-import { importedField } from "../fields/imported.js";
-import { isReversible } from "../methods/method.js";
-import { methodNamed } from "../methods/named.js";
-import type { GradientMethod } from "../programs/gradient.js";
+import { checkParameters } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { readBytes, readText, writeAtomic } from "../storage/atomic.js";
-import { decodeSafetensors, encodeSafetensors } from "../storage/safetensors.js";
 import type { Checkpoint } from "../train/checkpoint.js";
-import { train, type TrainResult } from "../train/train.js";
-import { loadModel } from "../deploy/load-model.js";
-import { type Console, table } from "./console.js";
-import { exitCodes } from "./failure.js";
-import { drawRun } from "./plots.js";
-import { experimentNamed, type Problem, problemOf, type Sources, subjectOf } from "./problem.js";
+import { parametersOf, type TrainResult, train, type UpdateReport } from "../train/train.js";
+import type { Console } from "./console.js";
+import { exitCodes } from "./exit-codes.js";
+import { exitCodeOf } from "./failure.js";
+import { type Problem, problemOf, type Sources } from "./problem.js";
 import { progress } from "./progress.js";
-import { beginRun, freshFolder, loadCheckpoint, openRun, runFiles, saveCheckpoint } from "./run-folder.js";
-import { type RunSettings, runSettings } from "./run-settings.js";
-import { openRuntime, type RuntimeName } from "./runtimes.js";
+import { checkUnchanged } from "./resumption.js";
+import {
+  beginRun,
+  freshFolder,
+  loadCheckpoint,
+  openRun,
+  RunFolderError,
+  saveCheckpoint,
+  writeSettings,
+} from "./run-folder.js";
+import { readInit, readInputs } from "./run-inputs.js";
+import { reportOf, saveFailure, saveResult, summary, type TrainReport } from "./run-results.js";
+import type { RunSettings } from "./run-settings.js";
+import { openRuntime } from "./runtimes.js";
+import { decodeParameters, type ProblemOptions, settingsFor } from "./settings.js";
 import { UsageError } from "./usage.js";
-
-/** Options of the commands that train or check gradients, as the command line has them. */
-export interface ProblemOptions {
-  readonly data?: string;
-  readonly field?: string;
-  readonly activation?: RunSettings["activation"];
-  readonly autonomous?: boolean;
-  readonly solver?: string;
-  readonly reversible?: boolean;
-  readonly gradient?: GradientMethod;
-  readonly coupling?: number;
-  readonly stepSize?: number;
-  readonly dtype?: FloatDType;
-  readonly runtime?: RuntimeName;
-  readonly steps?: number;
-  readonly optimiser?: RunSettings["optimiser"];
-  readonly learningRate?: number;
-  readonly weightDecay?: number;
-  readonly loss?: RunSettings["loss"];
-  readonly clip?: number;
-  readonly patience?: number;
-  readonly trainY0?: boolean;
-  readonly seed?: number;
-  readonly init?: string;
-}
 
 export interface TrainCommandOptions extends ProblemOptions {
   readonly resume?: string;
   readonly out?: string;
   readonly overwrite?: boolean;
+  /** seconds between two checkpoints, so that not even a power cut costs more */
+  readonly checkpointEvery?: number;
   readonly json?: boolean;
-}
-
-/** What `train --json` prints, and a run's `result.json` holds. */
-export interface TrainReport {
-  readonly experiment: string;
-  readonly solver: string;
-  readonly gradient: GradientMethod;
-  readonly coupling: number | null;
-  readonly runtime: RuntimeName;
-  readonly dtype: FloatDType;
-  readonly steps: number;
-  readonly seed: number;
-  readonly loss: { readonly first: number | null; readonly last: number | null; readonly min: number | null };
-  readonly losses: readonly number[];
-  readonly seconds: number;
-  readonly secondsPerStep: number;
-  readonly evaluations: number;
-  readonly storedStates: number;
-  readonly stopped: TrainResult["stopped"];
-  /** the numbers a mechanistic field was fitted for: its scalar parameters */
-  readonly fitted: Readonly<Record<string, number>>;
-  readonly out: string;
-}
-
-/** The settings that a command line asks for, and what they refer to. */
-export async function settingsFor(
-  subject: string,
-  options: ProblemOptions,
-): Promise<{ settings: RunSettings; sources: Sources; name: string; modelBytes: Uint8Array | null }> {
-  const isFile = /\.(csv|tsv|txt)$/i.test(subject) || subject.includes("/");
-  const dataPath = isFile ? subject : options.data;
-  if (isFile && options.data !== undefined) throw new UsageError("Give either a data file or --data, not both.");
-  if (!isFile) experimentNamed(subject);
-  const modelPath = options.field?.endsWith(".onnx") ? options.field : undefined;
-  const sources: Sources = {
-    data: dataPath === undefined ? null : { name: basename(dataPath), text: await readText(dataPath) },
-    model: modelPath === undefined ? null : await loadModel(modelPath),
-  };
-  const { experiment } = subjectOf({ experiment: isFile ? null : subject }, sources);
-  const { protocol } = experiment;
-  const gradient = options.gradient ?? "reversible";
-  const solver = options.solver ?? protocol.solver;
-  // a reversible gradient needs a method that can be undone: the coupled one, unless the method is so by itself
-  const plain = methodNamed(solver, {});
-  const reversible = !isReversible(plain) && (gradient === "reversible" || (options.reversible ?? false));
-  const settings: RunSettings = runSettings.parse({
-    experiment: isFile ? null : subject,
-    dataFile: dataPath === undefined ? null : `data-${basename(dataPath)}`,
-    field: modelPath === undefined ? (options.field ?? "default") : "initial-field.onnx",
-    activation: options.activation ?? "tanh",
-    time: !(options.autonomous ?? false),
-    solver,
-    reversible,
-    coupling: options.coupling ?? protocol.coupling,
-    gradient,
-    stepSize: options.stepSize ?? protocol.stepSize,
-    dtype: options.dtype ?? (sources.model === null ? protocol.dtype : importedField(sources.model).dtype!),
-    runtime: options.runtime ?? "ort-cpu",
-    steps: options.steps ?? protocol.steps,
-    optimiser: options.optimiser ?? null,
-    learningRate: options.learningRate ?? null,
-    weightDecay: options.weightDecay ?? null,
-    loss: options.loss ?? null,
-    clip: options.clip ?? null,
-    patience: options.patience ?? null,
-    trainY0: options.trainY0 ?? experiment.trainY0 ?? false,
-    seed: options.seed ?? 0,
-  } satisfies RunSettings);
-  return {
-    settings,
-    sources,
-    name: experiment.name.replace(/\.[^.]*$/, ""),
-    modelBytes: modelPath === undefined ? null : await readBytes(modelPath),
-  };
-}
-
-/** Parameters from a safetensors file, in the dtype of the run. */
-export async function readParameters(path: string, dtype: FloatDType): Promise<Tensors> {
-  const { tensors } = decodeSafetensors(await readBytes(path));
-  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, castTensor(value, dtype)]));
 }
 
 /**
@@ -160,17 +61,26 @@ export async function trainRun(
   options: TrainCommandOptions,
   console: Console,
 ): Promise<{ problem: Problem; report: TrainReport; result: TrainResult }> {
-  const run = options.resume === undefined ? await startRun(subject, options) : await continueRun(subject, options);
-  const runtime = await openRuntime(run.settings.runtime);
-  const problem = await problemOf(run.settings, run.sources, runtime);
-  console.stderr.write(`${problem.experiment.name}: ${problem.experiment.about}\n`);
-  if (run.settings.trainY0 && options.trainY0 !== true && options.resume === undefined) {
-    console.stderr.write("The first row has gaps, so the initial state is trained as well.\n");
+  const { resume } = options;
+  const run =
+    resume === undefined ? await newRun(subject, options) : await resumedRun(resume, subject, options);
+  const { settings } = run;
+  const say = (note: string) => console.stderr.write(`${note}\n`);
+  const runtime = await openRuntime(settings.runtime);
+  const problem = await problemOf(settings, run.sources, runtime);
+  checkStart(problem, run);
+  say(`${problem.experiment.name}: ${problem.experiment.about}`);
+  if (settings.trainY0 && options.trainY0 !== true && resume === undefined) {
+    say("The first row has gaps, so the initial state is trained as well.");
   }
-  await run.begin?.();
-  const result = await fit(problem, run, runtime, console);
-  const report = reportOf(problem, run.settings, result, run.folder);
-  await finishRun(run.folder, problem, result, report, runtime);
+  if (run.checkpoint !== null && run.checkpoint.step >= settings.steps) {
+    say(`The run has its ${run.checkpoint.step} updates already; go further with a larger --steps.`);
+  }
+  const { folder, undo } = await run.begin();
+  const place: Place = { folder, undo, say, every: options.checkpointEvery ?? 15 };
+  const result = await fitRun(problem, run, runtime, console, place);
+  const report = reportOf(problem, settings, result, folder);
+  await saveResult(folder, problem, result, report, runtime, say);
   return { problem, report, result };
 }
 
@@ -178,58 +88,111 @@ export async function trainRun(
 interface Run {
   readonly settings: RunSettings;
   readonly sources: Sources;
-  readonly folder: string;
+  /** what it starts with, where it is not drawn from the seed */
   readonly parameters: Tensors | null;
+  /** where it goes on */
   readonly checkpoint: Checkpoint | null;
-  /** writes what a new run starts with */
-  readonly begin: (() => Promise<void>) | null;
+  /** makes sure that there is a folder, and that it can be written */
+  readonly begin: () => Promise<Pick<Place, "folder" | "undo">>;
 }
 
-async function startRun(subject: string | undefined, options: TrainCommandOptions): Promise<Run> {
+/** Where a run is written. */
+interface Place {
+  readonly folder: string;
+  /** removes what was begun */
+  readonly undo: () => Promise<void>;
+  readonly say: (note: string) => void;
+  /** seconds between two checkpoints */
+  readonly every: number;
+}
+
+async function newRun(subject: string | undefined, options: TrainCommandOptions): Promise<Run> {
   if (subject === undefined) throw new UsageError("Name an experiment or a CSV file, or --resume a run.");
-  const { settings, sources, name, modelBytes } = await settingsFor(subject, options);
-  const parameters = options.init === undefined ? null : await readParameters(options.init, settings.dtype);
-  const folder = options.out ?? (await freshFolder(name));
-  const files = { data: sources.data?.text ?? null, model: modelBytes };
+  const { settings, sources, inputs, name } = await settingsFor(subject, options);
   return {
     settings,
     sources,
-    folder,
-    parameters,
+    parameters: initOf(settings, inputs.get(settings.init ?? ""), options.init),
     checkpoint: null,
-    begin: () => beginRun(folder, settings, files, options.overwrite ?? false),
+    async begin() {
+      const folder = options.out ?? (await freshFolder(name));
+      return { folder, undo: await beginRun(folder, settings, inputs, options.overwrite ?? false) };
+    },
   };
 }
 
-/** Goes on with a run; only the number of updates may change. */
-async function continueRun(subject: string | undefined, options: TrainCommandOptions): Promise<Run> {
-  const { resume, steps, json: _, ...others } = options;
-  const [changed] = Object.keys(others);
-  if (subject !== undefined || changed !== undefined) {
+/** Goes on with a run, in its folder or in a copy of it; only the number of updates may change. */
+async function resumedRun(
+  from: string,
+  subject: string | undefined,
+  options: TrainCommandOptions,
+): Promise<Run> {
+  const { settings: before, sources } = await openRun(from);
+  await checkUnchanged({ folder: from, settings: before, sources }, subject, options);
+  const checkpoint = await loadCheckpoint(from);
+  const done = checkpoint?.step ?? 0;
+  const { steps = Math.max(before.steps, done) } = options;
+  if (steps < done) {
     throw new UsageError(
-      `A resumed run keeps its settings, so ${subject ?? `--${changed}`} cannot be given with --resume; only --steps can.`,
+      `The run ${from} has ${done} updates already, so --steps ${steps} cannot be its number in all.`,
     );
   }
-  const folder = resume!;
-  const { settings, sources } = await openRun(folder);
-  const checkpoint = await loadCheckpoint(folder);
+  const settings = { ...before, steps };
+  const { out = from } = options;
   return {
-    settings: steps === undefined ? settings : { ...settings, steps },
+    settings,
     sources,
-    folder,
-    parameters: null,
+    parameters: initOf(settings, (await readInit(from, settings)) ?? undefined, from),
     checkpoint,
-    begin: null,
+    async begin() {
+      if (resolve(out) === resolve(from)) {
+        await writeSettings(from, settings);
+        return { folder: from, undo: async () => {} };
+      }
+      const inputs = await readInputs(from, settings);
+      const undo = await beginRun(out, settings, inputs, options.overwrite ?? false);
+      if (checkpoint !== null) await saveCheckpoint(out, checkpoint);
+      return { folder: out, undo };
+    },
   };
 }
 
-/** How often a run is saved while it goes on, so that not even a power cut costs more. */
-const secondsBetweenCheckpoints = 15;
+function initOf(
+  { dtype }: RunSettings,
+  bytes: Uint8Array | string | undefined,
+  source: string | undefined,
+): Tensors | null {
+  return bytes instanceof Uint8Array ? decodeParameters(bytes, source ?? "--init", dtype) : null;
+}
 
-async function fit(problem: Problem, run: Run, runtime: Runtime, console: Console): Promise<TrainResult> {
-  const { settings } = run;
+/**
+ * What a run starts with must fit its field: said before anything is written.
+ *
+ * @throws {ParameterError} for initial parameters of another field
+ * @throws {RunFolderError} for a checkpoint of another run
+ */
+function checkStart({ ode }: Problem, { parameters, checkpoint }: Run): void {
+  if (parameters !== null) checkParameters(ode.field, parameters, ode);
+  if (checkpoint === null) return;
+  try {
+    checkParameters(ode.field, parametersOf(checkpoint.trained), ode);
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new RunFolderError(`The checkpoint belongs to another run: ${why} Start a new run.`, { cause });
+  }
+}
+
+/** Trains. What was done before a failure is kept. */
+async function fitRun(
+  problem: Problem,
+  { settings, parameters, checkpoint: start }: Run,
+  runtime: Runtime,
+  console: Console,
+  { folder, undo, say, every }: Place,
+): Promise<TrainResult> {
   const bar = progress({ stream: console.stderr, total: settings.steps, label: "training" });
   let saved = performance.now();
+  let latest: UpdateReport["checkpoint"] | null = null;
   try {
     return await train(problem.ode, problem.data, {
       runtime,
@@ -240,103 +203,32 @@ async function fit(problem: Problem, run: Run, runtime: Runtime, console: Consol
       gradient: settings.gradient,
       seed: settings.seed,
       trainY0: settings.trainY0,
-      ...(run.parameters === null ? {} : { parameters: run.parameters }),
-      ...(run.checkpoint === null ? {} : { resume: run.checkpoint }),
+      ...(parameters === null ? {} : { parameters }),
+      ...(start === null ? {} : { resume: start }),
       ...(settings.clip === null ? {} : { clip: settings.clip }),
       ...(settings.patience === null ? {} : { patience: settings.patience }),
-      signal: console.signal,
+      signal: console.stopSignal(),
       async onUpdate({ step, loss, checkpoint }) {
         bar.update(step, { loss });
-        if (performance.now() - saved > 1000 * secondsBetweenCheckpoints) {
-          await saveCheckpoint(run.folder, await checkpoint());
-          saved = performance.now();
-        }
+        latest = checkpoint;
+        if (performance.now() - saved < 1000 * every) return;
+        await saveCheckpoint(folder, await checkpoint());
+        saved = performance.now();
       },
     });
+  } catch (error) {
+    bar.finish();
+    const reached = await (latest as UpdateReport["checkpoint"] | null)?.().catch(() => undefined);
+    if (reached !== undefined) {
+      const kept = await saveFailure(folder, problem, reached).then(
+        () => true,
+        () => false,
+      );
+      if (kept)
+        say(`Update ${reached.step + 1} failed. The ${reached.step} before it are kept in ${folder}.`);
+    } else if (exitCodeOf(error) === exitCodes.wrongRequest) await undo();
+    throw error;
   } finally {
     bar.finish();
   }
-}
-
-function reportOf(problem: Problem, settings: RunSettings, result: TrainResult, out: string): TrainReport {
-  const { losses, seconds } = result;
-  const fitted = Object.entries(result.parameters).flatMap(([name, { shape, data }]) =>
-    shape.length === 0 ? [[name, Number(data[0])] as const] : [],
-  );
-  return {
-    experiment: problem.experiment.name,
-    solver: settings.solver,
-    gradient: settings.gradient,
-    coupling: problem.ode.method.coupling,
-    runtime: settings.runtime,
-    dtype: settings.dtype,
-    steps: result.checkpoint.step,
-    seed: settings.seed,
-    loss: {
-      first: losses[0] ?? null,
-      last: losses.at(-1) ?? null,
-      min: losses.length === 0 ? null : losses.reduce((least, loss) => Math.min(least, loss)),
-    },
-    losses,
-    seconds,
-    secondsPerStep: losses.length === 0 ? 0 : seconds / losses.length,
-    evaluations: result.evaluations,
-    storedStates: result.storedStates,
-    stopped: result.stopped,
-    fitted: Object.fromEntries(fitted),
-    out,
-  };
-}
-
-/** Writes everything a run leaves behind. */
-async function finishRun(
-  folder: string,
-  problem: Problem,
-  result: TrainResult,
-  report: TrainReport,
-  runtime: Runtime,
-): Promise<void> {
-  const place = (name: string) => join(folder, name);
-  const { experiment, ode } = problem;
-  await saveCheckpoint(folder, result.checkpoint);
-  await writeAtomic(place(runFiles.parameters), encodeSafetensors(result.parameters));
-  await writeAtomic(place(runFiles.field), encodeRunField(problem, result.parameters));
-  const rows = result.losses.map((loss, update) => `${update},${loss}`);
-  await writeAtomic(place(runFiles.losses), `update,loss\n${rows.map((row) => `${row}\n`).join("")}`);
-  await writeAtomic(place(runFiles.result), `${JSON.stringify(report, null, 2)}\n`);
-  const charts = await drawRun({ experiment, ode, data: problem.data, result, runtime });
-  for (const [name, { svg, png }] of Object.entries(charts)) {
-    await writeAtomic(place(`${name}.svg`), svg);
-    await writeAtomic(place(`${name}.png`), png);
-  }
-}
-
-/** The trained field as the bytes of an `.onnx`. */
-export function encodeRunField({ experiment, ode }: Pick<Problem, "experiment" | "ode">, parameters: Tensors): Uint8Array {
-  return encodeField(ode, parameters, {
-    units: { time: experiment.time.unit, state: experiment.unit },
-    trainedOn: experiment.name,
-  });
-}
-
-/** What people read at the end. */
-function summary({ experiment }: Problem, report: TrainReport): string {
-  const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
-  const lines = [
-    table([
-      ["loss, first", digits(report.loss.first)],
-      ["loss, last", digits(report.loss.last)],
-      ["loss, lowest", digits(report.loss.min)],
-      ["updates", String(report.steps)],
-      ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
-      ["evaluations of the field per update", String(report.evaluations)],
-      ["states stored for the backward pass", String(report.storedStates)],
-    ]),
-  ];
-  for (const [name, value] of Object.entries(report.fitted)) {
-    const known = experiment.published?.[name];
-    lines.push(`${name} = ${value.toPrecision(6)}${known ? `   (published ${known.value}, ${known.source})` : ""}`);
-  }
-  lines.push(`Written to ${report.out}`);
-  return lines.join("\n");
 }

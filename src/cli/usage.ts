@@ -1,11 +1,21 @@
 import { RevortError } from "../core/errors.js";
+import { nearName } from "../core/near-name.js";
 import { type FloatDType, fromNested, ShapeError, type Tensor } from "../core/tensor.js";
 
 /** A request that cannot be understood: an option with a value it cannot have, or two that contradict each other. */
 export class UsageError extends RevortError {}
 
+/** How an option is typed: `--learning-rate` for `learningRate`. */
+export function optionFlag(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+}
+
 /** A number from the command line. */
-export function number(option: string, accept: (value: number) => boolean = Number.isFinite, what = "a number") {
+export function number(
+  option: string,
+  accept: (value: number) => boolean = Number.isFinite,
+  what = "a number",
+) {
   return (text: string): number => {
     const value = text.trim() === "" ? Number.NaN : Number(text);
     if (Number.isFinite(value) && accept(value)) return value;
@@ -21,6 +31,10 @@ export function notNegative(option: string) {
   return number(option, (value) => value >= 0, "a number, 0 or more");
 }
 
+export function positiveCount(option: string) {
+  return number(option, (value) => Number.isSafeInteger(value) && value > 0, "a whole number, 1 or more");
+}
+
 export function count(option: string) {
   return number(option, (value) => Number.isSafeInteger(value) && value >= 0, "a whole number, 0 or more");
 }
@@ -30,7 +44,10 @@ export function oneOf<T extends string>(option: string, words: readonly T[]) {
   return (text: string): T => {
     const word = words.find((candidate) => candidate === text);
     if (word !== undefined) return word;
-    throw new UsageError(`${option} takes one of ${words.join(", ")}, but "${text}" was given.`);
+    const near = nearName(text, words);
+    throw new UsageError(
+      `${option} takes one of ${words.join(", ")}, but "${text}" was given${near ? `; did you mean "${near}"?` : "."}`,
+    );
   };
 }
 
@@ -61,7 +78,9 @@ export function parseTimes(option: string, text: string): number[] {
   const parts = text.split(":");
   const [from, to, by] = parts.map(one) as [number, number, number];
   if (parts.length !== 3 || by === 0 || (to - from) * by < 0) {
-    throw new UsageError(`${option}: "${text}" must read from:to:by, with a step that leads from the first to the second.`);
+    throw new UsageError(
+      `${option}: "${text}" must read from:to:by, with a step that leads from the first to the second.`,
+    );
   }
   const steps = Math.floor((to - from) / by + 1e-9);
   if (steps > 1e7) throw new UsageError(`${option}: "${text}" means ${steps} times; give fewer.`);

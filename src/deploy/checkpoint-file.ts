@@ -2,7 +2,12 @@ import { z } from "zod";
 import { RevortError } from "../core/errors.js";
 import { numbers, tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
-import { decodeSafetensors, encodeSafetensors } from "../storage/safetensors.js";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  SafetensorsError,
+  type SafetensorsFile,
+} from "../storage/safetensors.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 
 /** A checkpoint that this version cannot go on from. */
@@ -45,26 +50,37 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
 }
 
 /**
- * @throws {SafetensorsError} if the file is damaged
- * @throws {CheckpointError} if it is no checkpoint, or one of another version
+ * @throws {CheckpointError} if the file is damaged, no checkpoint, or one of another version
  */
 export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint {
-  const { tensors, metadata } = decodeSafetensors(bytes);
+  const { tensors, metadata } = decodeFrom(bytes, source);
   const text = metadata?.checkpoint;
   if (text === undefined) throw new CheckpointError(`${source} is not a checkpoint of revort.`);
-  const json = JSON.parse(text) as { format?: unknown };
-  if (json.format !== format) {
+  const damaged = (why: string, cause?: unknown) =>
+    new CheckpointError(`${source} is damaged: ${why}. Start a new run, or use a copy of the file.`, {
+      cause,
+    });
+  let json: { format?: unknown } | null;
+  try {
+    json = JSON.parse(text) as typeof json;
+  } catch (cause) {
+    throw damaged((cause as Error).message, cause);
+  }
+  if (json?.format !== format) {
     throw new CheckpointError(
-      `${source} has checkpoint format ${json.format}, but this version of revort reads format ${format}. ` +
+      `${source} has checkpoint format ${json?.format}, but this version of revort reads format ${format}. ` +
         "Resume it with the version that wrote it, or start a new run.",
     );
   }
-  const rest = header.parse(json);
+  const { success, data: rest, error } = header.safeParse(json);
+  if (!success) throw damaged(`${error.issues[0]!.path.join(".")}: ${error.issues[0]!.message}`);
+  if (tensors.losses?.shape.join() !== `${rest.step}`)
+    throw damaged("its losses are not those of its updates");
   return {
     step: rest.step,
     seconds: rest.seconds,
     sampler: rest.sampler,
-    losses: numbers(tensors.losses!),
+    losses: numbers(tensors.losses),
     trained: unprefixed("trained", tensors),
     memory: unprefixed("memory", tensors),
     best: {
@@ -73,6 +89,15 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
       trained: unprefixed("best", tensors),
     },
   };
+}
+
+function decodeFrom(bytes: Uint8Array, source: string): SafetensorsFile {
+  try {
+    return decodeSafetensors(bytes);
+  } catch (cause) {
+    if (!(cause instanceof SafetensorsError)) throw cause;
+    throw new CheckpointError(`${source} is damaged: ${cause.message}`, { cause });
+  }
 }
 
 function prefixed(prefix: string, tensors: Tensors): Tensors {

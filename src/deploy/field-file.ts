@@ -19,6 +19,20 @@ export interface FieldMetadata {
   readonly trainedOn?: string;
 }
 
+/** Where the metadata have the names of the components: a JSON array, for names may hold commas. */
+const componentsKey = "revort.components";
+
+/** The names of a deployed field's components, where its metadata say them. */
+export function componentsIn(metadata: Readonly<Record<string, string>>): readonly string[] | undefined {
+  let names: unknown;
+  try {
+    names = JSON.parse(metadata[componentsKey] ?? "null");
+  } catch {
+    return undefined;
+  }
+  return Array.isArray(names) && names.every((name) => typeof name === "string") ? names : undefined;
+}
+
 /** The graph of a field: parameters, t and y in, dy/dt out. */
 export function fieldGraph(ode: NeuralOde): Graph {
   const { field, dtype } = ode;
@@ -48,7 +62,7 @@ export function encodeField(ode: NeuralOde, parameters: Tensors, metadata: Field
       "revort.solver": method.name,
       ...(method.coupling === null ? {} : { "revort.coupling": String(method.coupling) }),
       "revort.stepSize": String(stepSize),
-      ...(field.components === undefined ? {} : { "revort.components": field.components.join(",") }),
+      ...(field.components === undefined ? {} : { [componentsKey]: JSON.stringify(field.components) }),
       ...(metadata.units?.time === undefined ? {} : { "revort.unit.time": metadata.units.time }),
       ...(metadata.units?.state === undefined ? {} : { "revort.unit.state": metadata.units.state }),
       ...(metadata.trainedOn === undefined ? {} : { "revort.trainedOn": metadata.trainedOn }),

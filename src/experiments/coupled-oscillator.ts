@@ -25,7 +25,7 @@ export const coupledOscillator: Experiment = {
     stepSize: duration / (points - 1),
     dtype: "float64",
     steps: 1000,
-    loss: mse,
+    loss: (chosen = mse()) => chosen,
     optimiser: ({ learningRate = 1e-2, weightDecay = 1e-5 }) => adamw({ learningRate, weightDecay }),
   },
   field: () =>

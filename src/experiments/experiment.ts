@@ -16,7 +16,8 @@ export interface Protocol {
   /** number of updates */
   readonly steps: number;
   readonly optimiser: (overrides: { learningRate?: number; weightDecay?: number }) => Optimiser;
-  readonly loss: () => Loss;
+  /** @param chosen  instead of the experiment's own kind of loss */
+  readonly loss: (chosen?: Loss) => Loss;
   readonly schedule?: (steps: number) => Schedule;
 }
 

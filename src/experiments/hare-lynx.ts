@@ -35,7 +35,7 @@ export const hareLynx: Experiment = {
     stepSize: 0.1,
     dtype: "float64",
     steps: 1000,
-    loss: mse,
+    loss: (chosen = mse()) => chosen,
     schedule: (steps) => cosine({ steps }),
     optimiser: ({ learningRate = 1e-2, weightDecay = 1e-4 }) => adamw({ learningRate, weightDecay }),
   },

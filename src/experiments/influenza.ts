@@ -28,7 +28,7 @@ export const influenza: Experiment = {
     stepSize: 0.05,
     dtype: "float64",
     steps: 300,
-    loss: mse,
+    loss: (chosen = mse()) => chosen,
     schedule: (steps) => cosine({ steps }),
     optimiser: ({ learningRate = 0.05, weightDecay = 0 }) => adamw({ learningRate, weightDecay }),
   },

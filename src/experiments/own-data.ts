@@ -1,13 +1,12 @@
 import { tensor } from "../core/tensor.js";
-import { mlp, type MlpOptions } from "../fields/mlp.js";
-import { rescaled } from "../fields/rescaled.js";
 import type { VectorField } from "../fields/field.js";
-import { mse } from "../learning/losses.js";
-import { scaledLoss } from "../learning/losses.js";
+import { type MlpOptions, mlp } from "../fields/mlp.js";
+import { rescaled } from "../fields/rescaled.js";
+import { mse, scaledLoss } from "../learning/losses.js";
 import { adamw } from "../learning/optimisers.js";
 import { cosine } from "../learning/schedules.js";
-import { DataError } from "../storage/data-error.js";
 import type { TimeSeries } from "../storage/csv.js";
+import { DataError } from "../storage/data-error.js";
 import type { Experiment } from "./experiment.js";
 
 /** Mean and standard deviation of each column, over what was observed. */
@@ -19,9 +18,13 @@ export interface ColumnScale {
 export function columnScale({ values, columns }: TimeSeries): ColumnScale {
   const moments = Array.from({ length: columns }, (_, column) => {
     const seen = [...values].filter((value, i) => i % columns === column && !Number.isNaN(value));
-    const mean = seen.reduce((sum, value) => sum + value, 0) / seen.length;
-    const variance = seen.reduce((sum, value) => sum + (value - mean) ** 2, 0) / seen.length;
-    return { mean, deviation: Math.sqrt(variance) || 1 };
+    // in units of the largest, so that squares stay among the numbers
+    const largest = seen.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+    const mean = seen.reduce((sum, value) => sum + value / largest, 0) / seen.length;
+    const variance = seen.reduce((sum, value) => sum + (value / largest - mean) ** 2, 0) / seen.length;
+    // rounding alone makes the values of a constant column differ from their mean
+    const deviation = variance > 1e-24 ? Math.sqrt(variance) : 1;
+    return { mean: mean * largest, deviation: deviation * largest };
   });
   return { shift: moments.map(({ mean }) => mean), scale: moments.map(({ deviation }) => deviation) };
 }
@@ -47,13 +50,18 @@ export function perceptronFor(
 export function ownData(name: string, series: TimeSeries): Experiment & { readonly trainY0: boolean } {
   const { times, values, columns, rows, names, timeName } = series;
   if (rows < 2) {
-    throw new DataError({ source: name }, `there is ${rows} row, but training needs two times or more; add rows`);
+    throw new DataError(
+      { source: name },
+      `there is ${rows} row, but training needs two times or more; add rows`,
+    );
   }
   const at = (row: number) => Array.from(values.subarray(row * columns, (row + 1) * columns));
   const first = at(0);
   const gaps = first.some(Number.isNaN);
   const y0 = first.map((value, column) =>
-    Number.isNaN(value) ? [...values].find((other, i) => i % columns === column && !Number.isNaN(other))! : value,
+    Number.isNaN(value)
+      ? [...values].find((other, i) => i % columns === column && !Number.isNaN(other))!
+      : value,
   );
   const kept = Array.from({ length: rows }, (_, row) => row).slice(gaps ? 0 : 1);
   const { scale } = columnScale(series);
@@ -67,10 +75,10 @@ export function ownData(name: string, series: TimeSeries): Experiment & { readon
     protocol: {
       solver: "midpoint",
       coupling: 0.999,
-      stepSize: medianGap(times) / 2,
+      stepSize: Math.max(medianGap(times) / 2, (times.at(-1)! - times[0]!) / mostSteps),
       dtype: "float64",
       steps: 1000,
-      loss: () => scaledLoss(mse(), scale),
+      loss: (chosen = mse()) => scaledLoss(chosen, scale),
       schedule: (steps) => cosine({ steps }),
       optimiser: ({ learningRate = 1e-2, weightDecay = 0 }) => adamw({ learningRate, weightDecay }),
     },
@@ -83,6 +91,9 @@ export function ownData(name: string, series: TimeSeries): Experiment & { readon
     }),
   };
 }
+
+/** A few crowded times among far ones must not make every update slow; each gap has a step of its own anyway. */
+const mostSteps = 10_000;
 
 function medianGap(times: Float64Array): number {
   const gaps = Array.from(times.subarray(1), (time, i) => time - times[i]!).sort((a, b) => a - b);

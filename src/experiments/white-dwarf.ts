@@ -22,7 +22,7 @@ export const whiteDwarf: Experiment = {
     stepSize: 0.005,
     dtype: "float64",
     steps: 1000,
-    loss: mse,
+    loss: (chosen = mse()) => chosen,
     optimiser: ({ learningRate = 1e-2, weightDecay = 1e-5 }) => adamw({ learningRate, weightDecay }),
   },
   field: () => mlp({ dim: 2, hidden: [10], components: ["φ", "φ'"], name: "white-dwarf-mlp" }),

@@ -1,0 +1,148 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { FloatDType } from "../core/tensor.js";
+import { encodeField } from "../deploy/field-file.js";
+import type { Tensors } from "../fields/field.js";
+import type { GradientMethod } from "../programs/gradient.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { writeAtomic } from "../storage/atomic.js";
+import { encodeSafetensors } from "../storage/safetensors.js";
+import type { Checkpoint } from "../train/checkpoint.js";
+import { parametersOf, type TrainResult } from "../train/train.js";
+import { table } from "./console.js";
+import type { Problem } from "./problem.js";
+import { runFiles, saveCheckpoint } from "./run-folder.js";
+import type { RunSettings } from "./run-settings.js";
+import type { RuntimeName } from "./runtimes.js";
+
+/** What `train --json` prints, and a run's `result.json` holds. */
+export interface TrainReport {
+  readonly experiment: string;
+  readonly solver: string;
+  readonly gradient: GradientMethod;
+  readonly coupling: number | null;
+  readonly runtime: RuntimeName;
+  readonly dtype: FloatDType;
+  readonly steps: number;
+  readonly seed: number;
+  readonly loss: { readonly first: number | null; readonly last: number | null; readonly min: number | null };
+  readonly losses: readonly number[];
+  readonly seconds: number;
+  readonly secondsPerStep: number;
+  readonly evaluations: number;
+  readonly storedStates: number;
+  readonly stopped: TrainResult["stopped"];
+  /** the numbers a mechanistic field was fitted for: its scalar parameters */
+  readonly fitted: Readonly<Record<string, number>>;
+  readonly out: string;
+}
+
+export function reportOf(
+  problem: Problem,
+  settings: RunSettings,
+  result: TrainResult,
+  out: string,
+): TrainReport {
+  const { losses, seconds } = result;
+  const fitted = Object.entries(result.parameters).flatMap(([name, { shape, data }]) =>
+    shape.length === 0 ? [[name, Number(data[0])] as const] : [],
+  );
+  return {
+    experiment: problem.experiment.name,
+    solver: settings.solver,
+    gradient: settings.gradient,
+    coupling: problem.ode.method.coupling,
+    runtime: settings.runtime,
+    dtype: settings.dtype,
+    steps: result.checkpoint.step,
+    seed: settings.seed,
+    loss: {
+      first: losses[0] ?? null,
+      last: losses.at(-1) ?? null,
+      min: losses.length === 0 ? null : losses.reduce((least, loss) => Math.min(least, loss)),
+    },
+    losses,
+    seconds,
+    secondsPerStep: losses.length === 0 ? 0 : seconds / losses.length,
+    evaluations: result.evaluations,
+    storedStates: result.storedStates,
+    stopped: result.stopped,
+    fitted: Object.fromEntries(fitted),
+    out,
+  };
+}
+
+/** Writes what a run has reached: all that is needed to look at it, to export it and to go on. */
+export async function saveProgress(folder: string, problem: Problem, checkpoint: Checkpoint): Promise<void> {
+  const parameters = parametersOf(checkpoint.trained);
+  await saveCheckpoint(folder, checkpoint);
+  await writeAtomic(join(folder, runFiles.parameters), encodeSafetensors(parameters));
+  await writeAtomic(join(folder, runFiles.field), encodeRunField(problem, parameters));
+  const rows = checkpoint.losses.map((loss, update) => `${update},${loss}\n`);
+  await writeAtomic(join(folder, runFiles.losses), `update,loss\n${rows.join("")}`);
+}
+
+/** Writes what a run that failed has reached; the result of an earlier part of it is no longer its result. */
+export async function saveFailure(folder: string, problem: Problem, checkpoint: Checkpoint): Promise<void> {
+  await saveProgress(folder, problem, checkpoint);
+  await rm(join(folder, runFiles.result), { force: true });
+}
+
+/** Writes everything a run leaves behind. What cannot be drawn is said, and is no failure. */
+export async function saveResult(
+  folder: string,
+  problem: Problem,
+  result: TrainResult,
+  report: TrainReport,
+  runtime: Runtime,
+  say: (note: string) => void,
+): Promise<void> {
+  await saveProgress(folder, problem, result.checkpoint);
+  await writeAtomic(join(folder, runFiles.result), `${JSON.stringify(report, null, 2)}\n`);
+  // drawing is most of what there is to load
+  const { drawRun } = await import("./plots.js");
+  const { experiment, ode, data } = problem;
+  for await (const { name, chart, problem: why } of drawRun({ experiment, ode, data, result, runtime })) {
+    if (chart === null) {
+      say(`There is no chart ${name}: ${why}`);
+      continue;
+    }
+    await writeAtomic(join(folder, `${name}.svg`), chart.svg);
+    await writeAtomic(join(folder, `${name}.png`), chart.png);
+  }
+}
+
+/** The trained field as the bytes of an `.onnx`. */
+export function encodeRunField(
+  { experiment, ode }: Pick<Problem, "experiment" | "ode">,
+  parameters: Tensors,
+): Uint8Array {
+  return encodeField(ode, parameters, {
+    units: { time: experiment.time.unit, state: experiment.unit },
+    trainedOn: experiment.name,
+  });
+}
+
+/** What people read at the end. */
+export function summary({ experiment }: Problem, report: TrainReport): string {
+  const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
+  const lines = [
+    table([
+      ["loss, first", digits(report.loss.first)],
+      ["loss, last", digits(report.loss.last)],
+      ["loss, lowest", digits(report.loss.min)],
+      ["updates", String(report.steps)],
+      ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
+      ["evaluations of the field per update", String(report.evaluations)],
+      ["states stored for the backward pass", String(report.storedStates)],
+    ]),
+  ];
+  for (const [name, value] of Object.entries(report.fitted)) {
+    const known = experiment.published?.[name];
+    lines.push(
+      `${name} = ${value.toPrecision(6)}${known ? `   (published ${known.value}, ${known.source})` : ""}`,
+    );
+  }
+  lines.push(`Written to ${report.out}`);
+  return lines.join("\n");
+}

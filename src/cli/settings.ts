@@ -1,0 +1,154 @@
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { castTensor, type FloatDType, isFloat } from "../core/tensor.js";
+import { loadModel } from "../deploy/load-model.js";
+import { experiments } from "../experiments/all.js";
+import type { Tensors } from "../fields/field.js";
+import { importedField } from "../fields/imported.js";
+import { isReversible } from "../methods/method.js";
+import { methodNamed } from "../methods/named.js";
+import type { GradientMethod } from "../programs/gradient.js";
+import { readBytes, readText } from "../storage/atomic.js";
+import { decodeSafetensors, SafetensorsError } from "../storage/safetensors.js";
+import { experimentNamed, type Sources, subjectOf } from "./problem.js";
+import { copyNames, modelInputs, type RunInputs } from "./run-inputs.js";
+import { isModelFile, type RunSettings, runSettings } from "./run-settings.js";
+import type { RuntimeName } from "./runtimes.js";
+import { UsageError } from "./usage.js";
+
+/** Options of the commands that train or check gradients, as the command line has them. */
+export interface ProblemOptions {
+  readonly data?: string;
+  readonly field?: string;
+  readonly activation?: RunSettings["activation"];
+  readonly autonomous?: boolean;
+  readonly solver?: string;
+  readonly reversible?: boolean;
+  readonly gradient?: GradientMethod;
+  readonly coupling?: number;
+  readonly stepSize?: number;
+  readonly dtype?: FloatDType;
+  readonly runtime?: RuntimeName;
+  readonly steps?: number;
+  readonly optimiser?: NonNullable<RunSettings["optimiser"]>;
+  readonly learningRate?: number;
+  readonly weightDecay?: number;
+  readonly loss?: NonNullable<RunSettings["loss"]>;
+  readonly clip?: number;
+  readonly patience?: number;
+  readonly trainY0?: boolean;
+  readonly seed?: number;
+  readonly init?: string;
+}
+
+/** What a command line asks for. */
+export interface Request {
+  readonly settings: RunSettings;
+  readonly sources: Sources;
+  readonly inputs: RunInputs;
+  /** what its folder is called by default */
+  readonly name: string;
+}
+
+/** Whether a subject means a file of data rather than an experiment. */
+export function isDataFile(subject: string): boolean {
+  if (experiments.some(({ name }) => name === subject)) return false;
+  return /\.(csv|tsv|txt)$|[/\\]/i.test(subject) || existsSync(subject);
+}
+
+/**
+ * The settings that a command line asks for, and the files they refer to.
+ *
+ * @throws {UsageError | DataError | StorageError | ModelError | …} for a request that makes no sense
+ */
+export async function settingsFor(subject: string, options: ProblemOptions): Promise<Request> {
+  const isFile = isDataFile(subject);
+  const dataPath = isFile ? subject : options.data;
+  if (isFile && options.data !== undefined)
+    throw new UsageError("Give either a data file or --data, not both.");
+  if (!isFile) experimentNamed(subject);
+  const modelPath = options.field !== undefined && isModelFile(options.field) ? options.field : null;
+  const sources: Sources = {
+    data: dataPath === undefined ? null : { name: basename(dataPath), text: await readText(dataPath) },
+    model: modelPath === null ? null : await loadModel(modelPath),
+  };
+  const inputs = new Map(modelPath === null ? [] : await modelInputs(modelPath));
+  if (dataPath !== undefined) inputs.set(copyNames.data(dataPath), sources.data!.text);
+  if (options.init !== undefined) inputs.set(copyNames.init, await readBytes(options.init));
+
+  const { experiment } = subjectOf({ experiment: isFile ? null : subject }, sources);
+  const { protocol } = experiment;
+  const gradient = options.gradient ?? "reversible";
+  const solver = options.solver ?? protocol.solver;
+  const settings: RunSettings = runSettings.parse({
+    experiment: isFile ? null : subject,
+    dataFile: dataPath === undefined ? null : copyNames.data(dataPath),
+    field: modelPath === null ? (options.field ?? "default") : copyNames.field(modelPath),
+    init: options.init === undefined ? null : copyNames.init,
+    activation: options.activation ?? "tanh",
+    time: !(options.autonomous ?? false),
+    solver,
+    reversible: isCoupled(solver, gradient, options),
+    coupling: options.coupling ?? protocol.coupling,
+    gradient,
+    stepSize: options.stepSize ?? protocol.stepSize,
+    dtype: options.dtype ?? (sources.model === null ? protocol.dtype : importedField(sources.model).dtype!),
+    runtime: options.runtime ?? "ort-cpu",
+    steps: options.steps ?? protocol.steps,
+    optimiser: options.optimiser ?? null,
+    learningRate: options.learningRate ?? null,
+    weightDecay: options.weightDecay ?? null,
+    loss: options.loss ?? null,
+    clip: options.clip ?? null,
+    patience: options.patience ?? null,
+    trainY0: options.trainY0 ?? experiment.trainY0 ?? false,
+    seed: options.seed ?? 0,
+  } satisfies RunSettings);
+  return { settings, sources, inputs, name: experiment.name.replace(/\.[^.]*$/, "") };
+}
+
+/**
+ * A reversible gradient needs a method that can be undone: the coupled one, unless the method is so by itself.
+ *
+ * @throws {UnknownSolverError}
+ * @throws {SolverOptionError} for a coupling of a method that has none
+ */
+function isCoupled(
+  solver: string,
+  gradient: GradientMethod,
+  { reversible, coupling }: ProblemOptions,
+): boolean {
+  const plain = methodNamed(solver, {});
+  if (isReversible(plain)) {
+    if (coupling !== undefined) methodNamed(solver, { coupling });
+    return false;
+  }
+  return gradient === "reversible" || reversible === true || coupling !== undefined;
+}
+
+/**
+ * Parameters from a safetensors file, in the dtype of the run.
+ *
+ * @throws {UsageError} if a tensor holds anything but real numbers
+ * @throws {SafetensorsError} naming the file, if it is damaged
+ */
+export function decodeParameters(bytes: Uint8Array, source: string, dtype: FloatDType): Tensors {
+  const { tensors } = decodeNamed(bytes, source);
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, value]) => {
+      if (isFloat(value.dtype)) return [name, castTensor(value, dtype)];
+      throw new UsageError(
+        `${source}: the parameter "${name}" has the type ${value.dtype}, but parameters are float32 or float64.`,
+      );
+    }),
+  );
+}
+
+function decodeNamed(bytes: Uint8Array, source: string) {
+  try {
+    return decodeSafetensors(bytes);
+  } catch (cause) {
+    if (!(cause instanceof SafetensorsError)) throw cause;
+    throw new SafetensorsError(`${source}: ${cause.message}`, { cause });
+  }
+}
