@@ -61,7 +61,11 @@ export function loadVector(code: Code, dtype: DType, width: Width, offset: numbe
 function loadMask(code: Code, width: Width, offset: number, count: number): void {
   const address = code.keep("i32");
   for (let i = 0; i < width; i++) {
-    code.i32(0).get(address).access("i32.load8_u", offset + Math.min(i, count - 1)).op("i32.sub");
+    code
+      .i32(0)
+      .get(address)
+      .access("i32.load8_u", offset + Math.min(i, count - 1))
+      .op("i32.sub");
     if (i === 0) code.vector("i32x4.splat");
     else code.lane("i32x4.replace_lane", i);
   }
@@ -82,11 +86,17 @@ export function storeVector(code: Code, dtype: DType, width: Width, offset: numb
   const value = code.keep("v128");
   const address = code.keep("i32");
   const part = (name: "v128.store32_lane" | "v128.store64_lane", at: number, lane: number) =>
-    code.get(address).get(value).laneAccess(name, offset + at, lane);
+    code
+      .get(address)
+      .get(value)
+      .laneAccess(name, offset + at, lane);
   if (dtype === "bool") {
     for (let i = 0; i < count; i++) {
       code.get(address).get(value);
-      code.lane("i32x4.extract_lane", width === 2 ? 2 * i : i).i32(1).op("i32.and");
+      code
+        .lane("i32x4.extract_lane", width === 2 ? 2 * i : i)
+        .i32(1)
+        .op("i32.and");
       code.access("i32.store8", offset + i);
     }
   } else if (width === 2) part("v128.store64_lane", 0, 0);

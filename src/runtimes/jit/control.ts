@@ -38,12 +38,13 @@ function emitBody(frame: Frame, node: Node, repetition: Repetition): { index: nu
   });
   const { index, code } = unit.module.define(["i64"], ["i32"]);
   const inner = Frame.function(unit, code, body, frame);
+  // the parameter is read to the end, whatever becomes of the values that share it
+  inner.registers.retain(0);
   repetition.enter(inner, slots);
   writeScope(inner);
 
   // everything is read before anything is overwritten
-  const proceed: Push =
-    repetition.proceed === null ? () => code.i32(1) : inner.scalar(repetition.proceed);
+  const proceed: Push = repetition.proceed === null ? () => code.i32(1) : inner.scalar(repetition.proceed);
   const sources = next.map((value, k): View | null => {
     if (value === inputs[k]) return null;
     if (isSmall(value)) inner.lanesOf(value);
@@ -98,7 +99,7 @@ export function emitLoop(frame: Frame, node: Node): void {
     carried,
     inputs: body.inputs.slice(2),
     enter(inner, views) {
-      inner.setLanes(body.inputs[0]!, 1, [0]);
+      inner.setLanes(body.inputs[0]!, 1, [inner.registers.retain(0)]);
       if (inner.usesOf(body.inputs[1]!) > 0) {
         inner.code.i32(1);
         inner.setLanes(body.inputs[1]!, 1, [inner.registers.keep("bool", 1)]);
@@ -130,7 +131,7 @@ export function emitLoop(frame: Frame, node: Node): void {
     () => code.get(i).call(index).set(going).get(i).i64(1).op("i64.add").set(i),
   );
   if (scanned.length > 0 && !exact) {
-    const { address } = unit.plan.allocate(4);
+    const address = unit.plan.reserve(4);
     unit.reports.push({ loop: unit.loops.get(body)!, address, expected });
     code.get(i).i64(expected).op("i64.ne");
     code.if(() => code.i32(0).get(i).op("i32.wrap_i64").access("i32.store", address));
@@ -159,7 +160,8 @@ export function emitScan(frame: Frame, node: Node): void {
   const carried = values.slice(0, values.length - count);
   const walked = values.slice(values.length - count);
   const setting = (name: string, i: number) => (attributes[name] as readonly number[] | undefined)?.[i] ?? 0;
-  const inputAxis = (i: number) => normaliseAxis(setting("scan_input_axes", i), walked[i]!.shape.length, "Scan");
+  const inputAxis = (i: number) =>
+    normaliseAxis(setting("scan_input_axes", i), walked[i]!.shape.length, "Scan");
   const length = walked.length === 0 ? 0 : shapeOf(walked[0]!)[inputAxis(0)]!;
   for (const value of walked) frame.settle(value);
   const views = walked.map((value) => frame.viewOf(value));

@@ -66,7 +66,7 @@ export function widthOf({ type, from, to }: Application): Width {
   const types = [...from, to].filter((dtype) => dtype !== "bool");
   const first = types[0];
   if (first === undefined) return 4;
-  if (types.some((dtype) => dtype !== first) || type === "Mod" || type === "Pow") return 1;
+  if (types.some((dtype) => dtype !== first) || type === "Mod") return 1;
   return lanesOf(first);
 }
 
@@ -165,7 +165,14 @@ function emitVector(
         op("ne");
         break;
       case "IsInf":
-        infinite(attributes, x, number, () => op("eq"), () => code.vector("v128.or"), () => op("abs"));
+        infinite(
+          attributes,
+          x,
+          number,
+          () => op("eq"),
+          () => code.vector("v128.or"),
+          () => op("abs"),
+        );
         break;
       case "Cast":
         x();
@@ -248,9 +255,11 @@ function emitScalar(
     all();
     op(rounding[type]!);
   } else if (hasVectorFunction(type)) {
-    x();
-    if (cell === "f32") code.op("f64.promote_f32");
-    code.vector("f64x2.splat");
+    for (const operand of operands) {
+      operand();
+      if (cell === "f32") code.op("f64.promote_f32");
+      code.vector("f64x2.splat");
+    }
     callPairs(unit, code, type);
     code.lane("f64x2.extract_lane", 0);
     if (cell === "f32") code.op("f32.demote_f64");
@@ -355,11 +364,22 @@ function emitScalar(
         op("ne");
         break;
       case "IsInf":
-        infinite(attributes, x, number, () => op("eq"), () => code.op("i32.or"), () => op("abs"));
+        infinite(
+          attributes,
+          x,
+          number,
+          () => op("eq"),
+          () => code.op("i32.or"),
+          () => op("abs"),
+        );
         break;
       case "Cast":
         x();
-        castCell(code, dtype, attributes.to === undefined ? to : dtypeOfNumber(attributes.to as number, "Cast"));
+        castCell(
+          code,
+          dtype,
+          attributes.to === undefined ? to : dtypeOfNumber(attributes.to as number, "Cast"),
+        );
         break;
     }
   }

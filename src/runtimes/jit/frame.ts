@@ -1,5 +1,5 @@
 import { sizeOf } from "../../core/tensor.js";
-import { type Graph, nodesOf, type Node, type Value } from "../../graph/graph.js";
+import { type Graph, type Node, nodesOf, type Value } from "../../graph/graph.js";
 import { loadScalar, loadVector, pushBase, storeScalar, storeVector } from "./cells.js";
 import { lanesOf, type Width } from "./elementwise.js";
 import { emitCopy } from "./map.js";
@@ -147,7 +147,11 @@ export class Frame {
     // masks of another width are taken apart first
     const unlike = lanes.width > 1 && width > 1 && lanes.width !== width;
     const places = unlike
-      ? this.arranged(value, 1, rangeOf(value), "all").map((local) => ({ local, lane: -1, width: 1 as const }))
+      ? this.arranged(value, 1, rangeOf(value), "all").map((local) => ({
+          local,
+          lane: -1,
+          width: 1 as const,
+        }))
       : this.places(value, lanes);
     const locals = this.registers.assemble(
       value.dtype,

@@ -1,10 +1,10 @@
 import { sizeOf } from "../../core/tensor.js";
-import { normaliseAxis, type Node, type Value } from "../../graph/graph.js";
+import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
 import { loadScalar, pushBase, storeScalar } from "./cells.js";
 import { cellType, pushNumber } from "./elementwise.js";
 import { type Frame, shapeOf } from "./frame.js";
-import { emitNest } from "./nest.js";
 import { dropAxis } from "./movement.js";
+import { emitNest } from "./nest.js";
 import { bytesOf, isContiguous, type View } from "./view.js";
 import type { Local, Plain } from "./wasm/index.js";
 
@@ -30,7 +30,10 @@ export function emitGatherOne(frame: Frame, node: Node): void {
   const view = frame.viewOf(x);
   frame.scalar(index)();
   const at = checkIndex(frame, index.dtype, view.shape[axis]!);
-  code.get(at).i32(view.strides[axis]! * bytesOf(view.dtype)).op("i32.mul");
+  code
+    .get(at)
+    .i32(view.strides[axis]! * bytesOf(view.dtype))
+    .op("i32.mul");
   if (view.dynamic !== null) code.get(view.dynamic).op("i32.add");
   code.set(at);
   frame.alias(node.outputs[0]!, { ...dropAxis(view, axis), dynamic: at });
@@ -63,7 +66,10 @@ export function emitGather(frame: Frame, node: Node): void {
       at!.pointer();
       loadScalar(code, index.dtype, at!.offset);
       const i = checkIndex(frame, index.dtype, dim);
-      code.get(i).i32(inner * bytes).op("i32.mul");
+      code
+        .get(i)
+        .i32(inner * bytes)
+        .op("i32.mul");
       from!.pointer();
       code.op("i32.add").set(i);
       if (inner === 1) {
@@ -125,12 +131,23 @@ export function emitArgument(frame: Frame, node: Node): void {
       code.repeat(() => {
         code.get(pointer);
         loadScalar(code, x.dtype, from!.offset);
-        code.tee(value).get(best).op(`${cell}.${better}` as Plain);
+        code
+          .tee(value)
+          .get(best)
+          .op(`${cell}.${better}` as Plain);
         if (attributes.select_last_index === 1) {
-          code.get(value).get(best).op(`${cell}.eq` as Plain).op("i32.or");
+          code
+            .get(value)
+            .get(best)
+            .op(`${cell}.eq` as Plain)
+            .op("i32.or");
         }
         code.if(() => code.get(value).set(best).get(i).set(at));
-        code.get(pointer).i32(inner * bytes).op("i32.add").set(pointer);
+        code
+          .get(pointer)
+          .i32(inner * bytes)
+          .op("i32.add")
+          .set(pointer);
         code.get(i).i32(1).op("i32.add").tee(i).i32(dim).op("i32.lt_u");
       });
       to!.pointer();
@@ -188,4 +205,3 @@ export function emitTable(frame: Frame, node: Node, index: Int32Array): void {
   });
   frame.setView(y, target);
 }
-

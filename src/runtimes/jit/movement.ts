@@ -1,5 +1,5 @@
 import { numbers, sizeOf, stridesOf } from "../../core/tensor.js";
-import { normaliseAxis, type Node, type Value } from "../../graph/graph.js";
+import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
 import { lanesOf } from "./elementwise.js";
 import { type Frame, isSmall, offsetsOf, shapeOf } from "./frame.js";
 import { emitCopy } from "./map.js";
@@ -32,10 +32,9 @@ const looks: Readonly<Record<string, Look>> = {
   Transpose({ attributes }, view) {
     const rank = view.shape.length;
     const perm =
-      (attributes.perm as readonly number[] | undefined) ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
-    return [
-      { ...view, shape: perm.map((a) => view.shape[a]!), strides: perm.map((a) => view.strides[a]!) },
-    ];
+      (attributes.perm as readonly number[] | undefined) ??
+      Array.from({ length: rank }, (_, i) => rank - 1 - i);
+    return [{ ...view, shape: perm.map((a) => view.shape[a]!), strides: perm.map((a) => view.strides[a]!) }];
   },
   Expand({ outputs }, view) {
     const shape = shapeOf(outputs[0]!);
@@ -103,7 +102,11 @@ export function emitMovement(frame: Frame, node: Node): void {
         const index = offsetsOf(view!).map((offset) => offset + start);
         const width = size === 1 ? 1 : lanesOf(x.dtype);
         const locals = frame.arranged(x, width, index, `at${index}`);
-        frame.setLanes(output, width, locals.map((local) => registers.retain(local)));
+        frame.setLanes(
+          output,
+          width,
+          locals.map((local) => registers.retain(local)),
+        );
       });
       return;
     }
@@ -115,7 +118,8 @@ export function emitMovement(frame: Frame, node: Node): void {
     else {
       const target = frame.destination(output);
       const source = view ?? { ...target, dtype: from.dtype };
-      if (view === null) emitCopy(frame, from, { ...target, shape: from.shape, strides: stridesOf(from.shape) });
+      if (view === null)
+        emitCopy(frame, from, { ...target, shape: from.shape, strides: stridesOf(from.shape) });
       else emitCopy(frame, source, target);
       frame.setView(output, target);
     }
@@ -155,7 +159,12 @@ export function emitConcat(frame: Frame, node: Node): void {
       const places =
         value.dtype === "bool"
           ? frame
-              .arranged(value, 1, Array.from({ length: sizeOf(lanes.shape) }, (_, i) => i), "all")
+              .arranged(
+                value,
+                1,
+                Array.from({ length: sizeOf(lanes.shape) }, (_, i) => i),
+                "all",
+              )
               .map((local) => ({ local, lane: -1, width: 1 as const }))
           : frame.places(value);
       return { places, run: places.length / outer };

@@ -116,7 +116,11 @@ export function emitNest(code: Code, nest: Nest): void {
     const advance = (elements: number) => {
       classes.forEach(({ strides }, c) => {
         if (fixed[c] || strides[axis] === 0) return;
-        code.get(own[c]!).i32(elements * strides[axis]!).op("i32.add").set(own[c]!);
+        code
+          .get(own[c]!)
+          .i32(elements * strides[axis]!)
+          .op("i32.add")
+          .set(own[c]!);
       });
     };
     const times = (count: number, elements: number, inner: () => void) => {

@@ -32,16 +32,19 @@ export class MemoryPlan {
     this.#free.forEach((gap, i) => {
       if (gap.bytes >= size && (best < 0 || gap.bytes < this.#free[best]!.bytes)) best = i;
     });
-    if (best < 0) {
-      const address = this.#end;
-      this.#end += size;
-      return { address, bytes: size, uses: 1 };
-    }
+    if (best < 0) return { address: this.reserve(size), bytes: size, uses: 1 };
     const gap = this.#free[best]!;
     const { address } = gap;
     if (gap.bytes === size) this.#free.splice(best, 1);
     else this.#free[best] = { address: gap.address + size, bytes: gap.bytes - size };
     return { address, bytes: size, uses: 1 };
+  }
+
+  /** The address of bytes that nothing else ever uses: what is written there before a run is there throughout. */
+  reserve(bytes: number): number {
+    const address = this.#end;
+    this.#end += Math.max(alignment, Math.ceil(bytes / alignment) * alignment);
+    return address;
   }
 
   retain(buffer: Buffer): Buffer {

@@ -64,7 +64,10 @@ export function emitSmallProduct(frame: Frame, node: Node): void {
           return frame.arranged(c, width, offsets, `row${offsets}`);
         });
   const add = (x: Local, y: Local): Local => {
-    code.get(x).get(y).vector(`${prefix}.add` as Vector);
+    code
+      .get(x)
+      .get(y)
+      .vector(`${prefix}.add` as Vector);
     registers.release(x);
     registers.release(y);
     return registers.keep(dtype, width);
@@ -256,11 +259,13 @@ class Kernel {
   /** All blocks: columns outermost, so that a stripe of B stays in the cache. */
   blocks(rows: number, columns: number, corner: Corner): void {
     const isWide = this.sides.b.column === this.bytes && this.sides.y.column === this.bytes;
-    const stripes = isWide
-      ? [this.lanes * block.vectors, this.lanes, 1]
-      : [1];
+    const stripes = isWide ? [this.lanes * block.vectors, this.lanes, 1] : [1];
     let left = columns;
-    let at = { b: this.#copy(corner.b), c: corner.c === null ? null : this.#copy(corner.c), y: this.#copy(corner.y) };
+    const at = {
+      b: this.#copy(corner.b),
+      c: corner.c === null ? null : this.#copy(corner.c),
+      y: this.#copy(corner.y),
+    };
     for (const stripe of stripes) {
       const count = Math.floor(left / stripe);
       left -= count * stripe;

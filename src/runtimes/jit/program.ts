@@ -1,10 +1,11 @@
+import { sizeOf } from "../../core/tensor.js";
 import type { Graph, Value } from "../../graph/graph.js";
 import { Frame, shapeOf } from "./frame.js";
 import { lower } from "./rewrites.js";
 import { writeScope } from "./scope.js";
 import { type Sizes, specialise } from "./specialise.js";
 import { Unit } from "./unit.js";
-import { contiguous } from "./view.js";
+import { bytesOf, contiguous } from "./view.js";
 
 /** A tensor at a fixed place in the memory of a program. */
 export interface Slot {
@@ -29,9 +30,10 @@ export function programOf(graph: Graph, sizes: Sizes): Program {
   const main = unit.module.define([], [], "run");
   const frame = Frame.function(unit, main.code, concrete, null);
   const inputs = concrete.inputs.map((input) => {
-    const view = { ...frame.allocate(input), buffer: null };
-    frame.setView(input, view);
-    return { address: view.address, shape: view.shape };
+    const shape = shapeOf(input);
+    const address = unit.plan.reserve(sizeOf(shape) * bytesOf(input.dtype));
+    frame.setView(input, contiguous(input.dtype, shape, address, null));
+    return { address, shape };
   });
   writeScope(frame);
   const places = new Map<Value, Slot>();

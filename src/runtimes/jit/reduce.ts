@@ -1,7 +1,6 @@
 import { type DType, numbers, sizeOf } from "../../core/tensor.js";
-import { normaliseAxis, type Node, type Value } from "../../graph/graph.js";
-import { cellType, lanesOf, type Width } from "./elementwise.js";
-import { emitCell, pushNumber, pushSplat } from "./elementwise.js";
+import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
+import { cellType, emitCell, lanesOf, pushNumber, pushSplat, type Width } from "./elementwise.js";
 import { type Frame, offsetsOf, shapeOf } from "./frame.js";
 import { GroupReader, storeCells } from "./map.js";
 import { collapse, emitNest } from "./nest.js";
@@ -9,7 +8,9 @@ import { bytesOf, contiguous } from "./view.js";
 import type { Local } from "./wasm/index.js";
 
 /** What combines two elements, and what to start from. */
-const combiners: Readonly<Record<string, { readonly type: string; readonly start: (d: DType) => number | bigint }>> = {
+const combiners: Readonly<
+  Record<string, { readonly type: string; readonly start: (d: DType) => number | bigint }>
+> = {
   ReduceSum: { type: "Add", start: () => 0 },
   ReduceProd: { type: "Mul", start: () => 1 },
   ReduceMax: { type: "Max", start: (dtype) => extreme(dtype, -1) },
@@ -38,14 +39,7 @@ export function axesOf(node: Node): number[] {
   return node.attributes.noop_with_empty_axes === 1 ? [] : Array.from({ length: rank }, (_, i) => i);
 }
 
-function combine(
-  frame: Frame,
-  type: string,
-  dtype: DType,
-  width: Width,
-  x: () => void,
-  y: () => void,
-): void {
+function combine(frame: Frame, type: string, dtype: DType, width: Width, x: () => void, y: () => void): void {
   emitCell(frame.unit, frame.code, { type, attributes: {}, from: [dtype, dtype], to: dtype }, width, [x, y]);
 }
 
@@ -91,10 +85,9 @@ export function emitSmallReduction(frame: Frame, node: Node): void {
     const rest = places.slice(full * lanes.width);
     let total: Local | null = null;
     if (full > 0) {
-      total = lanes.locals.slice(1, full).reduce(
-        (sum, local) => step(lanes.width, sum, local),
-        registers.retain(lanes.locals[0]!),
-      );
+      total = lanes.locals
+        .slice(1, full)
+        .reduce((sum, local) => step(lanes.width, sum, local), registers.retain(lanes.locals[0]!));
       rest.unshift(
         ...Array.from({ length: lanes.width }, (_, lane) => ({ local: total!, lane, width: lanes.width })),
       );
@@ -112,7 +105,12 @@ export function emitSmallReduction(frame: Frame, node: Node): void {
   }
   const width = lanesOf(x.dtype);
   const terms = over.map((offset) =>
-    frame.arranged(x, width, kept.map((k) => k + offset), `row${node.id}:${offset}`),
+    frame.arranged(
+      x,
+      width,
+      kept.map((k) => k + offset),
+      `row${node.id}:${offset}`,
+    ),
   );
   const locals = terms[0]!.map((first, k) =>
     terms.slice(1).reduce((sum, term) => step(width, sum, term[k]!), registers.retain(first)),
@@ -197,9 +195,13 @@ export function emitReduction(frame: Frame, node: Node, nodes: readonly Node[]):
       },
     },
     body(taken, cursors, part) {
-      const { push, free } = reader.compute(taken, cursors, operands.map((strides) => strides[last] ?? 0).map(
-        (stride, i) => (vectorAxis === null ? stride : operands[i]![vectorAxis]!),
-      ));
+      const { push, free } = reader.compute(
+        taken,
+        cursors,
+        operands
+          .map((strides) => strides[last] ?? 0)
+          .map((stride, i) => (vectorAxis === null ? stride : operands[i]![vectorAxis]!)),
+      );
       const total = taken === 1 && single !== null ? single : totals[part]!;
       combine(
         frame,
@@ -231,7 +233,14 @@ function fold(
   for (let gap = 1; gap < totals.length; gap *= 2) {
     for (let i = 0; i + gap < totals.length; i += 2 * gap) {
       const [a, b] = [totals[i]!, totals[i + gap]!];
-      combine(frame, type, dtype, width, () => code.get(a), () => code.get(b));
+      combine(
+        frame,
+        type,
+        dtype,
+        width,
+        () => code.get(a),
+        () => code.get(b),
+      );
       code.set(a);
     }
   }

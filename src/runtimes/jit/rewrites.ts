@@ -7,6 +7,7 @@ import { reduceSum } from "../../ops/broadcast.js";
 import { abs, exp, log, sqrt } from "../../ops/elementwise.js";
 import { maximum, minimum } from "../../ops/extrema.js";
 import { gemm, matmul } from "../../ops/linalg.js";
+import { pow } from "../../ops/power.js";
 import { reduceMax } from "../../ops/reduce.js";
 import { cast, reshape, transpose } from "../../ops/reshape.js";
 import { hasEmitter } from "./scope.js";
@@ -87,9 +88,7 @@ const rules: Readonly<Record<string, Rule>> = {
   ReduceL2: (b, inputs, attributes) => [
     sqrt(b, total(b, inputs, attributes, mul(b, inputs[0]!, inputs[0]!))),
   ],
-  ReduceSumSquare: (b, inputs, attributes) => [
-    total(b, inputs, attributes, mul(b, inputs[0]!, inputs[0]!)),
-  ],
+  ReduceSumSquare: (b, inputs, attributes) => [total(b, inputs, attributes, mul(b, inputs[0]!, inputs[0]!))],
   ReduceLogSum: (b, inputs, attributes) => [log(b, total(b, inputs, attributes, inputs[0]!))],
   ReduceLogSumExp(b, inputs, attributes) {
     const axes = reducedAxes(inputs, attributes);
@@ -108,8 +107,11 @@ const rules: Readonly<Record<string, Rule>> = {
   /** powers by constants that are a few multiplications */
   Pow(b, [x, y]) {
     const exponent = y!.constant !== null && y!.constant.data.length === 1 ? numbers(y!.constant)[0]! : null;
-    if (exponent === null || y!.shape.length > x!.shape.length || !x!.dtype.startsWith("float")) return null;
-    if (exponent === 0.5) return null;
+    if (!x!.dtype.startsWith("float")) {
+      return [cast(b, pow(b, cast(b, x!, "float64"), cast(b, y!, "float64")), x!.dtype)];
+    }
+    if (y!.dtype !== x!.dtype) return [pow(b, x!, cast(b, y!, x!.dtype))];
+    if (exponent === null || y!.shape.length > x!.shape.length) return null;
     if (exponent === 2) return [mul(b, x!, x!)];
     if (exponent === 3) return [mul(b, mul(b, x!, x!), x!)];
     if (exponent === -1) return [div(b, 1, x!)];
@@ -170,4 +172,3 @@ export const lower: Rewrite = (b, node, inputs) => {
 export function isKnown(op: Op): boolean {
   return op.type in rules || hasEmitter(op.type) || op.decompose !== undefined;
 }
-

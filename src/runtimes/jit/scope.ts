@@ -1,4 +1,4 @@
-import { type Tensor } from "../../core/tensor.js";
+import type { Tensor } from "../../core/tensor.js";
 import { type Node, nodesOf, sameShape, type Value } from "../../graph/graph.js";
 import { emitIf, emitLoop, emitScan } from "./control.js";
 import { isElementwise } from "./elementwise.js";

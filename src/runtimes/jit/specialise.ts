@@ -47,10 +47,12 @@ export function specialise(graph: Graph, sizes: Sizes, rewrite: Rewrite): Specia
   };
   number(graph);
 
-  const first = new Replay(numbered, rewrite, (loop, body) => {
-    const known = sizes.trips.get(loop);
-    if (known !== undefined) return known;
-    return typeof body.trips === "string" ? (symbols.get(body.trips) ?? null) : null;
+  const first = new Replay(numbered, rewrite, (loop, body, constant) => {
+    const known = sizes.trips.get(loop) ?? constant;
+    if (known !== null) return known;
+    // "steps" is what a Loop calls the length of its scans when it was told no other name
+    const length = body.trips ?? "steps";
+    return typeof length === "string" ? (symbols.get(length) ?? null) : null;
   });
   let result = first.run(
     graph,
@@ -73,7 +75,7 @@ class Replay {
   constructor(
     readonly numbered: ReadonlyMap<Graph, number>,
     readonly rewrite: Rewrite,
-    readonly tripsOf: (loop: number, body: Graph) => number | null,
+    readonly tripsOf: (loop: number, body: Graph, constant: number | null) => number | null,
   ) {}
 
   run(graph: Graph, types: readonly ValueType[]): Specialised {
@@ -124,8 +126,8 @@ class Replay {
         );
         if (node.op.type === "Loop") {
           const loop = this.numbered.get(attribute)!;
-          const trips = constantTrips(operands) ?? this.tripsOf(loop, attribute);
-          body = { ...body, trips: this.tripsOf(loop, attribute) ?? trips ?? 0 };
+          const trips = this.tripsOf(loop, attribute, constantTrips(operands));
+          body = { ...body, trips: trips ?? 0 };
           this.#loops.set(body, loop);
         }
         return [name, body];
@@ -141,11 +143,7 @@ function constantTrips(operands: readonly (Value | null)[]): number | null {
 }
 
 /** The shape of input i of a body, from what is handed to it. */
-function bodyShape(
-  { op, attributes }: Node,
-  operands: readonly (Value | null)[],
-  i: number,
-): Shape | null {
+function bodyShape({ op, attributes }: Node, operands: readonly (Value | null)[], i: number): Shape | null {
   if (op.type === "Loop") return i < 2 ? [] : operands[i]!.shape;
   if (op.type !== "Scan") return null;
   const states = operands.length - (attributes.num_scan_inputs as number);

@@ -24,7 +24,7 @@ export class Unit {
     const key = String(bytes);
     const known = this.#pool.get(key);
     if (known !== undefined) return known;
-    const { address } = this.plan.allocate(16);
+    const address = this.plan.reserve(16);
     this.initial.push({ address, bytes: bytes.slice() });
     this.#pool.set(key, address);
     return address;
@@ -41,7 +41,7 @@ export class Unit {
 
   /** A tensor that never changes, in memory. */
   table({ dtype, shape, data }: Tensor): View {
-    const { address } = this.plan.allocate(data.byteLength);
+    const address = this.plan.reserve(data.byteLength);
     this.initial.push({
       address,
       bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),

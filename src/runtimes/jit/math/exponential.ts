@@ -12,7 +12,7 @@ const expTail = [
 
 /** ln 2 in two parts; integers up to 2^20 times the first are exact */
 const ln2 = { high: 0.6931471806019545, low: -4.2009150726810846e-11 };
-const log2e = 1.4426950408889634;
+const log2e = Math.LOG2E;
 
 /** Adding it rounds a number below 2^51 to an integer, which then stands in the low bits. */
 const rounder = 1.5 * 2 ** 52;
@@ -42,12 +42,18 @@ function powerOfTwo(p: Pairs, bits: Push): Push {
  * eˣ = 2^k eʳ. The factor is applied in two halves, so that neither overflows and subnormal results round once.
  */
 export function exp(p: Pairs, given: Push): Push {
+  return expOf(p, given, null);
+}
+
+/** exp(x + tail), for a tail so small that only its first power counts. */
+export function expOf(p: Pairs, given: Push, tail: Push | null): Push {
   const above = p.apply("f64x2.pmax", given, p.number(-746));
   const x = p.let(p.apply("f64x2.pmin", above, p.number(710)));
   const { bits, k, r } = reduce(p, x);
   const half = p.let(p.add(p.mul(k, p.number(0.5)), p.number(rounder)));
   const rest = p.let(p.apply("i64x2.sub", bits, p.apply("i64x2.sub", half, p.bits(rounderBits))));
-  const e = p.let(p.add(p.number(1), expm1OfRest(p, r)));
+  const inner = expm1OfRest(p, tail === null ? r : p.let(p.add(r, tail)));
+  const e = p.let(p.add(p.number(1), inner));
   return p.mul(p.mul(e, powerOfTwo(p, half)), powerOfTwo(p, rest));
 }
 
