@@ -23,16 +23,20 @@ export interface Fit {
 /** Cost of one gradient, counted. */
 export interface GradientCost {
   readonly steps: number;
-  /** evaluations of the field: all of the three below */
+  /** evaluations of the field, forward and backward */
   readonly evaluations: number;
+  /** states (of all the arrays that a method carries) kept for the backward pass, beside the one it works on */
+  readonly storedStates: number;
+}
+
+/** Where the evaluations of a gradient are made, and in how many runs. */
+export interface GradientWork {
   /** in the solve */
   readonly forward: number;
   /** in steps that are taken again to have the states before others */
   readonly recomputed: number;
-  /** in the steps through which cotangents are pulled; a pullback needs no further one */
+  /** in undoing steps and pulling cotangents through them; a pullback needs no further one */
   readonly backward: number;
-  /** states (of all the arrays that a method carries) kept for the backward pass, beside the one it works on */
-  readonly storedStates: number;
   /** runs of compiled graphs */
   readonly runs: number;
 }
@@ -47,6 +51,7 @@ export interface FixedInputs {
 export interface Differentiator {
   /** Cost of a gradient on the grid that this was compiled for. */
   readonly cost: GradientCost;
+  readonly work: GradientWork;
   /** Inputs that are not trained, on the device. */
   readonly fixed: (fit: Fit) => FixedInputs;
   /**
@@ -89,4 +94,8 @@ export function fixedInputs(ode: NeuralOde, runtime: Runtime, fit: Fit): FixedIn
     ...(weight === null ? {} : { [dataName("weight")]: weight }),
   });
   return { grid, tensors };
+}
+
+export function evaluationsOf({ forward, recomputed, backward }: GradientWork): number {
+  return forward + recomputed + backward;
 }

@@ -11,6 +11,7 @@ import {
   type DifferentiatorOptions,
   fixedInputs,
   type GradientCost,
+  type GradientWork,
   lossSetting,
 } from "./differentiator.js";
 import { gradientMethodOf } from "./method.js";
@@ -18,7 +19,13 @@ import { oneGraph } from "./one-graph.js";
 import { checkpointPlanner, inStretches, refreshPlanner } from "./stretches.js";
 import { type TimeGradient, timeGradient } from "./times.js";
 
-export type { Differentiator, DifferentiatorOptions, Fit, GradientCost } from "./differentiator.js";
+export type {
+  Differentiator,
+  DifferentiatorOptions,
+  Fit,
+  GradientCost,
+  GradientWork,
+} from "./differentiator.js";
 
 /**
  * Compiles the gradient of a loss of a solve.
@@ -80,6 +87,7 @@ export interface Gradients {
   /** y0 as a backward pass that reconstructs states gets it back */
   readonly reconstructed: Tensor | null;
   readonly cost: GradientCost;
+  readonly work: GradientWork;
 }
 
 /** Loss and gradients at given parameters, once. */
@@ -111,6 +119,7 @@ export async function gradientOf(
       reconstructed: reconstructed === undefined ? null : await runtime.download(reconstructed),
       times: times === undefined ? null : timeGradient(fixed.grid, numbers(await runtime.download(times))),
       cost: compiled.cost,
+      work: compiled.work,
     };
   } finally {
     await compiled.release();

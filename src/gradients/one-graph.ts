@@ -1,14 +1,14 @@
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { locateDivergence, pick } from "../integrate/solve.js";
-import { isReversible } from "../methods/method.js";
-import type { GraphGradient } from "../programs/gradient.js";
+import { type GraphGradient, storedStates, undoEvaluations } from "../programs/gradient.js";
 import { stepsOf } from "../programs/grid.js";
 import { gradientProgram } from "../programs/training.js";
 import {
   type Differentiator,
   type DifferentiatorOptions,
+  evaluationsOf,
   fixedInputs,
-  type GradientCost,
+  type GradientWork,
   lossSetting,
 } from "./differentiator.js";
 
@@ -25,8 +25,11 @@ export async function oneGraph(
   const { runtime, fit, times = false } = options;
   const setting = lossSetting(ode, options);
   const executable = await runtime.compile(gradientProgram(setting, gradient));
+  const steps = stepsOf(fit.grid);
+  const work = workOf(ode, gradient, steps, times);
   return {
-    cost: costOf(ode, gradient, stepsOf(fit.grid), times),
+    cost: { steps, evaluations: evaluationsOf(work), storedStates: storedStates(gradient, steps) },
+    work,
     fixed: (data) => fixedInputs(ode, runtime, data),
     run: (trained, fixed) => executable.run(pick({ ...fixed.tensors, ...trained }, executable.inputs)),
     locate: (trained, { grid, tensors }) =>
@@ -35,18 +38,8 @@ export async function oneGraph(
   };
 }
 
-function costOf({ method }: NeuralOde, gradient: GraphGradient, steps: number, times: boolean): GradientCost {
+function workOf({ method }: NeuralOde, gradient: GraphGradient, steps: number, times: boolean): GradientWork {
   const forward = method.evaluations * steps;
-  const undone = gradient === "reversible" && isReversible(method);
-  const recomputed = undone && times ? method.backEvaluations * steps : 0;
-  const backward = undone && !times ? method.backEvaluations * steps : forward;
-  return {
-    steps,
-    evaluations: forward + recomputed + backward,
-    forward,
-    recomputed,
-    backward,
-    storedStates: gradient === "direct" ? steps + 1 : 1,
-    runs: 1,
-  };
+  const back = gradient === "reversible" ? undoEvaluations(method, times) : method.evaluations;
+  return { forward, recomputed: 0, backward: back * steps, runs: 1 };
 }

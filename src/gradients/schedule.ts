@@ -56,7 +56,7 @@ export function* reversal(stores: readonly number[], steps: number, states: numb
     const free = states - slot - 1;
     if (fits(to - from, free)) {
       yield { kind: "restore", slot, at: from, last: true };
-      yield { kind: "reverse", from, to };
+      if (to > from) yield { kind: "reverse", from, to };
     } else if (free === 0) {
       yield { kind: "restore", slot, at: from, last: false };
       yield { kind: "advance", from, to: to - 1 };

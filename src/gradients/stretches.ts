@@ -1,7 +1,6 @@
 import { emptyData, scalar, type Tensor, tensor } from "../core/tensor.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { locateDivergence, pick, upload } from "../integrate/solve.js";
-import { isReversible } from "../methods/method.js";
 import {
   arrivalsName,
   arrivingName,
@@ -14,6 +13,7 @@ import {
   sumName,
   timesName,
 } from "../programs/backward-names.js";
+import { undoEvaluations } from "../programs/gradient.js";
 import { type Grid, stepsOf } from "../programs/grid.js";
 import { lossName, nextName, parameterName, reconstructedName } from "../programs/names.js";
 import {
@@ -29,9 +29,11 @@ import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtim
 import {
   type Differentiator,
   type DifferentiatorOptions,
+  evaluationsOf,
   type FixedInputs,
   fixedInputs,
   type GradientCost,
+  type GradientWork,
   lossSetting,
 } from "./differentiator.js";
 import {
@@ -183,7 +185,7 @@ export async function inStretches(
   }
 
   return {
-    cost: costOf(ode, fit.grid, backward, plan(stepsOf(fit.grid)), times),
+    ...costOf(ode, fit.grid, backward, plan(stepsOf(fit.grid)), times),
     fixed: (data) => fixedInputs(ode, runtime, data),
     run,
     locate: (trained, { grid, tensors }) =>
@@ -332,24 +334,18 @@ function costOf(
   backward: "reverse" | "undo",
   { stores, actions }: Plan,
   times: boolean,
-): GradientCost {
+): { cost: GradientCost; work: GradientWork } {
   const steps = stepsOf(grid);
   const { advanced, states } = reversalCost(stores, actions());
-  const undone = backward === "undo" && isReversible(method) ? method.backEvaluations * steps : 0;
-  const taken = method.evaluations * steps;
-  const parts = {
-    forward: taken,
-    recomputed: method.evaluations * advanced + (times ? undone : 0),
-    backward: backward === "undo" && !times ? undone : taken,
-  };
+  const back = backward === "undo" ? undoEvaluations(method, times) : method.evaluations;
   const ways = forwardWay(grid, stores).stretches.length;
   const runs = [...actions()].filter(({ kind }) => kind !== "store" && kind !== "restore").length;
-  return {
-    steps,
-    evaluations: parts.forward + parts.recomputed + parts.backward,
-    ...parts,
-    storedStates: states,
+  const work: GradientWork = {
+    forward: method.evaluations * steps,
+    recomputed: method.evaluations * advanced,
+    backward: back * steps,
     // the start, the loss and the end; each stretch forward, and all but one of them joined to the others
     runs: 3 + ways + (ways - 1) + runs,
   };
+  return { cost: { steps, evaluations: evaluationsOf(work), storedStates: states }, work };
 }

@@ -1,7 +1,9 @@
 import { RevortError } from "../core/errors.js";
-import type { Builder } from "../graph/builder.js";
+import type { VectorField } from "../fields/field.js";
+import { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { isReversible, type Method, type ReversibleMethod, type State } from "../methods/method.js";
+import { mul } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
 import { unsqueeze } from "../ops/reshape.js";
 import { concat, gather } from "../ops/slicing.js";
@@ -12,9 +14,10 @@ import {
   type DifferentiableSolve,
   pullStep,
   type SolveCotangents,
+  shareInputs,
   zerosOf,
 } from "./backward-step.js";
-import { firstTime, intervalAt, type Setting, systemIn } from "./inputs.js";
+import { firstTime, intervalAt, type Setting, solveInputs, systemIn } from "./inputs.js";
 import { solve } from "./solve.js";
 import { type Sweep, sweepBack } from "./sweep.js";
 
@@ -42,6 +45,11 @@ export function differentiableSolve(
     case "continuous":
       return continuousGradient(b, setting, inputs);
   }
+}
+
+/** States kept for the backward pass (each of `width` arrays): the whole memory cost of a gradient method. */
+export function storedStates(gradient: GraphGradient, steps: number): number {
+  return gradient === "direct" ? steps + 1 : 1;
 }
 
 /** @throws {GradientMethodError} unless the steps of a method can be undone */
@@ -102,6 +110,33 @@ export function undoStep(
     sums: addAll(b, sums, back.parameters),
     times,
   };
+}
+
+/** Evaluations of the field in undoing a step and pulling cotangents through it, counted in the graph. */
+export function undoEvaluations(method: Method, times: boolean): number {
+  const found = new Set<Value>();
+  const field: VectorField = {
+    name: "counting",
+    state: [1],
+    parameters: {},
+    apply(b, _theta, t, y) {
+      const slope = mul(b, y, t);
+      found.add(slope);
+      return slope;
+    },
+  };
+  const setting: Setting = { field, method, dtype: "float64", state: [1], saves: 1, everyStep: false };
+  const b = new Builder();
+  const inputs = { ...solveInputs(b, setting), shares: shareInputs(b, setting, times) };
+  const arrays = (name: string) =>
+    Array.from({ length: method.width }, (_, k) => b.input(`${name}${k}`, "float64", [1]));
+  undoStep(b, { ...setting, method: undoable(method) }, inputs, b.input("i", "int64", []), {
+    state: arrays("state") as unknown as State,
+    cotangents: arrays("cotangent"),
+    sums: [],
+    times: times ? [b.scalar("float64", 0), b.scalar("float64", 0)] : [],
+  });
+  return found.size;
 }
 
 /** Backpropagation through stored steps: the state before each step is kept, and its cotangents pulled from there. */
