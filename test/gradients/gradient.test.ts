@@ -194,9 +194,9 @@ describe("gradients", () => {
     const task = randomTask({ field, stepSize: 0.1, saves: [1] });
     const { cost } = await gradient(reversible(midpoint), "reversible", task);
     // two evaluations per half step, two half steps, forward and backward
-    expect(cost).to.deep.equal({ steps: 10, evaluations: 80, storedStates: 1 });
+    expect(cost).to.include({ steps: 10, evaluations: 80, storedStates: 1 });
     const direct = await gradient(explicit(euler), "direct", task);
-    expect(direct.cost).to.deep.equal({ steps: 10, evaluations: 20, storedStates: 11 });
+    expect(direct.cost).to.include({ steps: 10, evaluations: 20, storedStates: 11 });
     expect(direct.reconstructed).to.equal(null);
   });
 
