@@ -53,7 +53,7 @@ const names: ReadonlySet<string> = new Set([
   ...Object.keys(rounding),
   ...["Max", "Min", "Relu", "Reciprocal", "Sign", "Mod", "Where", "Cast", "Pow"],
   ...["And", "Or", "Xor", "Not", "IsNaN", "IsInf"],
-  ...["Exp", "Tanh", "Sigmoid", "Log", "Sin", "Cos", "Atan"],
+  ...["Exp", "Tanh", "Sigmoid", "Log", "Sin", "Cos", "Atan", "Erf", "Sinh", "Cosh"],
 ]);
 
 /** Whether an operator works element by element, and is known here. */

@@ -2,8 +2,7 @@ import type { Tensor } from "../../core/tensor.js";
 import type { Graph, Value } from "../../graph/graph.js";
 import { MemoryPlan } from "./plan.js";
 import { contiguous, type View } from "./view.js";
-import type { Code } from "./wasm/code.js";
-import { WasmModule } from "./wasm/module.js";
+import { type Code, type ValType, WasmModule } from "./wasm/index.js";
 
 /** Everything that the functions of one module share while they are written. */
 export class Unit {
@@ -49,11 +48,16 @@ export class Unit {
     return contiguous(dtype, shape, address, null);
   }
 
-  /** The index of a function on vectors, written when it is first asked for. */
-  vectorFunction(name: string, operands: number, write: (code: Code) => void): number {
+  /** The index of a function, written when it is first asked for. */
+  function(
+    name: string,
+    operands: readonly ValType[],
+    results: readonly ValType[],
+    write: (code: Code) => void,
+  ): number {
     const known = this.#functions.get(name);
     if (known !== undefined) return known;
-    const { index, code } = this.module.define(new Array(operands).fill("v128"), ["v128"]);
+    const { index, code } = this.module.define(operands, results);
     this.#functions.set(name, index);
     write(code);
     return index;

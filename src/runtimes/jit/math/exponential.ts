@@ -45,30 +45,50 @@ export function exp(p: Pairs, given: Push): Push {
   return expOf(p, given, null);
 }
 
-/** exp(x + tail), for a tail so small that only its first power counts. */
-export function expOf(p: Pairs, given: Push, tail: Push | null): Push {
+/** 2^scale exp(x + tail), for a tail so small that only its first power counts. */
+export function expOf(p: Pairs, given: Push, tail: Push | null, scale = 0): Push {
   const above = p.apply("f64x2.pmax", given, p.number(-746));
-  const x = p.let(p.apply("f64x2.pmin", above, p.number(710)));
+  const x = p.let(p.apply("f64x2.pmin", above, p.number(711)));
   const { bits, k, r } = reduce(p, x);
   const half = p.let(p.add(p.mul(k, p.number(0.5)), p.number(rounder)));
   const rest = p.let(p.apply("i64x2.sub", bits, p.apply("i64x2.sub", half, p.bits(rounderBits))));
   const inner = expm1OfRest(p, tail === null ? r : p.let(p.add(r, tail)));
   const e = p.let(p.add(p.number(1), inner));
-  return p.mul(p.mul(e, powerOfTwo(p, half)), powerOfTwo(p, rest));
+  const second = scale === 0 ? rest : p.apply("i64x2.add", rest, p.bits(BigInt(scale)));
+  return p.mul(p.mul(e, powerOfTwo(p, half)), powerOfTwo(p, second));
 }
 
 const rounderBits = new BigUint64Array(new Float64Array([rounder]).buffer)[0]!;
 
-/**
- * tanh x = t / (t + 2) with t = e^(2|x|) − 1 = 2^k (eʳ − 1) + (2^k − 1), which does not cancel; the sign is put back.
- */
-export function tanh(p: Pairs, x: Push): Push {
-  const size = p.let(p.apply("f64x2.pmin", p.mul(p.abs(x), p.number(2)), p.number(44)));
-  const { bits, r } = reduce(p, size);
+/** e^x − 1 = 2^k (eʳ − 1) + (2^k − 1), which does not cancel, for 0 ≤ x ≤ 700 */
+function expm1(p: Pairs, x: Push): Push {
+  const { bits, r } = reduce(p, x);
   const scale = p.let(powerOfTwo(p, bits));
   const inner = expm1OfRest(p, r);
-  const t = p.let(p.add(p.mul(scale, inner), p.sub(scale, p.number(1))));
+  return p.let(p.add(p.mul(scale, inner), p.sub(scale, p.number(1))));
+}
+
+/** tanh x = t / (t + 2) with t = e^(2|x|) − 1; the sign is put back. */
+export function tanh(p: Pairs, x: Push): Push {
+  const size = p.let(p.apply("f64x2.pmin", p.mul(p.abs(x), p.number(2)), p.number(44)));
+  const t = expm1(p, size);
   return p.withSign(p.div(t, p.add(t, p.number(2))), x);
+}
+
+/** cosh x = h + 1 / (4 h) with h = e^|x| / 2 */
+export function cosh(p: Pairs, x: Push): Push {
+  const half = p.let(expOf(p, p.let(p.abs(x)), null, -1));
+  return p.add(half, p.div(p.number(0.25), half));
+}
+
+/** sinh |x| = (t + t / (t + 1)) / 2 with t = e^|x| − 1, and e^|x| / 2 where t + 1 is t; the sign is put back. */
+export function sinh(p: Pairs, x: Push): Push {
+  const size = p.let(p.abs(x));
+  const isLarge = p.let(p.apply("f64x2.gt", size, p.number(40)));
+  const t = expm1(p, p.let(p.apply("f64x2.pmin", size, p.number(40))));
+  const near = p.let(p.mul(p.number(0.5), p.add(t, p.div(t, p.add(t, p.number(1))))));
+  const far = p.let(expOf(p, size, null, -1));
+  return p.withSign(p.let(p.select(isLarge, far, near)), x);
 }
 
 /** 1 / (1 + e^−|x|) for x ≥ 0, e^−|x| / (1 + e^−|x|) below */

@@ -1,9 +1,10 @@
 import type { Unit } from "../unit.js";
-import type { Code, Push } from "../wasm/index.js";
-import { exp, sigmoid, tanh } from "./exponential.js";
+import type { Code, Push, ValType } from "../wasm/index.js";
+import { erf } from "./error-function.js";
+import { cosh, exp, sigmoid, sinh, tanh } from "./exponential.js";
 import { log } from "./logarithm.js";
 import { pow } from "./power.js";
-import { atan, reduceSmall, sineOf } from "./trigonometric.js";
+import { atan, cos, sin } from "./trigonometric.js";
 import { Pairs } from "./vectors.js";
 
 const functions: Readonly<Record<string, (p: Pairs, x: Push, y: Push) => Push>> = {
@@ -11,9 +12,12 @@ const functions: Readonly<Record<string, (p: Pairs, x: Push, y: Push) => Push>> 
   Tanh: tanh,
   Sigmoid: sigmoid,
   Log: log,
-  Sin: (p, x) => sineOf(p, reduceSmall(p, x), 0),
-  Cos: (p, x) => sineOf(p, reduceSmall(p, x), 1),
+  Sin: sin,
+  Cos: cos,
   Atan: atan,
+  Erf: erf,
+  Sinh: sinh,
+  Cosh: cosh,
   Pow: pow,
 };
 
@@ -24,6 +28,10 @@ function operandsOf(name: string): 1 | 2 {
 
 export function hasVectorFunction(name: string): boolean {
   return name in functions;
+}
+
+function vectors(count: number): ValType[] {
+  return new Array(count).fill("v128");
 }
 
 /** Replaces the pairs of float64 on the stack by f of them. @param inlined  written here rather than called */
@@ -38,7 +46,7 @@ export function callPairs(unit: Unit, code: Code, name: string, inlined = false)
   };
   if (inlined) write(code);
   else {
-    const index = unit.vectorFunction(name, count, (target) => {
+    const index = unit.function(name, vectors(count), ["v128"], (target) => {
       for (let i = 0; i < count; i++) target.get(i);
       write(target);
     });
@@ -49,7 +57,7 @@ export function callPairs(unit: Unit, code: Code, name: string, inlined = false)
 /** The same for four float32, through float64: correct but for the last rounding. */
 export function callQuads(unit: Unit, code: Code, name: string): void {
   const count = operandsOf(name);
-  const index = unit.vectorFunction(`${name}/float32`, count, (target) => {
+  const index = unit.function(`${name}/float32`, vectors(count), ["v128"], (target) => {
     for (let i = 0; i < count; i++) target.get(i).vector("f64x2.promote_low_f32x4");
     callPairs(unit, target, name);
     target.vector("f32x4.demote_f64x2_zero");

@@ -41,7 +41,8 @@ function product(p: Pairs, a: Push, b: Push): Double {
   return { high, low };
 }
 
-function times(p: Pairs, a: Double, b: Double): Double {
+/** a b, to some 2^−104 */
+export function times(p: Pairs, a: Double, b: Double): Double {
   const { high, low } = product(p, a.high, b.high);
   return fastSum(p, high, p.let(p.add(low, p.add(p.mul(a.high, b.low), p.mul(a.low, b.high)))));
 }

@@ -1,4 +1,6 @@
-import type { Push } from "../wasm/index.js";
+import type { Local, Push } from "../wasm/index.js";
+import { times } from "./power.js";
+import { reductionFunction } from "./reduction.js";
 import type { Pairs } from "./vectors.js";
 
 /** (sin r − r) / r³ and (cos r − 1 + r²/2) / r⁴ in r², for |r| ≤ π/4 */
@@ -18,17 +20,17 @@ const rounder = 1.5 * 2 ** 52;
 const sign = 1n << 63n;
 
 /** Beyond it the reduction is done with as many digits of 2/π as it takes. */
-export const reductionLimit = 1.6e6;
+const reductionLimit = 1.6e6;
 
 /** An angle r + tail in quadrant n (in the low bits of `quadrant`). */
-export interface Angle {
+interface Angle {
   readonly r: Push;
   readonly tail: Push;
   readonly quadrant: Push;
 }
 
 /** x = n π/2 + r + tail, after Cody and Waite, for |x| up to the limit. */
-export function reduceSmall(p: Pairs, x: Push): Angle {
+function reduceSmall(p: Pairs, x: Push): Angle {
   const quadrant = p.let(p.add(p.mul(x, p.number(2 / Math.PI)), p.number(rounder)));
   const n = p.let(p.sub(quadrant, p.number(rounder)));
   const part = (i: number) => p.mul(n, p.number(quarter[i]!));
@@ -44,8 +46,67 @@ export function reduceSmall(p: Pairs, x: Push): Angle {
   return { r: c, tail, quadrant };
 }
 
+/** The lanes beyond the limit are reduced one by one. Infinities end up as NaN. */
+function reduce(p: Pairs, x: Push): Angle {
+  const { code, unit } = p;
+  const angle = reduceSmall(p, x);
+  const isLarge = p.let(p.apply("f64x2.gt", p.abs(x), p.number(reductionLimit)));
+  const [r, tail, quadrant] = [angle.r, angle.tail, angle.quadrant].map((part) => {
+    part();
+    return code.keep("v128");
+  }) as [Local, Local, Local];
+  isLarge();
+  code.vector("v128.any_true").if(() => {
+    const high = code.local("v128");
+    const low = code.local("v128");
+    const [a, b, n] = [code.local("f64"), code.local("f64"), code.local("i64")];
+    p.number(0)();
+    code.tee(high).set(low);
+    for (const lane of [0, 1]) {
+      isLarge();
+      code
+        .lane("i64x2.extract_lane", lane)
+        .op("i32.wrap_i64")
+        .if(() => {
+          x();
+          code.lane("f64x2.extract_lane", lane).call(reductionFunction(unit)).set(n).set(b).set(a);
+          code.get(high).get(a).lane("f64x2.replace_lane", lane).set(high);
+          code.get(low).get(b).lane("f64x2.replace_lane", lane).set(low);
+          code.get(quadrant).get(n).lane("i64x2.replace_lane", lane).set(quadrant);
+        });
+    }
+    // a quarter turn is π/2; then back to the sign of x
+    const fraction = { high: () => void code.get(high), low: () => void code.get(low) };
+    const turn = times(p, fraction, { high: p.number(Math.PI / 2), low: p.number(6.123233995736766e-17) });
+    const sign = p.let(p.apply("v128.and", x, p.bits(1n << 63n)));
+    const place = (part: Push, local: Local) => {
+      p.select(isLarge, p.apply("v128.xor", part, sign), () => code.get(local))();
+      code.set(local);
+    };
+    place(turn.high, r);
+    place(turn.low, tail);
+    const negative = p.apply("i64x2.sub", p.bits(0n), () => code.get(quadrant));
+    const isBelow = p.apply("v128.and", isLarge, p.apply("f64x2.lt", x, p.number(0)));
+    p.select(isBelow, negative, () => code.get(quadrant))();
+    code.set(quadrant);
+    // infinity − infinity
+    p.add(() => code.get(r), p.sub(x, x))();
+    code.set(r);
+    for (const local of [high, low]) code.free(local);
+  });
+  return { r: p.own(r), tail: p.own(tail), quadrant: p.own(quadrant) };
+}
+
+export function sin(p: Pairs, x: Push): Push {
+  return sineOf(p, reduce(p, x), 0);
+}
+
+export function cos(p: Pairs, x: Push): Push {
+  return sineOf(p, reduce(p, x), 1);
+}
+
 /** sin (shift 0) or cos (shift 1) of an angle:  sin(r + t) ≈ sin r + t cos r */
-export function sineOf(p: Pairs, { r, tail, quadrant }: Angle, shift: 0 | 1): Push {
+function sineOf(p: Pairs, { r, tail, quadrant }: Angle, shift: 0 | 1): Push {
   const z = p.let(p.mul(r, r));
   const half = p.let(p.mul(p.number(0.5), z));
   const cube = p.let(p.mul(z, r));

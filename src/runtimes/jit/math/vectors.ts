@@ -1,9 +1,9 @@
 import type { Unit } from "../unit.js";
-import type { Code, Push, Vector } from "../wasm/index.js";
+import type { Code, Local, Push, Vector } from "../wasm/index.js";
 
 /** Arithmetic on pairs of float64, as expressions that push their value when they are called. */
 export class Pairs {
-  readonly #locals: number[] = [];
+  readonly #locals: Local[] = [];
 
   constructor(
     readonly code: Code,
@@ -21,6 +21,12 @@ export class Pairs {
   /** The vector on the stack, as `let`. */
   argument(): Push {
     return this.let(() => {});
+  }
+
+  /** Takes over a local, as `let` does with one of its own. */
+  own(local: Local): Push {
+    this.#locals.push(local);
+    return () => this.code.get(local);
   }
 
   /** Frees the locals of all `let`s. */

@@ -249,6 +249,7 @@ export type Vector = keyof typeof vector;
 export const lane = {
   "i32x4.extract_lane": 0x1b,
   "i64x2.extract_lane": 0x1d,
+  "i64x2.replace_lane": 0x1e,
   "i32x4.replace_lane": 0x1c,
   "f32x4.extract_lane": 0x1f,
   "f32x4.replace_lane": 0x20,
