@@ -172,8 +172,8 @@ export const onlineStart: readonly OnlineStore[] = [{ at: 0, level: Number.POSIT
  * - else it takes the place of a state that has a later one of higher level after it, at level 0;
  * - else that of the latest, one level above it.
  *
- * However long the solve turns out, no step is repeated more often than the binomial schedule with as many states
- * would; the sum over all steps is a little more.
+ * However long the solve turns out, no step is repeated more than once oftener than by the binomial schedule with as
+ * many states, and all of them together less than half as often again (measured up to 1500 steps).
  *
  * @param at  number of steps done, one more than at the last call
  * @param states  number of slots, at least 2
