@@ -10,8 +10,8 @@ export interface NeuralOdeOptions {
   readonly field: VectorField;
   /** a tableau stands for the plain method; reversible(midpoint) by default */
   readonly method?: Method | Tableau;
-  /** largest step, in the units of t */
-  readonly stepSize: number;
+  /** largest step, in the units of t; needed unless a solve is given a control of its steps */
+  readonly stepSize?: number;
   readonly dtype?: FloatDType;
 }
 
@@ -19,6 +19,7 @@ export interface NeuralOdeOptions {
 export interface NeuralOde {
   readonly field: VectorField;
   readonly method: Method;
+  /** largest step; infinite if none was given */
   readonly stepSize: number;
   readonly dtype: FloatDType;
 }
@@ -31,10 +32,10 @@ export interface NeuralOde {
 export function neuralOde({
   field,
   method = reversible(midpoint),
-  stepSize,
+  stepSize = Number.POSITIVE_INFINITY,
   dtype,
 }: NeuralOdeOptions): NeuralOde {
-  if (!(stepSize > 0 && Number.isFinite(stepSize))) {
+  if (!(stepSize > 0)) {
     throw new TimeError(`The step size must be a positive number, but ${stepSize} was given.`);
   }
   return {

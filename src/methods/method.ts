@@ -49,6 +49,11 @@ export interface Method {
    * serves.
    */
   readonly dense?: (system: System, interval: Interval, before: State, after: State) => Value[];
+  /**
+   * the index in a state of a second solution that starts as y and stays near it as long as all is well; how far it
+   * has drifted off tells of instability that no error estimate sees
+   */
+  readonly companion?: number;
   /** what a step does to the state on y' = α y, as polynomials in α h; none for methods of split systems */
   readonly stepMatrix?: StepMatrix;
 }

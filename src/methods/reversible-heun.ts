@@ -22,6 +22,7 @@ export function reversibleHeun(): ReversibleMethod {
     order: 2,
     coupling: null,
     width: 3,
+    companion: 1,
     evaluations: 1,
     backEvaluations: 2,
     start: ({ f }, t0, y0) => [y0, y0, f(t0, y0)],

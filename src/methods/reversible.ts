@@ -48,6 +48,7 @@ export function reversible(tableau: Tableau, { coupling: lambda = 0.999 }: Coupl
     order: tableau.order,
     coupling: lambda,
     width: 2,
+    companion: 1,
     evaluations: 2 * tableau.b.length,
     backEvaluations: 2 * tableau.b.length,
     start: (_system, _t0, y0) => [y0, y0],

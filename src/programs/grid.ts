@@ -33,22 +33,12 @@ export function gridThrough(t0: number, saves: readonly number[], stepSize: numb
   if (!(stepSize > 0 && Number.isFinite(stepSize))) {
     throw new TimeError(`The step size must be a positive number, but ${stepSize} was given.`);
   }
-  if (!Number.isFinite(t0))
-    throw new TimeError(`The initial time must be a finite number, but ${t0} was given.`);
-  if (saves.length === 0)
-    throw new TimeError("There is nothing to solve for: give at least one time to save at.");
-  const direction = Math.sign(saves.at(-1)! - t0) || 1;
+  checkTimes(t0, saves);
   const times = [t0];
   const offsets = [0];
   let from = t0;
-  for (const [i, to] of saves.entries()) {
-    const length = (to - from) * direction;
-    if (!Number.isFinite(to) || length < 0 || (length === 0 && i > 0)) {
-      throw new TimeError(
-        `Save times must be finite and ${direction > 0 ? "increase" : "decrease"} from the initial time ${t0}, ` +
-          `but ${to} follows ${from}.`,
-      );
-    }
+  for (const to of saves) {
+    const length = Math.abs(to - from);
     // a stretch that is a whole number of steps up to rounding is one
     const count = Math.ceil((length / stepSize) * (1 - 1e-9));
     if (count > maximalSteps) {
@@ -63,7 +53,46 @@ export function gridThrough(t0: number, saves: readonly number[], stepSize: numb
   return { times, offsets };
 }
 
+/**
+ * The grid that steps between given times, and besides hits every save time.
+ *
+ * @param between  monotone in the direction of the solve; t0 may be the first
+ * @throws {TimeError} for times out of order, or outside of the solve
+ */
+export function gridWith(t0: number, saves: readonly number[], between: readonly number[]): Grid {
+  checkTimes(t0, saves);
+  const end = saves.at(-1)!;
+  if (between.length > 0) checkTimes(t0, between);
+  const direction = Math.sign(end - t0) || 1;
+  const outside = between.find((t) => (t - t0) * direction < 0 || (end - t) * direction < 0);
+  if (outside !== undefined) {
+    throw new TimeError(`A step was to end at ${outside}, which is not between ${t0} and ${end}.`);
+  }
+  const times = [...new Set([t0, ...between, ...saves])].sort((s, t) => (s - t) * direction);
+  return { times, offsets: [0, ...saves.map((save) => times.indexOf(save))] };
+}
+
 const maximalSteps = 1e8;
+
+/** @throws {TimeError} unless the times are finite and go one way from t0, which may be the first of them */
+export function checkTimes(t0: number, saves: readonly number[]): void {
+  if (!Number.isFinite(t0))
+    throw new TimeError(`The initial time must be a finite number, but ${t0} was given.`);
+  if (saves.length === 0)
+    throw new TimeError("There is nothing to solve for: give at least one time to save at.");
+  const direction = Math.sign(saves.at(-1)! - t0) || 1;
+  let from = t0;
+  for (const [i, to] of saves.entries()) {
+    const length = (to - from) * direction;
+    if (!Number.isFinite(to) || length < 0 || (length === 0 && i > 0)) {
+      throw new TimeError(
+        `Save times must be finite and ${direction > 0 ? "increase" : "decrease"} from the initial time ${t0}, ` +
+          `but ${to} follows ${from}.`,
+      );
+    }
+    from = to;
+  }
+}
 
 /** The inputs of a program that say where to step. */
 export function gridTensors(grid: Grid, dtype: FloatDType): Record<string, Tensor> {

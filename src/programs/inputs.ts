@@ -36,16 +36,21 @@ export interface GridValues {
   readonly offsets: Value;
 }
 
-/** Declares the inputs that every solve takes. */
-export function solveInputs(b: Builder, { field, dtype, state, saves }: Setting): SolveInputs {
-  const parameters = Object.fromEntries(
+/** Declares the parameters of a field as inputs. */
+export function parameterInputs(b: Builder, { field, dtype }: Pick<Setting, "field" | "dtype">): Values {
+  return Object.fromEntries(
     Object.entries(field.parameters).map(([name, { shape }]) => [
       name,
       b.input(parameterName(name), dtype, shape),
     ]),
   );
+}
+
+/** Declares the inputs that every solve takes. */
+export function solveInputs(b: Builder, setting: Setting): SolveInputs {
+  const { dtype, state, saves } = setting;
   return {
-    parameters,
+    parameters: parameterInputs(b, setting),
     y0: b.input(y0Name, dtype, state),
     grid: {
       t0: b.input(gridNames.t0, dtype, ["steps"]),

@@ -27,5 +27,42 @@ export const reconstructedName = "reconstructed";
 export const gridNames = { t0: "t0", t1: "t1", h: "h" } as const;
 /** How many steps lie before each save: one entry more than there are saves. */
 export const offsetsName = "offsets";
+/** At each save: how far the companion of y is from it, and the size of y, as root mean squares. */
+export const driftNames = { drift: "drift", size: "size" } as const;
 /** How many steps of a solve end in a finite state. */
 export const finiteStepsName = "finiteSteps";
+/** Size of a state, as root mean square. */
+export const yNormName = "yNorm";
+
+/** The k-th array of a method's state, as it goes into a run and comes out of it. */
+export const stateName = (k: number): string => `state/${k}`;
+/** What a solve that chooses its steps hands from one run to the next, and says of each attempt. */
+export const adaptiveNames = {
+  t: "t",
+  /** the step size to try next, signed */
+  h: "h",
+  /** f(t, y), where the next step starts with it */
+  slope: "slope",
+  last: "last",
+  beforeLast: "beforeLast",
+  rejected: "rejected",
+  /** the time to stop at */
+  target: "target",
+  /** how many steps to try at most */
+  attempts: "attempts",
+  /** the step size below which a rejection is final */
+  smallest: "smallest",
+  /** whether a step was rejected for good */
+  failed: "failed",
+  /** after each attempt: the time */
+  times: "times",
+  /** after each attempt: whether it was accepted */
+  accepted: "accepted",
+  /** after each attempt: the scaled norm of its error */
+  norm: "norm",
+  /** after each attempt: how far the companion is from y, and the size of y */
+  drift: "drift",
+  size: "size",
+} as const;
+/** The k-th recorded array of each attempt. */
+export const recordName = (k: number): string => `record/${k}`;

@@ -1,7 +1,8 @@
+import { rootMeanSquare } from "../control/norm.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
 import type { State } from "../methods/method.js";
-import { add } from "../ops/arithmetic.js";
+import { add, sub } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
 import {
   firstTime,
@@ -12,15 +13,22 @@ import {
   stepsTo,
   systemIn,
 } from "./inputs.js";
-import { ysName } from "./names.js";
+import { driftNames, stateName, ysName } from "./names.js";
 
 /**
  * A whole solve: states at the save times and the state at the end.
  *
  * The outer loop runs over saves, the inner one over the steps between two of them, so that nothing but what is saved
  * is kept, whatever the number of steps.
+ *
+ * @param observe  what else to stack up at the saves
  */
-export function solve(b: Builder, setting: Setting, inputs: SolveInputs): { ys: Value; end: State } {
+export function solve(
+  b: Builder,
+  setting: Setting,
+  inputs: SolveInputs,
+  observe: (b: Builder, state: State) => readonly Value[] = () => [],
+): { ys: Value; end: State; observed: readonly Value[] } {
   const { field, method, saves, everyStep } = setting;
   const { parameters, y0, grid } = inputs;
   const start = method.start(systemIn(b, field, parameters), firstTime(b, grid), y0);
@@ -33,21 +41,39 @@ export function solve(b: Builder, setting: Setting, inputs: SolveInputs): { ys: 
     (outer, save, state) => {
       if (everyStep) {
         const next = step(outer, save, state);
-        return { carried: next, scans: [next[0]] };
+        return { carried: next, scans: [next[0], ...observe(outer, next)] };
       }
       const [first, count] = stepsTo(outer, grid, save);
       const { carried: next } = loop(outer, { trips: count, carried: state }, (inner, k, within) => ({
         carried: step(inner, add(inner, first, k), within),
       }));
-      return { carried: next, scans: [next[0]!] };
+      return { carried: next, scans: [next[0]!, ...observe(outer, next as unknown as State)] };
     },
   );
-  return { ys: scans[0]!, end: carried as unknown as State };
+  return { ys: scans[0]!, end: carried as unknown as State, observed: scans.slice(1) };
 }
 
-/** The graph that maps parameters, y0 and a time grid to the states at the save times. */
-export function solveProgram(setting: Setting): Graph {
+/**
+ * The graph that maps parameters, y0 and a time grid to the states at the save times, and says there how far the
+ * companion of y has drifted off, where the method has one.
+ *
+ * @param withEnd  whether to put out the whole state at the end as well
+ */
+export function solveProgram(setting: Setting, withEnd = false): Graph {
   const b = new Builder();
-  const { ys } = solve(b, setting, solveInputs(b, setting));
-  return b.graph({ [ysName]: ys }, "solve");
+  const { companion } = setting.method;
+  const distance = (inner: Builder, state: State): Value[] =>
+    companion === undefined
+      ? []
+      : [sub(inner, state[0], state[companion]!), state[0]].map((x) => rootMeanSquare(inner, x, "batch"));
+  const { ys, end, observed } = solve(b, setting, solveInputs(b, setting), distance);
+  const [drift, size] = observed;
+  return b.graph(
+    {
+      [ysName]: ys,
+      ...(drift === undefined ? {} : { [driftNames.drift]: drift, [driftNames.size]: size! }),
+      ...(withEnd ? Object.fromEntries(end.map((value, k) => [stateName(k), value])) : {}),
+    },
+    "solve",
+  );
 }

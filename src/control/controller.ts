@@ -1,0 +1,93 @@
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { div, mul } from "../ops/arithmetic.js";
+import { maximum, minimum } from "../ops/extrema.js";
+import { and, greater, greaterOrEqual, less, not, where } from "../ops/logic.js";
+import { pow } from "../ops/power.js";
+import type { Pid } from "./control.js";
+
+/** What a controller remembers from step to step. */
+export interface Memory {
+  /** 1 / eₙ₋₁ */
+  readonly last: Value;
+  /** 1 / eₙ₋₂ */
+  readonly beforeLast: Value;
+  /** a bool: whether the last attempt was rejected */
+  readonly rejected: Value;
+}
+
+export interface Attempt {
+  /** scaled norm of the error; NaN and infinity are rejected */
+  readonly norm: Value;
+  /** a bool: whether the step was cut short to hit a time, so that its error says little about the next */
+  readonly cut: Value;
+}
+
+export interface Decision {
+  /** a bool */
+  readonly accept: Value;
+  /** what to multiply the step size with */
+  readonly factor: Value;
+  readonly memory: Memory;
+}
+
+/** Accepts or rejects a step, and says how long the next one should be. */
+export function decide(b: Builder, control: Pid, order: number, attempt: Attempt, memory: Memory): Decision {
+  const { p, i, d, safety, factorMin, factorMax } = control;
+  const { norm, cut } = attempt;
+  const accept = less(b, norm, 1);
+  const finite = less(b, norm, largest);
+  // an error so small that the step grows by the largest factor counts as that small
+  const smallest = (safety / factorMax) ** order;
+  const inverse = where(b, finite, div(b, 1, maximum(b, norm, smallest)), 0);
+
+  let factor = mul(b, pow(b, inverse, (p + i + d) / order), safety);
+  const back = -(p + 2 * d) / order;
+  if (back !== 0) factor = mul(b, factor, pow(b, memory.last, back));
+  if (d !== 0) factor = mul(b, factor, pow(b, memory.beforeLast, d / order));
+
+  // longer only if this step was accepted, and the one before
+  const shorten = where(b, accept, where(b, memory.rejected, 1, operandOf(b, norm, factorMax)), safety);
+  factor = maximum(b, minimum(b, factor, shorten), factorMin);
+
+  const remembered = and(b, accept, not(b, cut));
+  return {
+    accept,
+    factor,
+    memory: {
+      last: where(b, remembered, inverse, memory.last),
+      beforeLast: where(b, remembered, memory.last, memory.beforeLast),
+      rejected: not(b, accept),
+    },
+  };
+}
+
+/**
+ * What the distance d of y and its companion adds to the norm of a step. With D the tolerance of drift:
+ *
+ * - beyond D, a step is rejected unless it brings them nearer: d₁ ≤ (1 + λ) / 2 · d₀, half of what the coupling damps
+ *   as the step goes to 0. On y' = −a y that is a step of −ln λ / 2 a, with which d decays just as y does;
+ * - near D, or beyond it and coming nearer, the next step is not longer than this one.
+ *
+ * So drift alone never shortens a step that it does not reject, and there is always a step that it accepts.
+ *
+ * @param distances  scaled norms of the distance before and after the step, by one tolerance
+ */
+export function driftTerm(
+  b: Builder,
+  { driftTolerance, safety }: Pid,
+  order: number,
+  coupling: number,
+  { before, after }: { readonly before: Value; readonly after: Value },
+): Value {
+  const beyond = div(b, after, driftTolerance);
+  const parting = and(b, greaterOrEqual(b, beyond, 1), greater(b, after, mul(b, before, (1 + coupling) / 2)));
+  // by this norm, the factor of an integral controller is 1
+  return where(b, parting, beyond, minimum(b, beyond, safety ** order));
+}
+
+const largest = 1e30;
+
+function operandOf(b: Builder, like: Value, value: number): Value {
+  return b.scalar(like.dtype, value);
+}

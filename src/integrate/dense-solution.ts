@@ -1,0 +1,63 @@
+import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { type Grid, TimeError } from "../programs/grid.js";
+
+/** The numbers of an array on the host. */
+export type Row = Float64Array | Float32Array;
+
+/** Σⱼ qⱼ θʲ, componentwise, for coefficients of a step and θ in [0, 1]. */
+export function polynomialAt(coefficients: readonly Row[], theta: number, into: Row): Row {
+  const degree = coefficients.length - 1;
+  for (let i = 0; i < into.length; i++) {
+    let sum = coefficients[degree]![i]!;
+    for (let j = degree - 1; j >= 0; j--) sum = sum * theta + coefficients[j]![i]!;
+    into[i] = sum;
+  }
+  return into;
+}
+
+/** A solution at any time between its ends. */
+export class DenseSolution {
+  /** where the solve stepped */
+  readonly times: readonly number[];
+  readonly #coefficients: readonly (readonly Row[])[];
+  readonly #state: readonly number[];
+  readonly #dtype: FloatDType;
+
+  constructor(
+    grid: Grid,
+    coefficients: readonly (readonly Row[])[],
+    state: readonly number[],
+    dtype: FloatDType,
+  ) {
+    this.times = grid.times;
+    this.#coefficients = coefficients;
+    this.#state = state;
+    this.#dtype = dtype;
+  }
+
+  /** The state at t. @throws {TimeError} outside of the solve */
+  at(t: number): Tensor {
+    const step = stepAt(this.times, t);
+    const [from, to] = [this.times[step]!, this.times[step + 1]!];
+    const values = tensor(this.#dtype, this.#state, new Array(sizeOf(this.#state)).fill(0)).data as Row;
+    polynomialAt(this.#coefficients[step]!, (t - from) / (to - from), values);
+    return tensor(this.#dtype, this.#state, values);
+  }
+}
+
+/** The step in which t lies. @throws {TimeError} if it lies in none */
+export function stepAt(times: readonly number[], t: number): number {
+  const [first, last] = [times[0]!, times.at(-1)!];
+  const forwards = last >= first;
+  if (times.length < 2 || !(forwards ? t >= first && t <= last : t <= first && t >= last)) {
+    throw new TimeError(`The solution is known from ${first} to ${last}, but was asked for at ${t}.`);
+  }
+  let low = 0;
+  let high = times.length - 2;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (forwards ? times[middle]! <= t : times[middle]! >= t) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

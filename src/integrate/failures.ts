@@ -1,0 +1,113 @@
+import { RevortError } from "../core/errors.js";
+
+/** Where a solve stood when it failed. */
+export interface Standing {
+  /** time up to which it got */
+  readonly time: number;
+  /** number of the step that failed, from 1 */
+  readonly step: number;
+  /** size of the step that failed, or the largest there is */
+  readonly stepSize: number;
+  /** root mean square of the last finite state, where it is known */
+  readonly yNorm?: number | null;
+  /** attempted steps that were accepted and rejected, where they were counted */
+  readonly accepted?: number;
+  readonly rejected?: number;
+  /** which trajectory of the batch, where each has its own steps */
+  readonly sample?: number | null;
+}
+
+/** A solve that did not get to its end. */
+export abstract class SolveError extends RevortError {
+  readonly time: number;
+  readonly step: number;
+  readonly stepSize: number;
+  readonly yNorm: number | null;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly sample: number | null;
+
+  constructor(message: string, standing: Standing) {
+    const { time, step, stepSize, yNorm = null, accepted = step - 1, rejected = 0, sample = null } = standing;
+    const of = sample === null ? "" : ` (trajectory ${sample} of the batch)`;
+    super(`${message}${of}`);
+    this.time = time;
+    this.step = step;
+    this.stepSize = stepSize;
+    this.yNorm = yNorm;
+    this.accepted = accepted;
+    this.rejected = rejected;
+    this.sample = sample;
+  }
+}
+
+/** A solve that left the finite numbers. */
+export class DivergenceError extends SolveError {
+  constructor(standing: Standing, coupling: number | null = null) {
+    super(
+      `The solution is not finite after step ${standing.step}, at t = ${standing.time}. ` +
+        `Reduce the step size (now ${standing.stepSize}), check the initial state and the parameters` +
+        (coupling === null
+          ? "."
+          : `, or, on a decaying problem, choose another coupling λ (now ${coupling}).`),
+      standing,
+    );
+  }
+}
+
+/** A field that is not finite at the initial state, or however small the step. */
+export class NonFiniteFieldError extends SolveError {
+  constructor(standing: Standing) {
+    super(
+      `The field is not finite near t = ${standing.time}, ${size(standing)}, however small the step ` +
+        `(${standing.accepted} steps were taken, ${standing.rejected} rejected). The solution may end there, or the state ` +
+        "has left where the field is defined: check the initial state, the parameters, and the time span.",
+      standing,
+    );
+  }
+}
+
+/** A step that is rejected and cannot be made smaller. */
+export class StepUnderflowError extends SolveError {
+  constructor(standing: Standing, limit: number) {
+    super(
+      `Step ${standing.step} at t = ${standing.time} is rejected at a size of ${standing.stepSize}, and may not be ` +
+        `smaller than ${limit}; ${size(standing)}, ${standing.accepted} steps accepted, ${standing.rejected} rejected. ` +
+        "The solution may be singular there; otherwise loosen rtol and atol, lower dtmin, use float64, or list the " +
+        "times at which the field jumps.",
+      standing,
+    );
+  }
+}
+
+/** A solve that needs more steps than it may take. */
+export class MaxStepsError extends SolveError {
+  constructor(standing: Standing, limit: number, end: number, why: string | null) {
+    super(
+      `After ${limit} steps (${standing.accepted} accepted, ${standing.rejected} rejected) the solution is at ` +
+        `t = ${standing.time} of ${end}, with steps of ${standing.stepSize} and ${size(standing)}. ` +
+        (why ??
+          "Allow more with maxSteps, loosen rtol and atol, or, if the problem is stiff, look for another model of it."),
+      standing,
+    );
+  }
+}
+
+/** Two solutions of a coupled method that have drifted apart, where that was asked to be an error. */
+export class DriftError extends SolveError {}
+
+/** An event whose time cannot be found between the ends of the step in which it happens. */
+export class EventBracketError extends SolveError {}
+
+/** A solve that was told to stop. */
+export class SolveAbortedError extends RevortError {
+  constructor(time: number, end: number, cause: unknown) {
+    super(`The solve was aborted at t = ${time} of ${end}.`, { cause });
+  }
+}
+
+function size({ yNorm }: Standing): string {
+  return yNorm === undefined || yNorm === null
+    ? "y of unknown size"
+    : `‖y‖ = ${Number(yNorm.toPrecision(4))}`;
+}

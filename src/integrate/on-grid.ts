@@ -1,0 +1,72 @@
+import { numbers, type Tensor } from "../core/tensor.js";
+import { isReversible } from "../methods/method.js";
+import { type Grid, gridTensors, stepsOf } from "../programs/grid.js";
+import { driftNames, stateName, y0Name, ysName } from "../programs/names.js";
+import { solveProgram } from "../programs/solve.js";
+import type { DeviceTensor, DeviceTensors } from "../runtime/runtime.js";
+import { locateDivergence } from "./divergence.js";
+import { rootMeanSquare } from "./drive.js";
+import { MaxStepsError, SolveAbortedError } from "./failures.js";
+import { judged, relative } from "./judgement.js";
+import type { NeuralOde } from "./neural-ode.js";
+import { named, pick, settingOf, upload } from "./problem.js";
+import { reconstructionError } from "./reconstruction.js";
+import type { Problem } from "./request.js";
+import type { Solution, SolveStats } from "./solution.js";
+
+/** A solve whose steps are known beforehand and hit all saves: one run of one graph. */
+export async function solveOnGrid(
+  ode: NeuralOde,
+  { options, parameters, y0, spans, control }: Problem,
+  grid: Grid,
+): Promise<Solution> {
+  const { runtime, checkReconstruction = false, strict = false, maxSteps, signal } = options;
+  const { method, dtype } = ode;
+  const { saveAt } = spans[0]!;
+  const steps = stepsOf(grid);
+  if (maxSteps !== undefined && steps > maxSteps) {
+    const standing = { time: grid.times[0]!, step: 1, stepSize: ode.stepSize };
+    throw new MaxStepsError(standing, maxSteps, saveAt.at(-1)!, `It takes ${steps} steps of the given size.`);
+  }
+  if (signal?.aborted) throw new SolveAbortedError(grid.times[0]!, saveAt.at(-1)!, signal.reason);
+  const setting = settingOf(ode, y0.shape, grid);
+  const undoes = checkReconstruction && isReversible(method);
+  const executable = await runtime.compile(solveProgram(setting, undoes));
+  try {
+    const inputs = upload(runtime, { ...named(parameters), [y0Name]: y0, ...gridTensors(grid, dtype) });
+    const results = await executable.run(pick(inputs, executable.inputs));
+    const ys = await runtime.download(results[ysName]!);
+    if (!allFinite(ys)) throw await locateDivergence(ode, runtime, setting, grid, inputs);
+    const largest = async (name: string, start: number) =>
+      Math.max(start, ...numbers(await runtime.download(results[name]!)));
+    const watched = driftNames.drift in results;
+    const size = watched ? await largest(driftNames.size, rootMeanSquare(numbers(y0))) : 0;
+    const stats: SolveStats = {
+      steps,
+      accepted: steps,
+      rejected: 0,
+      evaluations: method.evaluations * steps,
+      drift: watched ? relative(await largest(driftNames.drift, 0), size) : null,
+      reconstructionError: undoes
+        ? await reconstructionError(ode, runtime, grid, parameters, y0, endOf(ode, results))
+        : null,
+    };
+    return judged(
+      ode,
+      control,
+      { ts: [...saveAt], ys, grid, placement: null, dense: null, stats },
+      size,
+      strict,
+    );
+  } finally {
+    await executable.release();
+  }
+}
+
+function endOf({ method }: NeuralOde, results: DeviceTensors): DeviceTensor[] {
+  return Array.from({ length: method.width }, (_, k) => results[stateName(k)]!);
+}
+
+function allFinite(value: Tensor): boolean {
+  return (value.data as Float64Array).every(Number.isFinite);
+}

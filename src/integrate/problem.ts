@@ -1,0 +1,77 @@
+import { RevortError } from "../core/errors.js";
+import { castTensor, numbers, ShapeError, showShape, type Tensor } from "../core/tensor.js";
+import { stateOf, type Tensors, type VectorField } from "../fields/field.js";
+import { type Grid, savesEveryStep } from "../programs/grid.js";
+import type { Setting } from "../programs/inputs.js";
+import { parameterName } from "../programs/names.js";
+import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import type { NeuralOde } from "./neural-ode.js";
+
+// What goes into a solve: checked, named as programs name it, and on the device.
+
+/** A parameter that is missing, unknown or of another shape than the field's. */
+export class ParameterError extends RevortError {}
+
+/** What programs need to know of a solve. */
+export function settingOf(ode: NeuralOde, state: readonly number[], grid: Grid): Setting {
+  const { field, method, dtype } = ode;
+  return { field, method, dtype, state, saves: grid.offsets.length - 1, everyStep: savesEveryStep(grid) };
+}
+
+/** The initial state in the dtype of the equation. @throws {ShapeError} */
+export function checkState(ode: NeuralOde, y0: Tensor): Tensor {
+  const state = castTensor(stateOf(ode.field, y0), ode.dtype);
+  const bad = numbers(state).findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    throw new ShapeError(
+      `The initial state must be finite, but component ${bad} of ${showShape(state.shape)} is not.`,
+    );
+  }
+  return state;
+}
+
+/** The parameters of a field, all there and cast to a dtype. @throws {ParameterError} */
+export function checkParameters(
+  field: VectorField,
+  given: Tensors,
+  { dtype }: Pick<NeuralOde, "dtype">,
+): Tensors {
+  const expected = Object.keys(field.parameters);
+  const unknown = Object.keys(given).filter((name) => !expected.includes(name));
+  if (unknown.length > 0) {
+    throw new ParameterError(
+      `The field "${field.name}" has no parameter "${unknown[0]}"; its parameters are ${expected.join(", ") || "none"}.`,
+    );
+  }
+  return Object.fromEntries(
+    Object.entries(field.parameters).map(([name, { shape }]) => {
+      const value = given[name];
+      if (value === undefined) {
+        throw new ParameterError(
+          `The parameter "${name}" ${showShape(shape)} of the field "${field.name}" is missing.`,
+        );
+      }
+      if (value.shape.length !== shape.length || value.shape.some((dim, axis) => dim !== shape[axis])) {
+        throw new ParameterError(
+          `The parameter "${name}" of the field "${field.name}" must have shape ${showShape(shape)}, ` +
+            `but has ${showShape(value.shape)}.`,
+        );
+      }
+      return [name, castTensor(value, dtype)];
+    }),
+  );
+}
+
+/** Parameters under the names they have in programs. */
+export function named(parameters: Tensors): Tensors {
+  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [parameterName(name), value]));
+}
+
+export function upload(runtime: Runtime, tensors: Tensors): DeviceTensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, runtime.upload(value)]));
+}
+
+/** The inputs that a graph takes, out of those there are. */
+export function pick(inputs: DeviceTensors, wanted: object): DeviceTensors {
+  return Object.fromEntries(Object.keys(wanted).map((name) => [name, inputs[name]!]));
+}

@@ -1,0 +1,45 @@
+import type { Control } from "../control/control.js";
+import type { Tensor } from "../core/tensor.js";
+import type { Tensors } from "../fields/field.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { Save, Span } from "./saves.js";
+
+export interface SolveOptions {
+  readonly runtime: Runtime;
+  /** θ by name */
+  readonly parameters?: Tensors;
+  /** state at t0: of the field's shape, or one trajectory without its batch axis */
+  readonly y0: Tensor;
+  readonly t0: number;
+  /** times to save at, monotone away from t0, to which the state is also followed; or … */
+  readonly saveAt?: readonly number[];
+  /** … the time to stop at, which is then all that is saved */
+  readonly t1?: number;
+  /** how steps are chosen; by default all are as long as those of `ode`, up to hitting the save times */
+  readonly control?: Control;
+  /** what is saved; by default the save times, each hit exactly */
+  readonly save?: Save;
+  /** times at which the field jumps: no step goes across one */
+  readonly jumps?: readonly number[];
+  /** whether what would be a warning is an error */
+  readonly strict?: boolean;
+  /** whether to undo the whole solve in order to see how well y0 comes back */
+  readonly checkReconstruction?: boolean;
+  /** how many steps may be tried */
+  readonly maxSteps?: number;
+  /** stops a solve between two runs of its graph (where steps are chosen: every few hundred steps) */
+  readonly signal?: AbortSignal;
+}
+
+/** As many steps as a solve may try unless it is told otherwise. */
+export const usualMaxSteps = 100_000;
+
+/** A request that has been checked. */
+export interface Problem {
+  readonly options: Omit<SolveOptions, "t0" | "t1" | "saveAt">;
+  readonly parameters: Tensors;
+  readonly y0: Tensor;
+  /** of each trajectory, or of all */
+  readonly spans: readonly Span[];
+  readonly control: Control;
+}

@@ -1,0 +1,50 @@
+import type { Tensor } from "../core/tensor.js";
+import type { Grid } from "../programs/grid.js";
+import type { DenseSolution } from "./dense-solution.js";
+import type { SolveWarning } from "./warnings.js";
+
+export interface Solution {
+  /** the times of the saved states */
+  readonly ts: readonly number[];
+  /** [saves, ...state] */
+  readonly ys: Tensor;
+  /**
+   * The steps that were accepted, with the saves that lie at their ends. Programs for fixed steps take it: that is
+   * how a solve that chose its steps is differentiated.
+   */
+  readonly grid: Grid;
+  /** where each save lies, if saves lie inside of steps; `null` if they are hit */
+  readonly placement: readonly Placement[] | null;
+  /** the solution at any time, where it was asked for */
+  readonly dense: DenseSolution | null;
+  readonly stats: SolveStats;
+  /** what is doubtful about the solution */
+  readonly warnings: readonly SolveWarning[];
+}
+
+/** A time inside a step: t = t0 + θ h. */
+export interface Placement {
+  /** index of the step, from 0 */
+  readonly step: number;
+  /** in (0, 1]; 0 only at the initial time */
+  readonly theta: number;
+}
+
+export interface SolveStats {
+  /** steps tried: those accepted and those rejected */
+  readonly steps: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  /** evaluations of the field */
+  readonly evaluations: number;
+  /**
+   * The largest distance of y and its companion (z of a coupled method) relative to the largest y, as root mean
+   * squares: at every step where steps are chosen, at the saves otherwise. `null` for a method without a companion.
+   */
+  readonly drift: number | null;
+  /**
+   * The largest error of y0 as undoing the solve gives it back, relative to the largest component of y0; `null` if
+   * it was not asked for, or the method cannot be undone.
+   */
+  readonly reconstructionError: number | null;
+}

@@ -1,0 +1,74 @@
+import type { Sharing } from "../control/norm.js";
+import { sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { isReversible } from "../methods/method.js";
+import type { Row } from "./dense-solution.js";
+import { compileDriver } from "./drive.js";
+import { judged, relative } from "./judgement.js";
+import type { NeuralOde } from "./neural-ode.js";
+import { named, upload } from "./problem.js";
+import { reconstructionError } from "./reconstruction.js";
+import { type Problem, usualMaxSteps } from "./request.js";
+import { planSaves } from "./saves.js";
+import type { Solution, SolveStats } from "./solution.js";
+
+/** A solve that chooses its steps, or records what lies between saves: one solution per track. */
+export async function solveTracks(
+  ode: NeuralOde,
+  { options, parameters, y0, spans, control }: Problem,
+  sharing: Sharing,
+): Promise<Solution[]> {
+  const { runtime, save = "hit", checkReconstruction = false, strict = false } = options;
+  const { maxSteps = usualMaxSteps, signal } = options;
+  const { method, dtype } = ode;
+  const own = sharing === "batch" ? y0.shape : [1, ...y0.shape.slice(1)];
+  const rowsOf = (all: Tensor): Tensor[] => {
+    const size = sizeOf(own);
+    return spans.map((_, i) => tensor(dtype, own, (all.data as Row).slice(i * size, (i + 1) * size)));
+  };
+  const starts = rowsOf(y0);
+  const hits = control.kind === "times" ? control.times : [];
+  const plan = planSaves(
+    save,
+    spans.map((span) => ({ ...span, hits })),
+    starts.map(({ data }) => data as Row),
+    own,
+    dtype,
+  );
+  const driver = await compileDriver(runtime, {
+    ...{ field: ode.field, method, dtype, state: y0.shape, sharing, record: plan.record },
+    control: control.kind === "pid" ? { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) } : control,
+  });
+  try {
+    const { tracks, end, evaluations } = await driver.drive(upload(runtime, named(parameters)), y0, {
+      ...plan,
+      maxSteps,
+      signal,
+    });
+    const undoes = checkReconstruction && isReversible(method);
+    const ends = undoes
+      ? await Promise.all(end.map(async (part) => rowsOf(await runtime.download(part))))
+      : [];
+    const solutions: Solution[] = [];
+    for (const [i, saved] of plan.solutions(tracks).entries()) {
+      const { times, rejected, drift, size } = tracks[i]!;
+      const accepted = times.length - 1;
+      const stats: SolveStats = {
+        steps: accepted + rejected,
+        accepted,
+        rejected,
+        evaluations: evaluations[i]!,
+        drift: method.companion === undefined ? null : relative(drift, size),
+        reconstructionError: undoes
+          ? await reconstructionError(
+              ...([ode, runtime, saved.grid, parameters, starts[i]!] as const),
+              ends.map((rows) => rows[i]!).map(runtime.upload),
+            )
+          : null,
+      };
+      solutions.push(judged(ode, control, { ...saved, stats }, size, strict));
+    }
+    return solutions;
+  } finally {
+    await driver.release();
+  }
+}

@@ -1,0 +1,96 @@
+import { type Control, usualDriftTolerance } from "../control/control.js";
+import type { FloatDType } from "../core/tensor.js";
+import type { Method } from "../methods/method.js";
+import { DriftError, SolveError, type Standing } from "./failures.js";
+import type { SolveStats } from "./solution.js";
+
+export type WarningCode = "drift" | "reconstruction" | "stability" | "tolerance";
+
+/** Something doubtful about a solution that was reached all the same. */
+export interface SolveWarning {
+  readonly code: WarningCode;
+  readonly message: string;
+}
+
+/** A doubtful solution, where that was asked to be an error. */
+export class StrictError extends SolveError {
+  constructor(
+    readonly warnings: readonly SolveWarning[],
+    standing: Standing,
+  ) {
+    super(warnings.map(({ message }) => message).join(" "), standing);
+  }
+}
+
+/** Relative distance of y and its companion past which a solution is doubtful. */
+const driftLimit = 1e-2;
+/** Relative error of the reconstructed y0 past which reversible gradients are doubtful. */
+const reconstructionLimit = 1e-3;
+
+export interface Circumstances {
+  readonly method: Method;
+  readonly dtype: FloatDType;
+  readonly control: Control;
+  readonly stats: SolveStats;
+  /** the largest y, as root mean square */
+  readonly size: number;
+}
+
+/** What is doubtful about a solution. */
+export function warningsOf({ method, dtype, control, stats, size }: Circumstances): SolveWarning[] {
+  const warnings: SolveWarning[] = [];
+  const { drift, reconstructionError } = stats;
+  if (drift !== null && !(drift <= limitOf(control, size))) {
+    warnings.push({
+      code: "drift",
+      message:
+        `The two solutions of the method "${method.name}" have drifted apart by ${show(drift)} of the size of y, so that ` +
+        `y is doubtful. ${remedy(method)}`,
+    });
+  }
+  if (reconstructionError !== null && !(reconstructionError <= reconstructionLimit)) {
+    warnings.push({
+      code: "reconstruction",
+      message:
+        `Undoing the solve gives y0 back with a relative error of ${show(reconstructionError)}: gradients by ` +
+        `reconstruction are as wrong. ${method.coupling === null ? "" : "Take a λ nearer to 1, "}` +
+        `${dtype === "float32" ? "solve in float64, " : ""}refresh the state from stored ones on the way, or use another gradient.`,
+    });
+  }
+  const eps = dtype === "float32" ? 2 ** -23 : 2 ** -52;
+  if (control.kind === "pid" && control.rtol < 10 * eps && control.atol < 10 * eps * size) {
+    warnings.push({
+      code: "tolerance",
+      message:
+        `The tolerances rtol ${control.rtol} and atol ${control.atol} are below the rounding of ${dtype}, so that the steps ` +
+        `follow noise. Loosen them${dtype === "float32" ? ", or solve in float64" : ""}.`,
+    });
+  }
+  return warnings;
+}
+
+/** Where there is a tolerance, drift is held against that: a few times what is let pass as harmless. */
+function limitOf(control: Control, size: number): number {
+  if (control.kind !== "pid") return driftLimit;
+  const { rtol, atol, driftTolerance } = control;
+  return 3 * Math.min(driftTolerance, usualDriftTolerance) * (rtol + atol / Math.max(size, Number.MIN_VALUE));
+}
+
+function remedy({ coupling }: Method): string {
+  return coupling === null
+    ? "Take smaller steps, or a method that damps: a coupled one with λ below 1, or a plain one."
+    : `Take smaller steps, a smaller λ (now ${coupling}; coupling "auto" chooses one), or float64 where it is ` +
+        "rounding that grows.";
+}
+
+function show(x: number): string {
+  return Number.isFinite(x) ? String(Number(x.toPrecision(3))) : "more than any number";
+}
+
+/** @throws {DriftError | StrictError} if there is any warning */
+export function refuse(warnings: readonly SolveWarning[], standing: Standing): void {
+  const [first] = warnings;
+  if (first === undefined) return;
+  if (first.code === "drift") throw new DriftError(first.message, standing);
+  throw new StrictError(warnings, standing);
+}

@@ -1,0 +1,286 @@
+import { expect } from "chai";
+import { ControlError, constantStep, controllers, givenTimes, pid } from "../../src/control/control.js";
+import { numbers, tensor } from "../../src/core/tensor.js";
+import {
+  DivergenceError,
+  DriftError,
+  MaxStepsError,
+  NonFiniteFieldError,
+  SolveAbortedError,
+  StepUnderflowError,
+} from "../../src/integrate/failures.js";
+import { neuralOde } from "../../src/integrate/neural-ode.js";
+import { solve } from "../../src/integrate/solve.js";
+import { explicit } from "../../src/methods/explicit.js";
+import { methodNamed } from "../../src/methods/named.js";
+import { reversible } from "../../src/methods/reversible.js";
+import { reversibleHeun } from "../../src/methods/reversible-heun.js";
+import { bosh3, dopri5, rk4, tableaux, tsit5 } from "../../src/methods/tableaux.js";
+import { TimeError } from "../../src/programs/grid.js";
+import type { Runtime } from "../../src/runtime/runtime.js";
+import { ortNode } from "../../src/runtimes/ort-node.js";
+import { distance } from "../support/distance.js";
+import { failure } from "../support/failure.js";
+import { squaring } from "../support/fields.js";
+import { decay, ending, kink, spinning, spinningAt, swelling } from "./fields.js";
+
+const pair = (values: readonly number[]) => tensor("float64", [1, values.length], values);
+
+describe("adaptive solves", () => {
+  let runtime: Runtime;
+  before(async () => {
+    runtime = await ortNode();
+  });
+
+  it("meet the tolerance, and their error goes down with it", async () => {
+    for (const tableau of [bosh3, dopri5, tsit5]) {
+      const errors: number[] = [];
+      for (const tolerance of [1e-4, 1e-7, 1e-10]) {
+        const { ys } = await solve(neuralOde({ field: spinning, method: tableau }), {
+          ...{ runtime, y0: pair([0, 1]), t0: 0, t1: 2 },
+          control: pid({ rtol: tolerance, atol: tolerance }),
+        });
+        errors.push(distance(numbers(ys), spinningAt(2)));
+        // local errors add up over some tens of steps, and errors of the radius turn into larger ones of the phase
+        expect(errors.at(-1), `${tableau.name} at ${tolerance}`).to.be.below(100 * tolerance);
+      }
+      expect(errors[1]).to.be.below(errors[0]!);
+      expect(errors[2]).to.be.below(errors[1]!);
+    }
+  });
+
+  it("take far fewer steps at a higher order", async () => {
+    const stepsBy = async (method: typeof bosh3 | typeof dopri5) => {
+      const { stats } = await solve(neuralOde({ field: spinning, method }), {
+        ...{ runtime, y0: pair([0, 1]), t0: 0, t1: 2, control: pid({ rtol: 1e-9, atol: 1e-9 }) },
+      });
+      expect(stats.steps).to.equal(stats.accepted + stats.rejected);
+      return stats.accepted;
+    };
+    expect(await stepsBy(dopri5)).to.be.below((await stepsBy(bosh3)) / 4);
+  });
+
+  it("land on every save time exactly, and return the steps as a grid", async () => {
+    const saveAt = [0, 0.1, 0.5, 0.500001, 2];
+    const { ts, ys, grid, stats } = await solve(neuralOde({ field: spinning, method: dopri5 }), {
+      ...{ runtime, y0: pair([0, 1]), t0: 0, saveAt, control: pid({ rtol: 1e-8, atol: 1e-8 }) },
+    });
+    expect(ts).to.deep.equal(saveAt);
+    expect(grid.offsets.map((offset) => grid.times[offset])).to.deep.equal([0, ...saveAt]);
+    expect(grid.times.length - 1).to.equal(stats.accepted);
+    expect(distance(numbers(ys), saveAt.flatMap(spinningAt))).to.be.below(1e-7);
+  });
+
+  it("are repeated to the last bit by fixed steps on their grid", async () => {
+    const ode = neuralOde({ field: spinning, method: reversible(bosh3) });
+    const request = { runtime, y0: pair([0, 1]), t0: 0, saveAt: [0.3, 1, 1.2] };
+    const chosen = await solve(ode, { ...request, control: pid({ rtol: 1e-5, atol: 1e-5 }) });
+    const repeated = await solve(ode, { ...request, control: givenTimes(chosen.grid.times) });
+    expect(repeated.grid).to.deep.equal(chosen.grid);
+    // the same operations in the same order; ONNX Runtime may fuse them differently in another graph
+    expect(distance(numbers(repeated.ys), numbers(chosen.ys))).to.be.below(1e-14);
+  });
+
+  it("do not lose the step size to a save time", async () => {
+    const request = {
+      runtime,
+      y0: pair([0, 1]),
+      t0: 0,
+      control: pid({ rtol: 1e-6, atol: 1e-6, ...controllers.pi }),
+    };
+    const ode = neuralOde({ field: spinning, method: tsit5 });
+    const free = await solve(ode, { ...request, saveAt: [2] });
+    const interrupted = await solve(ode, { ...request, saveAt: [0.5, 1, 1.5, 2] });
+    // each save cuts one step in two
+    expect(interrupted.stats.accepted).to.be.at.most(free.stats.accepted + 3 + 1);
+  });
+
+  it("go backwards in time", async () => {
+    const y2 = spinningAt(2);
+    for (const method of [explicit(dopri5), reversible(dopri5)]) {
+      const { ys, grid } = await solve(neuralOde({ field: spinning, method }), {
+        ...{ runtime, y0: pair(y2), t0: 2, saveAt: [1, 0], control: pid({ rtol: 1e-9, atol: 1e-9 }) },
+      });
+      expect(distance(numbers(ys), [...spinningAt(1), 0, 1])).to.be.below(1e-7);
+      expect([...grid.times]).to.deep.equal([...grid.times].sort((s, t) => t - s));
+    }
+  });
+
+  it("work with each controller and with every method that has an error estimate", async () => {
+    for (const method of [
+      ...tableaux.map(explicit),
+      methodNamed("alf"),
+      methodNamed("leapfrog-midpoint"),
+      reversibleHeun(),
+    ]) {
+      if (method.error === undefined) continue;
+      for (const [name, coefficients] of Object.entries(controllers)) {
+        const { ys } = await solve(neuralOde({ field: swelling, method }), {
+          ...{
+            runtime,
+            y0: pair([1]),
+            t0: 0,
+            t1: 3,
+            control: pid({ rtol: 1e-5, atol: 1e-5, ...coefficients }),
+          },
+        });
+        // low orders take hundreds of steps, whose errors add up
+        expect(Math.abs(numbers(ys)[0]! - Math.exp(Math.sin(3))), `${method.name}, ${name}`).to.be.below(
+          1e-3,
+        );
+      }
+    }
+  });
+
+  it("count the evaluations that they make", async () => {
+    // dopri5: one at the start, two for the first step size, six per attempt since the seventh is the next one's first
+    const { stats } = await solve(neuralOde({ field: spinning, method: dopri5 }), {
+      ...{ runtime, y0: pair([0, 1]), t0: 0, t1: 2, control: pid() },
+    });
+    expect(stats.evaluations).to.equal(2 + 6 * stats.steps);
+  });
+
+  it("refuse a control that makes no sense, or that the method cannot follow", async () => {
+    expect(() => pid({ rtol: -1 })).to.throw(ControlError, "rtol -1");
+    expect(() => pid({ rtol: 0, atol: 0 })).to.throw(ControlError);
+    expect(() => pid({ dtmin: 2, dtmax: 1 })).to.throw(ControlError, "dtmin 2");
+    expect(() => pid({ factorMin: 1.5 })).to.throw(ControlError);
+    expect(() => constantStep(0)).to.throw(ControlError);
+    const request = { runtime, y0: pair([0, 1]), t0: 0, t1: 1 };
+    const error = await failure(
+      solve(neuralOde({ field: spinning, method: rk4 }), { ...request, control: pid() }),
+      ControlError,
+    );
+    expect(error.message).to.include("rk4").and.include("error estimate");
+    await failure(solve(neuralOde({ field: spinning, method: rk4 }), request), TimeError);
+  });
+
+  it("hit the times at which the field jumps from both sides", async () => {
+    const request = {
+      runtime,
+      y0: pair([0]),
+      t0: 0,
+      saveAt: [3],
+      control: pid({ rtol: 1e-10, atol: 1e-10 }),
+    };
+    const ode = neuralOde({ field: kink, method: dopri5 });
+    const told = await solve(ode, { ...request, jumps: [1] });
+    const untold = await solve(ode, request);
+    expect(Math.abs(numbers(told.ys)[0]! - 1)).to.be.below(1e-14);
+    expect(told.stats.rejected).to.equal(0);
+    expect(untold.stats.rejected).to.be.above(5);
+    expect(told.grid.times.some((t) => t < 1 && t > 1 - 1e-15)).to.equal(true);
+  });
+
+  it("say how they failed, where, and after how many steps", async () => {
+    const method = dopri5;
+    // y = 1 / (1 − t)
+    const request = { runtime, y0: pair([1]), t0: 0, parameters: { a: tensor("float64", [], [1]) } };
+    const singular = await failure(
+      solve(neuralOde({ field: squaring, method }), { ...request, t1: 2, control: pid() }),
+      StepUnderflowError,
+    );
+    expect(singular.time).to.be.closeTo(1, 1e-6);
+    expect(singular.step).to.equal(singular.accepted + 1);
+    expect(singular.rejected).to.be.above(0);
+    expect(singular.yNorm).to.be.above(1e6);
+    expect(singular.message).to.include("singular").and.include("rtol");
+
+    const endless = await failure(
+      solve(neuralOde({ field: squaring, method }), { ...request, t1: 0.9, control: pid(), maxSteps: 3 }),
+      MaxStepsError,
+    );
+    expect([endless.accepted + endless.rejected, endless.message.includes("maxSteps")]).to.deep.equal([
+      3,
+      true,
+    ]);
+
+    const fixed = await failure(
+      solve(neuralOde({ field: squaring, method }), {
+        ...request,
+        t1: 2,
+        control: constantStep(0.3),
+        save: "every-step",
+      }),
+      DivergenceError,
+    );
+    expect([fixed.stepSize, fixed.time > 0.9]).to.deep.equal([0.3, true]);
+
+    const outside = await failure(
+      solve(neuralOde({ field: ending, method }), { runtime, y0: pair([1]), t0: 0, t1: 2, control: pid() }),
+      NonFiniteFieldError,
+    );
+    expect(outside.time).to.be.closeTo(4 / 3, 1e-6);
+
+    const coarse = await failure(
+      solve(neuralOde({ field: squaring, method }), { ...request, t1: 2, control: pid({ dtmin: 0.01 }) }),
+      StepUnderflowError,
+    );
+    expect(coarse.message).to.include("0.01");
+  });
+
+  it("can be aborted between runs", async () => {
+    const abort = new AbortController();
+    abort.abort(new Error("enough"));
+    const error = await failure(
+      solve(neuralOde({ field: spinning, method: dopri5 }), {
+        ...{ runtime, y0: pair([0, 1]), t0: 0, t1: 2, control: pid(), signal: abort.signal },
+      }),
+      SolveAbortedError,
+    );
+    expect((error.cause as Error).message).to.equal("enough");
+  });
+
+  describe("of coupled methods on y' = −y up to T = 20, where the error estimate sees nothing", () => {
+    const solved = (coupling: number, tolerance: number, driftTolerance?: number, strict = false) =>
+      solve(neuralOde({ field: decay, method: reversible(bosh3, { coupling }) }), {
+        ...{ runtime, y0: pair([1]), t0: 0, t1: 20, strict, checkReconstruction: true },
+        control: pid({ rtol: tolerance, atol: tolerance, ...(driftTolerance && { driftTolerance }) }),
+      });
+
+    for (const [coupling, tolerance] of [
+      [0.999, 1e-3],
+      [0.999, 1e-8],
+      [0.9, 1e-3],
+      [0.9, 1e-8],
+    ] as const) {
+      it(`are right with λ = ${coupling} at rtol ${tolerance}, since drift counts as error`, async () => {
+        const { ys, stats, warnings } = await solved(coupling, tolerance);
+        expect(Math.abs(numbers(ys)[0]! - Math.exp(-20))).to.be.below(tolerance);
+        expect(warnings.filter(({ code }) => code === "drift")).to.deep.equal([]);
+        expect(stats.drift).to.be.below(30 * tolerance);
+        // |a h| ≤ −ln λ: 20 / −ln λ steps at least
+        expect(stats.accepted).to.be.above(0.9 * (20 / -Math.log(coupling)));
+      }).timeout(30_000);
+
+      it(`are wrong with λ = ${coupling} at rtol ${tolerance} if it is not looked at, and say so`, async () => {
+        const { ys, warnings } = await solved(coupling, tolerance, Number.POSITIVE_INFINITY);
+        expect(Math.abs(numbers(ys)[0]!)).to.be.above(100 * tolerance);
+        expect(warnings[0]!.code).to.equal("drift");
+        expect(warnings[0]!.message).to.include("λ").and.include("smaller");
+        const refused = await failure(
+          solved(coupling, tolerance, Number.POSITIVE_INFINITY, true),
+          DriftError,
+        );
+        expect(refused.time).to.equal(20);
+      });
+    }
+
+    it("cannot go on with a method that does not damp, and say so", async () => {
+      const error = await failure(
+        solve(neuralOde({ field: decay, method: reversibleHeun() }), {
+          ...{
+            runtime,
+            y0: pair([1]),
+            t0: 0,
+            t1: 20,
+            control: pid({ rtol: 1e-6, atol: 1e-6 }),
+            maxSteps: 2000,
+          },
+        }),
+        MaxStepsError,
+      );
+      expect(error.message).to.include("does not damp");
+    });
+  });
+});
