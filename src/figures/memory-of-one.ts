@@ -1,0 +1,47 @@
+import { Random } from "../core/random.js";
+import { emptyData, type Tensor } from "../core/tensor.js";
+import { initialParameters } from "../fields/field.js";
+import { mlp } from "../fields/mlp.js";
+import { gradientOf } from "../gradients/evaluate.js";
+import { neuralOde } from "../integrate/neural-ode.js";
+import { mse } from "../learning/losses.js";
+import { reversible } from "../methods/reversible.js";
+import { midpoint } from "../methods/tableaux.js";
+import { gridThrough } from "../programs/grid.js";
+import { ortNode } from "../runtimes/ort-node.js";
+
+// A process of its own for one gradient, so that what it reports is the memory of that gradient alone:
+//
+//   memory-of-one GRADIENT T STEP_SIZE SAMPLES   prints the largest resident memory in bytes and the states stored
+
+const [gradient, T, stepSize, samples] = process.argv.slice(2) as [
+  "reversible" | "direct",
+  string,
+  string,
+  string,
+];
+const field = mlp({ dim: 1, hidden: [50], time: false });
+const zeros = (shape: number[]): Tensor => ({
+  dtype: "float64",
+  shape,
+  data: emptyData("float64", Number(samples)),
+});
+const { cost } = await gradientOf(
+  neuralOde({ field, method: reversible(midpoint, { coupling: 0.99 }), stepSize: Number(stepSize) }),
+  {
+    runtime: await ortNode(),
+    loss: mse(),
+    gradient,
+    parameters: initialParameters(field, Random.seeded(0), "float64"),
+    fit: {
+      grid: gridThrough(0, [Number(T)], Number(stepSize)),
+      y0: zeros([Number(samples), 1]),
+      target: zeros([1, Number(samples), 1]),
+      weight: null,
+    },
+  },
+);
+// resident memory is in kilobytes on every platform here
+console.log(
+  JSON.stringify({ bytes: process.resourceUsage().maxRSS * 1024, storedStates: cost.storedStates }),
+);

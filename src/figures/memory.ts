@@ -1,0 +1,62 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { Figure } from "./figure.js";
+
+const stepSize = 0.01;
+const durations = [1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5];
+const samples = 20_000;
+const gradients = ["reversible", "direct"] as const;
+
+/** Largest resident memory of a process that computes one gradient, and the states it stores, over T. */
+export const memory: Figure = {
+  name: "memory",
+  about:
+    "memory of a gradient over T, measured and counted: reversible and stored steps (McCallum & Foster 2024)",
+  async make({ progress }) {
+    const series = [];
+    for (const gradient of gradients) {
+      const points = [];
+      for (const T of durations) {
+        points.push(await measure(gradient, T));
+        progress(series.length * durations.length + points.length, gradients.length * durations.length);
+      }
+      const megabytes = points.map(({ bytes }) => bytes / 2 ** 20);
+      series.push({
+        gradient,
+        megabytes,
+        storedStates: points.map(({ storedStates }) => storedStates),
+        growth: megabytes.at(-1)! / megabytes[0]!,
+      });
+    }
+    return {
+      chart: {
+        title: "Memory of a gradient over the time solved for",
+        subtitle: `${samples} samples, midpoint, h = ${stepSize}, λ = 0.99, float64, ort-cpu; whole process`,
+        panels: [
+          {
+            x: { title: "T" },
+            y: { title: "largest resident memory", unit: "MiB" },
+            layers: series.map(({ gradient, megabytes }) => ({
+              kind: "line",
+              name: gradient,
+              x: durations,
+              y: megabytes,
+            })),
+          },
+        ],
+      },
+      data: { durations, samples, stepSize, series, published: { reversible: 1.03, direct: 2.42 } },
+    };
+  },
+};
+
+async function measure(gradient: string, T: number): Promise<{ bytes: number; storedStates: number }> {
+  // the same kind of file as this one: a source in a clone, compiled in the package
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const program = fileURLToPath(new URL(`./memory-of-one.${extension}`, import.meta.url));
+  const words = [gradient, T, stepSize, samples].map(String);
+  const loader = extension === "ts" ? ["--import", "tsx"] : [];
+  const { stdout } = await promisify(execFile)(process.execPath, [...loader, program, ...words]);
+  return JSON.parse(stdout) as { bytes: number; storedStates: number };
+}
