@@ -1,0 +1,291 @@
+import { expect } from "chai";
+import { type FloatDType, numbers, tensor } from "../../src/core/tensor.js";
+import type { VectorField } from "../../src/fields/field.js";
+import { mlp } from "../../src/fields/mlp.js";
+import { type Fit, type Gradients, gradientOf, lossFunction } from "../../src/gradients/evaluate.js";
+import {
+  type GradientSpec,
+  gradientMethodOf,
+  parseGradientMethod,
+  showGradientMethod,
+} from "../../src/gradients/method.js";
+import { type NeuralOde, neuralOde } from "../../src/integrate/neural-ode.js";
+import { named, upload } from "../../src/integrate/solve.js";
+import { mse } from "../../src/learning/losses.js";
+import { adam } from "../../src/learning/optimisers.js";
+import { alf } from "../../src/methods/alf.js";
+import { explicit } from "../../src/methods/explicit.js";
+import { isReversible, type Method } from "../../src/methods/method.js";
+import { reversible } from "../../src/methods/reversible.js";
+import { reversibleHeun } from "../../src/methods/reversible-heun.js";
+import { midpoint, rk4 } from "../../src/methods/tableaux.js";
+import { neg } from "../../src/ops/arithmetic.js";
+import { concat, split } from "../../src/ops/slicing.js";
+import { GradientMethodError } from "../../src/programs/gradient.js";
+import { type Grid, gridThrough } from "../../src/programs/grid.js";
+import type { Runtime } from "../../src/runtime/runtime.js";
+import { ortNode } from "../../src/runtimes/ort-node.js";
+import { train } from "../../src/train/train.js";
+import { distance, tensorsDistance } from "../support/distance.js";
+import { failure } from "../support/failure.js";
+import {
+  along,
+  directionalDerivatives,
+  randomDirections,
+  randomTask,
+  type Task,
+} from "../support/gradients.js";
+
+/** concat[t, y] → tanh → dy/dt: nonlinear, and time matters. */
+const field = mlp({ dim: 3, hidden: [8] });
+const stepSize = 0.01;
+
+const methods: Readonly<Record<string, Method>> = {
+  "plain rk4": explicit(rk4),
+  "coupled rk4": reversible(rk4, { coupling: 0.99 }),
+  alf: alf(),
+  "reversible Heun": reversibleHeun(),
+};
+
+const saveTimes = {
+  "the final time": [1],
+  "times between": [0, 0.13, 0.5, 1],
+  "every step": Array.from({ length: 100 }, (_, i) => (i + 1) / 100),
+} as const;
+
+const exact = ["reversible", "reversible:7", "checkpoint", "checkpoint:2"] as const;
+
+const all = ({ parameters, y0 }: Gradients) => ({ ...parameters, y0 });
+
+describe("every gradient method", () => {
+  let runtime: Runtime;
+  before(async () => {
+    runtime = await ortNode();
+  });
+
+  const gradient = (ode: NeuralOde, how: GradientSpec, task: Task, times = false): Promise<Gradients> =>
+    gradientOf(ode, { runtime, loss: mse(), gradient: how, times, ...task });
+  const odeOf = (method: Method, dtype: FloatDType = "float64") =>
+    neuralOde({ field, method, stepSize, dtype });
+
+  for (const [name, method] of Object.entries(methods)) {
+    for (const [situation, saves] of Object.entries(saveTimes)) {
+      const options = { field, stepSize, saves, batch: 2 };
+      const meaningful = exact.filter((how) => isReversible(method) || !how.startsWith("reversible"));
+
+      it(`of ${name}, saving ${situation}, agrees with stored steps and with differences in float64`, async () => {
+        const task = randomTask(options);
+        const ode = odeOf(method);
+        const direct = await gradient(ode, "direct", task);
+        const directions = randomDirections(task, 2);
+        const differences = await directionalDerivatives(ode, { runtime, loss: mse() }, task, directions);
+        for (const how of ["direct", ...meaningful] as const) {
+          const found = await gradient(ode, how, task);
+          expect(found.loss).to.be.closeTo(direct.loss, 1e-13 * direct.loss);
+          // exact up to rounding, 1e−16 over 100 steps, which λ = 0.99 lets grow by 1 / 0.99^100 = 2.7
+          expect(tensorsDistance(all(found), all(direct)), how).to.be.below(1e-12);
+          for (const [i, difference] of differences.entries()) {
+            expect(along(found, directions[i]!) / difference, how).to.be.closeTo(1, 1e-8);
+          }
+        }
+        // of the method's order in h = 0.01, two at least
+        const continuous = await gradient(ode, "continuous", task);
+        expect(tensorsDistance(all(continuous), all(direct))).to.be.below(method.order >= 4 ? 1e-8 : 1e-4);
+      });
+
+      it(`of ${name}, saving ${situation}, is in float32 that of float64 but for rounding`, async () => {
+        const direct = await gradient(odeOf(method), "direct", randomTask(options));
+        const task = randomTask({ ...options, dtype: "float32" });
+        for (const how of ["direct", ...meaningful, "continuous"] as const) {
+          const found = await gradient(odeOf(method, "float32"), how, task);
+          expect(found.y0.dtype).to.equal("float32");
+          // 6e−8 a rounding, over 100 steps; the continuous adjoint is off by its order besides
+          const tolerance = how === "continuous" && method.order < 4 ? 1e-4 : 2e-5;
+          expect(tensorsDistance(all(found), all(direct)), how).to.be.below(tolerance);
+        }
+      });
+    }
+  }
+
+  it("comes within 1e-5 of the gradient of the solve, for the continuous adjoint, with fine steps of order 2", async () => {
+    const task = randomTask({ field, stepSize: 0.002, saves: [0.3, 1] });
+    const ode = neuralOde({ field, method: explicit(midpoint), stepSize: 0.002 });
+    const [direct, found] = [await gradient(ode, "direct", task), await gradient(ode, "continuous", task)];
+    expect(tensorsDistance(all(found), all(direct))).to.be.below(1e-5);
+  });
+
+  describe("of the times", () => {
+    /** The grid with as many steps in each stretch, through other times. */
+    const through = ([first, ...saves]: readonly number[], { offsets }: Grid): Grid => {
+      const times = [first!];
+      for (const [k, to] of saves.entries()) {
+        const from = k === 0 ? first! : saves[k - 1]!;
+        const count = offsets[k + 1]! - offsets[k]!;
+        for (let i = 1; i <= count; i++) times.push(i === count ? to : from + ((to - from) * i) / count);
+      }
+      return { times, offsets };
+    };
+
+    /** ∂L/∂t of each time but a save at t0, by central differences: δ² = 1e−10 and 1e−16 / δ = 1e−11. */
+    async function differences(ode: NeuralOde, { fit, parameters }: Task, times: readonly number[]) {
+      const lossWith = async (grid: Grid) => {
+        const compiled = await lossFunction(ode, { runtime, loss: mse(), fit: { ...fit, grid } });
+        const value = await compiled.run(upload(runtime, named(parameters)));
+        await compiled.release();
+        return value;
+      };
+      const found: number[] = [];
+      for (const k of times.keys()) {
+        const moved = (by: number) =>
+          lossWith(
+            through(
+              times.map((t) => (t === times[k] ? t + by : t)),
+              fit.grid,
+            ),
+          );
+        found.push(((await moved(1e-5)) - (await moved(-1e-5))) / 2e-5);
+      }
+      return found;
+    }
+
+    for (const [name, method] of Object.entries(methods)) {
+      it(`of ${name}: of t0 and of each save, as by differences`, async () => {
+        const saves = [0.23, 0.5, 1];
+        const task = randomTask({ field, stepSize: 0.05, saves, batch: 2 });
+        const ode = neuralOde({ field, method, stepSize: 0.05 });
+        const expected = await differences(ode, task, [0, ...saves]);
+        for (const how of ["direct", ...exact] as const) {
+          if (how.startsWith("reversible") && !isReversible(method)) continue;
+          const { times, loss } = await gradient(ode, how, task, true);
+          expect(loss).to.be.finite;
+          expect(distance([times!.t0, ...times!.saves], expected), how).to.be.below(1e-8);
+        }
+        // the continuous adjoint is off by its order, of h = 0.05
+        const { times } = await gradient(ode, "continuous", task, true);
+        expect(distance([times!.t0, ...times!.saves], expected)).to.be.below(5e-3);
+      });
+    }
+
+    it("counts a first save at t0 as t0, which moves it along", async () => {
+      const saves = [0, 0.5, 1];
+      const task = randomTask({ field, stepSize: 0.05, saves });
+      const ode = neuralOde({ field, method: explicit(rk4), stepSize: 0.05 });
+      const expected = await differences(ode, task, [0, ...saves]);
+      for (const how of ["direct", "checkpoint:3", "continuous"] as const) {
+        const { times } = await gradient(ode, how, task, true);
+        expect(times!.saves[0]).to.equal(0);
+        expect(
+          distance([times!.t0, ...times!.saves.slice(1)], [expected[0]!, ...expected.slice(2)]),
+        ).to.be.below(1e-6);
+      }
+    });
+
+    it("is none unless asked for", async () => {
+      const task = randomTask({ field, stepSize: 0.1, saves: [1] });
+      for (const how of ["direct", "checkpoint", "continuous"] as const) {
+        expect((await gradient(odeOf(explicit(rk4)), how, task)).times).to.equal(null);
+      }
+    });
+
+    it("finds the time at which a solution arrives, by descent", async () => {
+      // u' = v, v' = −u: from (0, 1), u = sin t
+      const turning: VectorField = {
+        name: "turning",
+        state: ["batch", 2],
+        parameters: {},
+        apply(b, _theta, _t, y) {
+          const [u, v] = split(b, y, 1, [1, 1]);
+          return concat(b, [v!, neg(b, u!)], 1);
+        },
+      };
+      const ode = neuralOde({ field: turning, method: reversible(rk4), stepSize: 0.05 });
+      const fitUntil = (t1: number): Fit => ({
+        grid: gridThrough(0, [t1], 0.05),
+        y0: tensor("float64", [1, 2], [0, 1]),
+        target: tensor("float64", [1, 1, 2], [Math.sin(1.3), Math.cos(1.3)]),
+        weight: null,
+      });
+      let t1 = 0.4;
+      for (let update = 0; update < 30; update++) {
+        const { times } = await gradient(ode, "reversible", { fit: fitUntil(t1), parameters: {} }, true);
+        // L = 1 − cos(t1 − 1.3)
+        t1 -= times!.saves[0]!;
+      }
+      // RK4 at h = 0.05
+      expect(t1).to.be.closeTo(1.3, 1e-6);
+    });
+  });
+
+  it("trains alike", async () => {
+    const ode = neuralOde({ field, method: reversible(midpoint), stepSize: 0.05 });
+    const { fit } = randomTask({ field, stepSize: 0.05, saves: [0.5, 1], batch: 3 });
+    const data = { t0: 0, times: [0.5, 1], y0: fit.y0, observations: fit.target };
+    const losses = async (how: GradientSpec) => {
+      const options = { runtime, gradient: how, steps: 15, optimiser: adam({ learningRate: 0.02 }), seed: 3 };
+      const result = await train(ode, data, options);
+      expect(result.losses.at(-1)).to.be.below(result.losses[0]!);
+      return result.losses;
+    };
+    const direct = await losses("direct");
+    for (const how of [...exact, { kind: "checkpoint", states: 3 }] as const) {
+      expect(distance(await losses(how), direct)).to.be.below(1e-10);
+    }
+    // of second order in h = 0.05
+    expect(distance(await losses("continuous"), direct)).to.be.below(1e-2);
+  });
+
+  describe("by name", () => {
+    it("is read as it is written", () => {
+      const written = {
+        reversible: { kind: "reversible" },
+        "reversible:100": { kind: "reversible", refresh: 100 },
+        direct: { kind: "direct" },
+        checkpoint: { kind: "checkpoint" },
+        "checkpoint:8": { kind: "checkpoint", states: 8 },
+        continuous: { kind: "continuous" },
+      } as const;
+      for (const [text, method] of Object.entries(written)) {
+        expect(parseGradientMethod(text)).to.deep.equal(method);
+        expect(showGradientMethod(method)).to.equal(text);
+        expect(gradientMethodOf(method)).to.deep.equal(method);
+      }
+      expect(parseGradientMethod("reversible:refresh 100")).to.deep.equal(written["reversible:100"]);
+      expect(parseGradientMethod(" checkpoint : 8 ")).to.deep.equal(written["checkpoint:8"]);
+    });
+
+    it("says what it did not understand, and what there is", () => {
+      const failing = {
+        adjoint: ["adjoint", "checkpoint:8", "continuous"],
+        "checkpoint:0": ["checkpoint:0", "positive"],
+        "checkpoint:many": ["checkpoint:many", "checkpoint:8"],
+        "reversible:-1": ["reversible:-1", "reversible:100"],
+        "direct:3": ["direct:3", "no option"],
+      };
+      for (const [text, parts] of Object.entries(failing)) {
+        for (const part of parts) expect(() => parseGradientMethod(text)).to.throw(GradientMethodError, part);
+      }
+      expect(() => gradientMethodOf({ kind: "checkpoint", states: 2.5 })).to.throw(
+        GradientMethodError,
+        /2\.5/,
+      );
+    });
+
+    it("is refused where the steps of the solver cannot be undone", async () => {
+      const task = randomTask({ field, stepSize: 0.1, saves: [1] });
+      for (const how of ["reversible", "reversible:10"] as const) {
+        const { message } = await failure(gradient(odeOf(explicit(rk4)), how, task), GradientMethodError);
+        expect(message).to.contain('"rk4"').and.contain("checkpoint");
+      }
+    });
+
+    it("gives the gradient of a solve without steps", async () => {
+      const { fit, parameters } = randomTask({ field, stepSize: 0.1, saves: [0] });
+      const ode = odeOf(reversible(midpoint));
+      const direct = await gradient(ode, "direct", { fit, parameters });
+      for (const how of [...exact, "continuous"] as const) {
+        const found = await gradient(ode, how, { fit, parameters });
+        expect(numbers(found.y0)).to.deep.equal(numbers(direct.y0));
+      }
+    });
+  });
+});
