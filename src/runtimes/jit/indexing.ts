@@ -1,4 +1,4 @@
-import { sizeOf } from "../../core/tensor.js";
+import { numbers, sizeOf, stridesOf, tensor } from "../../core/tensor.js";
 import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
 import { loadScalar, pushBase, storeScalar } from "./cells.js";
 import { cellType, pushNumber } from "./elementwise.js";
@@ -6,12 +6,12 @@ import { type Frame, shapeOf } from "./frame.js";
 import { dropAxis } from "./movement.js";
 import { emitNest } from "./nest.js";
 import { bytesOf, isContiguous, type View } from "./view.js";
-import type { Local, Plain } from "./wasm/index.js";
+import type { Local, Plain, Push } from "./wasm/index.js";
 
 // Operators that read where other values tell them to. An index out of range ends the run with a trap.
 
 /** Replaces the index on the stack (i32 or i64) by one in 0 … dim − 1, as i32. */
-function checkIndex(frame: Frame, index: Value["dtype"], dim: number): Local {
+export function checkIndex(frame: Frame, index: Value["dtype"], dim: number): Local {
   const { code } = frame;
   if (cellType(index, 1) === "i64") code.op("i32.wrap_i64");
   const at = code.keep("i32");
@@ -89,7 +89,8 @@ export function emitGather(frame: Frame, node: Node): void {
   frame.setView(y, target);
 }
 
-function packed(frame: Frame, value: Value): View {
+/** The view of a value, copied where its elements do not lie in a row. */
+export function packed(frame: Frame, value: Value): View {
   const view = frame.viewOf(value);
   if (isContiguous(view)) return view;
   const copy = frame.allocate(value);
@@ -158,8 +159,44 @@ export function emitArgument(frame: Frame, node: Node): void {
   frame.setView(y, target);
 }
 
+/** Pad: with a constant, the operand is copied into a filled tensor (or what is left of it, where pads cut). */
+export function emitPad(frame: Frame, node: Node): void {
+  if ((node.attributes.mode ?? "constant") !== "constant") {
+    emitTable(frame, node);
+    return;
+  }
+  const [x, pads, fill, given] = node.inputs as [Value, Value, Value | null | undefined, Value?];
+  const y = node.outputs[0]!;
+  const shape = shapeOf(x);
+  const counts = numbers(pads.constant!);
+  const axes = given ? numbers(given.constant!) : shape.map((_, axis) => axis);
+  const before = shape.map(() => 0);
+  axes.forEach((axis, i) => {
+    before[normaliseAxis(axis, shape.length, "Pad")] = counts[i]!;
+  });
+  const target = frame.destination(y);
+  emitFill(frame, y, fill ? frame.scalar(fill) : () => pushNumber(frame.code, y.dtype, 0), target);
+  const [source, own] = [frame.viewOf(x), stridesOf(target.shape)];
+  const bytes = bytesOf(x.dtype);
+  const start = before.map((count) => Math.max(0, count));
+  const cut = before.map((count) => Math.max(0, -count));
+  const common = shape.map((dim, axis) => Math.min(dim - cut[axis]!, target.shape[axis]! - start[axis]!));
+  if (common.some((count) => count <= 0)) {
+    frame.setView(y, target);
+    return;
+  }
+  const shift = (view: View, strides: readonly number[], from: readonly number[]): View => ({
+    ...view,
+    shape: common,
+    strides,
+    address: view.address + from.reduce((sum, count, axis) => sum + count * strides[axis]!, 0) * bytes,
+  });
+  frame.copyStrided(shift(source, source.strides, cut), shift(target, own, start));
+  frame.setView(y, target);
+}
+
 /** One value, repeated. */
-export function emitFill(frame: Frame, y: Value, value: number | bigint, view: View): void {
+export function emitFill(frame: Frame, y: Value, push: Push, view: View): void {
   const { code } = frame;
   const bytes = bytesOf(y.dtype);
   emitNest(code, {
@@ -169,16 +206,27 @@ export function emitFill(frame: Frame, y: Value, value: number | bigint, view: V
     width: 1,
     body(_, [to]) {
       to!.pointer();
-      pushNumber(code, y.dtype, value);
+      push();
       storeScalar(code, y.dtype, to!.offset);
     },
   });
 }
 
-/** Elements of the operand in an order that is known at compile time, by a table. */
-export function emitTable(frame: Frame, node: Node, index: Int32Array): void {
+/**
+ * Elements of the operand in an order that is known at compile time, by a table: what the operator itself makes of the
+ * numbers of its operand's elements.
+ */
+export function emitTable(frame: Frame, node: Node): void {
   const { code, unit } = frame;
   const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+  const shape = shapeOf(x);
+  const numbered = tensor(
+    "int32",
+    shape,
+    Int32Array.from({ length: sizeOf(shape) }, (_, i) => i),
+  );
+  const constants = node.inputs.slice(1).map((value) => value?.constant ?? null);
+  const index = node.op.fold!([numbered, ...constants], node.attributes)[0]!.data as Int32Array;
   const source = packed(frame, x);
   const target = frame.destination(y);
   const bytes = bytesOf(x.dtype);

@@ -208,6 +208,7 @@ export function emitMap(frame: Frame, { shape, nodes, stored }: MapGroup): void 
     reader.width > 1 &&
     axis >= 0 &&
     sizes[axis]! >= reader.width &&
+    walks.every((strides) => strides[axis]! >= 0) &&
     targets.every(({ view }, i) => walks[reader.walked.length + i]![axis] === bytesOf(view.dtype));
   if (!isVector) reader.width = 1;
   reader.prepare();
@@ -240,7 +241,8 @@ export function emitCopy(frame: Frame, from: View, to: View): void {
   const axis = sizes.length - 1;
   const bytes = bytesOf(from.dtype);
   const width: Width = bytes === 8 ? 2 : bytes === 4 ? 4 : 1;
-  const isVector = width > 1 && axis >= 0 && sizes[axis]! >= width && walks[1]![axis] === bytes;
+  const isVector =
+    width > 1 && axis >= 0 && sizes[axis]! >= width && walks[1]![axis] === bytes && walks[0]![axis]! >= 0;
   // bits are copied, whatever they mean
   const raw = { ...from, dtype: bytes === 8 ? "float64" : bytes === 4 ? "float32" : from.dtype } as View;
   emitNest(code, {

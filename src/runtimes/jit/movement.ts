@@ -114,7 +114,9 @@ export function emitMovement(frame: Frame, node: Node): void {
   const from = frame.viewOf(x);
   look(node, from).forEach((view, i) => {
     const output = node.outputs[i]!;
-    if (view !== null && !frame.hasDestination(output)) frame.alias(output, view);
+    // no view runs backwards: whoever reads it would have to reckon with that
+    const isPlain = view?.strides.every((stride) => stride >= 0) && !frame.hasDestination(output);
+    if (view !== null && isPlain) frame.alias(output, view);
     else {
       const target = frame.destination(output);
       const source = view ?? { ...target, dtype: from.dtype };

@@ -70,12 +70,18 @@ export function collapse(
 /** Writes a nest of loops. Walks with the same strides share a pointer. */
 export function emitNest(code: Code, nest: Nest): void {
   const { sizes, walks, vectorAxis, width, around, body, unroll = 1 } = nest;
-  const classes: { strides: readonly number[]; dynamic: Local | null }[] = [];
-  const classOf = walks.map(({ strides, dynamic }) => {
+  const classes: { strides: readonly number[]; dynamic: Local | null; start: number }[] = [];
+  // an instruction adds its offset to an address, which must not be negative: who walks backwards starts at the end
+  const isBackwards = walks.map(({ strides }) => strides.some((stride) => stride < 0));
+  const classOf = walks.map(({ strides, dynamic, address }, w) => {
+    const start = isBackwards[w] ? address : 0;
     const found = classes.findIndex(
-      (c) => c.dynamic === dynamic && c.strides.every((stride, axis) => stride === strides[axis]),
+      (c) =>
+        c.dynamic === dynamic &&
+        c.start === start &&
+        c.strides.every((stride, axis) => stride === strides[axis]),
     );
-    return found >= 0 ? found : classes.push({ strides, dynamic }) - 1;
+    return found >= 0 ? found : classes.push({ strides, dynamic, start }) - 1;
   });
   const fixed = classes.map(({ strides, dynamic }) => dynamic === null && strides.every((s) => s === 0));
   const cursors = (pointers: readonly Local[], axis: number | null, steps: number): Cursor[] =>
@@ -83,8 +89,10 @@ export function emitNest(code: Code, nest: Nest): void {
       pointer: () => {
         if (fixed[classOf[w]!]) code.i32(0);
         else code.get(pointers[classOf[w]!]!);
+        const moved = axis === null ? 0 : steps * strides[axis]!;
+        if (isBackwards[w] && moved !== 0) code.i32(moved).op("i32.add");
       },
-      offset: address + (axis === null ? 0 : steps * strides[axis]!),
+      offset: isBackwards[w] ? 0 : address + (axis === null ? 0 : steps * strides[axis]!),
     }));
 
   const level = (axis: number, pointers: readonly Local[], taken: Width): void => {
@@ -150,10 +158,10 @@ export function emitNest(code: Code, nest: Nest): void {
     });
   };
 
-  const start = classes.map(({ dynamic }, c) => {
+  const start = classes.map(({ dynamic, start: first }, c) => {
     if (fixed[c]) return 0;
-    if (dynamic === null) code.i32(0);
-    else code.get(dynamic);
+    code.i32(first);
+    if (dynamic !== null) code.get(dynamic).op("i32.add");
     return code.keep("i32");
   });
   if (sizes.every((size) => size > 0)) level(0, start, 1);

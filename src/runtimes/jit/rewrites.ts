@@ -1,4 +1,4 @@
-import { numbers } from "../../core/tensor.js";
+import { numbers, sizeOf, tensor } from "../../core/tensor.js";
 import type { Builder } from "../../graph/builder.js";
 import { type Attributes, normaliseAxis, type Op, type Value } from "../../graph/graph.js";
 import type { Rewrite } from "../../graph/passes.js";
@@ -7,9 +7,12 @@ import { reduceSum } from "../../ops/broadcast.js";
 import { abs, exp, log, sqrt } from "../../ops/elementwise.js";
 import { maximum, minimum } from "../../ops/extrema.js";
 import { gemm, matmul } from "../../ops/linalg.js";
+import { where } from "../../ops/logic.js";
+import { Trilu } from "../../ops/pattern.js";
 import { pow } from "../../ops/power.js";
 import { reduceMax } from "../../ops/reduce.js";
 import { cast, reshape, transpose } from "../../ops/reshape.js";
+import { einsum } from "./einsum.js";
 import { hasEmitter } from "./scope.js";
 
 type Rule = (
@@ -50,6 +53,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   MatMul(b, [x, y]) {
     const [p, q] = [x!.shape as number[], y!.shape as number[]];
+    if (!x!.dtype.startsWith("float")) return [integerProduct(b, x!, y!)];
     if (p.length === 1 || q.length === 1) {
       const left = p.length === 1 ? reshape(b, x!, [1, p[0]!]) : x!;
       const right = q.length === 1 ? reshape(b, y!, [q[0]!, 1]) : y!;
@@ -100,6 +104,12 @@ const rules: Readonly<Record<string, Rule>> = {
     const kept = result.shape.filter((_, axis) => !axes.includes(axis)) as number[];
     return [attributes.keepdims === 0 ? reshape(b, result, kept) : result];
   },
+  Trilu(b, [x, k], attributes) {
+    const ones = tensor("bool", x!.shape as number[], new Uint8Array(sizeOf(x!.shape as number[])).fill(1));
+    const mask = b.constant(Trilu.fold!([ones, k?.constant ?? null], attributes)[0]!);
+    return [where(b, mask, x!, b.scalar(x!.dtype, 0))];
+  },
+  Einsum: (b, inputs, attributes) => [einsum(b, attributes.equation as string, inputs as readonly Value[])],
   Clip(b, [x, low, high]) {
     const above = low ? maximum(b, x!, low) : x!;
     return [high ? minimum(b, above, high) : above];
@@ -118,6 +128,15 @@ const rules: Readonly<Record<string, Rule>> = {
     return null;
   },
 };
+
+/** Σₖ xᵢₖ yₖⱼ, by broadcasting: exact for integers, and they are few. */
+function integerProduct(b: Builder, x: Value, y: Value): Value {
+  const [p, q] = [x.shape as number[], y.shape as number[]];
+  const left = p.length === 1 ? [p[0]!, 1] : [...p, 1];
+  const right = q.length === 1 ? [q[0]!, 1] : [...q.slice(0, -2), 1, ...q.slice(-2)];
+  const sum = reduceSum(b, mul(b, reshape(b, x, left), reshape(b, y, right)), [-2]);
+  return q.length === 1 ? reshape(b, sum, sum.shape.slice(0, -1) as number[]) : sum;
+}
 
 function axisOf(x: Value, attributes: Attributes, otherwise: number): number {
   return normaliseAxis((attributes.axis as number | undefined) ?? otherwise, x.shape.length, "Softmax");
@@ -157,18 +176,25 @@ function inFloat64(b: Builder, op: Op, inputs: readonly (Value | null)[], attrib
   );
 }
 
+const inexact: ReadonlySet<string> = new Set([
+  ...["Tan", "Asin", "Acos", "Asinh", "Acosh", "Atanh", "Softplus", "Gelu", "Mish"],
+]);
+
+/** What is a constant as soon as shapes are known. */
+const settled: ReadonlySet<string> = new Set(["Shape", "Size", "Constant", "Range", "EyeLike"]);
+
 /** Brings a graph to the operators that code can be written for. */
 export const lower: Rewrite = (b, node, inputs) => {
   const { op, attributes } = node;
   const rule = rules[op.type];
   if (rule !== undefined) return rule(b, inputs, attributes);
   if (hasEmitter(op.type) || op.decompose === undefined) return null;
-  return inputs[0]?.dtype === "float32"
+  return inputs[0]?.dtype === "float32" && inexact.has(op.type)
     ? inFloat64(b, op, inputs, attributes)
     : op.decompose(b, inputs, attributes);
 };
 
 /** Whether an operator can be compiled, perhaps by way of others. */
 export function isKnown(op: Op): boolean {
-  return op.type in rules || hasEmitter(op.type) || op.decompose !== undefined;
+  return op.type in rules || hasEmitter(op.type) || op.decompose !== undefined || settled.has(op.type);
 }

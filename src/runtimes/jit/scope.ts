@@ -1,13 +1,20 @@
 import type { Tensor } from "../../core/tensor.js";
 import { type Node, nodesOf, sameShape, type Value } from "../../graph/graph.js";
 import { emitIf, emitLoop, emitScan } from "./control.js";
-import { isElementwise } from "./elementwise.js";
+import { isElementwise, pushNumber } from "./elementwise.js";
 import { type Frame, isSmall, shapeOf } from "./frame.js";
-import { emitArgument, emitFill, emitGather, emitGatherOne } from "./indexing.js";
+import { emitArgument, emitFill, emitGather, emitGatherOne, emitPad, emitTable } from "./indexing.js";
 import { emitMap, emitSmallMap } from "./map.js";
 import { emitConcat, emitMovement, emitPacked, isMovement } from "./movement.js";
 import { emitProduct, emitSmallProduct, isSmallProduct } from "./product.js";
 import { emitReduction, emitSmallReduction, isReduction } from "./reduce.js";
+import {
+  emitCumSum,
+  emitGatherElements,
+  emitGatherND,
+  emitScatterElements,
+  emitScatterND,
+} from "./scatter.js";
 
 /** What is written in one go: a node, with those that it absorbs, or a group of elementwise ones. */
 interface Item {
@@ -110,13 +117,21 @@ const emitters: Readonly<Record<string, (frame: Frame, node: Node) => void>> = {
   Packed: emitPacked,
   Gather: (frame, node) =>
     node.inputs[1]!.shape.length === 0 ? emitGatherOne(frame, node) : emitGather(frame, node),
+  GatherElements: emitGatherElements,
+  GatherND: emitGatherND,
+  ScatterElements: emitScatterElements,
+  ScatterND: emitScatterND,
+  CumSum: emitCumSum,
+  Pad: emitPad,
+  Tile: emitTable,
   ArgMax: emitArgument,
   ArgMin: emitArgument,
   ConstantOfShape(frame, node) {
     const y = node.outputs[0]!;
     const view = frame.destination(y);
     const value = node.attributes.value as Tensor | undefined;
-    emitFill(frame, y, (value?.data[0] as number | bigint | undefined) ?? 0, view);
+    const element = (value?.data[0] as number | bigint | undefined) ?? 0;
+    emitFill(frame, y, () => pushNumber(frame.code, y.dtype, element), view);
     frame.setView(y, view);
   },
 };
