@@ -95,7 +95,7 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
     data,
     loss: experiment.protocol.loss(settings.loss === null ? undefined : losses[settings.loss]()),
     optimiser,
-    schedule: experiment.protocol.schedule?.(settings.steps) ?? constant(),
+    schedule: experiment.protocol.schedule?.(Math.max(1, settings.steps)) ?? constant(),
   };
 }
 

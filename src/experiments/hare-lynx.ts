@@ -36,7 +36,8 @@ export const hareLynx: Experiment = {
     dtype: "float64",
     steps: 1000,
     loss: (chosen = mse()) => chosen,
-    schedule: (steps) => cosine({ steps }),
+    // β and δ are small: at the full rate the first updates would overshoot them
+    schedule: (steps) => cosine({ steps, warmup: 100 }),
     optimiser: ({ learningRate = 1e-2, weightDecay = 1e-4 }) => adamw({ learningRate, weightDecay }),
   },
   field: () =>
