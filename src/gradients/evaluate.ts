@@ -18,6 +18,7 @@ import { gradientMethodOf } from "./method.js";
 import { oneGraph } from "./one-graph.js";
 import { checkpointPlanner, inStretches, refreshPlanner } from "./stretches.js";
 import { type TimeGradient, timeGradient } from "./times.js";
+import { whyNotFinite } from "./training-error.js";
 
 export type {
   Differentiator,
@@ -105,7 +106,7 @@ export async function gradientOf(
     const fixed = compiled.fixed(fit);
     const results = await compiled.run(trained, fixed);
     const loss = await readScalar(runtime, results[lossName]!);
-    if (!Number.isFinite(loss)) throw await compiled.locate(trained, fixed);
+    if (!Number.isFinite(loss)) throw await whyNotFinite(loss, compiled, trained, fixed);
     const gradients: Record<string, Tensor> = {};
     for (const name of Object.keys(parameters)) {
       gradients[name] = await runtime.download(results[gradientName(parameterName(name))]!);

@@ -19,10 +19,15 @@ export interface Sampler {
   readonly state: () => SamplerState;
 }
 
-/** @throws {RevortError} unless 1 ≤ size ≤ count */
+/** @throws {RevortError} unless 1 ≤ size ≤ count, and a state to go on from is one of so many trajectories */
 export function sampler(count: number, size: number, start: number | SamplerState): Sampler {
   if (!Number.isInteger(size) || size < 1 || size > count) {
     throw new RevortError(`A batch must hold 1 to ${count} trajectories, but ${size} were asked for.`);
+  }
+  if (typeof start !== "number" && start.order.length !== 0 && start.order.length !== count) {
+    throw new RevortError(
+      `The run to go on from was on ${start.order.length} trajectories, but there are ${count}. Give the same data.`,
+    );
   }
   const random = typeof start === "number" ? Random.seeded(start) : Random.restored(start.random);
   let order: readonly number[] = typeof start === "number" ? [] : start.order;

@@ -1,5 +1,14 @@
 import { RevortError } from "../core/errors.js";
-import { type FloatDType, isFloat, ShapeError, showShape, type Tensor, tensor } from "../core/tensor.js";
+import {
+  DTypeError,
+  type FloatDType,
+  isFloat,
+  ShapeError,
+  showShape,
+  sizeOf,
+  type Tensor,
+  tensor,
+} from "../core/tensor.js";
 
 /** Data that cannot be trained on. */
 export class TrainingDataError extends RevortError {}
@@ -26,12 +35,15 @@ export interface Targets {
 /**
  * Checks trajectories and splits them into values and weights.
  *
- * @throws {TrainingDataError} naming the first infinite value, or a set without a single observation
- * @throws {ShapeError} if observations and initial states do not belong together
+ * @throws {TrainingDataError} naming the first infinite value, or a trajectory without a single observation
+ * @throws {ShapeError | DTypeError} if observations and initial states do not belong together
  */
 export function targetsOf({ times, y0, observations }: Trajectories, dtype: FloatDType): Targets {
   const expected = [times.length, ...y0.shape];
-  if (observations.shape.join() !== expected.join() || !isFloat(observations.dtype)) {
+  if (!isFloat(observations.dtype)) {
+    throw new DTypeError(`Observations must be float32 or float64, but are ${observations.dtype}.`);
+  }
+  if (observations.shape.join() !== expected.join()) {
     throw new ShapeError(
       `Observations at ${times.length} times of states ${showShape(y0.shape)} must have shape ${showShape(expected)}, ` +
         `but have ${showShape(observations.shape)}.`,
@@ -47,8 +59,18 @@ export function targetsOf({ times, y0, observations }: Trajectories, dtype: Floa
   }
   const seen = values.map((value) => (Number.isNaN(value) ? 0 : 1));
   const missing = seen.some((one) => one === 0);
-  if (!seen.some((one) => one === 1)) {
+  const count = y0.shape[0]!;
+  const size = sizeOf(y0.shape) / count;
+  const observed = new Set<number>();
+  for (const [at, one] of seen.entries()) if (one === 1) observed.add(Math.floor(at / size) % count);
+  if (observed.size === 0) {
     throw new TrainingDataError("There is not one observation to train on: every value is missing.");
+  }
+  if (observed.size < count) {
+    const empty = Array.from({ length: count }, (_, i) => i).find((i) => !observed.has(i));
+    throw new TrainingDataError(
+      `Trajectory ${empty} of ${count} has not one observation: every value is missing. Leave it out.`,
+    );
   }
   return {
     target: tensor(

@@ -4,6 +4,7 @@ import { scalar, type Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { type Differentiator, differentiator, type Fit, readScalar } from "../gradients/evaluate.js";
 import type { GradientSpec } from "../gradients/method.js";
+import { TrainingError, whyNotFinite } from "../gradients/training-error.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkParameters, checkState, named, upload } from "../integrate/solve.js";
 import { type Loss, mse } from "../learning/losses.js";
@@ -25,6 +26,8 @@ import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
 import { sampler } from "./batches.js";
 import { type Checkpoint, emptyMemory } from "./checkpoint.js";
 import { type Trajectories, takeTrajectories, targetsOf } from "./data.js";
+
+export { TrainingError };
 
 /** What is known after an update. */
 export interface UpdateReport {
@@ -85,21 +88,19 @@ export interface TrainResult {
   readonly checkpoint: Checkpoint;
 }
 
-/** A loss or gradient that is not finite although the solve is. */
-export class TrainingError extends RevortError {}
-
 /**
  * Fits the parameters of an equation to trajectories.
  *
  * @throws {ShapeError | ParameterError | TimeError | TrainingDataError} for data or parameters that do not fit
  * @throws {DivergenceError} if a solve leaves the finite numbers, naming the update, step and time
+ * @throws {TrainingError} if the loss or its gradient leaves them although the solve does not
  */
 export async function train(ode: NeuralOde, data: Trajectories, options: TrainOptions): Promise<TrainResult> {
   const { runtime, steps, loss = mse(), optimiser = adamw(), schedule = constant(), seed = 0 } = options;
   const gradient = options.gradient ?? ("back" in ode.method ? "reversible" : "direct");
-  const { target, weight } = targetsOf(data, ode.dtype);
   const y0 = checkState(ode, data.y0);
-  const count = data.observations.shape[1] ?? 1;
+  const { target, weight } = targetsOf({ ...data, y0 }, ode.dtype);
+  const count = y0.shape[0]!;
   const batchSize = options.batchSize ?? count;
   const trainY0 = options.trainY0 ?? false;
   if (trainY0 && batchSize !== count) {
@@ -107,9 +108,7 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
       "Initial states can be trained only on all trajectories at once: leave out the batch size.",
     );
   }
-  if (!Number.isInteger(steps) || steps < 0) {
-    throw new RevortError(`The number of updates must be a whole number, but ${steps} was given.`);
-  }
+  checkNumbers(options);
 
   const fit: Fit = { grid: gridThrough(data.t0, data.times, ode.stepSize), y0, target, weight };
   const batchOf = (which: readonly number[]): Fit =>
@@ -124,13 +123,24 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   const batches = sampler(count, batchSize, options.resume?.sampler ?? seed);
 
   const start = options.resume;
-  const parameters = options.parameters ?? initialParameters(ode.field, Random.seeded(seed), ode.dtype);
-  const trainedAtStart: Tensors = start?.trained ?? {
+  const parameters =
+    (start && parametersOf(start.trained)) ??
+    options.parameters ??
+    initialParameters(ode.field, Random.seeded(seed), ode.dtype);
+  const trainedAtStart: Tensors = {
     ...named(checkParameters(ode.field, parameters, ode)),
-    ...(trainY0 ? { [y0Name]: y0 } : {}),
+    ...(trainY0 ? { [y0Name]: start?.trained[y0Name] ?? y0 } : {}),
   };
   if (Object.keys(trainedAtStart).length === 0) {
     throw new RevortError(`The field "${ode.field.name}" has no parameters, so there is nothing to train.`);
+  }
+
+  const noMemory = emptyMemory(optimiser, trainedAtStart, ode.dtype);
+  if (start && Object.keys(start.memory).sort().join() !== Object.keys(noMemory).sort().join()) {
+    throw new RevortError(
+      `The run to go on from was one of another optimiser than ${optimiser.name}, or trained other arrays. ` +
+        "Give the optimiser and the settings that it was started with.",
+    );
   }
 
   const compiled: Differentiator = await differentiator(ode, {
@@ -149,7 +159,7 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   );
   try {
     let trained = upload(runtime, trainedAtStart);
-    let memory = upload(runtime, start?.memory ?? emptyMemory(optimiser, trainedAtStart, ode.dtype));
+    let memory = upload(runtime, start?.memory ?? noMemory);
     const losses = [...(start?.losses ?? [])];
     let best = start?.best ?? { step: 0, loss: Number.POSITIVE_INFINITY, trained: trainedAtStart };
     let seconds = start?.seconds ?? 0;
@@ -181,7 +191,11 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
       const fixed = which.length === count ? whole : compiled.fixed(batchOf(which));
       const results = await compiled.run(trained, fixed);
       const value = await readScalar(runtime, results[lossName]!);
-      if (!Number.isFinite(value)) throw await compiled.locate(trained, fixed);
+      if (!Number.isFinite(value)) {
+        const failure = await whyNotFinite(value, compiled, trained, fixed);
+        failure.message = `At update ${step + 1}: ${failure.message}`;
+        throw failure;
+      }
       const rate = optimiser.learningRate * schedule.factor(step);
       const updated = await updater.run({
         ...trained,
@@ -230,6 +244,19 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   } finally {
     await compiled.release();
     await updater.release();
+  }
+}
+
+/** @throws {RevortError} naming the option that is out of range */
+function checkNumbers({ steps, clip, patience }: TrainOptions): void {
+  if (!Number.isInteger(steps) || steps < 0) {
+    throw new RevortError(`The number of updates must be a whole number, but ${steps} was given.`);
+  }
+  if (clip !== undefined && !(clip > 0)) {
+    throw new RevortError(`The largest norm of a gradient (clip) must be positive, but ${clip} was given.`);
+  }
+  if (patience !== undefined && !(patience >= 1)) {
+    throw new RevortError(`The patience must be 1 update or more, but ${patience} was given.`);
   }
 }
 
