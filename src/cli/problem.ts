@@ -99,9 +99,9 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
   };
 }
 
-/** One trajectory, for a field whose states have no batch axis. */
+/** One trajectory in the shape of the field's states, which may have no batch axis, or be matrices. */
 function inShapeOf(field: VectorField, data: Trajectories): Trajectories {
-  if (typeof field.state[0] === "string" || data.y0.shape[0] !== 1) return data;
+  if (data.y0.shape[0] !== 1) return data;
   const y0 = stateOf(field, data.y0);
   return { ...data, y0, observations: { ...data.observations, shape: [data.times.length, ...y0.shape] } };
 }

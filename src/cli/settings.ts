@@ -129,16 +129,22 @@ function isCoupled(
 /**
  * Parameters from a safetensors file, in the dtype of the run.
  *
- * @throws {UsageError} if a tensor holds anything but real numbers
+ * @throws {UsageError} if a tensor holds anything but finite real numbers
  * @throws {SafetensorsError} naming the file, if it is damaged
  */
 export function decodeParameters(bytes: Uint8Array, source: string, dtype: FloatDType): Tensors {
   const { tensors } = decodeNamed(bytes, source);
   return Object.fromEntries(
     Object.entries(tensors).map(([name, value]) => {
-      if (isFloat(value.dtype)) return [name, castTensor(value, dtype)];
+      if (!isFloat(value.dtype)) {
+        throw new UsageError(
+          `${source}: the parameter "${name}" has the type ${value.dtype}, but parameters are float32 or float64.`,
+        );
+      }
+      const cast = castTensor(value, dtype);
+      if (cast.data.every(Number.isFinite)) return [name, cast];
       throw new UsageError(
-        `${source}: the parameter "${name}" has the type ${value.dtype}, but parameters are float32 or float64.`,
+        `${source}: the parameter "${name}" is not finite in ${dtype}. Give other parameters.`,
       );
     }),
   );

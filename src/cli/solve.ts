@@ -87,8 +87,13 @@ function methodFor({ metadata }: Model, options: SolveCommandOptions) {
   const trained = metadata["revort.solver"];
   const name = options.solver ?? trained ?? "rk4";
   const coupling = options.coupling ?? numberIn(metadata, "revort.coupling");
-  const plain = methodNamed(name, {});
-  if (isReversible(plain)) return { method: plain };
+  const plain = methodNamed(name);
+  if (isReversible(plain)) {
+    // which refuses a coupling
+    return {
+      method: methodNamed(name, options.coupling === undefined ? {} : { coupling: options.coupling }),
+    };
+  }
   const asked = options.reversible ?? options.coupling !== undefined;
   const asTrained =
     options.solver === undefined && options.reversible === undefined && coupling !== undefined;

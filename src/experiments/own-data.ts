@@ -2,9 +2,11 @@ import { tensor } from "../core/tensor.js";
 import type { VectorField } from "../fields/field.js";
 import { type MlpOptions, mlp } from "../fields/mlp.js";
 import { rescaled } from "../fields/rescaled.js";
-import { mse, scaledLoss } from "../learning/losses.js";
+import type { Value } from "../graph/graph.js";
+import { type Loss, mse, scaledLoss } from "../learning/losses.js";
 import { adamw } from "../learning/optimisers.js";
 import { cosine } from "../learning/schedules.js";
+import { reshape } from "../ops/reshape.js";
 import type { TimeSeries } from "../storage/csv.js";
 import { DataError } from "../storage/data-error.js";
 import type { Experiment } from "./experiment.js";
@@ -78,7 +80,7 @@ export function ownData(name: string, series: TimeSeries): Experiment & { readon
       stepSize: Math.max(medianGap(times) / 2, (times.at(-1)! - times[0]!) / mostSteps),
       dtype: "float64",
       steps: 1000,
-      loss: (chosen = mse()) => scaledLoss(chosen, scale),
+      loss: (chosen = mse()) => byColumn(scaledLoss(chosen, scale), columns),
       schedule: (steps) => cosine({ steps }),
       optimiser: ({ learningRate = 1e-2, weightDecay = 0 }) => adamw({ learningRate, weightDecay }),
     },
@@ -89,6 +91,18 @@ export function ownData(name: string, series: TimeSeries): Experiment & { readon
       y0: tensor("float64", [1, columns], y0),
       observations: tensor("float64", [kept.length, 1, columns], kept.flatMap(at)),
     }),
+  };
+}
+
+/** The loss of a series, [saves, columns], for states of any shape that hold one. */
+function byColumn(loss: Loss, columns: number): Loss {
+  return {
+    name: loss.name,
+    apply(b, prediction, target, weight) {
+      const rows = (value: Value) => reshape(b, value, [value.shape[0] as number, columns]);
+      if (prediction.shape.at(-1) === columns) return loss.apply(b, prediction, target, weight);
+      return loss.apply(b, rows(prediction), rows(target), weight && rows(weight));
+    },
   };
 }
 

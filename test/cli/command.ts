@@ -5,7 +5,6 @@ import { dirname, join } from "node:path";
 import { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { main } from "../../src/cli/main.js";
 
 // Command lines in this process, with streams that remember, and in processes of their own.
 
@@ -37,6 +36,8 @@ function memory(onWrite: (text: string) => void = () => {}): Writable & { text: 
  */
 export async function run(line: readonly string[] | string, stopAfter?: RegExp): Promise<Outcome> {
   const words = typeof line === "string" ? line.split(" ") : line;
+  // commands are loaded on demand, which in mocha is another module graph than that of static imports
+  const { main } = await import("../../src/cli/main.js");
   const interrupt = new AbortController();
   const stdout = memory();
   const stderr = memory((text) => {
