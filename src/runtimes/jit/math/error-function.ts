@@ -1,6 +1,6 @@
 import type { Push } from "../wasm/index.js";
 import { exp } from "./exponential.js";
-import type { Pairs } from "./vectors.js";
+import type { Vectors } from "./vectors.js";
 
 /** (erf(x) / x − 2/√π) / x² in x², for |x| ≤ 1, to 1e−19 */
 const nearTail = [
@@ -22,7 +22,7 @@ const farTail = [
  * erf x = x + x (2/√π − 1 + x² P(x²)) up to 1, beyond it 1 − e^(−x²) R(s), in which the error of the exponential
  * counts for little; from 6 on it is 1.
  */
-export function erf(p: Pairs, x: Push): Push {
+export function erf(p: Vectors, x: Push): Push {
   const z = p.let(p.mul(x, x));
   const inner = p.add(p.number(slope), p.mul(z, p.polynomial(nearTail, z)));
   const near = p.let(p.add(x, p.mul(x, inner)));

@@ -5,9 +5,9 @@ import { cosh, exp, sigmoid, sinh, tanh } from "./exponential.js";
 import { log } from "./logarithm.js";
 import { pow } from "./power.js";
 import { atan, cos, sin } from "./trigonometric.js";
-import { Pairs } from "./vectors.js";
+import { type Format, pairs, quads, Vectors } from "./vectors.js";
 
-const functions: Readonly<Record<string, (p: Pairs, x: Push, y: Push) => Push>> = {
+const functions: Readonly<Record<string, (p: Vectors, x: Push, y: Push) => Push>> = {
   Exp: exp,
   Tanh: tanh,
   Sigmoid: sigmoid,
@@ -34,30 +34,33 @@ function vectors(count: number): ValType[] {
   return new Array(count).fill("v128");
 }
 
-/** Replaces the pairs of float64 on the stack by f of them. @param inlined  written here rather than called */
-export function callPairs(unit: Unit, code: Code, name: string, inlined = false): void {
+/** Functions that are written for float32 as for float64; the others go through float64. */
+const single: ReadonlySet<string> = new Set(["Exp", "Tanh", "Sigmoid", "Log", "Sinh", "Cosh"]);
+
+/** The index of a function of vectors. */
+function functionIn(unit: Unit, name: string, format: Format): number {
   const count = operandsOf(name);
-  const write = (target: Code) => {
-    const p = new Pairs(target, unit);
-    const last = p.argument();
-    const [x, y] = count === 1 ? [last, last] : [p.argument(), last];
+  return unit.function(`${name}/${format.float}`, vectors(count), ["v128"], (target) => {
+    const p = new Vectors(target, unit, format);
+    const [x, y] = [() => target.get(0), () => target.get(count - 1)];
     functions[name]!(p, x, y)();
     p.end();
-  };
-  if (inlined) write(code);
-  else {
-    const index = unit.function(name, vectors(count), ["v128"], (target) => {
-      for (let i = 0; i < count; i++) target.get(i);
-      write(target);
-    });
-    code.call(index);
-  }
+  });
 }
 
-/** The same for four float32, through float64: correct but for the last rounding. */
+/** Replaces the pairs of float64 on the stack by f of them. */
+export function callPairs(unit: Unit, code: Code, name: string): void {
+  code.call(functionIn(unit, name, pairs));
+}
+
+/** The same for four float32; through float64, correct but for the last rounding, where there is no shorter way. */
 export function callQuads(unit: Unit, code: Code, name: string): void {
+  if (single.has(name)) {
+    code.call(functionIn(unit, name, quads));
+    return;
+  }
   const count = operandsOf(name);
-  const index = unit.function(`${name}/float32`, vectors(count), ["v128"], (target) => {
+  const index = unit.function(`${name}/through float64`, vectors(count), ["v128"], (target) => {
     for (let i = 0; i < count; i++) target.get(i).vector("f64x2.promote_low_f32x4");
     callPairs(unit, target, name);
     target.vector("f32x4.demote_f64x2_zero");

@@ -1,6 +1,6 @@
 import type { Push } from "../wasm/index.js";
 import { expOf } from "./exponential.js";
-import type { Pairs } from "./vectors.js";
+import type { Vectors } from "./vectors.js";
 
 // x^y = exp(y log x), with log x and the product in pairs of float64, high and low: an error of log x is multiplied by
 // up to 745.
@@ -22,13 +22,13 @@ interface Double {
 }
 
 /** a + b exactly, for |a| ≥ |b| */
-function fastSum(p: Pairs, a: Push, b: Push): Double {
+function fastSum(p: Vectors, a: Push, b: Push): Double {
   const high = p.let(p.add(a, b));
   return { high, low: p.let(p.sub(b, p.sub(high, a))) };
 }
 
 /** a b exactly, by halves of 26 bits (Dekker 1971) */
-function product(p: Pairs, a: Push, b: Push): Double {
+function product(p: Vectors, a: Push, b: Push): Double {
   const split = (x: Push) => {
     const c = p.let(p.mul(x, p.number(2 ** 27 + 1)));
     const top = p.let(p.sub(c, p.sub(c, x)));
@@ -42,18 +42,18 @@ function product(p: Pairs, a: Push, b: Push): Double {
 }
 
 /** a b, to some 2^−104 */
-export function times(p: Pairs, a: Double, b: Double): Double {
+export function times(p: Vectors, a: Double, b: Double): Double {
   const { high, low } = product(p, a.high, b.high);
   return fastSum(p, high, p.let(p.add(low, p.add(p.mul(a.high, b.low), p.mul(a.low, b.high)))));
 }
 
-function plus(p: Pairs, a: Double, b: Double): Double {
+function plus(p: Vectors, a: Double, b: Double): Double {
   const { high, low } = fastSum(p, a.high, b.high);
   return fastSum(p, high, p.let(p.add(low, p.add(a.low, b.low))));
 }
 
 /** log x of a positive finite number, to some 2^−65 */
-function logarithm(p: Pairs, given: Push): Double {
+function logarithm(p: Vectors, given: Push): Double {
   const isTiny = p.let(p.apply("f64x2.lt", given, p.number(2 ** -1022)));
   const x = p.let(p.select(isTiny, p.mul(given, p.number(2 ** 54)), given));
   const exponent = p.let(p.shiftRight(p.apply("i64x2.sub", x, p.bits(rootHalf - one)), 52));
@@ -86,7 +86,7 @@ function logarithm(p: Pairs, given: Push): Double {
 }
 
 /** x^y, as C and IEEE 754 define it at the edges. */
-export function pow(p: Pairs, x: Push, y: Push): Push {
+export function pow(p: Vectors, x: Push, y: Push): Push {
   const size = p.let(p.abs(x));
   const isZero = p.let(p.apply("f64x2.eq", size, p.number(0)));
   const isInfinite = p.let(p.apply("f64x2.eq", size, p.number(Infinity)));

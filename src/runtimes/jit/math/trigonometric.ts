@@ -1,7 +1,7 @@
 import type { Local, Push } from "../wasm/index.js";
 import { times } from "./power.js";
 import { reductionFunction } from "./reduction.js";
-import type { Pairs } from "./vectors.js";
+import type { Vectors } from "./vectors.js";
 
 /** (sin r − r) / r³ and (cos r − 1 + r²/2) / r⁴ in r², for |r| ≤ π/4 */
 const sinTail = [
@@ -30,7 +30,7 @@ interface Angle {
 }
 
 /** x = n π/2 + r + tail, after Cody and Waite, for |x| up to the limit. */
-function reduceSmall(p: Pairs, x: Push): Angle {
+function reduceSmall(p: Vectors, x: Push): Angle {
   const quadrant = p.let(p.add(p.mul(x, p.number(2 / Math.PI)), p.number(rounder)));
   const n = p.let(p.sub(quadrant, p.number(rounder)));
   const part = (i: number) => p.mul(n, p.number(quarter[i]!));
@@ -47,7 +47,7 @@ function reduceSmall(p: Pairs, x: Push): Angle {
 }
 
 /** The lanes beyond the limit are reduced one by one. Infinities end up as NaN. */
-function reduce(p: Pairs, x: Push): Angle {
+function reduce(p: Vectors, x: Push): Angle {
   const { code, unit } = p;
   const angle = reduceSmall(p, x);
   const isLarge = p.let(p.apply("f64x2.gt", p.abs(x), p.number(reductionLimit)));
@@ -97,16 +97,16 @@ function reduce(p: Pairs, x: Push): Angle {
   return { r: p.own(r), tail: p.own(tail), quadrant: p.own(quadrant) };
 }
 
-export function sin(p: Pairs, x: Push): Push {
+export function sin(p: Vectors, x: Push): Push {
   return sineOf(p, reduce(p, x), 0);
 }
 
-export function cos(p: Pairs, x: Push): Push {
+export function cos(p: Vectors, x: Push): Push {
   return sineOf(p, reduce(p, x), 1);
 }
 
 /** sin (shift 0) or cos (shift 1) of an angle:  sin(r + t) ≈ sin r + t cos r */
-function sineOf(p: Pairs, { r, tail, quadrant }: Angle, shift: 0 | 1): Push {
+function sineOf(p: Vectors, { r, tail, quadrant }: Angle, shift: 0 | 1): Push {
   const z = p.let(p.mul(r, r));
   const half = p.let(p.mul(p.number(0.5), z));
   const cube = p.let(p.mul(z, r));
@@ -138,7 +138,7 @@ const atanTail = [
 /**
  * atan |x| = base + atan t, where t is |x|, (|x| − 1) / (|x| + 1) or −1 / |x|, whichever is at most tan π/8.
  */
-export function atan(p: Pairs, x: Push): Push {
+export function atan(p: Vectors, x: Push): Push {
   const size = p.let(p.abs(x));
   const isLarge = p.let(p.apply("f64x2.gt", size, p.number(Math.SQRT2 + 1)));
   const isMiddle = p.let(p.apply("f64x2.gt", size, p.number(Math.SQRT2 - 1)));

@@ -1,14 +1,34 @@
 import type { Unit } from "../unit.js";
 import type { Code, Local, Push, Vector } from "../wasm/index.js";
 
-/** Arithmetic on pairs of float64, as expressions that push their value when they are called. */
-export class Pairs {
+/** What vectors are made of: two float64 or four float32. */
+export interface Format {
+  readonly float: "f64x2" | "f32x4";
+  readonly int: "i64x2" | "i32x4";
+  /** bits of the fraction, and of a number in all */
+  readonly fraction: number;
+  readonly bits: 64 | 32;
+  /** exponent of 1 */
+  readonly bias: number;
+}
+
+export const pairs: Format = { float: "f64x2", int: "i64x2", fraction: 52, bits: 64, bias: 1023 };
+export const quads: Format = { float: "f32x4", int: "i32x4", fraction: 23, bits: 32, bias: 127 };
+
+/** Arithmetic on vectors, as expressions that push their value when they are called. */
+export class Vectors {
   readonly #locals: Local[] = [];
 
   constructor(
     readonly code: Code,
     readonly unit: Unit,
+    readonly format: Format = pairs,
   ) {}
+
+  /** whether lanes are float64 */
+  get isDouble(): boolean {
+    return this.format.bits === 64;
+  }
 
   /** Evaluates an expression now; what comes back may be used any number of times. */
   let(x: Push): Push {
@@ -34,15 +54,22 @@ export class Pairs {
     for (const local of this.#locals.splice(0)) this.code.free(local);
   }
 
-  /** Both lanes the same number. */
+  /** All lanes the same number. */
   number(value: number): Push {
-    return this.#constant(new Uint8Array(new Float64Array([value, value]).buffer));
+    const lanes = this.isDouble ? new Float64Array(2).fill(value) : new Float32Array(4).fill(value);
+    return this.#constant(new Uint8Array(lanes.buffer));
   }
 
-  /** Both lanes the same 64 bits. */
+  /** All lanes the same bits. */
   bits(value: bigint): Push {
-    const word = BigInt.asUintN(64, value);
-    return this.#constant(new Uint8Array(new BigUint64Array([word, word]).buffer));
+    const word = BigInt.asUintN(this.format.bits, value);
+    const lanes = this.isDouble ? new BigUint64Array(2).fill(word) : new Uint32Array(4).fill(Number(word));
+    return this.#constant(new Uint8Array(lanes.buffer));
+  }
+
+  /** The sign bit in all lanes. */
+  signBit(): Push {
+    return this.bits(1n << BigInt(this.format.bits - 1));
   }
 
   #constant(bytes: Uint8Array): Push {
@@ -57,24 +84,34 @@ export class Pairs {
     };
   }
 
+  /** An instruction on floats of the format. */
+  float(name: string, ...operands: Push[]): Push {
+    return this.apply(`${this.format.float}.${name}` as Vector, ...operands);
+  }
+
+  /** An instruction on integers as wide as the floats. */
+  int(name: "add" | "sub", ...operands: Push[]): Push {
+    return this.apply(`${this.format.int}.${name}`, ...operands);
+  }
+
   add(x: Push, y: Push): Push {
-    return this.apply("f64x2.add", x, y);
+    return this.float("add", x, y);
   }
 
   sub(x: Push, y: Push): Push {
-    return this.apply("f64x2.sub", x, y);
+    return this.float("sub", x, y);
   }
 
   mul(x: Push, y: Push): Push {
-    return this.apply("f64x2.mul", x, y);
+    return this.float("mul", x, y);
   }
 
   div(x: Push, y: Push): Push {
-    return this.apply("f64x2.div", x, y);
+    return this.float("div", x, y);
   }
 
   abs(x: Push): Push {
-    return this.apply("f64x2.abs", x);
+    return this.float("abs", x);
   }
 
   /** x where the mask is set, else y */
@@ -82,24 +119,24 @@ export class Pairs {
     return this.apply("v128.bitselect", x, y, mask);
   }
 
-  /** each 64-bit lane shifted */
+  /** each lane shifted */
   shiftLeft(x: Push, bits: number): Push {
     return () => {
       x();
-      this.code.i32(bits).vector("i64x2.shl");
+      this.code.i32(bits).vector(`${this.format.int}.shl`);
     };
   }
 
   shiftRight(x: Push, bits: number): Push {
     return () => {
       x();
-      this.code.i32(bits).vector("i64x2.shr_u");
+      this.code.i32(bits).vector(`${this.format.int}.shr_u`);
     };
   }
 
   /** |x| with the sign of y */
   withSign(x: Push, y: Push): Push {
-    return this.apply("v128.or", x, this.apply("v128.and", y, this.bits(1n << 63n)));
+    return this.apply("v128.or", x, this.apply("v128.and", y, this.signBit()));
   }
 
   /**
