@@ -97,7 +97,9 @@ export function pow(p: Vectors, x: Push, y: Push): Push {
   const lower = p.apply("f64x2.pmax", y, p.number(-limit));
   const exponent = p.let(p.apply("f64x2.pmin", p.let(lower), p.number(limit)));
   const { high, low } = product(p, exponent, log.high);
-  const tail = p.let(p.add(low, p.mul(exponent, log.low)));
+  // far beyond the range of exp the low part is no longer small, and does not matter
+  const isNear = p.float("lt", p.abs(high), p.number(800));
+  const tail = p.let(p.apply("v128.and", isNear, p.add(low, p.mul(exponent, log.low))));
   const power = p.let(expOf(p, high, tail));
 
   const isInteger = p.let(p.apply("f64x2.eq", p.apply("f64x2.nearest", y), y));
