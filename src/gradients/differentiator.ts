@@ -1,8 +1,9 @@
+import type { Control } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { settingOf, upload } from "../integrate/solve.js";
 import type { Loss } from "../learning/losses.js";
-import { type Grid, gridTensors } from "../programs/grid.js";
+import { type Grid, gridTensors, gridThrough } from "../programs/grid.js";
 import { dataName, y0Name } from "../programs/names.js";
 import type { LossSetting } from "../programs/training.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
@@ -37,8 +38,14 @@ export interface GradientWork {
   readonly recomputed: number;
   /** in undoing steps and pulling cotangents through them; a pullback needs no further one */
   readonly backward: number;
-  /** runs of compiled graphs */
+  /** runs of compiled graphs, beside those of solves that choose their steps */
   readonly runs: number;
+}
+
+/** What a gradient on some grid costs. */
+export interface Costs {
+  readonly cost: GradientCost;
+  readonly work: GradientWork;
 }
 
 /** Inputs that are not trained, on the device, with the grid that they hold. */
@@ -49,7 +56,7 @@ export interface FixedInputs {
 
 /** A compiled gradient. */
 export interface Differentiator {
-  /** Cost of a gradient on the grid that this was compiled for. */
+  /** Cost of a gradient on the grid that this was compiled for; where steps are chosen, of the last one. */
   readonly cost: GradientCost;
   readonly work: GradientWork;
   /** Inputs that are not trained, on the device. */
@@ -66,12 +73,22 @@ export interface Differentiator {
   readonly release: () => Promise<void>;
 }
 
+/** A compiled gradient that serves any grid. */
+export interface GridDifferentiator extends Differentiator {
+  readonly costOn: (grid: Grid) => Costs;
+}
+
 export interface DifferentiatorOptions {
   readonly runtime: Runtime;
   readonly loss: Loss;
   readonly gradient: GradientSpec;
   /** shapes, dtype and grid to compile for */
   readonly fit: Fit;
+  /**
+   * how steps are chosen; by default they are those of the grid, of which otherwise only the first time and the save
+   * times count
+   */
+  readonly control?: Control;
   /** whether the gradient of the first time and the save times is wanted too */
   readonly times?: boolean;
 }
@@ -79,9 +96,16 @@ export interface DifferentiatorOptions {
 /** What programs need to know of a loss of a solve. */
 export function lossSetting(
   ode: NeuralOde,
-  { loss, fit, times = false }: Omit<DifferentiatorOptions, "gradient">,
+  { loss, fit, times = false, control }: Omit<DifferentiatorOptions, "gradient">,
 ): LossSetting {
-  return { ...settingOf(ode, fit.y0.shape, fit.grid), loss, weighted: fit.weight !== null, times };
+  const setting = settingOf(ode, fit.y0.shape, fit.grid);
+  const everyStep = setting.everyStep && control === undefined;
+  return { ...setting, everyStep, loss, weighted: fit.weight !== null, times };
+}
+
+/** A grid that says only which times are wanted, for a fit whose steps are chosen. */
+export function gridOfTimes(t0: number, saves: readonly number[]): Grid {
+  return gridThrough(t0, saves, Math.max(...saves.map((time) => Math.abs(time - t0))) || 1);
 }
 
 export function fixedInputs(ode: NeuralOde, runtime: Runtime, fit: Fit): FixedInputs {

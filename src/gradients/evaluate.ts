@@ -1,20 +1,26 @@
+import type { ConstantStep, GivenTimes } from "../control/control.js";
 import { numbers, type Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { pick, upload } from "../integrate/solve.js";
 import { timesName } from "../programs/backward-names.js";
+import { gridThrough, gridWith } from "../programs/grid.js";
 import { gradientName, lossName, parameterName, reconstructedName, y0Name } from "../programs/names.js";
 import { lossProgram } from "../programs/training.js";
 import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
+import { wantedTimes, withChosenSteps } from "./chosen-steps.js";
+import { adaptiveContinuous } from "./continuous.js";
 import {
   type Differentiator,
   type DifferentiatorOptions,
+  type Fit,
   fixedInputs,
   type GradientCost,
   type GradientWork,
+  type GridDifferentiator,
   lossSetting,
 } from "./differentiator.js";
-import { gradientMethodOf } from "./method.js";
+import { type GradientMethod, gradientMethodOf } from "./method.js";
 import { oneGraph } from "./one-graph.js";
 import { checkpointPlanner, inStretches, refreshPlanner } from "./stretches.js";
 import { type TimeGradient, timeGradient } from "./times.js";
@@ -32,12 +38,31 @@ export type {
  * Compiles the gradient of a loss of a solve.
  *
  * @throws {GradientMethodError} if there is no such gradient, or the solver cannot be differentiated by it
+ * @throws {ControlError} if steps are to be chosen by a method that cannot say what its error is
  */
 export async function differentiator(
   ode: NeuralOde,
   options: DifferentiatorOptions,
 ): Promise<Differentiator> {
   const method = gradientMethodOf(options.gradient);
+  const { control } = options;
+  if (control === undefined) return onGrid(ode, method, options);
+  if (control.kind === "pid") {
+    return method.kind === "continuous"
+      ? adaptiveContinuous(ode, method.seminorm ?? false, control, options)
+      : withChosenSteps(ode, control, (chosen) => onGrid(ode, method, chosen), options);
+  }
+  const { control: _, ...rest } = options;
+  const compiled = await onGrid(ode, method, { ...rest, fit: controlled(options.fit, control) });
+  return { ...compiled, fixed: (fit) => compiled.fixed(controlled(fit, control)) };
+}
+
+/** The gradient over given steps. */
+function onGrid(
+  ode: NeuralOde,
+  method: GradientMethod,
+  options: DifferentiatorOptions,
+): Promise<GridDifferentiator> {
   switch (method.kind) {
     case "reversible":
       return method.refresh === undefined
@@ -48,6 +73,16 @@ export async function differentiator(
     default:
       return oneGraph(ode, method.kind, options);
   }
+}
+
+/** A fit with the steps that a control asks for beforehand. */
+function controlled(fit: Fit, control: ConstantStep | GivenTimes): Fit {
+  const { t0, saves } = wantedTimes(fit.grid);
+  const grid =
+    control.kind === "constant"
+      ? gridThrough(t0, saves, control.stepSize)
+      : gridWith(t0, saves, control.times);
+  return { ...fit, grid };
 }
 
 /** A compiled loss. */

@@ -8,8 +8,11 @@ export type GradientMethod =
   | { readonly kind: "direct" }
   /** stores `states` states and takes the steps between them again; by default enough to do that only once */
   | { readonly kind: "checkpoint"; readonly states?: number }
-  /** solves the adjoint equation backwards; not exact */
-  | { readonly kind: "continuous" };
+  /**
+   * solves the adjoint equation backwards; not exact. Where steps are chosen, `seminorm` lets the error in the gradient
+   * of the parameters out of account, on which nothing else depends
+   */
+  | { readonly kind: "continuous"; readonly seminorm?: boolean };
 
 export const gradientKinds = ["reversible", "direct", "checkpoint", "continuous"] as const;
 
@@ -18,19 +21,23 @@ export type GradientSpec =
   | GradientMethod
   | GradientMethod["kind"]
   | `checkpoint:${number}`
-  | `reversible:${number}`;
+  | `reversible:${number}`
+  | "continuous:seminorm";
 
 /**
  * A gradient method from what users type: `reversible`, `reversible:100` (or `reversible:refresh 100`), `direct`,
- * `checkpoint`, `checkpoint:8`, `continuous`.
+ * `checkpoint`, `checkpoint:8`, `continuous`, `continuous:seminorm`.
  *
  * @throws {GradientMethodError} naming what was not understood
  */
 export function parseGradientMethod(text: string): GradientMethod {
   const [kind, option] = split(text.trim());
   switch (kind) {
-    case "direct":
     case "continuous":
+      if (option === null) return { kind };
+      if (option === "seminorm") return { kind, seminorm: true };
+      throw new GradientMethodError(`The only option of "continuous" is seminorm, but "${text}" was given.`);
+    case "direct":
       if (option === null) return { kind };
       throw new GradientMethodError(`The gradient "${kind}" takes no option, but "${text}" was given.`);
     case "reversible":
@@ -71,6 +78,8 @@ export function showGradientMethod(method: GradientMethod): string {
       return method.refresh === undefined ? method.kind : `${method.kind}:${method.refresh}`;
     case "checkpoint":
       return method.states === undefined ? method.kind : `${method.kind}:${method.states}`;
+    case "continuous":
+      return method.seminorm ? `${method.kind}:seminorm` : method.kind;
     default:
       return method.kind;
   }

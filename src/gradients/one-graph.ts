@@ -1,14 +1,15 @@
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { locateDivergence, pick } from "../integrate/solve.js";
 import { type GraphGradient, storedStates, undoEvaluations } from "../programs/gradient.js";
-import { stepsOf } from "../programs/grid.js";
+import { type Grid, stepsOf } from "../programs/grid.js";
 import { gradientProgram } from "../programs/training.js";
 import {
-  type Differentiator,
+  type Costs,
   type DifferentiatorOptions,
   evaluationsOf,
   fixedInputs,
   type GradientWork,
+  type GridDifferentiator,
   lossSetting,
 } from "./differentiator.js";
 
@@ -21,15 +22,21 @@ export async function oneGraph(
   ode: NeuralOde,
   gradient: GraphGradient,
   options: DifferentiatorOptions,
-): Promise<Differentiator> {
+): Promise<GridDifferentiator> {
   const { runtime, fit, times = false } = options;
   const setting = lossSetting(ode, options);
   const executable = await runtime.compile(gradientProgram(setting, gradient));
-  const steps = stepsOf(fit.grid);
-  const work = workOf(ode, gradient, steps, times);
+  const costOn = (grid: Grid): Costs => {
+    const steps = stepsOf(grid);
+    const work = workOf(ode, gradient, steps, times);
+    return {
+      cost: { steps, evaluations: evaluationsOf(work), storedStates: storedStates(gradient, steps) },
+      work,
+    };
+  };
   return {
-    cost: { steps, evaluations: evaluationsOf(work), storedStates: storedStates(gradient, steps) },
-    work,
+    ...costOn(fit.grid),
+    costOn,
     fixed: (data) => fixedInputs(ode, runtime, data),
     run: (trained, fixed) => executable.run(pick({ ...fixed.tensors, ...trained }, executable.inputs)),
     locate: (trained, { grid, tensors }) =>

@@ -27,13 +27,13 @@ import {
 } from "../programs/sweep-stretches.js";
 import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
 import {
-  type Differentiator,
+  type Costs,
   type DifferentiatorOptions,
   evaluationsOf,
   type FixedInputs,
   fixedInputs,
-  type GradientCost,
   type GradientWork,
+  type GridDifferentiator,
   lossSetting,
 } from "./differentiator.js";
 import {
@@ -85,7 +85,7 @@ export async function inStretches(
   backward: "reverse" | "undo",
   plan: Planner,
   options: DifferentiatorOptions,
-): Promise<Differentiator> {
+): Promise<GridDifferentiator> {
   const { runtime, fit, times = false } = options;
   const setting = lossSetting(ode, options);
   const graphs = {
@@ -184,8 +184,10 @@ export async function inStretches(
     };
   }
 
+  const costOn = (grid: Grid) => costOf(ode, grid, backward, plan(stepsOf(grid)), times);
   return {
-    ...costOf(ode, fit.grid, backward, plan(stepsOf(fit.grid)), times),
+    ...costOn(fit.grid),
+    costOn,
     fixed: (data) => fixedInputs(ode, runtime, data),
     run,
     locate: (trained, { grid, tensors }) =>
@@ -334,7 +336,7 @@ function costOf(
   backward: "reverse" | "undo",
   { stores, actions }: Plan,
   times: boolean,
-): { cost: GradientCost; work: GradientWork } {
+): Costs {
   const steps = stepsOf(grid);
   const { advanced, states } = reversalCost(stores, actions());
   const back = backward === "undo" ? undoEvaluations(method, times) : method.evaluations;

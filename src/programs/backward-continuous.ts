@@ -1,23 +1,25 @@
 import { pullback } from "../autodiff/vjp.js";
 import type { VectorField } from "../fields/field.js";
-import type { Builder } from "../graph/builder.js";
-import type { Value } from "../graph/graph.js";
+import { Builder } from "../graph/builder.js";
+import type { Graph, Value } from "../graph/graph.js";
 import { scaled } from "../methods/cotangents.js";
 import type { State } from "../methods/method.js";
-import { add, mul, neg, sub } from "../ops/arithmetic.js";
+import { add, div, mul, neg, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { loop } from "../ops/control.js";
-import { negated, zeros } from "../ops/linalg.js";
+import { zeros } from "../ops/linalg.js";
 import { reshape, unsqueeze } from "../ops/reshape.js";
 import { flip } from "../ops/slice.js";
 import { concat, gather, split } from "../ops/slicing.js";
+import { adjointNames, arrivingName, rowsName } from "./backward-names.js";
 import {
   type BackwardInputs,
   type DifferentiableSolve,
   type SolveCotangents,
   zerosOf,
 } from "./backward-step.js";
-import { firstTime, intervalAt, type Setting, stepsTo, systemIn } from "./inputs.js";
+import { firstTime, intervalAt, parameterInputs, type Setting, stepsTo, systemIn } from "./inputs.js";
+import { gradientName, nextName, parameterName, reconstructedName, y0Name } from "./names.js";
 import { solve } from "./solve.js";
 
 /** The parts of an augmented state. */
@@ -31,7 +33,7 @@ export interface AdjointParts {
 
 /** An equation together with its adjoint, as one equation on one vector. */
 export interface AdjointField extends VectorField {
-  /** number of components of y, and of a: those that seminorms look at are the first 2 · size */
+  /** number of components of y and a together, the first of the vector */
   readonly size: number;
   readonly join: (b: Builder, parts: AdjointParts) => Value;
   readonly part: (b: Builder, vector: Value) => AdjointParts;
@@ -43,9 +45,11 @@ export interface AdjointField extends VectorField {
  *   dy/dt = f(t, y; θ),   da/dt = −[∂y f]ᵀ a,   dg/dt = −[∂θ f]ᵀ a
  *
  * @param state  shape of y, batch included
+ * @param weight  of g in the vector, which holds weight · g: a tiny one hides g from norms. A power of two, so that
+ *   nothing is rounded
  * @see Chen, Rubanova, Bettencourt & Duvenaud 2018, "Neural Ordinary Differential Equations", arXiv:1806.07366
  */
-export function adjointField(field: VectorField, state: readonly number[]): AdjointField {
+export function adjointField(field: VectorField, state: readonly number[], weight = 1): AdjointField {
   const shapes = [state, state, ...Object.values(field.parameters).map(({ shape }) => shape)];
   const sizes = shapes.map((shape) => shape.reduce((product, dim) => product * dim, 1));
   const flat = (b: Builder, values: readonly Value[]) =>
@@ -56,23 +60,26 @@ export function adjointField(field: VectorField, state: readonly number[]): Adjo
     );
   const part = (b: Builder, vector: Value): AdjointParts => {
     const pieces = split(b, vector, 0, sizes).map((piece, i) => reshape(b, piece, shapes[i]!));
-    return { y: pieces[0]!, a: pieces[1]!, parameters: pieces.slice(2) };
+    return { y: pieces[0]!, a: pieces[1]!, parameters: pieces.slice(2).map((g) => div(b, g, weight)) };
   };
   return {
     name: `adjoint of ${field.name}`,
     state: [sizes.reduce((sum, size) => sum + size, 0)],
     parameters: field.parameters,
-    size: sizes[0]!,
-    join: (b, { y, a, parameters }) => flat(b, [y, a, ...parameters]),
+    size: 2 * sizes[0]!,
+    join: (b, { y, a, parameters }) => flat(b, [y, a, ...parameters.map((g) => mul(b, g, weight))]),
     part,
     apply(b, theta, t, vector) {
       const { y, a } = part(b, vector);
       const slope = field.apply(b, theta, t, y);
       const parameters = Object.values(theta);
-      const pulled = pullback(b, [slope], [a], [y, ...parameters]);
+      const [aBar, ...gBars] = pullback(b, [slope], [a], [y, ...parameters]);
+      const minus = (value: Value | null | undefined, like: Value, factor: number) =>
+        value ? mul(b, neg(b, value), factor) : zerosOf(b, like);
       return flat(b, [
         slope,
-        ...[y, ...parameters].map((value, i) => negated(b, pulled[i] ?? null) ?? zerosOf(b, value)),
+        minus(aBar, y, 1),
+        ...parameters.map((value, i) => minus(gBars[i], value, weight)),
       ]);
     },
   };
@@ -143,4 +150,53 @@ export function continuousGradient(
     return concat(b, [unsqueeze(b, first, [0]), flip(b, atSaves, 0)], 0);
   }
   return { ys, pull };
+}
+
+// The same where steps are chosen: the solve from save to save is another program, between the two below.
+
+/**
+ * The graph of what happens at a save: the vector as it comes there, with a moved by what arrives, and y as it was
+ * saved. Where times have a gradient, also ∂L/∂tₖ = ⟨ȳₖ, f(tₖ, yₖ)⟩.
+ */
+export function jumpProgram(setting: Setting, adjoint: AdjointField, times: boolean): Graph {
+  const { field, dtype, state, saves } = setting;
+  const b = new Builder();
+  const parameters = parameterInputs(b, setting);
+  const vector = b.input(adjointNames.vector, dtype, adjoint.state);
+  const save = b.input(adjointNames.save, "int64", []);
+  const t = b.input(adjointNames.t, dtype, []);
+  const y = gather(b, b.input(rowsName, dtype, [saves, ...state]), save);
+  const arriving = gather(b, b.input(arrivingName, dtype, [saves + 1, ...state]), save);
+  const before = adjoint.part(b, vector);
+  const next = adjoint.join(b, { ...before, y, a: add(b, before.a, arriving) });
+  return b.graph(
+    {
+      [nextName(adjointNames.vector)]: next,
+      ...(times
+        ? { [adjointNames.inTime]: reduceSum(b, mul(b, arriving, field.apply(b, parameters, t, y))) }
+        : {}),
+    },
+    "jump",
+  );
+}
+
+/** The graph from the vector at the first time to the gradient: with ∂L/∂t0 = −⟨a, f(t0, y0)⟩, where it is wanted. */
+export function adjointEndProgram(setting: Setting, adjoint: AdjointField, times: boolean): Graph {
+  const { field, dtype, state } = setting;
+  const b = new Builder();
+  const theta = parameterInputs(b, setting);
+  const { y, a, parameters } = adjoint.part(b, b.input(adjointNames.vector, dtype, adjoint.state));
+  const y0 = b.input(y0Name, dtype, state);
+  const slope = field.apply(b, theta, b.input(adjointNames.t, dtype, []), y0);
+  return b.graph(
+    {
+      [gradientName(y0Name)]: a,
+      ...Object.fromEntries(
+        Object.keys(field.parameters).map((name, i) => [gradientName(parameterName(name)), parameters[i]!]),
+      ),
+      ...(times ? { [adjointNames.inTime]: neg(b, reduceSum(b, mul(b, a, slope))) } : {}),
+      [reconstructedName]: y,
+    },
+    "adjoint-end",
+  );
 }

@@ -28,3 +28,13 @@ export const timesName = "times";
 export const shareNames = { start: "shares/start", end: "shares/end" } as const;
 /** The save that each step leads to. */
 export const leadsToName = "leadsTo";
+
+/** What goes between the programs of a continuous adjoint with chosen steps. */
+export const adjointNames = {
+  /** y, a and what is gathered of the gradient, as one vector */
+  vector: "vector",
+  save: "save",
+  t: "t",
+  /** derivative of the loss in that time */
+  inTime: "inTime",
+} as const;

@@ -1,7 +1,9 @@
+import type { Control } from "../control/control.js";
 import { RevortError } from "../core/errors.js";
 import { Random } from "../core/random.js";
 import { scalar, type Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
+import { gridOfTimes } from "../gradients/differentiator.js";
 import { type Differentiator, differentiator, type Fit, readScalar } from "../gradients/evaluate.js";
 import type { GradientSpec } from "../gradients/method.js";
 import { TrainingError, whyNotFinite } from "../gradients/training-error.js";
@@ -53,6 +55,8 @@ export interface TrainOptions {
   readonly steps: number;
   /** "reversible" by default where the method can be undone */
   readonly gradient?: GradientSpec;
+  /** how steps are chosen, anew for each update; by default all are as long as those of the equation */
+  readonly control?: Control;
   /** of the initial parameters and the order of batches */
   readonly seed?: number;
   /** θ before the first update; drawn from the seed where not given */
@@ -80,7 +84,7 @@ export interface TrainResult {
   /** loss before each update */
   readonly losses: readonly number[];
   readonly seconds: number;
-  /** evaluations of the field per update, forward and backward */
+  /** evaluations of the field per update, forward and backward; of the last one, where steps are chosen */
   readonly evaluations: number;
   /** states kept for the backward pass */
   readonly storedStates: number;
@@ -110,7 +114,10 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   }
   checkNumbers(options);
 
-  const fit: Fit = { grid: gridThrough(data.t0, data.times, ode.stepSize), y0, target, weight };
+  const grid = options.control
+    ? gridOfTimes(data.t0, data.times)
+    : gridThrough(data.t0, data.times, ode.stepSize);
+  const fit: Fit = { grid, y0, target, weight };
   const batchOf = (which: readonly number[]): Fit =>
     which.length === count
       ? fit
@@ -147,6 +154,7 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     runtime,
     loss,
     gradient,
+    ...(options.control && { control: options.control }),
     fit: batchOf(Array.from({ length: batchSize }, (_, i) => i)),
   });
   const updater = await runtime.compile(

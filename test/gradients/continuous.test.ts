@@ -86,7 +86,7 @@ describe("the continuous adjoint", () => {
     const adjoint = adjointField(field, [1, 3]);
     const count = Object.values(random.parameters).reduce((sum, { data }) => sum + data.length, 0);
     expect(adjoint.state).to.deep.equal([6 + count]);
-    expect(adjoint.size).to.equal(3);
+    expect(adjoint.size).to.equal(6);
 
     const b = new Builder();
     const theta = Object.fromEntries(

@@ -1,8 +1,16 @@
 import { expect } from "chai";
+import { ControlError, constantStep, givenTimes, pid } from "../../src/control/control.js";
 import { type FloatDType, numbers, tensor } from "../../src/core/tensor.js";
 import type { VectorField } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
-import { type Fit, type Gradients, gradientOf, lossFunction } from "../../src/gradients/evaluate.js";
+import { gridOfTimes } from "../../src/gradients/differentiator.js";
+import {
+  differentiator,
+  type Fit,
+  type Gradients,
+  gradientOf,
+  lossFunction,
+} from "../../src/gradients/evaluate.js";
 import {
   type GradientSpec,
   gradientMethodOf,
@@ -10,7 +18,7 @@ import {
   showGradientMethod,
 } from "../../src/gradients/method.js";
 import { type NeuralOde, neuralOde } from "../../src/integrate/neural-ode.js";
-import { named, upload } from "../../src/integrate/solve.js";
+import { named, solve, upload } from "../../src/integrate/solve.js";
 import { mse } from "../../src/learning/losses.js";
 import { adam } from "../../src/learning/optimisers.js";
 import { alf } from "../../src/methods/alf.js";
@@ -18,11 +26,13 @@ import { explicit } from "../../src/methods/explicit.js";
 import { isReversible, type Method } from "../../src/methods/method.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { reversibleHeun } from "../../src/methods/reversible-heun.js";
-import { midpoint, rk4 } from "../../src/methods/tableaux.js";
-import { neg } from "../../src/ops/arithmetic.js";
+import { bosh3, midpoint, rk4 } from "../../src/methods/tableaux.js";
+import { mul, neg } from "../../src/ops/arithmetic.js";
 import { concat, split } from "../../src/ops/slicing.js";
+import { sin } from "../../src/ops/trigonometry.js";
 import { GradientMethodError } from "../../src/programs/gradient.js";
-import { type Grid, gridThrough } from "../../src/programs/grid.js";
+import { type Grid, gridThrough, stepsOf } from "../../src/programs/grid.js";
+import { gradientName, y0Name } from "../../src/programs/names.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { train } from "../../src/train/train.js";
@@ -216,6 +226,180 @@ describe("every gradient method", () => {
     });
   });
 
+  describe("with chosen steps", () => {
+    const saves = [0, 0.3, 2];
+    const chosen = { "plain bosh3": explicit(bosh3), "coupled bosh3": reversible(bosh3) };
+    const control = pid({ rtol: 1e-5, atol: 1e-7 });
+    const taskOf = (dtype: FloatDType = "float64") => {
+      const task = randomTask({ field, stepSize: 1, saves, batch: 2, dtype });
+      return { ...task, fit: { ...task.fit, grid: gridOfTimes(0, saves) } };
+    };
+    const found = (ode: NeuralOde, how: GradientSpec, task: Task, by = control, times = false) =>
+      gradientOf(ode, { runtime, loss: mse(), gradient: how, control: by, times, ...task });
+
+    for (const [name, method] of Object.entries(chosen)) {
+      it(`of ${name}, is that of the solve over the steps that it accepted`, async () => {
+        const task = taskOf();
+        const ode = neuralOde({ field, method });
+        const { y0 } = task.fit;
+        const solution = await solve(ode, {
+          runtime,
+          y0,
+          t0: 0,
+          saveAt: saves,
+          control,
+          parameters: task.parameters,
+        });
+        const { grid } = solution;
+        const onGrid = { ...task, fit: { ...task.fit, grid } };
+        const direct = await gradient(ode, "direct", onGrid, true);
+        const directions = randomDirections(onGrid, 2);
+        const differences = await directionalDerivatives(ode, { runtime, loss: mse() }, onGrid, directions);
+        for (const how of ["direct", ...exact] as const) {
+          if (how.startsWith("reversible") && !isReversible(method)) continue;
+          const result = await found(ode, how, task, control, true);
+          expect(result.loss).to.be.closeTo(direct.loss, 1e-13 * direct.loss);
+          expect(tensorsDistance(all(result), all(direct)), how).to.be.below(1e-12);
+          for (const [i, difference] of differences.entries()) {
+            expect(along(result, directions[i]!) / difference, how).to.be.closeTo(1, 1e-8);
+          }
+          const times = ({ times }: Gradients) => [times!.t0, ...times!.saves];
+          expect(distance(times(result), times(direct)), how).to.be.below(1e-12);
+          // what the solve that chose the steps took, rejected ones among them, and the gradient over the others
+          expect(result.cost.steps).to.equal(stepsOf(grid));
+          expect(result.work.forward).to.equal(solution.stats.evaluations);
+          expect(result.cost.evaluations).to.be.at.least(result.work.forward + direct.cost.evaluations);
+        }
+      });
+
+      it(`of ${name}, is in float32 that of float64 to the tolerance`, async () => {
+        const double = await found(neuralOde({ field, method }), "direct", taskOf());
+        for (const how of ["direct", "checkpoint", "continuous"] as const) {
+          const single = await found(neuralOde({ field, method, dtype: "float32" }), how, taskOf("float32"));
+          // rtol 1e−5 per step, and rounding 6e−8
+          expect(tensorsDistance(all(single), all(double)), how).to.be.below(2e-4);
+        }
+      });
+
+      it(`of ${name}, comes with tight tolerances within 1e-5 for the continuous adjoint, seminorm or not`, async () => {
+        const task = taskOf();
+        const tight = pid({ rtol: 1e-7, atol: 1e-9 });
+        const ode = neuralOde({ field, method });
+        const direct = await found(ode, "direct", task, tight, true);
+        const [whole, semi] = [
+          await found(ode, "continuous", task, tight, true),
+          await found(ode, "continuous:seminorm", task, tight, true),
+        ];
+        for (const result of [whole, semi]) {
+          expect(result.loss).to.be.closeTo(direct.loss, 1e-13 * direct.loss);
+          expect(tensorsDistance(all(result), all(direct))).to.be.below(1e-5);
+          expect(
+            distance([result.times!.t0, ...result.times!.saves], [direct.times!.t0, ...direct.times!.saves]),
+          ).to.be.below(1e-4);
+          expect(result.cost.storedStates).to.equal(1);
+        }
+      });
+    }
+
+    it("takes fewer steps back with a seminorm, where the gradient of the parameters moves fastest", async () => {
+      // of y' = a(t) y the state is slow and the gradient of a fast, sampled by sin 40 t
+      const fast: VectorField = {
+        name: "fast",
+        state: ["batch", 1],
+        parameters: { a: { shape: [], initial: () => [1e-3] } },
+        apply: (b, theta, t, y) => mul(b, y, mul(b, theta.a!, sin(b, mul(b, t, 40)))),
+      };
+      const ode = neuralOde({ field: fast, method: explicit(bosh3) });
+      const task: Task = {
+        fit: {
+          grid: gridOfTimes(0, [2]),
+          y0: tensor("float64", [1, 1], [1]),
+          target: tensor("float64", [1, 1, 1], [0]),
+          weight: null,
+        },
+        parameters: { a: tensor("float64", [], [1e-3]) },
+      };
+      const tight = pid({ rtol: 1e-7, atol: 1e-9 });
+      const [whole, semi] = [
+        await found(ode, "continuous", task, tight),
+        await found(ode, "continuous:seminorm", task, tight),
+      ];
+      expect(semi.work.backward).to.be.below(whole.work.backward / 2);
+    });
+
+    it("serves grids that differ with what was compiled once", async () => {
+      const { fit, parameters } = taskOf();
+      for (const how of ["reversible", "checkpoint:4", "continuous"] as const) {
+        let compilations = 0;
+        const counted: Runtime = {
+          ...runtime,
+          compile(graph, options) {
+            compilations++;
+            return runtime.compile(graph, options);
+          },
+        };
+        const ode = neuralOde({ field, method: reversible(bosh3) });
+        const options = { runtime: counted, loss: mse(), gradient: how, control, fit };
+        const compiled = await differentiator(ode, options);
+        const before = compilations;
+        const counts: number[] = [];
+        for (const factor of [1, 3, 0.2]) {
+          const scaled = Object.entries(parameters).map(([name, value]) => {
+            const values = numbers(value).map((x) => x * factor);
+            return [name, tensor("float64", value.shape, values)] as const;
+          });
+          const point = Object.fromEntries(scaled);
+          const results = await compiled.run(upload(runtime, named(point)), compiled.fixed(fit));
+          const once = await found(ode, how, { fit, parameters: point });
+          const y0 = await runtime.download(results[gradientName(y0Name)]!);
+          expect(numbers(y0)).to.deep.equal(numbers(once.y0));
+          counts.push(compiled.cost.steps);
+        }
+        expect(new Set(counts).size).to.equal(3);
+        expect(compilations).to.equal(before);
+        await compiled.release();
+      }
+    });
+
+    it("trains", async () => {
+      const { fit } = taskOf();
+      const data = { t0: 0, times: saves, y0: fit.y0, observations: fit.target };
+      const options = { runtime, control, steps: 10, seed: 3, optimiser: adam({ learningRate: 0.02 }) };
+      const ode = neuralOde({ field, method: explicit(bosh3) });
+      const direct = await train(ode, data, { ...options, gradient: "direct" });
+      expect(direct.losses.at(-1)).to.be.below(0.9 * direct.losses[0]!);
+      for (const how of ["checkpoint:4", "continuous:seminorm"] as const) {
+        const { losses } = await train(ode, data, { ...options, gradient: how });
+        // the continuous adjoint at rtol 1e−5, over 10 updates
+        expect(distance(losses, direct.losses)).to.be.below(how === "checkpoint:4" ? 1e-10 : 1e-3);
+      }
+    });
+
+    it("takes the steps that it is told to where they are no choice", async () => {
+      const ode = neuralOde({ field, method: explicit(rk4) });
+      const task = taskOf();
+      const constant = randomTask({ field, stepSize: 0.1, saves, batch: 2 });
+      const given = Array.from({ length: 20 }, (_, i) => (i + 1) / 10);
+      const expected = await gradient(ode, "direct", constant);
+      for (const by of [constantStep(0.1), givenTimes(given)]) {
+        const result = await gradientOf(ode, {
+          runtime,
+          loss: mse(),
+          gradient: "checkpoint:3",
+          control: by,
+          ...task,
+        });
+        expect(result.cost.steps).to.equal(20);
+        expect(tensorsDistance(all(result), all(expected))).to.be.below(1e-13);
+      }
+    });
+
+    it("is refused for a method that cannot say what its error is", async () => {
+      const { message } = await failure(found(odeOf(explicit(rk4)), "direct", taskOf()), ControlError);
+      expect(message).to.contain('"rk4"');
+    });
+  });
+
   it("trains alike", async () => {
     const ode = neuralOde({ field, method: reversible(midpoint), stepSize: 0.05 });
     const { fit } = randomTask({ field, stepSize: 0.05, saves: [0.5, 1], batch: 3 });
@@ -243,6 +427,7 @@ describe("every gradient method", () => {
         checkpoint: { kind: "checkpoint" },
         "checkpoint:8": { kind: "checkpoint", states: 8 },
         continuous: { kind: "continuous" },
+        "continuous:seminorm": { kind: "continuous", seminorm: true },
       } as const;
       for (const [text, method] of Object.entries(written)) {
         expect(parseGradientMethod(text)).to.deep.equal(method);

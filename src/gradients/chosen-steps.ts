@@ -1,0 +1,130 @@
+import type { Pid } from "../control/control.js";
+import type { Tensor } from "../core/tensor.js";
+import type { Row } from "../integrate/dense-solution.js";
+import { compileDriver, type Driver, rounded } from "../integrate/drive.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { usualMaxSteps } from "../integrate/request.js";
+import { type Grid, gridTensors } from "../programs/grid.js";
+import { y0Name } from "../programs/names.js";
+import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import {
+  type Costs,
+  type Differentiator,
+  type DifferentiatorOptions,
+  evaluationsOf,
+  type FixedInputs,
+  type GridDifferentiator,
+} from "./differentiator.js";
+import { shareTensors } from "./times.js";
+
+/** A solve that chose its steps. */
+export interface ChosenSteps {
+  /** the accepted ones */
+  readonly grid: Grid;
+  /** states at the saves */
+  readonly rows: readonly Row[];
+  readonly evaluations: number;
+}
+
+/** The times of a grid that were asked for: where it starts, and the saves. */
+export function wantedTimes({ times, offsets }: Grid): { t0: number; saves: readonly number[] } {
+  return { t0: times[0]!, saves: offsets.slice(1).map((offset) => times[offset]!) };
+}
+
+/** Solves with chosen steps through the times of a grid. */
+export async function chooseSteps(
+  driver: Driver,
+  inputs: DeviceTensors,
+  y0: Tensor,
+  wanted: Grid,
+  { dtype }: NeuralOde,
+): Promise<ChosenSteps> {
+  const { t0, saves } = wantedTimes(wanted);
+  const start = rounded(dtype, t0);
+  const atStart = rounded(dtype, saves[0]!) === start ? 1 : 0;
+  const rows: Row[] = atStart === 1 ? [y0.data as Row] : [];
+  const offsets = atStart === 1 ? [0, 0] : [0];
+  const stops = saves.slice(atStart).map((time) => rounded(dtype, time));
+  if (stops.length === 0) return { grid: { times: [start], offsets }, rows, evaluations: 0 };
+  const { tracks, evaluations } = await driver.drive(inputs, y0, {
+    t0: [start],
+    stops: [stops],
+    wanted: () => true,
+    onStop(_track, _stop, y, steps) {
+      rows.push(y.slice());
+      offsets.push(steps);
+    },
+    onStep() {},
+    maxSteps: usualMaxSteps,
+  });
+  return { grid: { times: tracks[0]!.times, offsets }, rows, evaluations: evaluations[0]! };
+}
+
+/** A solver with chosen steps for the state of a fit. */
+export function driverFor(
+  { field, method, dtype, stepSize }: Pick<NeuralOde, "field" | "method" | "dtype" | "stepSize">,
+  runtime: Runtime,
+  state: readonly number[],
+  control: Pid,
+): Promise<Driver> {
+  return compileDriver(runtime, {
+    ...{ field, method, dtype, state },
+    control: { ...control, dtmax: Math.min(control.dtmax, stepSize) },
+    sharing: "batch",
+    record: "nothing",
+  });
+}
+
+/**
+ * A gradient over steps that are chosen anew for each run: a solve that chooses them comes first, and the gradient is
+ * that of the solve over the steps it accepted.
+ *
+ * @param onGrid  the gradient over given steps
+ * @throws {ControlError} if the method cannot say what its error is
+ */
+export async function withChosenSteps(
+  ode: NeuralOde,
+  control: Pid,
+  onGrid: (options: DifferentiatorOptions) => Promise<GridDifferentiator>,
+  options: DifferentiatorOptions,
+): Promise<Differentiator> {
+  const { runtime, fit } = options;
+  const driver = await driverFor(ode, runtime, fit.y0.shape, control);
+  const inner = await onGrid(options);
+  let latest = inner.costOn(fit.grid);
+  let replayed: FixedInputs | null = null;
+
+  return {
+    get cost() {
+      return latest.cost;
+    },
+    get work() {
+      return latest.work;
+    },
+    fixed: inner.fixed,
+    async run(trained, fixed) {
+      const inputs = { ...fixed.tensors, ...trained };
+      const y0 = await runtime.download(inputs[y0Name]!);
+      const { grid, evaluations } = await chooseSteps(driver, inputs, y0, fixed.grid, ode);
+      latest = afterSolve(inner.costOn(grid), evaluations);
+      replayed = { grid, tensors: { ...fixed.tensors, ...gridInputs(ode, runtime, grid) } };
+      return inner.run(trained, replayed);
+    },
+    locate: (trained, fixed) => inner.locate(trained, replayed ?? fixed),
+    async release() {
+      await driver.release();
+      await inner.release();
+    },
+  };
+}
+
+function gridInputs({ dtype }: NeuralOde, runtime: Runtime, grid: Grid): DeviceTensors {
+  const tensors = { ...gridTensors(grid, dtype), ...shareTensors(grid, dtype) };
+  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, runtime.upload(value)]));
+}
+
+/** The costs of a gradient with those of the solve that chose the steps: the solve over them is done a second time. */
+function afterSolve({ cost, work }: Costs, evaluations: number): Costs {
+  const all = { ...work, forward: evaluations, recomputed: work.forward + work.recomputed };
+  return { cost: { ...cost, evaluations: evaluationsOf(all) }, work: all };
+}
