@@ -71,6 +71,8 @@ async function compile(
       logSeverityLevel: 3,
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
+      // it turns x σ(x) into an operator that has no kernel in float64 (1.30)
+      extra: { optimization: { disable_specified_optimizers: "QuickGeluFusion" } },
       ...session,
     });
   } catch (cause) {

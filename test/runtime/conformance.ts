@@ -186,6 +186,10 @@ function expectSameGradient(actual: Gradients, expected: Gradients, tolerance: n
 // a gradient of 14 steps is some 1000 roundings; each runtime may sum and round tanh its own way
 const gradientTolerance = { float64: 1e-12, float32: 1e-4 } as const;
 
+const activationTypes = (Object.keys(activations) as Activation[]).flatMap(
+  (name) => [`${name} in float64`, `${name} in float32`] as const,
+);
+
 /** Checks that there are one of for each of some names. */
 function forEach<Name extends string, Title extends string>(
   names: readonly Name[],
@@ -583,14 +587,15 @@ const checks = {
   ),
 
   ...forEach(
-    Object.keys(activations) as Activation[],
-    (activation) => `differentiates a perceptron with ${activation} as another runtime does` as const,
-    async (runtime, activation) => {
+    activationTypes,
+    (type) => `differentiates a perceptron with ${type} as another runtime does` as const,
+    async (runtime, type) => {
+      const [activation, dtype] = type.split(" in ") as [Activation, FloatDType];
       const [own, expected] = [
-        await smallGradient(runtime, "reversible", "float32", { activation }),
-        await smallGradient(await reference(runtime), "reversible", "float32", { activation }),
+        await smallGradient(runtime, "reversible", dtype, { activation }),
+        await smallGradient(await reference(runtime), "reversible", dtype, { activation }),
       ];
-      expectSameGradient(own, expected, gradientTolerance.float32);
+      expectSameGradient(own, expected, gradientTolerance[dtype]);
     },
   ),
 
