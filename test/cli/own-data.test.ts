@@ -1,0 +1,146 @@
+import { readFileSync } from "node:fs";
+import { expect } from "chai";
+import { json, refusal, run, scratch, written } from "./command.js";
+
+describe("revort train FILE.csv", () => {
+  const folder = scratch();
+  let made = 0;
+  const out = () => ["--out", folder(`run-${++made}`)];
+  const csv = (text: string | Uint8Array, name = "data.csv") => written(folder(name), text);
+  const short = ["--field", "mlp:6", "--steps", "20"];
+
+  for (const [what, text] of Object.entries({
+    "regular times": "t,x,y\n0,1,0\n1,0.5,0.4\n2,0.1,0.6\n3,0,0.7\n",
+    "irregular times": "t,x\n0,1\n0.1,0.9\n2,0.2\n2.5,0.15\n10,0\n",
+    "missing cells": "t,x,y\n0,1,0\n1,,0.4\n2,NaN,\n3,0,NA\n4,null,0.9\n",
+    semicolons: "t;x;y\n0;1;0\n1;0.5;0.4\n2;0.1;0.6\n",
+    tabs: "t\tx\n0\t1\n1\t0.5\n2\t0.1\n",
+    "Windows line ends and a byte-order mark": "\ufefft,x\r\n0,1\r\n1,0.5\r\n2,0.1\r\n",
+    "comments, empty lines and quotes": '# made by hand\n\n"t","x, in m"\n0,1\n\n1,0.5\n2,0.1\n',
+    "a constant column": "t,x,c\n0,1,0.1\n1,0.5,0.1\n2,0.1,0.1\n",
+    "a column of zeros": "t,x,c\n0,1,0\n1,0.5,0\n2,0.1,0\n",
+    "two rows": "t,x\n0,1\n1,2\n",
+    "times that start far from 0": "unix,x\n1700000000,1\n1700003600,0.5\n1700007200,0.1\n",
+    "negative times": "t,x\n-30,1\n-20,0.5\n-10,0.1\n0,0\n",
+    "huge values": "t,x\n0,1e300\n1,5e299\n2,1e299\n",
+    "tiny values": "t,x\n0,1e-300\n1,5e-301\n2,1e-301\n",
+    "columns of very different size": "t,x,y\n0,1e9,1e-9\n1,5e8,2e-9\n2,1e8,4e-9\n",
+    "names in other scripts": "время,кролики,rysie ×10³\n0,1,2\n1,2,1\n2,1,2\n",
+  })) {
+    it(`lowers the loss on ${what}`, async () => {
+      const { losses, experiment } = await json("train", csv(text), ...short, ...out());
+      expect(experiment).to.equal("data.csv");
+      expect(losses).to.have.length(20);
+      // in standard deviations of each column, whatever its size
+      expect(losses[0]).to.be.lessThan(100);
+      expect(losses.at(-1)).to.be.lessThan(losses[0]);
+    });
+  }
+
+  it("trains the initial state as well where the first row has gaps", async () => {
+    const [flag, place] = out();
+    const file = csv("t,x,y\n0,,1\n1,2,\n2,1,0.5\n");
+    const { code, stderr } = await run(["train", file, ...short, flag!, place!]);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.include("The first row has gaps, so the initial state is trained as well.");
+  });
+
+  it("counts columns of any size alike, with every loss", async () => {
+    const small = csv("t,x\n0,1\n1,0.5\n2,0.1\n", "small.csv");
+    const large = csv("t,x\n0,1e6\n1,5e5\n2,1e5\n", "large.csv");
+    for (const loss of ["mse", "l1", "huber"]) {
+      const first = async (file: string) =>
+        (await json("train", file, "--loss", loss, "--steps", "1", ...out())).loss.first;
+      const expected = await first(small);
+      expect(await first(large), loss).to.be.closeTo(expected, 1e-9 * expected);
+    }
+  });
+
+  it("draws and exports in the units and under the names of the file", async () => {
+    const [flag, place] = out();
+    const file = csv(
+      'year,"hares, thousands",lynx\n1900,30,4\n1901,47.2,6.1\n1902,70.2,9.8\n1903,77.4,35.2\n',
+    );
+    await json("train", file, ...short, flag!, place!);
+    const svg = readFileSync(`${place}/fit.svg`, "utf8");
+    for (const text of ["hares, thousands", "lynx", "year"]) expect(svg).to.include(text);
+    const words = "--y0 30,4 --t0 1900 --t1 1901".split(" ");
+    const { stdout } = await run(["solve", `${place}/field.onnx`, ...words]);
+    expect(stdout).to.match(/^t,"hares, thousands",lynx\n1901,/);
+  });
+
+  it("does not let a few crowded times make every update slow", async () => {
+    const rows = [0, 1e-6, 2e-6, 3e-6, 4e-6, 100].map((t, i) => `${t},${i}\n`);
+    const { evaluations } = await json(
+      "train",
+      csv(`t,x\n${rows.join("")}`),
+      "--field",
+      "mlp:2",
+      "--steps",
+      "1",
+      ...out(),
+    );
+    expect(evaluations).to.be.lessThan(8 * 10_010);
+  });
+
+  it("reads a file without an extension, by its absolute or relative path", async () => {
+    const file = csv("t,x\n0,1\n1,2\n", "plain");
+    expect((await json("train", file, "--field", "mlp:2", "--steps", "1", ...out())).experiment).to.equal(
+      "plain",
+    );
+  });
+
+  describe("refuses with line, column and reason", () => {
+    for (const [what, text, reason] of [
+      ["nothing", "", /data\.csv: it has no rows/],
+      ["a header alone", "t,x\n", /there is a header but no data/],
+      ["one row", "t,x\n0,1\n", /there is 1 row, but training needs two times or more/],
+      ["one column", "t\n0\n1\n", /only one column/],
+      ["no header", "0,1\n1,2\n", /the header is missing/],
+      ["an infinite value", "t,x\n0,1\n1,Infinity\n", /line 3, column "x": "Infinity" is not finite/],
+      ["a value beyond float64", "t,x\n0,1\n1,1e999\n", /line 3, column "x": 1e999 is beyond/],
+      [
+        "times that do not increase",
+        "t,x\n0,1\n2,1\n2,1\n",
+        /line 4, column "t": the time 2 does not come after 2/,
+      ],
+      ["times that fall", "t,x\n3,1\n2,1\n", /does not come after/],
+      ["a missing time", "t,x\n0,1\n,1\n", /line 3, column "t": the time is missing/],
+      ["words", "t,x\n0,one\n1,2\n", /line 2, column "x": "one" is not a number/],
+      ["a decimal comma", "t;x\n0;1,5\n1;2\n", /decimal comma/],
+      ["a column without a value", "t,x,y\n0,1,\n1,2,\n", /column "y": it has no value in any row/],
+      ["two columns of one name", "t,x,x\n0,1,2\n1,2,3\n", /two columns have this name/],
+      ["rows of another length", "t,x\n0,1\n1,2,3\n", /line 3: it has 3 cells, but the header has 2/],
+      ["an open quote", 't,x\n0,"1\n1,2\n', /not valid CSV/],
+    ] as const) {
+      it(what, async () => {
+        expect(await refusal(2, "train", csv(text), ...out())).to.match(reason);
+      });
+    }
+
+    it("a file that is not there, a folder, or no text", async () => {
+      csv("t,x\n0,1\n1,2\n", "rabbits.csv");
+      expect(await refusal(2, "train", folder("rabits.csv"), ...out())).to.include(
+        'did you mean "rabbits.csv"',
+      );
+      expect(await refusal(2, "train", `${folder()}/`, ...out())).to.include("it is a folder");
+      expect(await refusal(2, "train", csv(new Uint8Array([0xff, 0xfe, 0x00])), ...out())).to.include(
+        "UTF-8",
+      );
+    });
+
+    it("times that float32 cannot tell from each other", async () => {
+      const file = csv("unix,x\n1700000000,1\n1700000001,0.5\n1700000002,0.1\n");
+      expect(await refusal(2, "train", file, "--dtype", "float32", ...out())).to.match(
+        /In float32.*--dtype float64/,
+      );
+    });
+
+    it("a data file and --data at once, or --data where it is not needed", async () => {
+      const file = csv("t,x\n0,1\n1,2\n");
+      expect(await refusal(2, "train", file, "--data", file, ...out())).to.include("not both");
+      expect(await refusal(2, "train", "influenza", "--data", file, ...out())).to.include("leave out --data");
+      expect(await refusal(2, "train", "coupled-oscillator", ...out())).to.include("needs --data FILE");
+    });
+  });
+});
