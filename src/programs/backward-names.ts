@@ -1,7 +1,5 @@
 // Names of what goes between the programs of a gradient that takes several runs, and of what times add to a grid.
 
-/** An array of the state that a method carries. */
-export const stateName = (k: number): string => `state/${k}`;
 /** The cotangent of an array of the state. */
 export const cotangentName = (k: number): string => `cotangent/${k}`;
 /** A part of a gradient, summed over the steps done. */

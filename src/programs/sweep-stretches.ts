@@ -18,7 +18,6 @@ import {
   leadsToName,
   rowsName,
   savedRowsName,
-  stateName,
   stretchesName,
   sumName,
   timesName,
@@ -26,7 +25,15 @@ import {
 import { addAll, type BackwardInputs, pullStart, pullStep, shareInputs } from "./backward-step.js";
 import { undoable, undoStep } from "./gradient.js";
 import { firstTime, intervalAt, type Setting, solveInputs, systemIn } from "./inputs.js";
-import { gradientName, lossName, nextName, parameterName, reconstructedName, y0Name } from "./names.js";
+import {
+  gradientName,
+  lossName,
+  nextName,
+  parameterName,
+  reconstructedName,
+  stateName,
+  y0Name,
+} from "./names.js";
 import type { Sweep } from "./sweep.js";
 import { type LossSetting, lossInputs } from "./training.js";
 
