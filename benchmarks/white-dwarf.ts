@@ -9,10 +9,10 @@
  */
 import { cpus } from "node:os";
 import { Random } from "../src/core/random.js";
-import { scalar, tensor } from "../src/core/tensor.js";
+import { numbers, scalar, tensor } from "../src/core/tensor.js";
 import { initialParameters } from "../src/fields/field.js";
 import { mlp } from "../src/fields/mlp.js";
-import { differentiator, type Fit, readScalar } from "../src/gradients/evaluate.js";
+import { differentiator, type Fit, gradientOf, readScalar } from "../src/gradients/evaluate.js";
 import { neuralOde } from "../src/integrate/neural-ode.js";
 import { named, upload } from "../src/integrate/solve.js";
 import { mse } from "../src/learning/losses.js";
@@ -21,12 +21,18 @@ import { reversible } from "../src/methods/reversible.js";
 import { euler, midpoint, ralston3, rk4, type Tableau } from "../src/methods/tableaux.js";
 import type { GradientMethod } from "../src/programs/gradient.js";
 import { gridThrough } from "../src/programs/grid.js";
-import { gradientName, learningRateName, lossName, nextName, updateCountName } from "../src/programs/names.js";
+import {
+  gradientName,
+  learningRateName,
+  lossName,
+  nextName,
+  updateCountName,
+} from "../src/programs/names.js";
 import { updateProgram } from "../src/programs/training.js";
 import type { DeviceTensors, Runtime } from "../src/runtime/runtime.js";
 import { jit } from "../src/runtimes/jit/jit.js";
 import { ortNode } from "../src/runtimes/ort-node.js";
-import { limitInC } from "./c/limit.js";
+import { contestInC, type Limit } from "./c/limit.js";
 
 const steps = 1000;
 const json = process.argv.includes("--json");
@@ -70,7 +76,9 @@ async function contender(tableau: Tableau, gradient: GradientMethod, runtime: Ru
   const startMs = performance.now() - started;
 
   const optimiser = adamw();
-  const shapes = Object.fromEntries(Object.entries(named(parameters)).map(([name, { shape }]) => [name, shape]));
+  const shapes = Object.fromEntries(
+    Object.entries(named(parameters)).map(([name, { shape }]) => [name, shape]),
+  );
   const updater = await runtime.compile(updateProgram({ optimiser, shapes, dtype: "float64", clip: null }));
   const zeros = Object.fromEntries(
     Object.keys(updater.inputs)
@@ -106,6 +114,20 @@ async function contender(tableau: Tableau, gradient: GradientMethod, runtime: Ru
   };
 }
 
+/** @throws unless the C program computes what the compiled runtime does */
+async function checkLimit({ loss, squares }: Limit): Promise<void> {
+  const runtime = jit();
+  const ode = neuralOde({ field, method: reversible(midpoint), stepSize: 5 / steps, dtype: "float64" });
+  const own = await gradientOf(ode, { runtime, loss: mse(), gradient: "reversible", fit, parameters });
+  const sum = Object.values(own.parameters)
+    .flatMap(numbers)
+    .reduce((total, g) => total + g * g, 0);
+  if (Math.abs(own.loss / loss - 1) < 1e-9 && Math.abs(sum / squares - 1) < 1e-9) return;
+  throw new Error(
+    `C finds loss ${loss} and squares ${squares}, the compiled runtime ${own.loss} and ${sum}.`,
+  );
+}
+
 async function timed(run: () => Promise<unknown>): Promise<number> {
   const started = performance.now();
   await run();
@@ -125,13 +147,21 @@ for (const tableau of [euler, midpoint, ralston3, rk4]) {
 }
 // engines optimise what they have seen run
 for (const { runtime, run } of contenders) for (let i = 0; i < (runtime === "jit" ? 20 : 1); i++) await run();
-const inC = await limitInC(steps, repeats);
+const c = contestInC(steps, [...Object.values(parameters).flatMap(numbers), ...numbers(fit.target)]);
+const limits: number[] = [];
+const one = c?.run(1);
+if (one) await checkLimit(one);
 for (let repeat = 0; repeat < repeats; repeat++) {
+  const limit = c?.run(20);
+  if (limit) limits.push(limit.usPerStep);
   for (const one of contenders) {
     one.gradientMs.push(await timed(one.run));
     one.updateMs.push(await timed(one.update));
   }
 }
+
+c?.end();
+const inC = limits.length === 0 ? null : median(limits);
 
 const rows = contenders.map(({ tableau, gradient, runtime, startMs, gradientMs, updateMs }) => ({
   tableau,
@@ -144,7 +174,9 @@ const rows = contenders.map(({ tableau, gradient, runtime, startMs, gradientMs, 
 if (json) {
   const versions = Object.fromEntries(runtimes.map(({ name, version }) => [name, version]));
   const machine = { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version };
-  console.log(JSON.stringify({ benchmark: "white-dwarf", machine, versions, steps, repeats, inC, rows }, null, 2));
+  console.log(
+    JSON.stringify({ benchmark: "white-dwarf", machine, versions, steps, repeats, inC, rows }, null, 2),
+  );
 } else {
   console.log(`${cpus()[0]?.model}, Node ${process.version}; forward and backward, medians of ${repeats}\n`);
   console.log("tableau   gradient    runtime  us/step  ms/update  start ms");
@@ -160,5 +192,6 @@ if (json) {
       ].join(" "),
     );
   }
-  if (inC !== null) console.log(`\nC, midpoint, reversible: ${inC.toFixed(2)} us/step (gcc -O3 -march=native -ffast-math)`);
+  if (inC !== null)
+    console.log(`\nC, midpoint, reversible: ${inC.toFixed(2)} us/step (gcc -O3 -march=native -ffast-math)`);
 }
