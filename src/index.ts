@@ -1,5 +1,6 @@
 // The public names of revort. What is not here is not part of the interface.
 
+export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
 export { RevortError } from "./core/errors.js";
 export { Random } from "./core/random.js";
 export {
@@ -14,38 +15,51 @@ export {
   tensor,
   toNested,
 } from "./core/tensor.js";
-
+export { decodeCheckpoint, encodeCheckpoint } from "./deploy/checkpoint-file.js";
+export { encodeField, type FieldMetadata, fieldGraph } from "./deploy/field-file.js";
+export { inspectModel } from "./deploy/inspect.js";
+export { loadModel } from "./deploy/load-model.js";
+export { type Activation, activations } from "./fields/activations.js";
+export { chainOf, sumOf } from "./fields/combine.js";
+export {
+  initialParameters,
+  type Parameter,
+  stateOf,
+  type Tensors,
+  type Values,
+  type VectorField,
+} from "./fields/field.js";
+export { type ImportOptions, importedField } from "./fields/imported.js";
+export { type MlpOptions, mlp } from "./fields/mlp.js";
+export { lotkaVolterra, sir, whiteDwarf } from "./fields/physical.js";
+export { rescaled, type Scaling } from "./fields/rescaled.js";
+export { type Fit, type Gradients, gradientOf } from "./gradients/evaluate.js";
 export { Builder } from "./graph/builder.js";
-export { type EncodeOptions, encode } from "./graph/encode.js";
 export { decode } from "./graph/decode.js";
+export { type EncodeOptions, encode } from "./graph/encode.js";
 export { type Graph, GraphError, type Node, type Op, type Value, type ValueType } from "./graph/graph.js";
 export { type Model, ModelError } from "./graph/model.js";
 export { decompose, inline, rebuild } from "./graph/passes.js";
 export { instantiate } from "./import/instantiate.js";
 export { toGraph } from "./import/to-graph.js";
-export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
-
-export { type Activation, activations } from "./fields/activations.js";
-export { chainOf, sumOf } from "./fields/combine.js";
-export { initialParameters, type Parameter, stateOf, type Tensors, type Values, type VectorField } from "./fields/field.js";
-export { type ImportOptions, importedField } from "./fields/imported.js";
-export { type MlpOptions, mlp } from "./fields/mlp.js";
-export { lotkaVolterra, sir, whiteDwarf } from "./fields/physical.js";
-export { rescaled, type Scaling } from "./fields/rescaled.js";
-
+export { type NeuralOde, type NeuralOdeOptions, neuralOde } from "./integrate/neural-ode.js";
+export {
+  DivergenceError,
+  ParameterError,
+  type Solution,
+  type SolveOptions,
+  solve,
+} from "./integrate/solve.js";
+export { huber, type Loss, l1, mse, scaledLoss } from "./learning/losses.js";
+export { adam, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers.js";
+export { constant, cosine, exponentialDecay, type Schedule, stepDecay } from "./learning/schedules.js";
 export { explicit } from "./methods/explicit.js";
 export type { Interval, Method, ReversibleMethod, State, System } from "./methods/method.js";
 export { methodNamed, solverNames } from "./methods/named.js";
 export { CouplingError, reversible } from "./methods/reversible.js";
 export { euler, heun, midpoint, ralston3, rk4, type Tableau, tableaux } from "./methods/tableaux.js";
-
-export { huber, type Loss, l1, mse, scaledLoss } from "./learning/losses.js";
-export { adam, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers.js";
-export { constant, cosine, exponentialDecay, type Schedule, stepDecay } from "./learning/schedules.js";
-
-export { GradientMethodError, type GradientMethod } from "./programs/gradient.js";
+export { type GradientMethod, GradientMethodError } from "./programs/gradient.js";
 export { type Grid, gridThrough, TimeError } from "./programs/grid.js";
-
 export {
   CompileError,
   type CompileOptions,
@@ -59,18 +73,14 @@ export {
 } from "./runtime/runtime.js";
 export { ortNode } from "./runtimes/ort-node.js";
 export { ortWasm } from "./runtimes/ort-web.js";
-
-export { type NeuralOde, type NeuralOdeOptions, neuralOde } from "./integrate/neural-ode.js";
-export { DivergenceError, ParameterError, type Solution, type SolveOptions, solve } from "./integrate/solve.js";
-export { type Fit, type Gradients, gradientOf } from "./gradients/evaluate.js";
-
-export type { Checkpoint } from "./train/checkpoint.js";
-export { type Trajectories, TrainingDataError, targetsOf } from "./train/data.js";
-export { TrainingError, type TrainOptions, type TrainResult, train, type UpdateReport } from "./train/train.js";
-
-export { decodeCheckpoint, encodeCheckpoint } from "./deploy/checkpoint-file.js";
-export { encodeField, type FieldMetadata, fieldGraph } from "./deploy/field-file.js";
-export { inspectModel } from "./deploy/inspect.js";
-export { loadModel } from "./deploy/load-model.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
+export type { Checkpoint } from "./train/checkpoint.js";
+export { TrainingDataError, type Trajectories, targetsOf } from "./train/data.js";
+export {
+  TrainingError,
+  type TrainOptions,
+  type TrainResult,
+  train,
+  type UpdateReport,
+} from "./train/train.js";
 export { version } from "./version.js";

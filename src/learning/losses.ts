@@ -69,7 +69,8 @@ export function huber({ delta = 1 }: { delta?: number } = {}): Loss {
  * @throws {RevortError} unless every scale is positive
  */
 export function scaledLoss(loss: Loss, scale: readonly number[]): Loss {
-  if (!scale.every((s) => s > 0)) throw new RevortError(`The scales of a loss must be positive, but [${scale}] was given.`);
+  if (!scale.every((s) => s > 0))
+    throw new RevortError(`The scales of a loss must be positive, but [${scale}] was given.`);
   return {
     name: `${loss.name} / scale`,
     apply(b, prediction, target, weight) {

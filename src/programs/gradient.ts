@@ -112,12 +112,15 @@ export function undoStep(
   };
 }
 
+/** Methods for split systems cut the state in halves, so the one that evaluations are counted on has two. */
+const countingState = [2];
+
 /** Evaluations of the field in undoing a step and pulling cotangents through it, counted in the graph. */
 export function undoEvaluations(method: Method, times: boolean): number {
   const found = new Set<Value>();
   const field: VectorField = {
     name: "counting",
-    state: [1],
+    state: countingState,
     parameters: {},
     apply(b, _theta, t, y) {
       const slope = mul(b, y, t);
@@ -125,11 +128,18 @@ export function undoEvaluations(method: Method, times: boolean): number {
       return slope;
     },
   };
-  const setting: Setting = { field, method, dtype: "float64", state: [1], saves: 1, everyStep: false };
+  const setting: Setting = {
+    field,
+    method,
+    dtype: "float64",
+    state: countingState,
+    saves: 1,
+    everyStep: false,
+  };
   const b = new Builder();
   const inputs = { ...solveInputs(b, setting), shares: shareInputs(b, setting, times) };
   const arrays = (name: string) =>
-    Array.from({ length: method.width }, (_, k) => b.input(`${name}${k}`, "float64", [1]));
+    Array.from({ length: method.width }, (_, k) => b.input(`${name}${k}`, "float64", countingState));
   undoStep(b, { ...setting, method: undoable(method) }, inputs, b.input("i", "int64", []), {
     state: arrays("state") as unknown as State,
     cotangents: arrays("cotangent"),
