@@ -213,7 +213,7 @@ describe("revort train", () => {
           const size = Math.hypot(...expected);
           const distance = Math.hypot(...expected.map((value, i) => value - found[i]!));
           expect(distance).to.be.lessThan(1e-9 * size);
-          expect(report.finiteDifference.relativeError).to.be.lessThan(1e-6);
+          expect(report.finiteDifference.relativeError).to.be.lessThan(1e-8);
         });
       }
     }

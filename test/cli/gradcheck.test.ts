@@ -1,0 +1,88 @@
+import { expect } from "chai";
+import { fixture, json, refusal, run, scratch, sentence, written } from "./command.js";
+
+describe("revort gradcheck", () => {
+  const folder = scratch();
+
+  for (const [what, words] of Object.entries({
+    "an experiment": ["influenza"],
+    "a universal differential equation": ["hare-lynx"],
+    "another solver and coupling": [
+      "white-dwarf",
+      "--solver",
+      "rk4",
+      "--coupling",
+      "0.99",
+      "--step-size",
+      "0.05",
+    ],
+    "a solver that is reversible by itself": [
+      "white-dwarf",
+      "--solver",
+      "reversible-heun",
+      "--step-size",
+      "0.05",
+    ],
+    "stored steps of the coupled solver": [
+      "white-dwarf",
+      "--gradient",
+      "direct",
+      "--reversible",
+      "--step-size",
+      "0.05",
+    ],
+    "ONNX Runtime as WebAssembly": ["influenza", "--runtime", "ort-wasm"],
+  })) {
+    it(`holds the gradients against each other and against differences: ${what}`, async () => {
+      const report = await json("gradcheck", ...words);
+      expect(report.gradients).to.have.keys("reversible", "direct");
+      for (const [name, values] of Object.entries(report.gradients.direct)) {
+        expect(values).to.be.an("array").of.length(report.gradients.reversible[name].length);
+      }
+      for (const error of Object.values(report.relativeError)) expect(error).to.be.lessThan(1e-8);
+      expect(report.finiteDifference.relativeError).to.be.lessThan(1e-8);
+      expect(report.loss).to.be.greaterThan(0);
+    });
+  }
+
+  it("has stored steps alone for a solver that cannot be undone, held against differences", async () => {
+    const report = await json("gradcheck", "influenza", "--gradient", "direct");
+    expect(report.gradients).to.have.keys("direct");
+    expect(report.relativeError.direct).to.equal(report.finiteDifference.relativeError);
+  });
+
+  it("checks a series with gaps, and an imported field", async () => {
+    const file = written(folder("gaps.csv"), "t,x,y\n0,,1\n1,2,\n2,1,0.5\n");
+    for (const field of ["mlp:4", fixture("time-scalar-dynamo-18.onnx")]) {
+      const report = await json("gradcheck", file, "--field", field, "--dtype", "float64");
+      expect(report.relativeError.reversible).to.be.lessThan(1e-9);
+    }
+  });
+
+  it("judges float32 by differences in float64, without failing for its rounding", async () => {
+    const report = await json("gradcheck", "influenza", "--dtype", "float32");
+    expect(report.relativeError.reversible).to.be.greaterThan(1e-9).and.lessThan(1e-2);
+    // differences are taken in float64; what they differ by is the rounding of the float32 gradient
+    expect(report.finiteDifference.relativeError).to.be.lessThan(1e-2);
+  });
+
+  it("prints a table for people", async () => {
+    const { code, stdout } = await run("gradcheck influenza");
+    expect(code).to.equal(0);
+    expect(stdout).to.match(
+      /^influenza, midpoint, λ = 0\.999, float64: loss [\d.]+\ngradient +‖g‖ +relative error\n/,
+    );
+  });
+
+  it("fails where a gradient in float64 is wrong, as where λ damps too much to go back", async () => {
+    const { code, stdout, stderr } = await run("gradcheck white-dwarf --coupling 0.9 --json");
+    expect(sentence(stderr)).to.include("raise the coupling");
+    expect(JSON.parse(stdout).relativeError.reversible).to.be.greaterThan(1e-6);
+    expect(code).to.equal(1);
+  });
+
+  it("refuses what train refuses", async () => {
+    expect(await refusal(2, "gradcheck")).to.include("missing required argument 'subject'");
+    expect(await refusal(2, "gradcheck", "influensa")).to.include('did you mean "influenza"');
+  });
+});
