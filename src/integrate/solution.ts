@@ -39,7 +39,8 @@ export interface SolveStats {
   readonly evaluations: number;
   /**
    * The largest distance of y and its companion (z of a coupled method) relative to the largest y, as root mean
-   * squares: at every step where steps are chosen, at the saves otherwise. `null` for a method without a companion.
+   * squares: at every step where steps are chosen; otherwise at the saves, or at the end if every step is one. `null`
+   * for a method without a companion.
    */
   readonly drift: number | null;
   /**

@@ -27,7 +27,7 @@ export const reconstructedName = "reconstructed";
 export const gridNames = { t0: "t0", t1: "t1", h: "h" } as const;
 /** How many steps lie before each save: one entry more than there are saves. */
 export const offsetsName = "offsets";
-/** At each save: how far the companion of y is from it, and the size of y, as root mean squares. */
+/** At the saves: how far the companion of y is from it, and the size of y, as root mean squares. */
 export const driftNames = { drift: "drift", size: "size" } as const;
 /** How many steps of a solve end in a finite state. */
 export const finiteStepsName = "finiteSteps";
