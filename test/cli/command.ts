@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect } from "chai";
 
 // Command lines in this process, with streams that remember, and in processes of their own.
@@ -86,7 +87,8 @@ export function start(
   words: readonly string[],
   options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
 ): { process: ChildProcess; ended: Promise<Outcome & { signal: NodeJS.Signals | null }> } {
-  const tsx = import.meta.resolve("tsx");
+  // by its address: the command may run in any folder
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
   const child = spawn(process.execPath, ["--import", tsx, script(name), ...words], {
     ...options,
     env: { ...process.env, ...options.env },
