@@ -46,6 +46,14 @@ export interface Runtime {
   download(value: DeviceTensor): Promise<Tensor>;
   /** Frees a tensor early. Tensors that are not disposed of are freed with the garbage, if their runtime can. */
   dispose(value: DeviceTensor): void;
+  /** Where the runtime keeps its tensors in host memory: they can be shared with others, without copies. */
+  readonly host?: HostMemory;
+}
+
+/** Tensors of a runtime that are host memory. What is shared must not be written to. */
+export interface HostMemory {
+  read(value: DeviceTensor): Tensor;
+  wrap(value: Tensor): DeviceTensor;
 }
 
 /** A runtime that cannot compile a graph. */

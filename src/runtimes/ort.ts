@@ -52,6 +52,11 @@ export function ortRuntime(
       return { dtype: value.dtype, shape: value.shape, data } as Tensor;
     },
     dispose: (value) => (value as OrtDeviceTensor).ort.dispose(),
+    // the CPU providers alone come through here
+    host: {
+      read: (value) => ({ ...typeOf(value), data: (value as OrtDeviceTensor).ort.data }) as Tensor,
+      wrap: (value) => ofHost(ort, value),
+    },
   };
 }
 
@@ -110,6 +115,10 @@ async function compile(
       await executable.release();
     },
   };
+}
+
+function typeOf({ dtype, shape }: DeviceTensor) {
+  return { dtype, shape };
 }
 
 function typesOf(entries: readonly (readonly [string, ValueType])[]): Record<string, ValueType> {

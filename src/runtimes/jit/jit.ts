@@ -48,6 +48,19 @@ export function jit(): Runtime {
       return { dtype, shape, data: dataOf(dtype, bytes.slice().buffer) } as Tensor;
     },
     dispose() {},
+    host: {
+      read(value) {
+        const { dtype, shape, bytes } = value as HostTensor;
+        const { buffer, byteOffset, byteLength } = bytes as Uint8Array<ArrayBuffer>;
+        const whole = byteOffset === 0 && byteLength === buffer.byteLength;
+        return { dtype, shape, data: dataOf(dtype, whole ? buffer : bytes.slice().buffer) } as Tensor;
+      },
+      wrap: ({ dtype, shape, data }): HostTensor => ({
+        dtype,
+        shape: [...shape],
+        bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      }),
+    },
   };
 }
 
@@ -92,10 +105,20 @@ interface Loaded {
   readonly present: (HostTensor | null)[];
 }
 
-async function load(program: Program): Promise<Loaded> {
-  const pages = Math.ceil(program.bytes / 65536);
-  const memory = new WebAssembly.Memory({ initial: pages });
-  const { instance } = await WebAssembly.instantiate(program.module, { jit: { memory } });
+/** @throws {CompileError} if the engine refuses: the graph is too long for a function, or its tensors for a memory */
+async function load(graph: Graph, program: Program): Promise<Loaded> {
+  let memory: WebAssembly.Memory;
+  let instance: WebAssembly.Instance;
+  try {
+    memory = new WebAssembly.Memory({ initial: Math.ceil(program.bytes / 65536) });
+    ({ instance } = await WebAssembly.instantiate(program.module, { jit: { memory } }));
+  } catch (cause) {
+    throw new CompileError(
+      `The WebAssembly engine cannot load what jit made of "${graph.name}" (${program.module.length} bytes of code, ` +
+        `${program.bytes} of memory): ${(cause as Error).message}. Use the runtime ort-cpu.`,
+      { cause },
+    );
+  }
   const bytes = new Uint8Array(memory.buffer);
   for (const { address, bytes: data } of program.initial) bytes.set(data, address);
   return {
@@ -122,7 +145,7 @@ async function compile(graph: Graph): Promise<Executable> {
     const key = JSON.stringify([shapes, [...known]]);
     const ready = loaded.get(key);
     if (ready !== undefined) return ready;
-    const fresh = load(write(graph, shapes, known));
+    const fresh = load(graph, write(graph, shapes, known));
     loaded.set(key, fresh);
     if (loaded.size > keptSpecialisations) loaded.delete(loaded.keys().next().value!);
     return fresh;

@@ -1,0 +1,240 @@
+import type { Tensor } from "../core/tensor.js";
+import { type Graph, nodesOf, subgraphsOf } from "../graph/graph.js";
+import {
+  CompileError,
+  type CompileOptions,
+  type DeviceTensor,
+  type DeviceTensors,
+  type Executable,
+  RunError,
+  type Runtime,
+} from "../runtime/runtime.js";
+import { prices, secondsOf, workOf } from "./cost.js";
+
+/** Which runtime a graph went to, and why. */
+export interface Choice {
+  /** name of the graph */
+  readonly graph: string;
+  readonly runtime: string;
+  /** a sentence without its end */
+  readonly why: string;
+}
+
+export interface AutoOptions {
+  /** told of each choice when it is made */
+  readonly explain?: (choice: Choice) => void;
+}
+
+/** A compiled graph that says where it runs. */
+export interface AutoExecutable extends Executable {
+  /** The last choice; where sizes are known only when the graph runs, another one may follow. */
+  readonly choice: Choice;
+}
+
+export interface AutoRuntime extends Runtime {
+  compile(graph: Graph, options?: CompileOptions): Promise<AutoExecutable>;
+}
+
+/**
+ * Runs each graph where it is faster by estimate: small ones compiled, where ONNX Runtime would spend its time between
+ * operators; large ones on ONNX Runtime, whose products of matrices use all that the processor has. What the compiled
+ * runtime cannot compile goes to ONNX Runtime too, and the choice says so.
+ *
+ * The estimate depends on the graph and its sizes alone, so a graph gives the same numbers in every run.
+ *
+ * @param compiled  `jit()`
+ * @param ort  `await ortNode()`
+ */
+export function auto(compiled: Runtime, ort: Runtime, { explain = () => {} }: AutoOptions = {}): AutoRuntime {
+  return {
+    name: "auto",
+    version: `${compiled.name} ${compiled.version}, ${ort.name} ${ort.version}`,
+    compile: (graph, options) => AutoGraph.compile(graph, options, compiled, ort, explain),
+    upload: (value) => ofRuntime(compiled, compiled.upload(value)),
+    download(value) {
+      const [[runtime, own]] = [...(value as SharedTensor).images] as [[Runtime, DeviceTensor]];
+      return runtime.download(own);
+    },
+    dispose(value) {
+      const { images } = value as SharedTensor;
+      for (const [runtime, own] of images) runtime.dispose(own);
+    },
+  };
+}
+
+/** A tensor that several runtimes know, each in its own way. */
+interface SharedTensor extends DeviceTensor {
+  readonly images: Map<Runtime, DeviceTensor>;
+}
+
+function ofRuntime(runtime: Runtime, own: DeviceTensor): SharedTensor {
+  return { dtype: own.dtype, shape: own.shape, images: new Map([[runtime, own]]) };
+}
+
+/** A tensor as a runtime knows it, which costs no copy where both keep theirs in host memory. */
+async function imageFor(runtime: Runtime, value: DeviceTensor): Promise<DeviceTensor> {
+  const { images } = value as SharedTensor;
+  const known = images.get(runtime);
+  if (known !== undefined) return known;
+  const [[holder, own]] = [...images] as [[Runtime, DeviceTensor]];
+  const onHost: Tensor = holder.host ? holder.host.read(own) : await holder.download(own);
+  const image = runtime.host ? runtime.host.wrap(onHost) : runtime.upload(onHost);
+  images.set(runtime, image);
+  return image;
+}
+
+class AutoGraph implements AutoExecutable {
+  readonly inputs: Executable["inputs"];
+  readonly outputs: Executable["outputs"];
+  readonly #executables = new Map<Runtime, Executable>();
+  readonly #chosen = new Map<string, { runtime: Runtime; choice: Choice }>();
+  /** why the compiled runtime is out of the question, if it is */
+  #refusal: string | null = null;
+  #choice: Choice | null = null;
+  #released = false;
+
+  private constructor(
+    readonly graph: Graph,
+    readonly options: CompileOptions | undefined,
+    readonly compiled: Runtime,
+    readonly ort: Runtime,
+    readonly explain: (choice: Choice) => void,
+  ) {
+    this.inputs = typesOf(graph.inputs.map((value) => [value.name!, value]));
+    this.outputs = typesOf(graph.outputs.map(({ name, value }) => [name, value]));
+    this.#refusal = growsUnforeseen(graph)
+      ? "a Loop stacks results until a condition ends it, so that each length would be compiled anew"
+      : null;
+  }
+
+  static async compile(
+    graph: Graph,
+    options: CompileOptions | undefined,
+    compiled: Runtime,
+    ort: Runtime,
+    explain: (choice: Choice) => void,
+  ): Promise<AutoExecutable> {
+    const made = new AutoGraph(graph, options, compiled, ort, explain);
+    await made.#prepare(new Map());
+    return made;
+  }
+
+  get choice(): Choice {
+    return this.#choice!;
+  }
+
+  async run(given: DeviceTensors): Promise<DeviceTensors> {
+    if (this.#released) {
+      throw new RunError(
+        `The graph "${this.graph.name}" was released and cannot run any more. Compile it again.`,
+      );
+    }
+    const { runtime, executable } = await this.#prepare(sizesOf(this.graph, given));
+    const feeds: Record<string, DeviceTensor> = {};
+    for (const name in given) feeds[name] = await imageFor(runtime, given[name]!);
+    let results: DeviceTensors;
+    try {
+      results = await executable.run(feeds);
+    } catch (cause) {
+      // with sizes known, the compiled runtime may find that it cannot
+      if (!(cause instanceof CompileError) || runtime !== this.compiled) throw cause;
+      this.#refuse(cause);
+      return this.run(given);
+    }
+    const shared: Record<string, DeviceTensor> = {};
+    for (const name in results) shared[name] = ofRuntime(runtime, results[name]!);
+    return shared;
+  }
+
+  async release(): Promise<void> {
+    this.#released = true;
+    const executables = [...this.#executables.values()];
+    this.#executables.clear();
+    for (const executable of executables) await executable.release();
+  }
+
+  #refuse(cause: CompileError): void {
+    this.#refusal = cause.message;
+    this.#chosen.clear();
+  }
+
+  /** The executable for given sizes, compiled where need be. */
+  async #prepare(sizes: ReadonlyMap<string, number>): Promise<{ runtime: Runtime; executable: Executable }> {
+    const key = [...sizes].join();
+    const known = this.#chosen.get(key);
+    const { runtime, choice } = known ?? this.#choose(sizes);
+    let executable = this.#executables.get(runtime);
+    if (executable === undefined) {
+      try {
+        executable = await runtime.compile(this.graph, this.options);
+      } catch (cause) {
+        if (!(cause instanceof CompileError)) throw cause;
+        if (runtime === this.compiled) {
+          this.#refuse(cause);
+          return this.#prepare(sizes);
+        }
+        throw new CompileError(
+          `auto cannot run the graph "${this.graph.name}" anywhere: ${[this.#refusal, cause.message].filter((reason) => reason !== null).join(" ")}`,
+          { cause },
+        );
+      }
+      this.#executables.set(runtime, executable);
+    }
+    if (known === undefined) {
+      this.#chosen.set(key, { runtime, choice });
+      if (this.#choice?.why !== choice.why) this.explain(choice);
+      this.#choice = choice;
+    }
+    return { runtime, executable };
+  }
+
+  #choose(sizes: ReadonlyMap<string, number>): { runtime: Runtime; choice: Choice } {
+    const pick = (runtime: Runtime, why: string) => ({
+      runtime,
+      choice: { graph: this.graph.name, runtime: runtime.name, why },
+    });
+    if (this.#refusal !== null)
+      return pick(this.ort, `${this.compiled.name} cannot take it: ${this.#refusal}`);
+    const work = workOf(this.graph, sizes);
+    const [compiled, ort] = [secondsOf(work, prices.jit), secondsOf(work, prices["ort-cpu"])];
+    const runtime = compiled <= ort ? this.compiled : this.ort;
+    const perNode = (work.products.float32 + work.products.float64) / Math.max(1, work.nodes);
+    return pick(
+      runtime,
+      `${work.nodes} operators with ${perNode.toPrecision(2)} multiplications each take about ` +
+        `${showSeconds(compiled)} on ${this.compiled.name} and ${showSeconds(ort)} on ${this.ort.name}`,
+    );
+  }
+}
+
+function showSeconds(seconds: number): string {
+  const [value, unit] = seconds < 1e-3 ? [seconds * 1e6, "µs"] : [seconds * 1e3, "ms"];
+  return `${Number(value.toPrecision(2))} ${unit}`;
+}
+
+/** What the symbolic dimensions of a graph are, from its inputs. */
+function sizesOf(graph: Graph, given: DeviceTensors): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { name, shape } of graph.inputs) {
+    shape.forEach((dim, axis) => {
+      const size = given[name!]?.shape[axis];
+      if (typeof dim === "string" && size !== undefined) sizes.set(dim, size);
+    });
+  }
+  return sizes;
+}
+
+/** Whether a Loop stacks rows and ends by a condition: how many rows depends on the numbers. */
+function growsUnforeseen(graph: Graph): boolean {
+  return nodesOf(graph).some(({ op, attributes, inputs, outputs }) => {
+    const bodies = subgraphsOf(attributes);
+    const stacks = op.type === "Loop" && outputs.length > inputs.length - 2;
+    return (stacks && bodies[0]!.outputs[0]!.value.constant === null) || bodies.some(growsUnforeseen);
+  });
+}
+
+function typesOf(
+  entries: readonly (readonly [string, Executable["inputs"][string]])[],
+): Executable["inputs"] {
+  return Object.fromEntries(entries.map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
+}

@@ -1,0 +1,122 @@
+import { type DType, sizeOf } from "../core/tensor.js";
+import { type Dim, type Graph, type Node, nodesOf, type Shape, type Value } from "../graph/graph.js";
+
+/** What one run of a graph does, counted. */
+export interface Work {
+  /** operators applied, those in loops once for each iteration */
+  readonly nodes: number;
+  /** multiplications of matrix products, by element type */
+  readonly products: Readonly<Record<"float32" | "float64", number>>;
+  /** elements computed one by one, by element type; a reduction counts what it reads */
+  readonly elements: Readonly<Record<"float32" | "float64", number>>;
+  /** those of them that take an elementary function */
+  readonly functions: Readonly<Record<"float32" | "float64", number>>;
+}
+
+/** Operators that cost tens of instructions an element, not one. */
+const elementary: ReadonlySet<string> = new Set([
+  ...["Exp", "Log", "Tanh", "Sigmoid", "Sin", "Cos", "Tan", "Pow", "Erf", "Gelu", "Mish", "Softplus"],
+  ...["Sinh", "Cosh", "Asin", "Acos", "Atan", "Asinh", "Acosh", "Atanh", "Elu", "Selu", "Celu"],
+  ...["Softmax", "LogSoftmax"],
+]);
+
+/** Iterations of a loop of which nothing is known. */
+const unknownTrips = 100;
+
+/**
+ * The work of one run.
+ *
+ * @param sizes  what symbolic dimensions stand for
+ */
+export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
+  const zero = () => ({ float32: 0, float64: 0 });
+  const total = { nodes: 0, products: zero(), elements: zero(), functions: zero() };
+  const dimOf = (dim: Dim) => (typeof dim === "number" ? dim : (sizes.get(dim) ?? unknownTrips));
+  const size = ({ shape }: { readonly shape: Shape }) => sizeOf(shape.map(dimOf));
+  const visit = (part: Graph, times: number): void => {
+    for (const node of nodesOf(part)) {
+      total.nodes += times;
+      const { op, attributes, inputs, outputs } = node;
+      const output = outputs[0]!;
+      const kind = floatOf(output.dtype);
+      if (op.type === "Gemm" || op.type === "MatMul") {
+        total.products[kind] += times * size(output) * dimOf(innerOf(node));
+      } else if (op.type === "Loop") {
+        visit(attributes.body as Graph, times * tripsOf(node, dimOf));
+      } else if (op.type === "Scan") {
+        const walked = inputs.at(-1);
+        visit(attributes.body as Graph, times * (walked ? dimOf(walked.shape[0] ?? 1) : unknownTrips));
+      } else if (op.type === "If") {
+        visit(attributes.then_branch as Graph, times / 2);
+        visit(attributes.else_branch as Graph, times / 2);
+      } else {
+        const reduced = op.type.startsWith("Reduce") || op.type.startsWith("Arg");
+        const count = times * size(reduced ? (inputs[0] as Value) : output);
+        total.elements[kind] += count;
+        if (elementary.has(op.type)) total.functions[kind] += count;
+      }
+    }
+  };
+  visit(graph, 1);
+  return total;
+}
+
+function floatOf(dtype: DType): "float32" | "float64" {
+  return dtype === "float64" ? "float64" : "float32";
+}
+
+function innerOf({ inputs, attributes }: Node): Dim {
+  const { shape } = inputs[0]!;
+  return attributes.transA === 1 ? shape[0]! : shape.at(-1)!;
+}
+
+function tripsOf({ inputs, attributes }: Node, dimOf: (dim: Dim) => number): number {
+  const given = inputs[0]?.constant;
+  if (given) return Number(given.data[0]);
+  const { trips } = attributes.body as Graph;
+  return trips === undefined ? unknownTrips : dimOf(trips);
+}
+
+/** What a runtime takes for each kind of work, in nanoseconds. */
+export interface Prices {
+  /** of starting a run */
+  readonly run: number;
+  readonly node: number;
+  readonly product: Readonly<Record<"float32" | "float64", number>>;
+  readonly element: Readonly<Record<"float32" | "float64", number>>;
+  readonly function: Readonly<Record<"float32" | "float64", number>>;
+}
+
+/** Seconds of one run, estimated. */
+export function secondsOf(work: Work, prices: Prices): number {
+  let nanoseconds = prices.run + work.nodes * prices.node;
+  for (const kind of ["float32", "float64"] as const) {
+    nanoseconds +=
+      work.products[kind] * prices.product[kind] +
+      work.elements[kind] * prices.element[kind] +
+      work.functions[kind] * prices.function[kind];
+  }
+  return nanoseconds * 1e-9;
+}
+
+/**
+ * Prices of one core (Xeon with AVX-512), fitted to whole gradients of perceptrons of 8 to 128 units on batches of 1 to
+ * 256; `benchmarks/auto.ts` shows how far they hold. What they are used for is the ratio of two of them, which varies
+ * less from machine to machine than they do.
+ */
+export const prices = {
+  "ort-cpu": {
+    run: 40000,
+    node: 575,
+    product: { float32: 0.015, float64: 0.038 },
+    element: { float32: 0.42, float64: 1.31 },
+    function: { float32: 0.55, float64: 0.18 },
+  },
+  jit: {
+    run: 4000,
+    node: 13,
+    product: { float32: 0.074, float64: 0.128 },
+    element: { float32: 0.36, float64: 0.59 },
+    function: { float32: 1.53, float64: 4.2 },
+  },
+} as const satisfies Record<string, Prices>;

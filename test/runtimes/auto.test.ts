@@ -1,0 +1,106 @@
+import { expect } from "chai";
+import { numbers, tensor } from "../../src/core/tensor.js";
+import { Builder } from "../../src/graph/builder.js";
+import type { Graph } from "../../src/graph/graph.js";
+import { add } from "../../src/ops/arithmetic.js";
+import { reduceSum } from "../../src/ops/broadcast.js";
+import { loop } from "../../src/ops/control.js";
+import { matmul } from "../../src/ops/linalg.js";
+import { less } from "../../src/ops/logic.js";
+import { tanh } from "../../src/ops/trigonometry.js";
+import { CompileError, type Runtime } from "../../src/runtime/runtime.js";
+import { auto, type Choice } from "../../src/runtimes/auto.js";
+import { jit } from "../../src/runtimes/jit/jit.js";
+import { ortNode } from "../../src/runtimes/ort-node.js";
+import { conformance } from "../runtime/conformance.js";
+
+conformance("auto", async () => auto(jit(), await ortNode()));
+
+/** y = tanh(x w), with a batch of x that is fixed, or known only when it runs. */
+function layer(batch: number | "batch", width: number): Graph {
+  const b = new Builder();
+  const x = b.input("x", "float32", [batch, width]);
+  const w = b.input("w", "float32", [width, width]);
+  return b.graph({ y: tanh(b, matmul(b, x, w)) }, "layer");
+}
+
+describe("The runtime auto", () => {
+  let ort: Runtime;
+  before(async () => {
+    ort = await ortNode();
+  });
+
+  it("compiles small graphs and gives large ones to ONNX Runtime, saying why", async () => {
+    const choices: Choice[] = [];
+    const runtime = auto(jit(), ort, { explain: (choice) => choices.push(choice) });
+    const small = await runtime.compile(layer(4, 8));
+    const large = await runtime.compile(layer(2048, 256));
+    expect(small.choice.runtime).to.equal("jit");
+    expect(large.choice.runtime).to.equal("ort-cpu");
+    expect(choices).to.deep.equal([small.choice, large.choice]);
+    expect(large.choice.why).to.match(/2 operators .* ms on jit and .* on ort-cpu/);
+  });
+
+  it("chooses anew when sizes turn out to be others", async () => {
+    const runtime = auto(jit(), ort);
+    const executable = await runtime.compile(layer("batch", 256));
+    const w = runtime.upload(tensor("float32", [256, 256], new Float32Array(256 * 256)));
+    const x = (batch: number) =>
+      runtime.upload(tensor("float32", [batch, 256], new Float32Array(batch * 256)));
+    await executable.run({ x: x(1), w });
+    expect(executable.choice.runtime).to.equal("jit");
+    await executable.run({ x: x(4096), w });
+    expect(executable.choice.runtime).to.equal("ort-cpu");
+  });
+
+  it("says that a graph went to ONNX Runtime because jit refused it", async () => {
+    const refusing: Runtime = {
+      ...jit(),
+      compile: async () => {
+        throw new CompileError("jit has no code for the operator Odd.");
+      },
+    };
+    const executable = await auto(refusing, ort).compile(layer(1, 2));
+    expect(executable.choice.runtime).to.equal("ort-cpu");
+    expect(executable.choice.why).to.contain("no code for the operator Odd");
+  });
+
+  it("goes on with ONNX Runtime where jit refuses a graph once it knows the sizes", async () => {
+    const late: Runtime = {
+      ...jit(),
+      compile: async (graph) => ({
+        ...(await jit().compile(graph)),
+        run: async () => {
+          throw new CompileError("jit cannot compile this size.");
+        },
+      }),
+    };
+    const runtime = auto(late, ort);
+    const executable = await runtime.compile(layer("batch", 2));
+    const x = runtime.upload(tensor("float32", [1, 2], [1, 0]));
+    const w = runtime.upload(tensor("float32", [2, 2], [0, 0, 0, 0]));
+    const { y } = await executable.run({ x, w });
+    expect([...numbers(await runtime.download(y!))]).to.deep.equal([0, 0]);
+    expect(executable.choice.why).to.contain("cannot compile this size");
+  });
+
+  it("leaves loops whose results grow until a condition holds to ONNX Runtime", async () => {
+    const b = new Builder();
+    const x = b.input("x", "float32", [1]);
+    const { scans } = loop(b, { trips: 100, carried: [x] }, (inner, _i, [y]) => {
+      const next = add(inner, y!, y!);
+      return { carried: [next], scans: [next], proceed: less(inner, reduceSum(inner, next), 100) };
+    });
+    const { choice } = await auto(jit(), ort).compile(b.graph({ all: scans[0]! }, "growing"));
+    expect(choice.runtime).to.equal("ort-cpu");
+    expect(choice.why).to.contain("Loop");
+  });
+
+  it("moves tensors between its runtimes without copying them", () => {
+    const compiled = jit();
+    const uploaded = compiled.upload(tensor("float32", [2], [1, 2]));
+    const moved = ort.host!.read(ort.host!.wrap(compiled.host!.read(uploaded)));
+    const back = compiled.host!.read(compiled.host!.wrap(moved));
+    expect(back.data.buffer).to.equal(compiled.host!.read(uploaded).data.buffer);
+  });
+});
