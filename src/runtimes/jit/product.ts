@@ -1,6 +1,6 @@
 import { sizeOf } from "../../core/tensor.js";
 import type { Node, Value } from "../../graph/graph.js";
-import { loadScalar, storeScalar } from "./cells.js";
+import { loadScalar, storeScalar, storeVector } from "./cells.js";
 import { lanesOf, pushNumber, pushSplat, type Width } from "./elementwise.js";
 import { broadcastOffsets, type Frame, shapeOf, smallLimit } from "./frame.js";
 import { emitNest } from "./nest.js";
@@ -259,7 +259,7 @@ class Kernel {
   /** All blocks: columns outermost, so that a stripe of B stays in the cache. */
   blocks(rows: number, columns: number, corner: Corner): void {
     const isWide = this.sides.b.column === this.bytes && this.sides.y.column === this.bytes;
-    const stripes = isWide ? [this.lanes * block.vectors, this.lanes, 1] : [1];
+    const stripes = isWide ? [this.lanes * block.vectors, this.lanes, columns % this.lanes] : [1];
     let left = columns;
     const at = {
       b: this.#copy(corner.b),
@@ -267,6 +267,7 @@ class Kernel {
       y: this.#copy(corner.y),
     };
     for (const stripe of stripes) {
+      if (stripe === 0) continue;
       const count = Math.floor(left / stripe);
       left -= count * stripe;
       this.#times(count, () => {
@@ -294,11 +295,16 @@ class Kernel {
     for (const local of [a, y, ...(c === null ? [] : [c])]) this.code.free(local);
   }
 
-  /** `height` rows by `stripe` columns of the product, in registers. */
+  /**
+   * `height` rows by `stripe` columns of the product, in registers. Columns that do not fill a vector are computed in one
+   * all the same: what it reads beyond them lies in memory too, and is not stored.
+   */
   #block(height: number, stripe: number, { a, b, c, y }: Corner): void {
     const { code, sides, bytes } = this;
-    const width: Width = stripe === 1 ? 1 : this.lanes;
-    const vectors = stripe / width;
+    const isWide = sides.b.column === bytes && sides.y.column === bytes;
+    const width: Width = isWide ? this.lanes : 1;
+    const vectors = Math.ceil(stripe / width);
+    const kept = stripe < width ? stripe : width;
     const type = width === 1 ? (this.dtype === "float64" ? "f64" : "f32") : "v128";
     const scalar = this.dtype === "float64" ? "f64" : "f32";
     const apply = (name: string) =>
@@ -313,7 +319,7 @@ class Kernel {
       else if (step === bytes) code.vectorAccess("v128.load", offset);
       else {
         code.vectorAccess(splat, offset);
-        for (let lane = 1; lane < width; lane++) {
+        for (let lane = 1; lane < kept; lane++) {
           const vector = code.keep("v128");
           code.get(pointer).get(vector);
           code.laneAccess(
@@ -362,7 +368,7 @@ class Kernel {
         code.get(y).get(total);
         const offset = i * sides.y.row + v * width * bytes;
         if (width === 1) storeScalar(code, this.dtype, offset);
-        else code.vectorAccess("v128.store", offset);
+        else storeVector(code, this.dtype, width, offset, kept);
         code.free(total);
       });
     });

@@ -1,5 +1,6 @@
 import type { Tensor } from "../../core/tensor.js";
 import { type Node, nodesOf, sameShape, type Value } from "../../graph/graph.js";
+import { CompileError } from "../../runtime/runtime.js";
 import { emitIf, emitLoop, emitScan } from "./control.js";
 import { isElementwise, pushNumber } from "./elementwise.js";
 import { type Frame, isSmall, shapeOf } from "./frame.js";
@@ -106,7 +107,15 @@ function writeNode(frame: Frame, node: Node): void {
   else if (type === "Gemm" || type === "MatMul") {
     if (isSmallProduct(node)) emitSmallProduct(frame, node);
     else emitProduct(frame, node);
-  } else emitters[type]!(frame, node);
+  } else {
+    const emit = emitters[type];
+    if (emit === undefined) {
+      throw new CompileError(
+        `jit has no code for the operator ${type} as it is used here. Use the runtime ort-cpu.`,
+      );
+    }
+    emit(frame, node);
+  }
 }
 
 const emitters: Readonly<Record<string, (frame: Frame, node: Node) => void>> = {
