@@ -3,7 +3,7 @@ import { type Graph, type Node, nodesOf, type Value } from "../../graph/graph.js
 import { loadScalar, loadVector, pushBase, storeScalar, storeVector } from "./cells.js";
 import { lanesOf, type Width } from "./elementwise.js";
 import { emitCopy } from "./map.js";
-import { type Lanes, placesOf, Registers } from "./registers.js";
+import { type Lanes, placeOf, Registers } from "./registers.js";
 import type { Unit } from "./unit.js";
 import { broadcastStrides, bytesOf, contiguous, isContiguous, type View } from "./view.js";
 import type { Code, Local, Push } from "./wasm/index.js";
@@ -146,24 +146,18 @@ export class Frame {
     if (known !== undefined) return known;
     // masks of another width are taken apart first
     const unlike = lanes.width > 1 && width > 1 && lanes.width !== width;
-    const places = unlike
-      ? this.arranged(value, 1, rangeOf(value), "all").map((local) => ({
-          local,
-          lane: -1,
-          width: 1 as const,
-        }))
-      : this.places(value, lanes);
+    const scalars = unlike ? this.arranged(value, 1, rangeOf(value), "all") : null;
     const locals = this.registers.assemble(
       value.dtype,
       width,
-      index.map((i) => places[i]!),
+      index.map((i) => (scalars === null ? placeOf(lanes, i) : { local: scalars[i]!, lane: -1, width: 1 })),
     );
     lanes.arranged.set(name, locals);
     return locals;
   }
 
   places(value: Value, lanes = this.lanesOf(value)) {
-    return placesOf(lanes, sizeOf(shapeOf(value)));
+    return rangeOf(value).map((i) => placeOf(lanes, i));
   }
 
   /** A value of one element, as a scalar. */

@@ -21,12 +21,10 @@ export interface Lanes {
   readonly arranged: Map<string, readonly Local[]>;
 }
 
-export function placesOf({ locals, width }: Lanes, count: number): Place[] {
-  return Array.from({ length: count }, (_, i) =>
-    width === 1
-      ? { local: locals[i]!, lane: -1, width }
-      : { local: locals[Math.floor(i / width)]!, lane: i % width, width },
-  );
+/** Where element i is. */
+export function placeOf({ locals, width }: Lanes, i: number): Place {
+  if (width === 1) return { local: locals[i]!, lane: -1, width };
+  return { local: locals[Math.floor(i / width)]!, lane: i % width, width };
 }
 
 /** The locals of one function that hold tensors, counted, so that reshapes can share them. */

@@ -37,6 +37,8 @@ export class Bytes {
 
   /** signed LEB128 */
   signed(value: number | bigint): this {
+    // most are small
+    if (value >= -64 && value < 64) return this.byte(Number(value) & 0x7f);
     let rest = BigInt(value);
     for (;;) {
       const low = Number(rest & 0x7fn);
