@@ -1,25 +1,73 @@
-import type { Control } from "../control/control.js";
+import type { Tensor } from "../core/tensor.js";
+import { dampingAlong, rowsOf } from "./coupling.js";
 import type { NeuralOde } from "./neural-ode.js";
-import type { Solution } from "./solution.js";
+import type { Problem } from "./request.js";
+import type { Solution, SolveStats } from "./solution.js";
 import { refuse, warningsOf } from "./warnings.js";
 
-/** The solution with what is doubtful about it. @throws {SolveError} in place of warnings, if `strict` */
-export function judged(
-  { method, dtype }: NeuralOde,
-  control: Control,
-  solution: Omit<Solution, "warnings">,
-  size: number,
-  strict: boolean,
-): Solution {
-  const { stats, grid } = solution;
+/** What a solve has found out by itself. */
+export interface Finding extends Omit<Solution, "warnings" | "coupling" | "stats"> {
+  readonly stats: Omit<SolveStats, "stability">;
+  /** the largest y, as root mean square */
+  readonly size: number;
+}
+
+/**
+ * The solution with what is doubtful about it.
+ *
+ * @throws {SolveError} in place of warnings, if `strict` was asked for
+ */
+export async function judged(
+  ode: NeuralOde,
+  { options, parameters, control }: Problem,
+  { size, ...found }: Finding,
+): Promise<Solution> {
+  const { method, dtype } = ode;
+  const stability =
+    options.checkStability && method.coupling !== null
+      ? {
+          dampingTimesStep: await dampingTimesStep(ode, options.runtime, parameters, found),
+          limit: -Math.log(method.coupling),
+        }
+      : null;
+  const stats = { ...found.stats, stability };
   const warnings = warningsOf({ method, dtype, control, stats, size });
-  if (strict) {
-    const { times } = grid;
+  if (options.strict) {
+    const { times } = found.grid;
     const [before, end] = [times.at(-2) ?? times[0]!, times.at(-1)!];
     const { accepted, rejected } = stats;
     refuse(warnings, { time: end, step: accepted, stepSize: Math.abs(end - before), accepted, rejected });
   }
-  return { ...solution, warnings };
+  return { ...found, stats, coupling: null, warnings };
+}
+
+/** Saved states at which the field is looked at, at most. */
+const looks = 16;
+
+/** The largest damping of the field times the size of the step there, at saved states. */
+async function dampingTimesStep(
+  ode: NeuralOde,
+  runtime: Problem["options"]["runtime"],
+  parameters: Problem["parameters"],
+  { ts, ys, grid, placement }: Omit<Finding, "size">,
+): Promise<number> {
+  const stride = Math.ceil(ts.length / looks);
+  const chosen = ts.map((_, i) => i).filter((i) => (ts.length - 1 - i) % stride === 0);
+  const states: Tensor[] = rowsOf(ys);
+  const rates = await dampingAlong(
+    ...([ode, runtime, parameters] as const),
+    chosen.map((i) => ts[i]!),
+    chosen.map((i) => states[i]!),
+  );
+  const last = grid.times.length - 2;
+  const stepAt = (i: number) => Math.min(last, placement?.[i]?.step ?? Math.max(0, grid.offsets[i + 1]! - 1));
+  return Math.max(
+    0,
+    ...rates.map((rate, k) => {
+      const step = stepAt(chosen[k]!);
+      return rate * Math.abs(grid.times[step + 1]! - grid.times[step]!);
+    }),
+  );
 }
 
 /** x / size, where 0 / 0 is 0. */

@@ -12,15 +12,12 @@ import type { NeuralOde } from "./neural-ode.js";
 import { named, pick, settingOf, upload } from "./problem.js";
 import { reconstructionError } from "./reconstruction.js";
 import type { Problem } from "./request.js";
-import type { Solution, SolveStats } from "./solution.js";
+import type { Solution } from "./solution.js";
 
 /** A solve whose steps are known beforehand and hit all saves: one run of one graph. */
-export async function solveOnGrid(
-  ode: NeuralOde,
-  { options, parameters, y0, spans, control }: Problem,
-  grid: Grid,
-): Promise<Solution> {
-  const { runtime, checkReconstruction = false, strict = false, maxSteps, signal } = options;
+export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid): Promise<Solution> {
+  const { options, parameters, y0, spans } = problem;
+  const { runtime, checkReconstruction = false, maxSteps, signal } = options;
   const { method, dtype } = ode;
   const { saveAt } = spans[0]!;
   const steps = stepsOf(grid);
@@ -41,7 +38,7 @@ export async function solveOnGrid(
       Math.max(start, ...numbers(await runtime.download(results[name]!)));
     const watched = driftNames.drift in results;
     const size = watched ? await largest(driftNames.size, rootMeanSquare(numbers(y0))) : 0;
-    const stats: SolveStats = {
+    const stats = {
       steps,
       accepted: steps,
       rejected: 0,
@@ -51,13 +48,8 @@ export async function solveOnGrid(
         ? await reconstructionError(ode, runtime, grid, parameters, y0, endOf(ode, results))
         : null,
     };
-    return judged(
-      ode,
-      control,
-      { ts: [...saveAt], ys, grid, placement: null, dense: null, stats },
-      size,
-      strict,
-    );
+    const found = { ts: [...saveAt], ys, grid, placement: null, dense: null, stats, size };
+    return await judged(ode, problem, found);
   } finally {
     await executable.release();
   }

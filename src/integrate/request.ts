@@ -17,6 +17,11 @@ export interface SolveOptions {
   readonly t1?: number;
   /** how steps are chosen; by default all are as long as those of `ode`, up to hitting the save times */
   readonly control?: Control;
+  /**
+   * "auto" chooses λ of a coupled method by how the field damps, along a solution of the plain method; the solution
+   * says what was chosen, and why
+   */
+  readonly coupling?: "auto";
   /** what is saved; by default the save times, each hit exactly */
   readonly save?: Save;
   /** times at which the field jumps: no step goes across one */
@@ -25,6 +30,8 @@ export interface SolveOptions {
   readonly strict?: boolean;
   /** whether to undo the whole solve in order to see how well y0 comes back */
   readonly checkReconstruction?: boolean;
+  /** whether to look at how the field damps along the solution, and warn where steps are too long for that */
+  readonly checkStability?: boolean;
   /** how many steps may be tried */
   readonly maxSteps?: number;
   /** stops a solve between two runs of its graph (where steps are chosen: every few hundred steps) */

@@ -1,5 +1,6 @@
 import type { Tensor } from "../core/tensor.js";
 import type { Grid } from "../programs/grid.js";
+import type { CouplingChoice } from "./coupling.js";
 import type { DenseSolution } from "./dense-solution.js";
 import type { SolveWarning } from "./warnings.js";
 
@@ -18,6 +19,8 @@ export interface Solution {
   /** the solution at any time, where it was asked for */
   readonly dense: DenseSolution | null;
   readonly stats: SolveStats;
+  /** λ as `coupling: "auto"` has chosen it; otherwise `null` */
+  readonly coupling: CouplingChoice | null;
   /** what is doubtful about the solution */
   readonly warnings: readonly SolveWarning[];
 }
@@ -48,4 +51,9 @@ export interface SolveStats {
    * it was not asked for, or the method cannot be undone.
    */
   readonly reconstructionError: number | null;
+  /**
+   * The largest damping of the field times the size of the steps, along the solution, and what a coupled method
+   * stands, −ln λ; `null` if it was not asked for, or the method is not a coupled one.
+   */
+  readonly stability: { readonly dampingTimesStep: number; readonly limit: number } | null;
 }

@@ -1,5 +1,6 @@
 import { constantStep } from "../control/control.js";
 import { type Grid, gridThrough, gridWith, TimeError } from "../programs/grid.js";
+import { chooseCoupling, recoupled } from "./coupling.js";
 import type { NeuralOde } from "./neural-ode.js";
 import { solveOnGrid } from "./on-grid.js";
 import { checkParameters, checkState } from "./problem.js";
@@ -21,8 +22,28 @@ import { solveTracks } from "./tracks.js";
  *   the solution is doubtful
  */
 export async function solve(ode: NeuralOde, options: SolveOptions): Promise<Solution> {
-  const { saveAt, t1, jumps = [], save = "hit" } = options;
+  const { runtime, saveAt, t1, jumps = [] } = options;
   const problem = check(ode, options, [{ t0: options.t0, saveAt: savesOf(saveAt, t1), jumps }]);
+  if (options.coupling === undefined) return solveChecked(ode, problem);
+  const choice = await chooseCoupling(ode, runtime, problem, (plain, times) =>
+    solveChecked(plain, {
+      ...problem,
+      options: {
+        ...options,
+        save: "interpolated",
+        strict: false,
+        checkReconstruction: false,
+        checkStability: false,
+      },
+      spans: [{ t0: options.t0, saveAt: times, jumps }],
+    }),
+  );
+  const solution = await solveChecked({ ...ode, method: recoupled(ode.method, choice.coupling) }, problem);
+  return { ...solution, coupling: choice };
+}
+
+async function solveChecked(ode: NeuralOde, problem: Problem): Promise<Solution> {
+  const { save = "hit", jumps = [] } = problem.options;
   const grid = save === "hit" && jumps.length === 0 ? gridOf(problem) : null;
   return grid === null ? (await solveTracks(ode, problem, "batch"))[0]! : solveOnGrid(ode, problem, grid);
 }

@@ -9,15 +9,12 @@ import { named, upload } from "./problem.js";
 import { reconstructionError } from "./reconstruction.js";
 import { type Problem, usualMaxSteps } from "./request.js";
 import { planSaves } from "./saves.js";
-import type { Solution, SolveStats } from "./solution.js";
+import type { Solution } from "./solution.js";
 
 /** A solve that chooses its steps, or records what lies between saves: one solution per track. */
-export async function solveTracks(
-  ode: NeuralOde,
-  { options, parameters, y0, spans, control }: Problem,
-  sharing: Sharing,
-): Promise<Solution[]> {
-  const { runtime, save = "hit", checkReconstruction = false, strict = false } = options;
+export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sharing): Promise<Solution[]> {
+  const { options, parameters, y0, spans, control } = problem;
+  const { runtime, save = "hit", checkReconstruction = false } = options;
   const { maxSteps = usualMaxSteps, signal } = options;
   const { method, dtype } = ode;
   const own = sharing === "batch" ? y0.shape : [1, ...y0.shape.slice(1)];
@@ -52,7 +49,7 @@ export async function solveTracks(
     for (const [i, saved] of plan.solutions(tracks).entries()) {
       const { times, rejected, drift, size } = tracks[i]!;
       const accepted = times.length - 1;
-      const stats: SolveStats = {
+      const stats = {
         steps: accepted + rejected,
         accepted,
         rejected,
@@ -65,7 +62,7 @@ export async function solveTracks(
             )
           : null,
       };
-      solutions.push(judged(ode, control, { ...saved, stats }, size, strict));
+      solutions.push(await judged(ode, problem, { ...saved, stats, size }));
     }
     return solutions;
   } finally {

@@ -39,7 +39,7 @@ export interface Circumstances {
 /** What is doubtful about a solution. */
 export function warningsOf({ method, dtype, control, stats, size }: Circumstances): SolveWarning[] {
   const warnings: SolveWarning[] = [];
-  const { drift, reconstructionError } = stats;
+  const { drift, reconstructionError, stability } = stats;
   if (drift !== null && !(drift <= limitOf(control, size))) {
     warnings.push({
       code: "drift",
@@ -55,6 +55,14 @@ export function warningsOf({ method, dtype, control, stats, size }: Circumstance
         `Undoing the solve gives y0 back with a relative error of ${show(reconstructionError)}: gradients by ` +
         `reconstruction are as wrong. ${method.coupling === null ? "" : "Take a λ nearer to 1, "}` +
         `${dtype === "float32" ? "solve in float64, " : ""}refresh the state from stored ones on the way, or use another gradient.`,
+    });
+  }
+  if (stability !== null && stability.dampingTimesStep > stability.limit) {
+    warnings.push({
+      code: "stability",
+      message:
+        `The field damps so fast that damping times step size reaches ${show(stability.dampingTimesStep)}, more than ` +
+        `−ln λ = ${show(stability.limit)}, up to which the coupled method is stable: its two solutions drift apart. ${remedy(method)}`,
     });
   }
   const eps = dtype === "float32" ? 2 ** -23 : 2 ** -52;

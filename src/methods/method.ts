@@ -1,6 +1,7 @@
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { StepMatrix } from "./stability.js";
+import type { Tableau } from "./tableaux.js";
 
 /** The differential equation inside one scope of a graph: dy/dt = f(t, y), with θ listed for cotangents. */
 export interface System {
@@ -34,6 +35,8 @@ export interface Method {
   readonly order: number;
   /** λ of a coupled method */
   readonly coupling: number | null;
+  /** what a coupled method is made of */
+  readonly tableau?: Tableau;
   /** number of arrays in a state */
   readonly width: number;
   /** evaluations of f per step */

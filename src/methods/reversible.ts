@@ -47,6 +47,7 @@ export function reversible(tableau: Tableau, { coupling: lambda = 0.999 }: Coupl
     name: tableau.name,
     order: tableau.order,
     coupling: lambda,
+    tableau,
     width: 2,
     companion: 1,
     evaluations: 2 * tableau.b.length,

@@ -66,3 +66,6 @@ export const adaptiveNames = {
 } as const;
 /** The k-th recorded array of each attempt. */
 export const recordName = (k: number): string => `record/${k}`;
+
+/** How fast the field damps at a state: the largest −Re λ of the eigenvalues λ of its Jacobian, estimated. */
+export const dampingName = "damping";
