@@ -166,6 +166,17 @@ describe("training", () => {
     expect(checkpoint).to.deep.equal(before);
   });
 
+  it("counts updates from 1: the first of AdamW moves each parameter by the learning rate", async () => {
+    const [before, after] = [await run({ steps: 0 }), await run({ steps: 1 })];
+    for (const [name, value] of Object.entries(values(before.parameters))) {
+      for (const [i, x] of value.entries()) {
+        // m̂ / √v̂ = ±1, and weight decay adds a hundredth of the parameter
+        const moved = x * (1 - 0.05 * 0.01) - values(after.parameters)[name]![i]!;
+        expect(Math.abs(moved)).to.be.closeTo(0.05, 1e-6);
+      }
+    }
+  });
+
   it("trains initial states where asked, and leaves them alone otherwise", async () => {
     const data = spirals();
     const [with0, without] = [await run({ trainY0: true }), await run()];
