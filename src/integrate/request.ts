@@ -38,6 +38,13 @@ export interface SolveOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A solve of each trajectory by itself: times for all, or for each. */
+export interface SolveEachOptions extends Omit<SolveOptions, "t0" | "t1" | "saveAt" | "coupling"> {
+  readonly t0: number | readonly number[];
+  readonly t1?: number | readonly number[];
+  readonly saveAt?: readonly number[] | readonly (readonly number[])[];
+}
+
 /** As many steps as a solve may try unless it is told otherwise. */
 export const usualMaxSteps = 100_000;
 

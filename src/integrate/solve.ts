@@ -1,10 +1,11 @@
 import { constantStep } from "../control/control.js";
+import { ShapeError, showShape } from "../core/tensor.js";
 import { type Grid, gridThrough, gridWith, TimeError } from "../programs/grid.js";
 import { chooseCoupling, recoupled } from "./coupling.js";
 import type { NeuralOde } from "./neural-ode.js";
 import { solveOnGrid } from "./on-grid.js";
 import { checkParameters, checkState } from "./problem.js";
-import type { Problem, SolveOptions } from "./request.js";
+import type { Problem, SolveEachOptions, SolveOptions } from "./request.js";
 import type { Span } from "./saves.js";
 import type { Solution } from "./solution.js";
 import { solveTracks } from "./tracks.js";
@@ -40,6 +41,39 @@ export async function solve(ode: NeuralOde, options: SolveOptions): Promise<Solu
   );
   const solution = await solveChecked({ ...ode, method: recoupled(ode.method, choice.coupling) }, problem);
   return { ...solution, coupling: choice };
+}
+
+/**
+ * Solves for each trajectory of a batch by itself: with its own steps, accepted and rejected by its own error, and its
+ * own times, as if it were alone; but all of them in one graph, so that a step of all costs one evaluation of the
+ * field on the batch.
+ *
+ * The field sees a time for each trajectory, of shape [batch, 1, …]. One that takes only a scalar is evaluated for one
+ * trajectory after the other, which is slower.
+ *
+ * @returns a solution for each trajectory, with states of shape [1, …]
+ * @throws as {@link solve} does; the errors of a solve say which trajectory failed
+ */
+export async function solveEach(ode: NeuralOde, options: SolveEachOptions): Promise<Solution[]> {
+  const { t0, t1, saveAt, jumps = [], ...rest } = options;
+  const [batch] = checkState(ode, options.y0).shape;
+  if (batch === undefined || typeof ode.field.state[0] !== "string") {
+    throw new ShapeError(
+      `The field "${ode.field.name}" has states of shape ${showShape(ode.field.state)}, without a batch of trajectories.`,
+    );
+  }
+  const list = <T>(name: string, given: readonly T[]): readonly T[] => {
+    if (given.length === batch) return given;
+    throw new TimeError(`There are ${batch} trajectories, but ${name} is given for ${given.length}.`);
+  };
+  const starts = typeof t0 === "number" ? new Array<number>(batch).fill(t0) : list("t0", t0);
+  const ends = typeof t1 === "number" || t1 === undefined ? new Array(batch).fill(t1) : list("t1", t1);
+  const saves =
+    saveAt !== undefined && Array.isArray(saveAt[0])
+      ? list("saveAt", saveAt as readonly (readonly number[])[])
+      : new Array<readonly number[] | undefined>(batch).fill(saveAt as readonly number[] | undefined);
+  const spans = starts.map((start, i) => ({ t0: start, saveAt: savesOf(saves[i], ends[i]), jumps }));
+  return solveTracks(ode, check(ode, rest, spans), "sample");
 }
 
 async function solveChecked(ode: NeuralOde, problem: Problem): Promise<Solution> {
@@ -83,5 +117,5 @@ function gridOf({ control, spans: [span] }: Problem): Grid | null {
 export { locateDivergence } from "./divergence.js";
 export { DivergenceError } from "./failures.js";
 export { checkParameters, checkState, named, ParameterError, pick, settingOf, upload } from "./problem.js";
-export type { SolveOptions } from "./request.js";
+export type { SolveEachOptions, SolveOptions } from "./request.js";
 export type { Solution, SolveStats } from "./solution.js";

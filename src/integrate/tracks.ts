@@ -1,6 +1,7 @@
 import type { Sharing } from "../control/norm.js";
 import { sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { isReversible } from "../methods/method.js";
+import { perTrajectory } from "../programs/per-trajectory.js";
 import type { Row } from "./dense-solution.js";
 import { compileDriver } from "./drive.js";
 import { judged, relative } from "./judgement.js";
@@ -32,7 +33,14 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
     dtype,
   );
   const driver = await compileDriver(runtime, {
-    ...{ field: ode.field, method, dtype, state: y0.shape, sharing, record: plan.record },
+    ...{
+      field: sharing === "sample" ? perTrajectory(ode.field, dtype, y0.shape) : ode.field,
+      method,
+      dtype,
+      state: y0.shape,
+      sharing,
+      record: plan.record,
+    },
     control: control.kind === "pid" ? { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) } : control,
   });
   try {
