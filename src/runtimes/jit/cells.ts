@@ -1,5 +1,5 @@
 import type { DType } from "../../core/tensor.js";
-import type { Width } from "./elementwise.js";
+import type { Width } from "./cell.js";
 import type { Local } from "./wasm/code.js";
 import type { Access, Code } from "./wasm/index.js";
 

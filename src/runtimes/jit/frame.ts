@@ -1,7 +1,7 @@
 import { sizeOf } from "../../core/tensor.js";
 import { type Graph, type Node, nodesOf, type Value } from "../../graph/graph.js";
+import { lanesOf, type Width } from "./cell.js";
 import { loadScalar, loadVector, pushBase, storeScalar, storeVector } from "./cells.js";
-import { lanesOf, type Width } from "./elementwise.js";
 import { emitCopy } from "./map.js";
 import { type Lanes, placeOf, Registers } from "./registers.js";
 import type { Unit } from "./unit.js";

@@ -1,7 +1,7 @@
 import { numbers, sizeOf, stridesOf, tensor } from "../../core/tensor.js";
 import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
+import { cellType, pushNumber } from "./cell.js";
 import { loadScalar, pushBase, storeScalar } from "./cells.js";
-import { cellType, pushNumber } from "./elementwise.js";
 import { type Frame, shapeOf } from "./frame.js";
 import { dropAxis } from "./movement.js";
 import { emitNest } from "./nest.js";

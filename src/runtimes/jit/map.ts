@@ -1,6 +1,7 @@
 import type { Node, Value } from "../../graph/graph.js";
+import { type Application, lanesOf, type Width } from "./cell.js";
 import { loadScalar, loadVector, storeScalar, storeVector } from "./cells.js";
-import { type Application, emitCell, lanesOf, type Width, widthOf } from "./elementwise.js";
+import { emitCell, widthOf } from "./elementwise.js";
 import { broadcastOffsets, type Frame, shapeOf } from "./frame.js";
 import { type Cursor, collapse, emitNest, type Walk } from "./nest.js";
 import { broadcastStrides, bytesOf, type View } from "./view.js";

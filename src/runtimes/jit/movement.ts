@@ -1,6 +1,6 @@
 import { numbers, sizeOf, stridesOf } from "../../core/tensor.js";
 import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
-import { lanesOf } from "./elementwise.js";
+import { lanesOf } from "./cell.js";
 import { type Frame, isSmall, offsetsOf, shapeOf } from "./frame.js";
 import { emitCopy } from "./map.js";
 import { broadcastStrides, bytesOf, contiguous, isContiguous, reshaped, type View } from "./view.js";

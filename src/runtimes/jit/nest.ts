@@ -1,4 +1,4 @@
-import type { Width } from "./elementwise.js";
+import type { Width } from "./cell.js";
 import type { Code, Local } from "./wasm/index.js";
 
 /** A tensor that is walked through by a nest of loops. */

@@ -1,6 +1,7 @@
-import { type DType, numbers, sizeOf } from "../../core/tensor.js";
+import { type DType, numbers } from "../../core/tensor.js";
 import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
-import { cellType, emitCell, lanesOf, pushNumber, pushSplat, type Width } from "./elementwise.js";
+import { cellType, lanesOf, pushNumber, pushSplat, type Width } from "./cell.js";
+import { emitCell } from "./elementwise.js";
 import { type Frame, offsetsOf, shapeOf } from "./frame.js";
 import { GroupReader, storeCells } from "./map.js";
 import { collapse, emitNest } from "./nest.js";
@@ -255,9 +256,4 @@ function fold(
     );
     code.set(single);
   }
-}
-
-/** Elements that a reduction takes in. */
-export function reducedSize(node: Node): number {
-  return sizeOf(shapeOf(node.inputs[0]!));
 }

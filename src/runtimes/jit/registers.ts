@@ -1,5 +1,5 @@
 import type { DType } from "../../core/tensor.js";
-import { cellType, type Width } from "./elementwise.js";
+import { cellType, type Width } from "./cell.js";
 import type { Code, Local } from "./wasm/index.js";
 
 /** Where one element of a small tensor is: a scalar local, or a lane of a vector. */

@@ -1,7 +1,8 @@
 import { sizeOf, stridesOf } from "../../core/tensor.js";
 import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
+import { cellType, pushNumber } from "./cell.js";
 import { loadScalar, storeScalar } from "./cells.js";
-import { cellType, emitCell, pushNumber } from "./elementwise.js";
+import { emitCell } from "./elementwise.js";
 import { type Frame, shapeOf } from "./frame.js";
 import { checkIndex, packed } from "./indexing.js";
 import { type Cursor, emitNest, type Walk } from "./nest.js";

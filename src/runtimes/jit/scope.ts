@@ -1,13 +1,14 @@
 import type { Tensor } from "../../core/tensor.js";
 import { type Node, nodesOf, sameShape, type Value } from "../../graph/graph.js";
 import { CompileError } from "../../runtime/runtime.js";
+import { pushNumber } from "./cell.js";
 import { emitIf, emitLoop, emitScan } from "./control.js";
-import { isElementwise, pushNumber } from "./elementwise.js";
+import { isElementwise } from "./elementwise.js";
 import { type Frame, isSmall, shapeOf } from "./frame.js";
 import { emitArgument, emitFill, emitGather, emitGatherOne, emitPad, emitTable } from "./indexing.js";
 import { emitMap, emitSmallMap } from "./map.js";
 import { emitConcat, emitMovement, emitPacked, isMovement } from "./movement.js";
-import { emitProduct, emitSmallProduct, isSmallProduct } from "./product.js";
+import { emitProduct, isSmallProduct } from "./product.js";
 import { emitReduction, emitSmallReduction, isReduction } from "./reduce.js";
 import {
   emitCumSum,
@@ -16,6 +17,7 @@ import {
   emitScatterElements,
   emitScatterND,
 } from "./scatter.js";
+import { emitSmallProduct } from "./small-product.js";
 
 /** What is written in one go: a node, with those that it absorbs, or a group of elementwise ones. */
 interface Item {

@@ -1,0 +1,185 @@
+import { lanesOf, pushNumber, pushSplat, type Width } from "./cell.js";
+import { loadScalar, storeScalar, storeVector } from "./cells.js";
+import type { Frame } from "./frame.js";
+import { bytesOf } from "./view.js";
+import type { Code, Local, Plain, Vector } from "./wasm/index.js";
+
+/** Rows and vectors of columns that one block keeps in registers. */
+const block = { rows: 4, vectors: 2 };
+
+/** Bytes from row to row and from column to column. */
+export interface Matrix {
+  readonly row: number;
+  readonly column: number;
+}
+
+/** Pointers to the first elements of the matrices. */
+interface Corner {
+  readonly a: Local;
+  readonly b: Local;
+  readonly c: Local | null;
+  readonly y: Local;
+}
+
+/** The loops of one product. */
+export class Kernel {
+  readonly code: Code;
+  readonly lanes: Width;
+  readonly bytes: number;
+
+  constructor(
+    readonly frame: Frame,
+    readonly dtype: "float64" | "float32",
+    readonly inner: number,
+    readonly sides: { a: Matrix; b: Matrix; c: Matrix | null; y: Matrix },
+  ) {
+    this.code = frame.code;
+    this.lanes = lanesOf(dtype);
+    this.bytes = bytesOf(dtype);
+  }
+
+  /** All blocks: columns outermost, so that a stripe of B stays in the cache. */
+  blocks(rows: number, columns: number, corner: Corner): void {
+    const isWide = this.sides.b.column === this.bytes && this.sides.y.column === this.bytes;
+    const stripes = isWide ? [this.lanes * block.vectors, this.lanes, columns % this.lanes] : [1];
+    let left = columns;
+    const at = {
+      b: this.#copy(corner.b),
+      c: corner.c === null ? null : this.#copy(corner.c),
+      y: this.#copy(corner.y),
+    };
+    for (const stripe of stripes) {
+      if (stripe === 0) continue;
+      const count = Math.floor(left / stripe);
+      left -= count * stripe;
+      this.#times(count, () => {
+        this.#rows(rows, stripe, { a: corner.a, ...at });
+        this.#advance(at.b, stripe * this.sides.b.column);
+        if (at.c !== null) this.#advance(at.c, stripe * this.sides.c!.column);
+        this.#advance(at.y, stripe * this.sides.y.column);
+      });
+    }
+    for (const local of [at.b, at.y, ...(at.c === null ? [] : [at.c])]) this.code.free(local);
+  }
+
+  #rows(rows: number, stripe: number, corner: Corner): void {
+    const a = this.#copy(corner.a);
+    const c = corner.c === null ? null : this.#copy(corner.c);
+    const y = this.#copy(corner.y);
+    const go = (height: number) => {
+      this.#block(height, stripe, { a, b: corner.b, c, y });
+      this.#advance(a, height * this.sides.a.row);
+      if (c !== null) this.#advance(c, height * this.sides.c!.row);
+      this.#advance(y, height * this.sides.y.row);
+    };
+    this.#times(Math.floor(rows / block.rows), () => go(block.rows));
+    if (rows % block.rows > 0) go(rows % block.rows);
+    for (const local of [a, y, ...(c === null ? [] : [c])]) this.code.free(local);
+  }
+
+  /**
+   * `height` rows by `stripe` columns of the product, in registers. Columns that do not fill a vector are computed in one
+   * all the same: what it reads beyond them lies in memory too, and is not stored.
+   */
+  #block(height: number, stripe: number, { a, b, c, y }: Corner): void {
+    const { code, sides, bytes } = this;
+    const isWide = sides.b.column === bytes && sides.y.column === bytes;
+    const width: Width = isWide ? this.lanes : 1;
+    const vectors = Math.ceil(stripe / width);
+    const kept = stripe < width ? stripe : width;
+    const type = width === 1 ? (this.dtype === "float64" ? "f64" : "f32") : "v128";
+    const scalar = this.dtype === "float64" ? "f64" : "f32";
+    const apply = (name: string) =>
+      width === 1
+        ? code.op(`${scalar}.${name}` as Plain)
+        : code.vector(`${this.lanes === 2 ? "f64x2" : "f32x4"}.${name}` as Vector);
+    const splat = this.lanes === 2 ? "v128.load64_splat" : "v128.load32_splat";
+    const load = (pointer: Local, offset: number, step: number) => {
+      code.get(pointer);
+      if (width === 1) loadScalar(code, this.dtype, offset);
+      else if (step === 0) code.vectorAccess(splat, offset);
+      else if (step === bytes) code.vectorAccess("v128.load", offset);
+      else {
+        code.vectorAccess(splat, offset);
+        for (let lane = 1; lane < kept; lane++) {
+          const vector = code.keep("v128");
+          code.get(pointer).get(vector);
+          code.laneAccess(
+            this.lanes === 2 ? "v128.load64_lane" : "v128.load32_lane",
+            offset + lane * step,
+            lane,
+          );
+          code.free(vector);
+        }
+      }
+    };
+    const totals = Array.from({ length: height }, (_, i) =>
+      Array.from({ length: vectors }, (_, v) => {
+        if (c !== null) load(c, i * sides.c!.row + v * width * sides.c!.column, sides.c!.column);
+        else if (width === 1) pushNumber(code, this.dtype, 0);
+        else pushSplat(this.frame.unit, code, width, 0);
+        return code.keep(type);
+      }),
+    );
+    const [pa, pb] = [this.#copy(a), this.#copy(b)];
+    this.#times(this.inner, () => {
+      const row = Array.from({ length: vectors }, (_, v) => {
+        load(pb, v * width * sides.b.column, sides.b.column);
+        return code.keep(type);
+      });
+      for (let i = 0; i < height; i++) {
+        code.get(pa);
+        if (width === 1) loadScalar(code, this.dtype, i * sides.a.row);
+        else code.vectorAccess(splat, i * sides.a.row);
+        const element = code.keep(type);
+        for (let v = 0; v < vectors; v++) {
+          const total = totals[i]![v]!;
+          code.get(total).get(element).get(row[v]!);
+          apply("mul");
+          apply("add");
+          code.set(total);
+        }
+        code.free(element);
+      }
+      for (const local of row) code.free(local);
+      this.#advance(pa, sides.a.column);
+      this.#advance(pb, sides.b.row);
+    });
+    totals.forEach((row, i) => {
+      row.forEach((total, v) => {
+        code.get(y).get(total);
+        const offset = i * sides.y.row + v * width * bytes;
+        if (width === 1) storeScalar(code, this.dtype, offset);
+        else storeVector(code, this.dtype, width, offset, kept);
+        code.free(total);
+      });
+    });
+    code.free(pa);
+    code.free(pb);
+  }
+
+  #copy(local: Local): Local {
+    this.code.get(local);
+    return this.code.keep("i32");
+  }
+
+  #advance(pointer: Local, bytes: number): void {
+    if (bytes !== 0) this.code.get(pointer).i32(bytes).op("i32.add").set(pointer);
+  }
+
+  #times(count: number, inner: () => void): void {
+    const { code } = this;
+    if (count === 0) return;
+    if (count === 1) {
+      inner();
+      return;
+    }
+    code.i32(count);
+    const counter = code.keep("i32");
+    code.repeat(() => {
+      inner();
+      code.get(counter).i32(1).op("i32.sub").tee(counter);
+    });
+    code.free(counter);
+  }
+}
