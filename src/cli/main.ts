@@ -1,12 +1,13 @@
 import { Command, CommanderError, Option } from "commander";
 import { experiments } from "../experiments/all.js";
 import { activations } from "../fields/activations.js";
+import { gradientKinds, parseGradientMethod, showGradientMethod } from "../gradients/method.js";
 import { losses } from "../learning/losses.js";
 import { optimisers } from "../learning/optimisers.js";
 import { solverNames } from "../methods/named.js";
-import { gradientMethods } from "../programs/gradient.js";
 import { version } from "../version.js";
 import type { Console } from "./console.js";
+import { controllerNames } from "./control-options.js";
 import { exitCodes } from "./exit-codes.js";
 import { runtimeNames } from "./runtimes.js";
 import { count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
@@ -119,8 +120,8 @@ function program(console: Console, finish: Finish): Command {
     .option("--reversible", "couple the solver, so that it can be undone")
     .option(
       "--coupling <lambda>",
-      "λ in (0, 1] of the coupled solver; implies --reversible",
-      number("--coupling"),
+      "λ in (0, 1] of the coupled solver, or auto; implies --reversible",
+      coupling,
     )
     .option(
       "--step-size <h>",
@@ -128,6 +129,17 @@ function program(console: Console, finish: Finish): Command {
       positive("--step-size"),
     )
     .option("--save-at <times>", "from:to:by, or times with commas; the final time by default")
+    .addOption(controllerOption())
+    .option(
+      "--rtol <rtol>",
+      "relative tolerance; chooses the steps by their estimated error",
+      notNegative("--rtol"),
+    )
+    .option("--atol <atol>", "absolute tolerance, likewise", notNegative("--atol"))
+    .option("--dt0 <h>", "first step, likewise; by default chosen from the field", positive("--dt0"))
+    .option("--dtmin <h>", "smallest step, likewise", positive("--dtmin"))
+    .option("--max-steps <n>", "how many steps may be tried", positiveCount("--max-steps"))
+    .option("--strict", "make warnings errors")
     .addOption(dtypeOption("the field's own by default"))
     .addOption(runtimeOption())
     .option("--out <file>", "write the solution as CSV there instead of to stdout")
@@ -184,6 +196,18 @@ function solverOption(otherwise: string): Option {
   return new Option("--solver <name>", `${solverNames.join(", ")}; ${otherwise}`);
 }
 
+function controllerOption(): Option {
+  return new Option(
+    "--controller <name>",
+    `${controllerNames.join(", ")}; i where a tolerance is given`,
+  ).argParser(oneOf("--controller", controllerNames));
+}
+
+/** λ, or the word that leaves it to revort. */
+function coupling(text: string): number | "auto" {
+  return text === "auto" ? text : number("--coupling", Number.isFinite, "a number in (0, 1], or auto")(text);
+}
+
 function dtypeOption(otherwise: string): Option {
   return new Option("--dtype <type>", `float64 or float32; ${otherwise}`).argParser(
     oneOf("--dtype", ["float64", "float32"]),
@@ -211,17 +235,27 @@ function problemOptions(command: Command): Command {
     .option("--autonomous", "an mlp:… that does not see time")
     .addOption(solverOption("the experiment's own by default"))
     .addOption(
-      new Option("--gradient <method>", `${gradientMethods.join(", ")}; reversible by default`).argParser(
-        oneOf("--gradient", gradientMethods),
-      ),
+      new Option(
+        "--gradient <method>",
+        `${gradientKinds.join(", ")}; reversible by default; checkpoint:8 stores 8 states, reversible:100 one every 100 steps`,
+      ).argParser((text) => showGradientMethod(parseGradientMethod(text))),
     )
     .option("--reversible", "couple the solver also where --gradient direct does not need it")
     .option(
       "--coupling <lambda>",
-      "λ in (0, 1] of the coupled solver; implies --reversible",
-      number("--coupling"),
+      "λ in (0, 1] of the coupled solver, or auto; implies --reversible",
+      coupling,
     )
     .option("--step-size <h>", "largest step", positive("--step-size"))
+    .addOption(controllerOption())
+    .option(
+      "--rtol <rtol>",
+      "relative tolerance; chooses the steps by their estimated error",
+      notNegative("--rtol"),
+    )
+    .option("--atol <atol>", "absolute tolerance, likewise", notNegative("--atol"))
+    .option("--dt0 <h>", "first step, likewise", positive("--dt0"))
+    .option("--dtmin <h>", "smallest step, likewise", positive("--dtmin"))
     .addOption(dtypeOption("float64 by default, the file's own for an .onnx field"))
     .addOption(runtimeOption())
     .option("--steps <n>", "number of updates in all", count("--steps"))

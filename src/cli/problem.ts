@@ -1,3 +1,4 @@
+import type { Control } from "../control/control.js";
 import { nearName } from "../core/near-name.js";
 import { experiments } from "../experiments/all.js";
 import type { Experiment } from "../experiments/experiment.js";
@@ -14,6 +15,7 @@ import { methodNamed } from "../methods/named.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { parseTimeSeries, type TimeSeries } from "../storage/csv.js";
 import type { Trajectories } from "../train/data.js";
+import { type ControlOptions, controlOf } from "./control-options.js";
 import type { RunSettings } from "./run-settings.js";
 import { UsageError } from "./usage.js";
 
@@ -33,6 +35,8 @@ export interface Problem {
   readonly loss: Loss;
   readonly optimiser: Optimiser;
   readonly schedule: Schedule;
+  /** how steps are chosen; `null` for steps of one size */
+  readonly control: Control | null;
 }
 
 /** The experiment of a name. @throws {UsageError} listing them all */
@@ -96,7 +100,13 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
     loss: experiment.protocol.loss(settings.loss === null ? undefined : losses[settings.loss]()),
     optimiser,
     schedule: experiment.protocol.schedule?.(Math.max(1, settings.steps)) ?? constant(),
+    control: settings.control === null ? null : controlOf(given(settings.control)),
   };
+}
+
+/** A record without what is undefined in it. */
+function given(options: NonNullable<RunSettings["control"]>): ControlOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** One trajectory in the shape of the field's states, which may have no batch axis, or be matrices. */

@@ -55,7 +55,8 @@ export async function checkUnchanged(
   }
   for (const name of sameName) {
     const [asked, has] = [options[name], settings[name]];
-    if (asked === undefined || asked === has) continue;
+    // λ was chosen when the run began, and stays
+    if (asked === undefined || asked === has || asked === "auto") continue;
     const flag = optionFlag(name);
     refuse(
       typeof asked === "boolean" ? flag : `${flag} ${asked}`,

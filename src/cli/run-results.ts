@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { FloatDType } from "../core/tensor.js";
 import { encodeField } from "../deploy/field-file.js";
 import type { Tensors } from "../fields/field.js";
-import type { GradientMethod } from "../programs/gradient.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { writeAtomic } from "../storage/atomic.js";
 import { encodeSafetensors } from "../storage/safetensors.js";
@@ -19,7 +18,7 @@ import type { RuntimeName } from "./runtimes.js";
 export interface TrainReport {
   readonly experiment: string;
   readonly solver: string;
-  readonly gradient: GradientMethod;
+  readonly gradient: string;
   readonly coupling: number | null;
   readonly runtime: RuntimeName;
   readonly dtype: FloatDType;

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { activations } from "../fields/activations.js";
+import { parseGradientMethod, showGradientMethod } from "../gradients/method.js";
 import { losses } from "../learning/losses.js";
 import { optimisers } from "../learning/optimisers.js";
-import { gradientMethods } from "../programs/gradient.js";
+import { controllerNames } from "./control-options.js";
 import { runtimeNames } from "./runtimes.js";
 
 const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as [K, ...K[]];
@@ -24,8 +25,20 @@ export const runSettings = z.strictObject({
   /** whether the solver is coupled */
   reversible: z.boolean(),
   coupling: z.number(),
-  gradient: z.enum(gradientMethods),
+  /** as users type it: `reversible`, `checkpoint:8` */
+  gradient: z.string().transform((text) => showGradientMethod(parseGradientMethod(text))),
   stepSize: z.number().positive(),
+  /** how steps are chosen, where they are; `null` for steps of `stepSize` */
+  control: z
+    .strictObject({
+      controller: z.enum(controllerNames).optional(),
+      rtol: z.number().optional(),
+      atol: z.number().optional(),
+      dt0: z.number().optional(),
+      dtmin: z.number().optional(),
+      stepSize: z.number().optional(),
+    })
+    .nullable(),
   dtype: z.enum(["float64", "float32"]),
   runtime: z.enum(runtimeNames as [(typeof runtimeNames)[number], ...typeof runtimeNames]),
   steps: z.number().int().min(0),

@@ -5,11 +5,12 @@ import { loadModel } from "../deploy/load-model.js";
 import { experiments } from "../experiments/all.js";
 import type { Tensors } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
+import { parseGradientMethod } from "../gradients/method.js";
 import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
-import type { GradientMethod } from "../programs/gradient.js";
 import { readBytes, readText } from "../storage/atomic.js";
 import { decodeSafetensors, SafetensorsError } from "../storage/safetensors.js";
+import { type ControlOptions, controlOf, isAdaptive } from "./control-options.js";
 import { experimentNamed, type Sources, subjectOf } from "./problem.js";
 import { copyNames, modelInputs, type RunInputs } from "./run-inputs.js";
 import { isModelFile, type RunSettings, runSettings } from "./run-settings.js";
@@ -17,16 +18,16 @@ import type { RuntimeName } from "./runtimes.js";
 import { UsageError } from "./usage.js";
 
 /** Options of the commands that train or check gradients, as the command line has them. */
-export interface ProblemOptions {
+export interface ProblemOptions extends ControlOptions {
   readonly data?: string;
   readonly field?: string;
   readonly activation?: RunSettings["activation"];
   readonly autonomous?: boolean;
   readonly solver?: string;
   readonly reversible?: boolean;
-  readonly gradient?: GradientMethod;
-  readonly coupling?: number;
-  readonly stepSize?: number;
+  /** as users type it, `checkpoint:8` */
+  readonly gradient?: string;
+  readonly coupling?: number | "auto";
   readonly dtype?: FloatDType;
   readonly runtime?: RuntimeName;
   readonly steps?: number;
@@ -79,6 +80,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   const { experiment } = subjectOf({ experiment: isFile ? null : subject }, sources);
   const { protocol } = experiment;
   const gradient = options.gradient ?? "reversible";
+  controlOf(options);
   const solver = options.solver ?? protocol.solver;
   const settings: RunSettings = runSettings.parse({
     experiment: isFile ? null : subject,
@@ -89,8 +91,9 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     time: !(options.autonomous ?? false),
     solver,
     reversible: isCoupled(solver, gradient, options),
-    coupling: options.coupling ?? protocol.coupling,
+    coupling: typeof options.coupling === "number" ? options.coupling : protocol.coupling,
     gradient,
+    control: isAdaptive(options) ? controlSettings(options) : null,
     stepSize: options.stepSize ?? protocol.stepSize,
     dtype: options.dtype ?? (sources.model === null ? protocol.dtype : importedField(sources.model).dtype!),
     runtime: options.runtime ?? "ort-cpu",
@@ -107,23 +110,25 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   return { settings, sources, inputs, name: experiment.name.replace(/\.[^.]*$/, "") };
 }
 
+/** What of the options says how steps are chosen. */
+function controlSettings({ controller, rtol, atol, dt0, dtmin, stepSize }: ControlOptions): ControlOptions {
+  const given = Object.entries({ controller, rtol, atol, dt0, dtmin, stepSize });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
 /**
  * A reversible gradient needs a method that can be undone: the coupled one, unless the method is so by itself.
  *
  * @throws {UnknownSolverError}
  * @throws {SolverOptionError} for a coupling of a method that has none
  */
-function isCoupled(
-  solver: string,
-  gradient: GradientMethod,
-  { reversible, coupling }: ProblemOptions,
-): boolean {
+function isCoupled(solver: string, gradient: string, { reversible, coupling }: ProblemOptions): boolean {
   const plain = methodNamed(solver, {});
   if (isReversible(plain)) {
-    if (coupling !== undefined) methodNamed(solver, { coupling });
+    if (coupling !== undefined) methodNamed(solver, { coupling: coupling === "auto" ? 0.999 : coupling });
     return false;
   }
-  return gradient === "reversible" || reversible === true || coupling !== undefined;
+  return parseGradientMethod(gradient).kind === "reversible" || reversible === true || coupling !== undefined;
 }
 
 /**

@@ -7,24 +7,26 @@ import { importedField } from "../fields/imported.js";
 import type { Model } from "../graph/model.js";
 import { neuralOde } from "../integrate/neural-ode.js";
 import { solve } from "../integrate/solve.js";
-import { isReversible } from "../methods/method.js";
+import { isReversible, type Method } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
 import { writeAtomic } from "../storage/atomic.js";
 import { formatTimeSeries } from "../storage/csv-format.js";
 import { componentNames } from "./components.js";
 import type { Console } from "./console.js";
+import { type ControlOptions, controlOf } from "./control-options.js";
 import { exitCodes } from "./exit-codes.js";
 import { openRuntime, type RuntimeName } from "./runtimes.js";
 import { parseState, parseTimes, UsageError } from "./usage.js";
 
-export interface SolveCommandOptions {
+export interface SolveCommandOptions extends ControlOptions {
   readonly y0: string;
   readonly t0: number;
   readonly t1: number;
   readonly solver?: string;
   readonly reversible?: boolean;
-  readonly coupling?: number;
-  readonly stepSize?: number;
+  readonly coupling?: number | "auto";
+  readonly maxSteps?: number;
+  readonly strict?: boolean;
   readonly saveAt?: string;
   readonly dtype?: FloatDType;
   readonly runtime?: RuntimeName;
@@ -54,22 +56,28 @@ export async function solveCommand(
   const dtype = field.dtype!;
   const given = parseState("--y0", options.y0, dtype);
   const runtime = await openRuntime(options.runtime ?? "ort-cpu");
-  const ode = neuralOde({
-    field,
-    dtype,
-    ...methodFor(model, options),
-    stepSize: stepSizeFor(model, options),
-  });
+  const control = controlOf(options);
+  const method = methodFor(model, options, control !== null);
+  const ode = neuralOde({ field, dtype, method, stepSize: stepSizeFor(model, options) });
   const saveAt = options.saveAt === undefined ? [t1] : parseTimes("--save-at", options.saveAt);
   checkWithin(saveAt, t0, t1);
   const y0 = stateOf(field, given);
-  const { ts, ys, stats } = await solve(ode, {
+  const { ts, ys, stats, warnings, coupling } = await solve(ode, {
     runtime,
     parameters: initialParameters(field, Random.seeded(0), dtype),
     y0,
     t0,
     saveAt,
+    checkReconstruction: isReversible(method),
+    checkStability: isReversible(method),
+    ...(control === null ? {} : { control }),
+    ...(options.coupling === "auto" ? { coupling: "auto" as const } : {}),
+    ...(options.strict === undefined ? {} : { strict: options.strict }),
+    ...(options.maxSteps === undefined ? {} : { maxSteps: options.maxSteps }),
+    signal: console.stopSignal(),
   });
+  if (coupling !== null) console.stderr.write(`${coupling.message}\n`);
+  for (const { message } of warnings) console.stderr.write(`warning: ${message}\n`);
   // a single state that was given without a batch axis comes out without one
   const added = typeof field.state[0] === "string" && given.shape.length < y0.shape.length;
   const shaped: Tensor = { ...ys, shape: [ts.length, ...y0.shape.slice(added ? 1 : 0)] };
@@ -77,28 +85,28 @@ export async function solveCommand(
     await writeAtomic(options.out, asCsv(field, ts, shaped));
     console.stderr.write(`Written to ${options.out}\n`);
   }
-  if (options.json) console.stdout.write(`${JSON.stringify({ ts, ys: toNested(shaped), stats })}\n`);
+  const report = { ts, ys: toNested(shaped), stats, warnings };
+  if (options.json) console.stdout.write(`${JSON.stringify(report)}\n`);
   else if (options.out === undefined) console.stdout.write(asCsv(field, ts, shaped));
   return exitCodes.done;
 }
 
-/** The solver that was asked for; by default the one that the field was trained with. */
-function methodFor({ metadata }: Model, options: SolveCommandOptions) {
+/**
+ * The solver that was asked for; by default the one that the field was trained with, or dopri5 where steps are to be
+ * chosen by the error that it estimates.
+ */
+function methodFor({ metadata }: Model, options: SolveCommandOptions, adaptive: boolean): Method {
   const trained = metadata["revort.solver"];
-  const name = options.solver ?? trained ?? "rk4";
-  const coupling = options.coupling ?? numberIn(metadata, "revort.coupling");
+  const name = options.solver ?? (adaptive ? "dopri5" : (trained ?? "rk4"));
+  const asked = typeof options.coupling === "number" ? options.coupling : undefined;
+  const coupling = asked ?? numberIn(metadata, "revort.coupling");
   const plain = methodNamed(name);
-  if (isReversible(plain)) {
-    // which refuses a coupling
-    return {
-      method: methodNamed(name, options.coupling === undefined ? {} : { coupling: options.coupling }),
-    };
-  }
-  const asked = options.reversible ?? options.coupling !== undefined;
+  // which refuses a coupling
+  if (isReversible(plain)) return methodNamed(name, asked === undefined ? {} : { coupling: asked });
   const asTrained =
-    options.solver === undefined && options.reversible === undefined && coupling !== undefined;
-  if (!(asked || asTrained)) return { method: plain };
-  return { method: methodNamed(name, coupling === undefined ? { reversible: true } : { coupling }) };
+    !adaptive && options.solver === undefined && options.reversible === undefined && coupling !== undefined;
+  if (!(options.reversible ?? (options.coupling !== undefined || asTrained))) return plain;
+  return methodNamed(name, coupling === undefined ? { reversible: true } : { coupling });
 }
 
 function stepSizeFor({ metadata }: Model, { stepSize, t0, t1 }: SolveCommandOptions): number {

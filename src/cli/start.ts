@@ -84,7 +84,7 @@ export async function start(console: Console): Promise<number> {
       row("evaluations of the field per update", ({ evaluations }) => String(evaluations)),
     ]),
   );
-  const apart = Math.max(...Object.values(checked.relativeError));
+  const apart = checked.relativeError.reversible!;
   say(`largest relative difference between the two gradients: ${apart.toExponential(1)}`);
 
   say("\n3. The trained field as one .onnx, in a fresh session\n");

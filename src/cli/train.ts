@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
 import type { Tensors } from "../fields/field.js";
+import type { GradientSpec } from "../gradients/method.js";
 import { checkParameters } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 import { parametersOf, type TrainResult, train, type UpdateReport } from "../train/train.js";
 import type { Console } from "./console.js";
+import { withChosenCoupling } from "./coupling.js";
 import { exitCodes } from "./exit-codes.js";
 import { exitCodeOf } from "./failure.js";
 import { type Problem, problemOf, type Sources } from "./problem.js";
@@ -64,21 +66,26 @@ export async function trainRun(
   const { resume } = options;
   const run =
     resume === undefined ? await newRun(subject, options) : await resumedRun(resume, subject, options);
-  const { settings } = run;
+  let { settings } = run;
   const say = (note: string) => console.stderr.write(`${note}\n`);
   const runtime = await openRuntime(settings.runtime);
-  const problem = await problemOf(settings, run.sources, runtime);
+  let problem = await problemOf(settings, run.sources, runtime);
   checkStart(problem, run);
   say(`${problem.experiment.name}: ${problem.experiment.about}`);
+  if (options.coupling === "auto" && resume === undefined) {
+    const chosen = await withChosenCoupling(settings, run.sources, problem, run.parameters, runtime);
+    ({ settings, problem } = chosen);
+    say(chosen.message);
+  }
   if (settings.trainY0 && options.trainY0 !== true && resume === undefined) {
     say("The first row has gaps, so the initial state is trained as well.");
   }
   if (run.checkpoint !== null && run.checkpoint.step >= settings.steps) {
     say(`The run has its ${run.checkpoint.step} updates already; go further with a larger --steps.`);
   }
-  const { folder, undo } = await run.begin();
+  const { folder, undo } = await run.begin(settings);
   const place: Place = { folder, undo, say, every: options.checkpointEvery ?? 15 };
-  const result = await fitRun(problem, run, runtime, console, place);
+  const result = await fitRun(problem, { ...run, settings }, runtime, console, place);
   const report = reportOf(problem, settings, result, folder);
   await saveResult(folder, problem, result, report, runtime, say);
   return { problem, report, result };
@@ -93,7 +100,7 @@ interface Run {
   /** where it goes on */
   readonly checkpoint: Checkpoint | null;
   /** makes sure that there is a folder, and that it can be written */
-  readonly begin: () => Promise<Pick<Place, "folder" | "undo">>;
+  readonly begin: (settings: RunSettings) => Promise<Pick<Place, "folder" | "undo">>;
 }
 
 /** Where a run is written. */
@@ -114,9 +121,9 @@ async function newRun(subject: string | undefined, options: TrainCommandOptions)
     sources,
     parameters: initOf(settings, inputs.get(settings.init ?? ""), options.init),
     checkpoint: null,
-    async begin() {
+    async begin(decided) {
       const folder = options.out ?? (await freshFolder(name));
-      return { folder, undo: await beginRun(folder, settings, inputs, options.overwrite ?? false) };
+      return { folder, undo: await beginRun(folder, decided, inputs, options.overwrite ?? false) };
     },
   };
 }
@@ -200,7 +207,8 @@ async function fitRun(
       optimiser: problem.optimiser,
       schedule: problem.schedule,
       steps: settings.steps,
-      gradient: settings.gradient,
+      gradient: settings.gradient as GradientSpec,
+      ...(problem.control === null ? {} : { control: problem.control }),
       seed: settings.seed,
       trainY0: settings.trainY0,
       ...(parameters === null ? {} : { parameters }),
