@@ -2,12 +2,14 @@ import { sizeOf } from "../../core/tensor.js";
 import { type Graph, type Node, normaliseAxis, type Value } from "../../graph/graph.js";
 import { Frame, isSmall, shapeOf } from "./frame.js";
 import { dropAxis } from "./movement.js";
-import { writeScope } from "./scope.js";
 import { bytesOf, type View } from "./view.js";
 import type { Code, Local, Push } from "./wasm/index.js";
 
 // Each body becomes a function of the iteration. That is also what lets an engine put its optimised code in place
 // while a long loop runs: it changes functions between calls, not in the middle of one.
+
+/** Writes the nodes of a scope: what a body consists of. */
+type WriteScope = (frame: Frame) => void;
 
 /** How a Loop or a Scan repeats its body. */
 interface Repetition {
@@ -27,7 +29,12 @@ interface Repetition {
 }
 
 /** Writes the body as a function. Returns its index and where the carried values are. */
-function emitBody(frame: Frame, node: Node, repetition: Repetition): { index: number; slots: View[] } {
+function emitBody(
+  frame: Frame,
+  node: Node,
+  writeScope: WriteScope,
+  repetition: Repetition,
+): { index: number; slots: View[] } {
   const { unit } = frame;
   const { body, carried, inputs, next, scans } = repetition;
   for (const value of node.captures) frame.settle(value);
@@ -80,7 +87,7 @@ function overlap(a: View, b: View): boolean {
   return b.address >= a.address && b.address < a.address + size;
 }
 
-export function emitLoop(frame: Frame, node: Node): void {
+export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void {
   const { unit, code } = frame;
   const [trips, condition, ...carried] = node.inputs as [Value | null, Value | null, ...Value[]];
   const body = node.attributes.body as Graph;
@@ -94,7 +101,7 @@ export function emitLoop(frame: Frame, node: Node): void {
   const expected = body.trips as number;
   const exact = goesOn && condition === null && trips?.constant != null;
 
-  const { index, slots } = emitBody(frame, node, {
+  const { index, slots } = emitBody(frame, node, writeScope, {
     body,
     carried,
     inputs: body.inputs.slice(2),
@@ -151,7 +158,7 @@ function rowOf(code: Code, view: View, axis: number, index: (push: Push) => void
   return { ...dropAxis(view, axis), dynamic, buffer: null };
 }
 
-export function emitScan(frame: Frame, node: Node): void {
+export function emitScan(frame: Frame, node: Node, writeScope: WriteScope): void {
   const { code } = frame;
   const { attributes } = node;
   const body = attributes.body as Graph;
@@ -176,7 +183,7 @@ export function emitScan(frame: Frame, node: Node): void {
     if (reversed) inner.op("i32.sub");
   };
 
-  const { index, slots } = emitBody(frame, node, {
+  const { index, slots } = emitBody(frame, node, writeScope, {
     body,
     carried,
     inputs: body.inputs.slice(0, carried.length),
@@ -218,7 +225,7 @@ export function emitScan(frame: Frame, node: Node): void {
   for (const { output, view } of scanned) frame.setView(output, view);
 }
 
-export function emitIf(frame: Frame, node: Node): void {
+export function emitIf(frame: Frame, node: Node, writeScope: WriteScope): void {
   const { code } = frame;
   for (const value of node.captures) if (value.constant === null) frame.viewOf(value);
   const targets = node.outputs.map((output) => frame.allocate(output));

@@ -2,7 +2,7 @@ import { sizeOf } from "../../core/tensor.js";
 import { type Graph, type Node, nodesOf, type Value } from "../../graph/graph.js";
 import { lanesOf, type Width } from "./cell.js";
 import { loadScalar, loadVector, pushBase, storeScalar, storeVector } from "./cells.js";
-import { emitCopy } from "./map.js";
+import { emitCopy } from "./copy.js";
 import { type Lanes, placeOf, Registers } from "./registers.js";
 import type { Unit } from "./unit.js";
 import { broadcastStrides, bytesOf, contiguous, isContiguous, type View } from "./view.js";
@@ -193,7 +193,7 @@ export class Frame {
 
   /** Copies a view of any strides. */
   copyStrided(from: View, to: View): void {
-    emitCopy(this, from, to);
+    emitCopy(this.code, from, to);
   }
 
   /** Writes a value to a place in memory. */

@@ -2,7 +2,6 @@ import { numbers, sizeOf, stridesOf } from "../../core/tensor.js";
 import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
 import { lanesOf } from "./cell.js";
 import { type Frame, isSmall, offsetsOf, shapeOf } from "./frame.js";
-import { emitCopy } from "./map.js";
 import { broadcastStrides, bytesOf, contiguous, isContiguous, reshaped, type View } from "./view.js";
 
 // Operators that move elements without changing one. Where it can be, the result is another view of the same memory,
@@ -121,8 +120,8 @@ export function emitMovement(frame: Frame, node: Node): void {
       const target = frame.destination(output);
       const source = view ?? { ...target, dtype: from.dtype };
       if (view === null)
-        emitCopy(frame, from, { ...target, shape: from.shape, strides: stridesOf(from.shape) });
-      else emitCopy(frame, source, target);
+        frame.copyStrided(from, { ...target, shape: from.shape, strides: stridesOf(from.shape) });
+      else frame.copyStrided(source, target);
       frame.setView(output, target);
     }
   });
@@ -143,7 +142,7 @@ export function emitPacked(frame: Frame, node: Node): void {
   if (isContiguous(from)) frame.alias(y, from);
   else {
     const target = frame.destination(y);
-    emitCopy(frame, from, target);
+    frame.copyStrided(from, target);
     frame.setView(y, target);
   }
 }
@@ -182,7 +181,7 @@ export function emitConcat(frame: Frame, node: Node): void {
   let at = 0;
   for (const value of inputs) {
     const count = shapeOf(value)[axis]!;
-    if (count > 0) emitCopy(frame, frame.viewOf(value), part(target, axis, at, count));
+    if (count > 0) frame.copyStrided(frame.viewOf(value), part(target, axis, at, count));
     at += count;
   }
   frame.setView(y, target);

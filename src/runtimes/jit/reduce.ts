@@ -1,9 +1,10 @@
 import { type DType, numbers } from "../../core/tensor.js";
 import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
 import { cellType, lanesOf, pushNumber, pushSplat, type Width } from "./cell.js";
+import { storeCells } from "./copy.js";
 import { emitCell } from "./elementwise.js";
 import { type Frame, offsetsOf, shapeOf } from "./frame.js";
-import { GroupReader, storeCells } from "./map.js";
+import { GroupReader } from "./map.js";
 import { collapse, emitNest } from "./nest.js";
 import { bytesOf, contiguous } from "./view.js";
 import type { Local } from "./wasm/index.js";

@@ -121,9 +121,9 @@ function writeNode(frame: Frame, node: Node): void {
 }
 
 const emitters: Readonly<Record<string, (frame: Frame, node: Node) => void>> = {
-  Loop: emitLoop,
-  Scan: emitScan,
-  If: emitIf,
+  Loop: (frame, node) => emitLoop(frame, node, writeScope),
+  Scan: (frame, node) => emitScan(frame, node, writeScope),
+  If: (frame, node) => emitIf(frame, node, writeScope),
   Concat: emitConcat,
   Packed: emitPacked,
   Gather: (frame, node) =>
