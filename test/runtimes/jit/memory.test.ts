@@ -172,13 +172,20 @@ describe("graphs of the compiled runtime", () => {
           const [x, y] = [b.input("x", dtype, shape), b.input("y", dtype, shape)];
           const { carried, scans } = loop(
             b,
-            { trips: 5, carried: [x, y, x], length: 5 },
+            { trips: 5, carried: [x, y, x, y], length: 5 },
             (inner, i, [p, q, r]) => ({
-              carried: [q!, add(inner, mul(inner, p!, 0.5), y), r!],
+              carried: [q!, add(inner, mul(inner, p!, 0.5), y), r!, p!],
               scans: [p!, mul(inner, q!, cast(inner, i, dtype))],
             }),
           );
-          return { p: carried[0]!, q: carried[1]!, r: carried[2]!, all: scans[0]!, other: scans[1]! };
+          return {
+            p: carried[0]!,
+            q: carried[1]!,
+            r: carried[2]!,
+            s: carried[3]!,
+            all: scans[0]!,
+            other: scans[1]!,
+          };
         },
         dtype,
         seed,
