@@ -14,6 +14,7 @@ import {
   RunError,
   type Runtime,
 } from "../runtime/runtime.js";
+import { fuse } from "./fuse.js";
 
 /** What onnxruntime-node and onnxruntime-web have in common. */
 export type OrtModule = Pick<typeof Ort, "InferenceSession" | "Tensor" | "env">;
@@ -67,7 +68,7 @@ async function compile(
   session: Ort.InferenceSession.SessionOptions,
   options: CompileOptions = {},
 ): Promise<Executable> {
-  const native = decompose(graph, hasOrtKernel);
+  const native = fuse(decompose(graph, hasOrtKernel));
   const bytes = encode(native);
   const threads = options.threads ?? 1;
   let executable: Ort.InferenceSession;
