@@ -76,7 +76,7 @@ export const usualDriftTolerance = 10;
 
 /** @throws {ControlError} unless the step size is positive */
 export function constantStep(stepSize: number): ConstantStep {
-  if (!(stepSize > 0)) {
+  if (!(stepSize > 0 && stepSize < Number.POSITIVE_INFINITY)) {
     throw new ControlError(`The step size must be a positive number, but ${stepSize} was given.`);
   }
   return { kind: "constant", stepSize };

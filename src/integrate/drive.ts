@@ -1,5 +1,6 @@
 import { ControlError } from "../control/control.js";
 import { type FloatDType, numbers, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import type { Event } from "../events/event.js";
 import type { Method } from "../methods/method.js";
 import {
   type AdaptiveSetting,
@@ -8,12 +9,23 @@ import {
   startProgram,
   timeShape,
 } from "../programs/adaptive.js";
-import { adaptiveNames as names, nextName, recordName, stateName, y0Name } from "../programs/names.js";
+import { locateProgram } from "../programs/locate.js";
+import {
+  crossedName,
+  locateNames,
+  adaptiveNames as names,
+  nextName,
+  recordName,
+  signalName,
+  stateName,
+  y0Name,
+} from "../programs/names.js";
 import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
 import type { Row } from "./dense-solution.js";
 import {
   DivergenceError,
   DriftError,
+  EventBracketError,
   MaxStepsError,
   NonFiniteFieldError,
   SolveAbortedError,
@@ -28,6 +40,8 @@ export interface Track {
   rejected: number;
   /** how many of those only because its two solutions parted */
   parted: number;
+  /** steps taken in search of events */
+  located: number;
   /** the largest distance of companion and y so far, as root mean square */
   drift: number;
   /** the largest y so far, as root mean square */
@@ -46,6 +60,10 @@ export interface Course {
   readonly onStop: (track: number, stop: number, y: Row, steps: number) => void;
   /** Receives what was recorded of each accepted step. */
   readonly onStep: (track: number, from: number, to: number, rows: readonly Row[]) => void;
+  /** Receives an event, and the state at it; says whether the track ends there. */
+  readonly onEvent?: (track: number, event: number, time: number, y: Row, steps: number) => boolean;
+  /** how closely the times of events are wanted; rounding by default */
+  readonly eventTolerance?: number | undefined;
   /** attempted steps per track */
   readonly maxSteps: number;
   readonly signal?: AbortSignal | undefined;
@@ -78,7 +96,7 @@ const recordLimit = 1 << 25;
 
 /** @throws {ControlError} for a method that cannot say what its error is */
 export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting): Promise<Driver> {
-  const { method, control } = setting;
+  const { method, control, events = [] } = setting;
   if (control.kind === "pid" && method.error === undefined) {
     throw new ControlError(
       `The method "${method.name}" has no error estimate, so it cannot choose its steps. ` +
@@ -89,20 +107,26 @@ export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting):
   const advance = adaptiveProgram(setting);
   const begin = await runtime.compile(start.graph);
   const go = await runtime.compile(advance.graph);
+  const locating = events.length === 0 ? null : locateProgram(setting);
+  const locate = locating === null ? null : await runtime.compile(locating.graph);
   return {
     setting,
     async drive(parameters, y0, course) {
-      const tracks = await follow(runtime, setting, begin, go, parameters, y0, course);
+      const tracks = await follow(runtime, setting, { begin, go, locate }, parameters, y0, course);
       return {
         ...tracks,
         evaluations: tracks.tracks.map(
-          ({ times, rejected }) => start.evaluations + (times.length - 1 + rejected) * advance.evaluations,
+          ({ times, rejected, located }) =>
+            start.evaluations +
+            (times.length - 1 + rejected) * advance.evaluations +
+            located * (locating?.evaluations ?? 0),
         ),
       };
     },
     async release() {
       await begin.release();
       await go.release();
+      await locate?.release();
     },
   };
 }
@@ -110,13 +134,12 @@ export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting):
 async function follow(
   runtime: Runtime,
   setting: AdaptiveSetting,
-  begin: Executable,
-  go: Executable,
+  { begin, go, locate }: { begin: Executable; go: Executable; locate: Executable | null },
   parameters: DeviceTensors,
   y0: Tensor,
   course: Course,
 ): Promise<{ tracks: Track[]; end: DeviceTensor[] }> {
-  const { method, control, dtype, state, record, sharing } = setting;
+  const { method, control, dtype, state, record, sharing, events = [] } = setting;
   const { t0, stops, maxSteps } = course;
   const count = stops[0]!.length;
   const shape = timeShape(setting);
@@ -132,6 +155,7 @@ async function follow(
     times: [time],
     rejected: 0,
     parted: 0,
+    located: 0,
     drift: 0,
     size: rootMeanSquare(first.slice(i * own, (i + 1) * own)),
   }));
@@ -147,7 +171,9 @@ async function follow(
     ...(carriesSlope(setting) ? [names.slope] : []),
     ...[names.t, names.h],
     ...(control.kind === "pid" ? [names.last, names.beforeLast, names.rejected] : []),
+    ...events.map((_, k) => signalName(k)),
   ];
+  const ended = tracks.map(() => false);
   let values: DeviceTensors = {
     ...(await begin.run(
       pick(
@@ -195,8 +221,9 @@ async function follow(
   };
 
   for (let stop = 0; stop < count; stop++) {
-    const targets = stops.map((own) => rounded(dtype, own[stop]!));
-    const target = onDevice(targets);
+    // a track that has ended waits where it is
+    const targets = stops.map((own, i) => (ended[i] ? tracks[i]!.times.at(-1)! : rounded(dtype, own[stop]!)));
+    let target = onDevice(targets);
     const isUnderWay = (i: number) => tracks[i]!.times.at(-1)! !== targets[i]!;
     while (tracks.some((_, i) => isUnderWay(i))) {
       const under = tracks.findIndex((_, i) => isUnderWay(i));
@@ -234,9 +261,13 @@ async function follow(
       const records: Row[] = [];
       for (let k = 0; recordName(k) in results; k++) records.push(await download(recordName(k)));
       const n = times.length / tracks.length;
+      const crossed = await Promise.all(events.map((_, k) => download(crossedName(k))));
+      const crosses = (i: number) => crossed.some((flags) => flags[i]);
       for (const [i, track] of tracks.entries()) {
         for (let k = 0; k < n && isUnderWay(i); k++) {
           const at = k * tracks.length + i;
+          // a step in which something happens is taken again, up to there
+          if (k === n - 1 && crosses(i)) continue;
           if (!accepted[at]) {
             track.rejected++;
             if (norm !== null && norm[at]! < 1) track.parted++;
@@ -259,6 +290,57 @@ async function follow(
         }
       }
       values = Object.fromEntries(carried.map((name) => [name, results[nextName(name)]!]));
+      if (tracks.some((_, i) => crosses(i))) {
+        const flags = Object.fromEntries(events.map((_, k) => [crossedName(k), results[crossedName(k)]!]));
+        const tolerance = Math.max(course.eventTolerance ?? 0, smallest);
+        const found = await locate!.run(
+          pick(
+            {
+              ...{ ...fixed, ...values, ...flags, [locateNames.triedEnd]: results[locateNames.triedEnd]! },
+              [locateNames.tolerance]: runtime.upload(scalar(dtype, tolerance)),
+            },
+            locate!,
+          ),
+        );
+        const read = async (name: string) => (await runtime.download(found[name]!)).data as Row;
+        const at = await read(nextName(names.t));
+        const width = (await read(locateNames.width))[0]!;
+        const iterations = Number((await read(locateNames.iterations))[0]!);
+        const y = await read(nextName(stateName(0)));
+        const happened = await Promise.all(events.map((_, k) => read(nextName(crossedName(k)))));
+        const foundRecords: Row[] = [];
+        for (let k = 0; recordName(k) in found; k++) foundRecords.push(await read(recordName(k)));
+        for (const [i, track] of tracks.entries()) {
+          if (!crosses(i)) continue;
+          if (!(width <= tolerance) || !Number.isFinite(at[i]!)) {
+            throw bracketError(await standing(i), events.find((_, k) => crossed[k]![i])!, width, tolerance);
+          }
+          const from = track.times.at(-1)!;
+          track.times.push(at[i]!);
+          // one for the end of the step, one for the step to the event
+          track.located += iterations + 1;
+          if (record !== "nothing") {
+            course.onStep(
+              i,
+              from,
+              at[i]!,
+              foundRecords.map((data) => rowOf(data, i)),
+            );
+          }
+          for (const k of events.keys()) {
+            if (!happened[k]![i]) continue;
+            if (course.onEvent?.(i, k, at[i]!, rowOf(y, i), track.times.length - 1)) ended[i] = true;
+          }
+          if (ended[i]) targets[i] = at[i]!;
+        }
+        target = onDevice(targets);
+        values = {
+          ...values,
+          ...Object.fromEntries(
+            carried.filter((name) => nextName(name) in found).map((name) => [name, found[nextName(name)]!]),
+          ),
+        };
+      }
       if ((await download(names.failed))[0]) {
         const i = tracks.findIndex((_, i) => isUnderWay(i) && !accepted[(n - 1) * tracks.length + i]);
         const stands = await standing(i);
@@ -277,13 +359,24 @@ async function follow(
     }
     if (course.wanted(stop)) {
       const y = (await runtime.download(values[stateName(0)]!)).data as Row;
-      for (const [i, { times }] of tracks.entries()) course.onStop(i, stop, rowOf(y, i), times.length - 1);
+      for (const [i, { times }] of tracks.entries()) {
+        if (!ended[i]) course.onStop(i, stop, rowOf(y, i), times.length - 1);
+      }
     }
   }
   return {
     tracks,
     end: Array.from({ length: method.width }, (_, k) => values[stateName(k)]!),
   };
+}
+
+function bracketError(standing: Standing, { name = "event" }: Event, width: number, tolerance: number) {
+  return new EventBracketError(
+    `The ${name} after t = ${standing.time} could be bracketed only within ${width}, not ${tolerance}: its signal is ` +
+      "not finite there, or jumps back and forth. Give a signal that is continuous in t and y, or allow a larger " +
+      "eventTolerance.",
+    standing,
+  );
 }
 
 /** The error estimate is content, but the two solutions part however small the step. */

@@ -48,7 +48,7 @@ export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid):
         ? await reconstructionError(ode, runtime, grid, parameters, y0, endOf(ode, results))
         : null,
     };
-    const found = { ts: [...saveAt], ys, grid, placement: null, dense: null, stats, size };
+    const found = { ts: [...saveAt], ys, grid, placement: null, dense: null, events: [], stats, size };
     return await judged(ode, problem, found);
   } finally {
     await executable.release();

@@ -1,5 +1,6 @@
 import type { Control } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
+import type { Event } from "../events/event.js";
 import type { Tensors } from "../fields/field.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Save, Span } from "./saves.js";
@@ -26,6 +27,10 @@ export interface SolveOptions {
   readonly save?: Save;
   /** times at which the field jumps: no step goes across one */
   readonly jumps?: readonly number[];
+  /** what to look for on the way */
+  readonly events?: readonly Event[];
+  /** how closely the times of events are wanted; as closely as rounding allows if left out */
+  readonly eventTolerance?: number;
   /** whether what would be a warning is an error */
   readonly strict?: boolean;
   /** whether to undo the whole solve in order to see how well y0 comes back */

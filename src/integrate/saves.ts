@@ -1,9 +1,10 @@
 import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { type Event, endsAfter } from "../events/event.js";
 import type { Record } from "../programs/adaptive.js";
 import { checkTimes, type Grid, TimeError } from "../programs/grid.js";
 import { DenseSolution, polynomialAt, type Row, stepAt } from "./dense-solution.js";
 import { type Course, rounded, type Track } from "./drive.js";
-import type { Placement, Solution } from "./solution.js";
+import type { Happening, Placement, Solution } from "./solution.js";
 
 /**
  * What is saved: the given times, each hit by a step; the same, interpolated inside of steps; the initial state and
@@ -23,11 +24,12 @@ export interface Span {
 }
 
 /** What a solve has to hit and to record, and what becomes of it. */
-export interface Plan extends Pick<Course, "t0" | "stops" | "wanted" | "onStop" | "onStep"> {
+export interface Plan
+  extends Required<Pick<Course, "t0" | "stops" | "wanted" | "onStop" | "onStep" | "onEvent">> {
   readonly record: Record;
   readonly solutions: (
     tracks: readonly Track[],
-  ) => Pick<Solution, "ts" | "ys" | "grid" | "placement" | "dense">[];
+  ) => Pick<Solution, "ts" | "ys" | "grid" | "placement" | "dense" | "events">[];
 }
 
 /** What has been saved of one trajectory. */
@@ -37,6 +39,9 @@ interface Saved {
   readonly offsets: number[];
   readonly placement: Placement[];
   readonly coefficients: (readonly Row[])[];
+  readonly events: Happening[];
+  /** whether an event ended it */
+  ended: boolean;
   /** steps so far */
   steps: number;
 }
@@ -52,7 +57,9 @@ export function planSaves(
   y0: readonly Row[],
   state: readonly number[],
   dtype: FloatDType,
+  events: readonly Event[] = [],
 ): Plan {
+  const limits = events.map(endsAfter);
   for (const { t0, saveAt } of spans) checkTimes(t0, saveAt);
   const every = typeof save === "object" ? save.every : save === "every-step" ? 1 : null;
   if (every !== null && !(Number.isInteger(every) && every > 0)) {
@@ -69,6 +76,8 @@ export function planSaves(
       offsets: atStart ? [0, 0] : [0],
       placement: atStart ? [{ step: 0, theta: 0 }] : [],
       coefficients: [],
+      events: [],
+      ended: false,
       steps: 0,
     };
   });
@@ -112,13 +121,27 @@ export function planSaves(
         }
       }
     },
+    onEvent(track, event, time, y, steps) {
+      const own = saved[track]!;
+      own.events.push({ event, time, y: tensor(dtype, state, y), step: steps });
+      const ends = own.events.filter((other) => other.event === event).length >= limits[event]!;
+      if (!ends || own.ended) return ends;
+      own.ended = true;
+      // its end is saved, unless it is as the end of a step
+      if (own.ts.at(-1) === time) return true;
+      own.ts.push(time);
+      own.rows.push(y);
+      own.offsets.push(steps);
+      own.placement.push({ step: steps - 1, theta: 1 });
+      return true;
+    },
     solutions: (tracks) =>
       tracks.map(({ times }, i) => {
         const own = saved[i]!;
         const onGrid = hits || every !== null;
         const grid: Grid = { times, offsets: onGrid ? own.offsets : [0, times.length - 1] };
         const dense = save === "dense" ? new DenseSolution(grid, own.coefficients, state, dtype) : null;
-        if (dense !== null) {
+        if (dense !== null && !own.ended) {
           own.ts.push(...spans[i]!.saveAt);
           for (const time of spans[i]!.saveAt) {
             const at = rounded(dtype, time);
@@ -132,6 +155,7 @@ export function planSaves(
           grid,
           placement: onGrid ? null : own.placement,
           dense,
+          events: own.events,
         };
       }),
   };

@@ -18,11 +18,23 @@ export interface Solution {
   readonly placement: readonly Placement[] | null;
   /** the solution at any time, where it was asked for */
   readonly dense: DenseSolution | null;
+  /** the events that happened, in order; the state at one that ended the solve is the last that is saved */
+  readonly events: readonly Happening[];
   readonly stats: SolveStats;
   /** λ as `coupling: "auto"` has chosen it; otherwise `null` */
   readonly coupling: CouplingChoice | null;
   /** what is doubtful about the solution */
   readonly warnings: readonly SolveWarning[];
+}
+
+/** An event that happened. */
+export interface Happening {
+  /** index among the events that were asked for */
+  readonly event: number;
+  readonly time: number;
+  readonly y: Tensor;
+  /** number of the step that ends there, from 1 */
+  readonly step: number;
 }
 
 /** A time inside a step: t = t0 + θ h. */

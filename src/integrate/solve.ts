@@ -1,4 +1,4 @@
-import { constantStep } from "../control/control.js";
+import { type ConstantStep, constantStep } from "../control/control.js";
 import { ShapeError, showShape } from "../core/tensor.js";
 import { type Grid, gridThrough, gridWith, TimeError } from "../programs/grid.js";
 import { chooseCoupling, recoupled } from "./coupling.js";
@@ -77,8 +77,9 @@ export async function solveEach(ode: NeuralOde, options: SolveEachOptions): Prom
 }
 
 async function solveChecked(ode: NeuralOde, problem: Problem): Promise<Solution> {
-  const { save = "hit", jumps = [] } = problem.options;
-  const grid = save === "hit" && jumps.length === 0 ? gridOf(problem) : null;
+  const { save = "hit", jumps = [], events = [] } = problem.options;
+  const known = save === "hit" && jumps.length === 0 && events.length === 0;
+  const grid = known ? gridOf(problem) : null;
   return grid === null ? (await solveTracks(ode, problem, "batch"))[0]! : solveOnGrid(ode, problem, grid);
 }
 
@@ -88,8 +89,16 @@ function check(ode: NeuralOde, options: Problem["options"], spans: readonly Span
     parameters: checkParameters(ode.field, options.parameters ?? {}, ode),
     y0: checkState(ode, options.y0),
     spans,
-    control: options.control ?? constantStep(ode.stepSize),
+    control: options.control ?? ownSteps(ode),
   };
+}
+
+/** The steps that an equation comes with. */
+function ownSteps({ stepSize }: NeuralOde): ConstantStep {
+  if (stepSize < Number.POSITIVE_INFINITY) return constantStep(stepSize);
+  throw new TimeError(
+    "There is no step size: give neuralOde a stepSize, or the solve a control (constantStep, givenTimes, pid).",
+  );
 }
 
 function savesOf(saveAt: readonly number[] | undefined, t1: number | undefined): readonly number[] {
@@ -106,11 +115,6 @@ function gridOf({ control, spans: [span] }: Problem): Grid | null {
   const { t0, saveAt } = span!;
   if (control.kind === "pid") return null;
   if (control.kind === "times") return gridWith(t0, saveAt, control.times);
-  if (control.stepSize === Number.POSITIVE_INFINITY) {
-    throw new TimeError(
-      "There is no step size: give neuralOde a stepSize, or the solve a control (constantStep, givenTimes, pid).",
-    );
-  }
   return gridThrough(t0, saveAt, control.stepSize);
 }
 

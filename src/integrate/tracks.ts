@@ -16,7 +16,7 @@ import type { Solution } from "./solution.js";
 export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sharing): Promise<Solution[]> {
   const { options, parameters, y0, spans, control } = problem;
   const { runtime, save = "hit", checkReconstruction = false } = options;
-  const { maxSteps = usualMaxSteps, signal } = options;
+  const { maxSteps = usualMaxSteps, signal, events = [], eventTolerance } = options;
   const { method, dtype } = ode;
   const own = sharing === "batch" ? y0.shape : [1, ...y0.shape.slice(1)];
   const rowsOf = (all: Tensor): Tensor[] => {
@@ -31,6 +31,7 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
     starts.map(({ data }) => data as Row),
     own,
     dtype,
+    events,
   );
   const driver = await compileDriver(runtime, {
     ...{
@@ -40,6 +41,7 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
       state: y0.shape,
       sharing,
       record: plan.record,
+      events,
     },
     control: control.kind === "pid" ? { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) } : control,
   });
@@ -48,6 +50,7 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
       ...plan,
       maxSteps,
       signal,
+      eventTolerance,
     });
     const undoes = checkReconstruction && isReversible(method);
     const ends = undoes

@@ -2,6 +2,7 @@ import type { ConstantStep, GivenTimes, Pid } from "../control/control.js";
 import { type Decision, decide, driftTerm, type Memory } from "../control/controller.js";
 import { normAxes, rootMeanSquare, type Sharing, scaledNorm, toleranceOf } from "../control/norm.js";
 import type { FloatDType } from "../core/tensor.js";
+import { type Event, signalOf } from "../events/event.js";
 import type { Values, VectorField } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
@@ -12,12 +13,21 @@ import { reduceSum } from "../ops/broadcast.js";
 import { loop } from "../ops/control.js";
 import { abs, sign } from "../ops/elementwise.js";
 import { maximum, minimum } from "../ops/extrema.js";
-import { and, equal, greaterOrEqual, less, not, or, where } from "../ops/logic.js";
+import { and, equal, greater, greaterOrEqual, less, lessOrEqual, not, or, where } from "../ops/logic.js";
 import { pow } from "../ops/power.js";
 import { reduceMax } from "../ops/reduce.js";
 import { cast } from "../ops/reshape.js";
 import { parameterInputs } from "./inputs.js";
-import { adaptiveNames as names, nextName, recordName, stateName, y0Name } from "./names.js";
+import {
+  crossedName,
+  locateNames,
+  adaptiveNames as names,
+  nextName,
+  recordName,
+  signalName,
+  stateName,
+  y0Name,
+} from "./names.js";
 
 /** What is kept of each step: nothing, y at its end, or the coefficients of y inside it. */
 export type Record = "nothing" | "states" | "dense";
@@ -32,6 +42,8 @@ export interface AdaptiveSetting {
   readonly control: Pid | ConstantStep | GivenTimes;
   readonly sharing: Sharing;
   readonly record: Record;
+  /** what to look for: the steps stop before the one in which something happens */
+  readonly events?: readonly Event[];
 }
 
 /** A program, and how often it evaluates the field: in all, or in each attempted step. */
@@ -77,6 +89,9 @@ export function startProgram(setting: AdaptiveSetting): CountedProgram {
   const outputs: { [name: string]: Value } = {};
   for (const [k, value] of start.entries()) outputs[stateName(k)] = value;
   if (carriesSlope(setting)) outputs[names.slope] = system.f(t0, y0);
+  for (const [k, event] of (setting.events ?? []).entries()) {
+    outputs[signalName(k)] = signalOf(b, event, timeShape(setting), t0, y0);
+  }
   const way = sub(b, target, t0);
   if (control.kind === "pid" && control.dt0 === null) {
     outputs[names.h] = firstStep(system, setting, control, { t0, y0, way });
@@ -137,7 +152,7 @@ function firstStep(
  * arrived wait for the others.
  */
 export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
-  const { field, method, dtype, state, control, sharing, record } = setting;
+  const { field, method, dtype, state, control, sharing, record, events = [] } = setting;
   const b = new Builder();
   const parameters = parameterInputs(b, setting);
   const shape = timeShape(setting);
@@ -161,19 +176,34 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
             rejected: scalarInput(names.rejected, "bool"),
           }
         : null,
+    signals: events.map((_, k) => scalarInput(signalName(k))),
   };
   const layout = layoutOf(setting);
+  const never = mul(b, start.t, 0);
   let evaluations = 0;
   const { carried, scans } = loop(
     b,
-    { trips: attempts, carried: [...layout.pack(start), b.scalar("bool", false)] },
+    {
+      trips: attempts,
+      carried: [
+        ...layout.pack(start),
+        ...(events.length === 0 ? [] : [start.t, ...events.map(() => less(b, never, 0))]),
+        b.scalar("bool", false),
+      ],
+    },
     (inner, _i, values) => {
       const before = layout.unpack(values);
       const counted = counting(inner, field, parameters, before);
       const attempt = tryStep(counted.system, setting, before, target);
       const { accept, after, drift, size, interval } = attempt;
       const active = sharing === "sample" ? not(inner, equal(inner, before.t, target)) : null;
-      const commit = active === null ? accept : and(inner, accept, active);
+      const passed = active === null ? accept : and(inner, accept, active);
+      const signals = events.map((event) => signalOf(inner, event, shape, interval.t1, after[0]));
+      const crossed = events.map((event, k) =>
+        and(inner, passed, crosses(inner, event, before.signals[k]!, signals[k]!)),
+      );
+      const interrupted = crossed.length === 0 ? null : crossed.reduce((some, one) => or(inner, some, one));
+      const commit = interrupted === null ? passed : and(inner, passed, not(inner, interrupted));
       const keep = (x: Value, y: Value) => where(inner, commit, x, y);
       const whileActive = (x: Value, y: Value) => (active === null ? x : select(inner, active, x, y));
       const next: Frame = {
@@ -186,6 +216,7 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
           beforeLast: whileActive(attempt.memory.beforeLast, before.memory!.beforeLast),
           rejected: whileActive(attempt.memory.rejected, before.memory!.rejected),
         },
+        signals: signals.map((signal, k) => keep(signal, before.signals[k]!)),
       };
       const gaveUp =
         control.kind === "pid"
@@ -198,16 +229,21 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
           : record === "dense"
             ? denseOutput(method, counted.system, interval, before.state, after)
             : [];
-      const going = not(inner, or(inner, failed, equal(inner, next.t, target)));
+      const stops = interrupted === null ? failed : or(inner, failed, interrupted);
+      const going = not(inner, or(inner, stops, equal(inner, next.t, target)));
       const result = {
-        carried: [...layout.pack(next), any(inner, failed)],
+        carried: [
+          ...layout.pack(next),
+          ...(events.length === 0 ? [] : [interval.t1, ...crossed]),
+          any(inner, failed),
+        ],
         scans: [
           ...[next.t, commit],
           ...(attempt.norm === null ? [] : [attempt.norm]),
           ...(drift === null ? [] : [drift, size!]),
           ...records,
         ],
-        proceed: sharing === "batch" ? going : and(inner, any(inner, going), not(inner, any(inner, failed))),
+        proceed: sharing === "batch" ? going : and(inner, any(inner, going), not(inner, any(inner, stops))),
       };
       evaluations = counted.evaluations();
       return result;
@@ -224,6 +260,11 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
     outputs[nextName(names.beforeLast)] = end.memory.beforeLast;
     outputs[nextName(names.rejected)] = end.memory.rejected;
   }
+  for (const [k, signal] of end.signals.entries()) {
+    outputs[nextName(signalName(k))] = signal;
+    outputs[crossedName(k)] = carried.at(-1 - events.length + k)!;
+  }
+  if (events.length > 0) outputs[locateNames.triedEnd] = carried.at(-2 - events.length)!;
   outputs[names.failed] = carried.at(-1)!;
   const perAttempt = [
     ...[names.times, names.accepted],
@@ -242,18 +283,21 @@ interface Frame {
   readonly t: Value;
   readonly h: Value;
   readonly memory: Memory | null;
+  readonly signals: readonly Value[];
 }
 
 function layoutOf(setting: AdaptiveSetting) {
-  const { method, control } = setting;
+  const { method, control, events = [] } = setting;
+  const firstSignal = control.kind === "pid" ? 5 : 2;
   const slopes = carriesSlope(setting) ? 1 : 0;
   return {
-    pack: ({ state, slope, t, h, memory }: Frame): Value[] => [
+    pack: ({ state, slope, t, h, memory, signals }: Frame): Value[] => [
       ...state,
       ...(slope === null ? [] : [slope]),
       t,
       h,
       ...(memory === null ? [] : [memory.last, memory.beforeLast, memory.rejected]),
+      ...signals,
     ],
     unpack(values: readonly Value[]): Frame {
       const own = values.slice(method.width + slopes);
@@ -263,6 +307,7 @@ function layoutOf(setting: AdaptiveSetting) {
         t: own[0]!,
         h: own[1]!,
         memory: control.kind === "pid" ? { last: own[2]!, beforeLast: own[3]!, rejected: own[4]! } : null,
+        signals: own.slice(firstSignal, firstSignal + events.length),
       };
     },
   };
@@ -334,11 +379,11 @@ function tryStep(system: System, setting: AdaptiveSetting, before: Frame, target
 }
 
 /** The equation, with f(t, y) known for the beginning of a step, and the number of evaluations it has been asked for. */
-function counting(
+export function counting(
   b: Builder,
   field: VectorField,
   parameters: Values,
-  known?: Frame,
+  known?: Pick<Frame, "slope" | "t" | "state">,
 ): { system: System; evaluations: () => number } {
   const seen = new Set<string>();
   return {
@@ -355,13 +400,21 @@ function counting(
   };
 }
 
+/** Whether a signal passes through zero, in the direction that counts; one that starts at zero does not. */
+function crosses(b: Builder, { direction }: Event, g0: Value, g1: Value): Value {
+  const rising = () => and(b, less(b, g0, 0), greaterOrEqual(b, g1, 0));
+  const falling = () => and(b, greater(b, g0, 0), lessOrEqual(b, g1, 0));
+  if (direction === undefined) return or(b, rising(), falling());
+  return direction === "rising" ? rising() : falling();
+}
+
 /** x where c holds, else y, bools as well. */
 function select(b: Builder, c: Value, x: Value, y: Value): Value {
   return x.dtype === "bool" ? or(b, and(b, c, x), and(b, not(b, c), y)) : where(b, c, x, y);
 }
 
 /** Whether any element holds, as a scalar. */
-function any(b: Builder, condition: Value): Value {
+export function any(b: Builder, condition: Value): Value {
   if (condition.shape.length === 0) return condition;
   return cast(b, reduceMax(b, cast(b, condition, "float32")), "bool");
 }

@@ -69,3 +69,20 @@ export const recordName = (k: number): string => `record/${k}`;
 
 /** How fast the field damps at a state: the largest −Re λ of the eigenvalues λ of its Jacobian, estimated. */
 export const dampingName = "damping";
+
+/** The signal of the k-th event: at a state that goes in, and at the one that comes out. */
+export const signalName = (k: number): string => `signal/${k}`;
+/** Whether the k-th event happens: in the step that was tried last, or first of all in a step. */
+export const crossedName = (k: number): string => `crossed/${k}`;
+export const locateNames = {
+  /** the end of the step in which events happen */
+  triedEnd: "triedEnd",
+  /** how closely the time of an event is wanted */
+  tolerance: "tolerance",
+  /** steps taken in order to find it */
+  iterations: "iterations",
+  /** how closely it is known */
+  width: "width",
+} as const;
+/** The cotangents of the time of an event, and of the state at it. */
+export const eventCotangentNames = { time: "cotangent/time", state: "cotangent/state" } as const;
