@@ -220,6 +220,9 @@ async function follow(
     };
   };
 
+  const breath = breathing();
+  // whether the values come from a run before, so that nobody else has them
+  let ours = false;
   for (let stop = 0; stop < count; stop++) {
     // a track that has ended waits where it is
     const targets = stops.map((own, i) => (ended[i] ? tracks[i]!.times.at(-1)! : rounded(dtype, own[stop]!)));
@@ -230,6 +233,7 @@ async function follow(
       if (course.signal?.aborted) {
         throw new SolveAbortedError(tracks[under]!.times.at(-1)!, ends[under]!, course.signal.reason);
       }
+      await breath(course.signal);
       const used = Math.max(...tracks.filter((_, i) => isUnderWay(i)).map(attemptsOf));
       if (used >= maxSteps) {
         const worst = tracks.findIndex((track, i) => isUnderWay(i) && attemptsOf(track) === used);
@@ -289,7 +293,10 @@ async function follow(
           }
         }
       }
+      const done = values;
       values = Object.fromEntries(carried.map((name) => [name, results[nextName(name)]!]));
+      if (ours) for (const name of carried) runtime.dispose(done[name]!);
+      ours = true;
       if (tracks.some((_, i) => crosses(i))) {
         const flags = Object.fromEntries(events.map((_, k) => [crossedName(k), results[crossedName(k)]!]));
         const tolerance = Math.max(course.eventTolerance ?? 0, smallest);
@@ -367,6 +374,16 @@ async function follow(
   return {
     tracks,
     end: Array.from({ length: method.width }, (_, k) => values[stateName(k)]!),
+  };
+}
+
+/** Lets timers and signals in now and then: runs of a runtime that does not wait for anything would keep them out. */
+function breathing(): (signal: AbortSignal | undefined) => Promise<void> {
+  let last = performance.now();
+  return async (signal) => {
+    if (signal === undefined || performance.now() - last < 50) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    last = performance.now();
   };
 }
 

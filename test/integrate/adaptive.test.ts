@@ -219,6 +219,45 @@ describe("adaptive solves", () => {
     expect(coarse.message).to.include("0.01");
   });
 
+  it("starts with Hairer's step size", async () => {
+    // spinning at t = 1 from (0.6, 0.8): f = 2 (0.8, −0.6), and one small step of Euler's further
+    const [rtol, atol, t0, k] = [1e-6, 1e-8, 1, 5];
+    const y = [0.6, 0.8] as const;
+    const f = (t: number, [u, v]: readonly [number, number]) =>
+      [2 * t * v * (u * u + v * v), -2 * t * u * (u * u + v * v)] as const;
+    const norm = (x: readonly number[]) =>
+      Math.hypot(...x.map((value, i) => value / (atol + rtol * y[i]!))) / Math.sqrt(2);
+    const f0 = f(t0, y);
+    const h0 = (0.01 * norm(y)) / norm(f0);
+    const f1 = f(t0 + h0, [y[0] + h0 * f0[0], y[1] + h0 * f0[1]]);
+    const d2 = norm([f1[0] - f0[0], f1[1] - f0[1]]) / h0;
+    const expected = Math.min(100 * h0, (0.01 / Math.max(norm(f0), d2)) ** (1 / k));
+    for (const direction of [1, -1]) {
+      const { grid } = await solve(neuralOde({ field: spinning, method: dopri5 }), {
+        ...{ runtime, y0: pair(y), t0, t1: t0 + direction, control: pid({ rtol, atol }) },
+      });
+      if (direction === 1) expect(grid.times[1]! - t0).to.be.closeTo(expected, 1e-12);
+      else expect(t0 - grid.times[1]!).to.be.within(expected / 3, expected * 3);
+    }
+    const given = await solve(neuralOde({ field: spinning, method: dopri5 }), {
+      ...{ runtime, y0: pair(y), t0, t1: 2, control: pid({ rtol, atol, dt0: 1e-3, dtmax: 0.01 }) },
+    });
+    const steps = given.grid.times.slice(1).map((t, i) => t - given.grid.times[i]!);
+    expect(steps[0]).to.be.closeTo(1e-3, 1e-15);
+    expect(Math.max(...steps)).to.be.below(0.0102);
+  });
+
+  it("stops when told to while it is under way", async () => {
+    const abort = new AbortController();
+    const running = solve(neuralOde({ field: decay, method: reversible(bosh3) }), {
+      ...{ runtime, y0: pair([1]), t0: 0, t1: 1000, control: pid({ rtol: 1e-6, atol: 1e-6 }), maxSteps: 1e7 },
+      signal: abort.signal,
+    });
+    setTimeout(() => abort.abort(), 50);
+    const error = await failure(running, SolveAbortedError);
+    expect(error.message).to.match(/at t = \d.* of 1000/);
+  });
+
   it("can be aborted between runs", async () => {
     const abort = new AbortController();
     abort.abort(new Error("enough"));
