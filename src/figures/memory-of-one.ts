@@ -20,7 +20,7 @@ const [gradient, T, stepSize, samples] = process.argv.slice(2) as [
   string,
   string,
 ];
-const field = mlp({ dim: 1, hidden: [50], time: false });
+const field = mlp({ dim: 1, hidden: [5], time: false });
 const zeros = (shape: number[]): Tensor => ({
   dtype: "float64",
   shape,

@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Figure } from "./figure.js";
 
-const stepSize = 0.01;
-const durations = [1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5];
-const samples = 20_000;
+const stepSize = 0.05;
+const durations = [1, 2, 3, 4, 5];
+/** Many, so that states show beside what a process takes anyway. */
+const samples = 100_000;
 const gradients = ["reversible", "direct"] as const;
 
 /** Largest resident memory of a process that computes one gradient, and the states it stores, over T. */
@@ -56,7 +57,7 @@ async function measure(gradient: string, T: number): Promise<{ bytes: number; st
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const program = fileURLToPath(new URL(`./memory-of-one.${extension}`, import.meta.url));
   const words = [gradient, T, stepSize, samples].map(String);
-  const loader = extension === "ts" ? ["--import", "tsx"] : [];
+  const loader = extension === "ts" ? ["--import", import.meta.resolve("tsx")] : [];
   const { stdout } = await promisify(execFile)(process.execPath, [...loader, program, ...words]);
   return JSON.parse(stdout) as { bytes: number; storedStates: number };
 }

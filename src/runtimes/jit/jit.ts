@@ -20,7 +20,7 @@ interface HostTensor extends DeviceTensor {
 }
 
 /** How many specialisations of a graph are kept; one is made for each combination of sizes. */
-const keptSpecialisations = 16;
+const keptSpecialisations = 64;
 
 /**
  * The compiled runtime: each graph becomes one WebAssembly module, with its memory planned beforehand. Small tensors
