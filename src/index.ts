@@ -1,6 +1,15 @@
 // The public names of revort. What is not here is not part of the interface.
 
 export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
+export {
+  type Control,
+  ControlError,
+  type ControllerName,
+  constantStep,
+  controllers,
+  givenTimes,
+  pid,
+} from "./control/control.js";
 export { RevortError } from "./core/errors.js";
 export { Random } from "./core/random.js";
 export {
@@ -19,6 +28,7 @@ export { decodeCheckpoint, encodeCheckpoint } from "./deploy/checkpoint-file.js"
 export { encodeField, type FieldMetadata, fieldGraph } from "./deploy/field-file.js";
 export { inspectModel } from "./deploy/inspect.js";
 export { loadModel } from "./deploy/load-model.js";
+export { type Event, EventError } from "./events/event.js";
 export { type Activation, activations } from "./fields/activations.js";
 export { chainOf, sumOf } from "./fields/combine.js";
 export {
@@ -34,6 +44,12 @@ export { type MlpOptions, mlp } from "./fields/mlp.js";
 export { lotkaVolterra, sir, whiteDwarf } from "./fields/physical.js";
 export { rescaled, type Scaling } from "./fields/rescaled.js";
 export { type Fit, type Gradients, gradientOf } from "./gradients/evaluate.js";
+export {
+  type GradientMethod,
+  type GradientSpec,
+  parseGradientMethod,
+  showGradientMethod,
+} from "./gradients/method.js";
 export { Builder } from "./graph/builder.js";
 export { decode } from "./graph/decode.js";
 export { type EncodeOptions, encode } from "./graph/encode.js";
@@ -42,23 +58,62 @@ export { type Model, ModelError } from "./graph/model.js";
 export { decompose, inline, rebuild } from "./graph/passes.js";
 export { instantiate } from "./import/instantiate.js";
 export { toGraph } from "./import/to-graph.js";
+export type { CouplingChoice } from "./integrate/coupling.js";
+export { DenseSolution } from "./integrate/dense-solution.js";
+export { type EventGradientOptions, eventGradient } from "./integrate/event-gradient.js";
+export {
+  DriftError,
+  EventBracketError,
+  MaxStepsError,
+  NonFiniteFieldError,
+  SolveError,
+  StepUnderflowError,
+} from "./integrate/failures.js";
 export { type NeuralOde, type NeuralOdeOptions, neuralOde } from "./integrate/neural-ode.js";
+export type { Save } from "./integrate/saves.js";
 export {
   DivergenceError,
   ParameterError,
   type Solution,
+  type SolveEachOptions,
   type SolveOptions,
+  type SolveStats,
   solve,
+  solveEach,
 } from "./integrate/solve.js";
+export { type SolveWarning, StrictError, type WarningCode } from "./integrate/warnings.js";
 export { huber, type Loss, l1, mse, scaledLoss } from "./learning/losses.js";
 export { adam, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers.js";
 export { constant, cosine, exponentialDecay, type Schedule, stepDecay } from "./learning/schedules.js";
+export { alf } from "./methods/alf.js";
+export { checkTableau, TableauError } from "./methods/check-tableau.js";
 export { explicit } from "./methods/explicit.js";
+export { leapfrogMidpoint } from "./methods/leapfrog-midpoint.js";
 export type { Interval, Method, ReversibleMethod, State, System } from "./methods/method.js";
 export { methodNamed, solverNames } from "./methods/named.js";
 export { CouplingError, reversible } from "./methods/reversible.js";
-export { euler, heun, midpoint, ralston3, rk4, type Tableau, tableaux } from "./methods/tableaux.js";
-export { type GradientMethod, GradientMethodError } from "./programs/gradient.js";
+export { reversibleHeun } from "./methods/reversible-heun.js";
+export { semiImplicitEuler } from "./methods/semi-implicit-euler.js";
+export { spectralRadius, stabilityArea } from "./methods/stability.js";
+export {
+  bosh3,
+  cashKarp,
+  dopri5,
+  dopri8,
+  euler,
+  fehlberg45,
+  heun,
+  midpoint,
+  ralston,
+  ralston3,
+  rk4,
+  rk38,
+  ssprk3,
+  type Tableau,
+  tableaux,
+  tsit5,
+} from "./methods/tableaux.js";
+export { GradientMethodError } from "./programs/gradient.js";
 export { type Grid, gridThrough, TimeError } from "./programs/grid.js";
 export {
   CompileError,
@@ -71,6 +126,8 @@ export {
   type Runtime,
   RuntimeUnavailableError,
 } from "./runtime/runtime.js";
+export { auto } from "./runtimes/auto.js";
+export { jit } from "./runtimes/jit/jit.js";
 export { ortNode } from "./runtimes/ort-node.js";
 export { ortWasm } from "./runtimes/ort-web.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";

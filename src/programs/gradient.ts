@@ -21,11 +21,10 @@ import { firstTime, intervalAt, type Setting, solveInputs, systemIn } from "./in
 import { solve } from "./solve.js";
 import { type Sweep, sweepBack } from "./sweep.js";
 
-/** Gradients that are one graph and exact, by name. */
-export const gradientMethods = ["reversible", "direct"] as const;
-export type GradientMethod = (typeof gradientMethods)[number];
+/** Gradients that are one graph and exact. */
+export type ExactGraphGradient = "reversible" | "direct";
 /** Gradients that are one graph. */
-export type GraphGradient = GradientMethod | "continuous";
+export type GraphGradient = ExactGraphGradient | "continuous";
 
 /** A gradient method that does not exist, or cannot be used with a solver. */
 export class GradientMethodError extends RevortError {}

@@ -12,7 +12,7 @@ import type { Method, ReversibleMethod, System } from "../../src/methods/method.
 import { reversible } from "../../src/methods/reversible.js";
 import { euler, midpoint, rk4, tableaux } from "../../src/methods/tableaux.js";
 import { add, div, mul, sub } from "../../src/ops/arithmetic.js";
-import { type GradientMethod, GradientMethodError } from "../../src/programs/gradient.js";
+import { type ExactGraphGradient, GradientMethodError } from "../../src/programs/gradient.js";
 import { gridThrough } from "../../src/programs/grid.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
@@ -50,7 +50,7 @@ describe("gradients", () => {
 
   const gradient = (
     method: Method,
-    how: GradientMethod,
+    how: ExactGraphGradient,
     { fit, parameters }: Task,
     dtype: "float32" | "float64" = "float64",
   ): Promise<Gradients> =>

@@ -2,12 +2,12 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect } from "chai";
-import type { GradientMethod } from "../../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../../src/programs/gradient.js";
 
 const script = fileURLToPath(new URL("memory-of-one-gradient.ts", import.meta.url));
 
 /** The largest memory of a process that computes one gradient of a state of `dim` float64 numbers. */
-async function memoryOf(gradient: GradientMethod, steps: number, dim: number): Promise<number> {
+async function memoryOf(gradient: ExactGraphGradient, steps: number, dim: number): Promise<number> {
   const argv = ["--import", "tsx", script, gradient, String(steps), String(dim)];
   const { stdout } = await promisify(execFile)(process.execPath, argv);
   return Number(stdout);

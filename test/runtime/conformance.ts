@@ -28,7 +28,7 @@ import { equal, less } from "../../src/ops/logic.js";
 import { cast } from "../../src/ops/reshape.js";
 import { concat, gather } from "../../src/ops/slicing.js";
 import { tanh } from "../../src/ops/trigonometry.js";
-import type { GradientMethod } from "../../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../../src/programs/gradient.js";
 import { gridThrough } from "../../src/programs/grid.js";
 import { updateProgram } from "../../src/programs/training.js";
 import {
@@ -148,7 +148,7 @@ async function reference(runtime: Runtime): Promise<Runtime> {
 /** The gradient of a small, irregularly sampled fit with gaps. */
 function smallGradient(
   runtime: Runtime,
-  gradient: GradientMethod,
+  gradient: ExactGraphGradient,
   dtype: FloatDType,
   { activation = "tanh", everyStep = false }: { activation?: Activation; everyStep?: boolean } = {},
 ): Promise<Gradients> {

@@ -4,7 +4,7 @@ import { explicit } from "../../src/methods/explicit.js";
 import type { Method } from "../../src/methods/method.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { euler, midpoint, ralston3, rk4 } from "../../src/methods/tableaux.js";
-import type { GradientMethod } from "../../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../../src/programs/gradient.js";
 
 /** The file of reference gradients, beside the checkout. */
 export const referencePath = "reference/white-dwarf-seed1.json";
@@ -13,7 +13,7 @@ export const referencePath = "reference/white-dwarf-seed1.json";
 export interface ReferenceRun {
   readonly name: string;
   readonly method: Method;
-  readonly gradient: GradientMethod;
+  readonly gradient: ExactGraphGradient;
   readonly loss: number;
   readonly gradients: Tensors;
   /** the last state of the data */

@@ -11,7 +11,7 @@ import { mse } from "../../../src/learning/losses.js";
 import type { Method } from "../../../src/methods/method.js";
 import { reversible } from "../../../src/methods/reversible.js";
 import { euler, midpoint, ralston3, rk4 } from "../../../src/methods/tableaux.js";
-import type { GradientMethod } from "../../../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../../../src/programs/gradient.js";
 import { gridThrough } from "../../../src/programs/grid.js";
 import type { Runtime } from "../../../src/runtime/runtime.js";
 import { jit } from "../../../src/runtimes/jit/jit.js";
@@ -28,7 +28,7 @@ const y0 = tensor("float64", [1, 2], [1, 0]);
 async function gradient(
   runtime: Runtime,
   method: Method,
-  kind: GradientMethod,
+  kind: ExactGraphGradient,
   parameters: Tensors,
 ): Promise<Gradients> {
   const truth = neuralOde({ field: whiteDwarf(), method, stepSize: 0.005, dtype: "float64" });
