@@ -19,7 +19,7 @@ import { mse } from "../src/learning/losses.js";
 import { adamw } from "../src/learning/optimisers.js";
 import { reversible } from "../src/methods/reversible.js";
 import { euler, midpoint, ralston3, rk4, type Tableau } from "../src/methods/tableaux.js";
-import type { GradientMethod } from "../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../src/programs/gradient.js";
 import { gridThrough } from "../src/programs/grid.js";
 import {
   gradientName,
@@ -55,7 +55,7 @@ const fit: Fit = {
 /** One way to compute the gradient, ready to run. */
 interface Contender {
   readonly tableau: string;
-  readonly gradient: GradientMethod;
+  readonly gradient: ExactGraphGradient;
   readonly runtime: string;
   readonly startMs: number;
   /** the gradient alone */
@@ -66,7 +66,11 @@ interface Contender {
   readonly updateMs: number[];
 }
 
-async function contender(tableau: Tableau, gradient: GradientMethod, runtime: Runtime): Promise<Contender> {
+async function contender(
+  tableau: Tableau,
+  gradient: ExactGraphGradient,
+  runtime: Runtime,
+): Promise<Contender> {
   const started = performance.now();
   const ode = neuralOde({ field, method: reversible(tableau), stepSize: 5 / steps, dtype: "float64" });
   const compiled = await differentiator(ode, { runtime, loss: mse(), gradient, fit });
