@@ -2,8 +2,8 @@ import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js"
 import { type Event, endsAfter } from "../events/event.js";
 import type { Record } from "../programs/adaptive.js";
 import { checkTimes, type Grid, TimeError } from "../programs/grid.js";
+import { type Course, rounded, type Track } from "./course.js";
 import { DenseSolution, polynomialAt, type Row, stepAt } from "./dense-solution.js";
-import { type Course, rounded, type Track } from "./drive.js";
 import type { Happening, Placement, Solution } from "./solution.js";
 
 /**
