@@ -4,6 +4,7 @@ import { initialParameters, type Tensors } from "../src/fields/field.js";
 import { mlp } from "../src/fields/mlp.js";
 import { type Differentiator, differentiator, type Fit, readScalar } from "../src/gradients/evaluate.js";
 import type { GradientSpec } from "../src/gradients/method.js";
+import { parallelDifferentiator } from "../src/gradients/parallel.js";
 import { type NeuralOde, neuralOde } from "../src/integrate/neural-ode.js";
 import { named, upload } from "../src/integrate/solve.js";
 import { mse } from "../src/learning/losses.js";
@@ -99,13 +100,21 @@ export interface CompiledGradient {
   readonly run: () => Promise<unknown>;
 }
 
+/**
+ * @param helpers  runtimes that take parts of the batch, beside the first
+ */
 export async function compileGradient(
   { ode, fit, parameters }: GradientTask,
   runtime: Runtime,
   gradient: GradientSpec,
+  helpers: readonly Runtime[] = [],
 ): Promise<CompiledGradient> {
   const started = performance.now();
-  const compiled = await differentiator(ode, { runtime, loss: mse(), gradient, fit });
+  const options = { runtime, loss: mse(), gradient, fit };
+  const compiled =
+    helpers.length === 0
+      ? await differentiator(ode, options)
+      : await parallelDifferentiator(ode, { ...options, helpers });
   const fixed = compiled.fixed(fit);
   const trained = upload(runtime, named(parameters));
   const run = () => compiled.run(trained, fixed);

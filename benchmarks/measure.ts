@@ -5,16 +5,20 @@ import type { Runtime } from "../src/runtime/runtime.js";
 export interface Contender {
   readonly name: string;
   readonly run: () => Promise<unknown>;
+  /** processor seconds so far of the process that does the work; this one by default */
+  readonly processor?: () => number;
 }
 
 /**
- * Seconds of one run: the median, the quartiles as a measure of the noise, and the least, which on a busy machine says
- * more, since other work only ever adds.
+ * Seconds of one run: the median, the quartiles as a measure of the noise, the least, and the median of processor time.
+ * On a busy machine the last two say more: other work only ever adds to the time on the clock, and hardly any to
+ * processor time, which counts all threads.
  */
 export interface Timing {
   readonly median: number;
   readonly least: number;
   readonly quartiles: readonly [number, number];
+  readonly processor: number;
 }
 
 export interface MeasureOptions {
@@ -24,44 +28,64 @@ export interface MeasureOptions {
   readonly warmUp?: number;
   /** shortest time of a turn in seconds: what takes less is run several times over */
   readonly turn?: number;
-  /** longest time of all turns of a contender in seconds, beyond which it gets no more of them */
+  /** longest time of all turns of a contender in seconds; what would take longer sits rounds out */
   readonly limit?: number;
 }
 
 /** Times contenders in turns, so that a machine that slows down slows all of them alike. */
 export async function measure(
   contenders: readonly Contender[],
-  { rounds, warmUp = 0.5, turn = 0.01, limit = Infinity }: MeasureOptions,
+  { rounds, warmUp = 0.5, turn = 0.01, limit = Number.POSITIVE_INFINITY }: MeasureOptions,
 ): Promise<Timing[]> {
-  const repeats: number[] = [];
-  for (const { run } of contenders) {
+  const plans: { repeats: number; every: number }[] = [];
+  for (const contender of contenders) {
     const start = performance.now();
-    let last = 0;
-    do last = await seconds(run, 1);
+    let last: Sample;
+    do last = await sample(contender, 1);
     while (performance.now() - start < warmUp * 1000);
-    repeats.push(Math.max(1, Math.ceil(turn / last)));
+    const repeats = Math.max(1, Math.ceil(turn / last.clock));
+    plans.push({ repeats, every: Math.ceil((last.clock * repeats * rounds) / limit) || 1 });
   }
-  const samples = contenders.map((): number[] => []);
+  const samples = contenders.map((): Sample[] => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, { run }] of contenders.entries()) {
-      const own = samples[i]!;
-      if (own.reduce((sum, x) => sum + x * repeats[i]!, 0) > limit) continue;
-      own.push(await seconds(run, repeats[i]!));
+    for (const [i, contender] of contenders.entries()) {
+      const { repeats, every } = plans[i]!;
+      if (round % every === 0) samples[i]!.push(await sample(contender, repeats));
     }
   }
-  return samples.map(timingOf);
+  return samples.map((own) => {
+    const clock = own.map((one) => one.clock).sort((a, b) => a - b);
+    const processor = own.map((one) => one.processor).sort((a, b) => a - b);
+    return {
+      median: at(clock, 0.5),
+      least: clock[0]!,
+      quartiles: [at(clock, 0.25), at(clock, 0.75)],
+      processor: at(processor, 0.5),
+    };
+  });
 }
 
-async function seconds(run: () => Promise<unknown>, repeats: number): Promise<number> {
-  const start = performance.now();
+interface Sample {
+  readonly clock: number;
+  readonly processor: number;
+}
+
+async function sample({ run, processor = ownProcessor }: Contender, repeats: number): Promise<Sample> {
+  const [start, busy] = [performance.now(), processor()];
   for (let i = 0; i < repeats; i++) await run();
-  return (performance.now() - start) / 1000 / repeats;
+  return {
+    clock: (performance.now() - start) / 1000 / repeats,
+    processor: (processor() - busy) / repeats,
+  };
 }
 
-export function timingOf(samples: readonly number[]): Timing {
-  const sorted = [...samples].sort((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
-  return { median: at(0.5), least: sorted[0]!, quartiles: [at(0.25), at(0.75)] };
+function ownProcessor(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) * 1e-6;
+}
+
+function at(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }
 
 /** Where the numbers come from. */

@@ -81,6 +81,8 @@ interface PeerContender {
 
 /** A Python process with contenders in it, which runs them by name. */
 class Peer {
+  /** processor seconds so far */
+  processor = 0;
   readonly #waiting: ((line: string) => void)[] = [];
 
   private constructor(readonly child: ChildProcessWithoutNullStreams) {
@@ -111,7 +113,7 @@ class Peer {
 
   async run(name: string): Promise<void> {
     this.child.stdin.write(`${name}\t1\n`);
-    await this.#line();
+    this.processor = JSON.parse(await this.#line()) as number;
   }
 
   end(): void {
@@ -193,7 +195,7 @@ async function compare(name: string, make: (coupled: boolean) => GradientTask) {
           continue;
         }
         rows.push({ who, threads, loss: loss!, norm: norm!, startSeconds: start! });
-        contenders.push({ name: who, run: () => peer.run(who) });
+        contenders.push({ name: who, run: () => peer.run(who), processor: () => peer.processor });
       }
     }
   }
@@ -215,6 +217,7 @@ async function compare(name: string, make: (coupled: boolean) => GradientTask) {
       ...row,
       secondsPerGradient: timings[i]!.median,
       least: timings[i]!.least,
+      processor: timings[i]!.processor,
       quartiles: timings[i]!.quartiles,
       usPerStep: (timings[i]!.median * 1e6) / steps,
     })),
@@ -233,12 +236,13 @@ if (reason !== null) {
     console.log(`\n${name}: ${result.steps} steps, forward and backward\n`);
     console.log(
       table(
-        ["us/step", "least", "quartiles", "who", "threads", "loss", "|gradient|", "start s"],
+        ["us/step", "least", "processor", "quartiles", "who", "threads", "loss", "|gradient|", "start s"],
         [...result.rows]
           .sort((a, b) => a.usPerStep - b.usPerStep)
           .map((row) => [
             row.usPerStep.toFixed(2),
             ((row.least * 1e6) / result.steps).toFixed(2),
+            ((row.processor * 1e6) / result.steps).toFixed(2),
             row.quartiles.map((q) => ((q * 1e6) / result.steps).toFixed(1)).join("–"),
             row.who,
             row.threads,

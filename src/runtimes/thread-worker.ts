@@ -1,0 +1,62 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { decode } from "../graph/decode.js";
+import { toGraph } from "../import/to-graph.js";
+import type { DeviceTensor, Executable, Runtime } from "../runtime/runtime.js";
+import { jit } from "./jit/jit.js";
+import { ortNode } from "./ort-node.js";
+import type { Reply, Request, ThreadedRuntime } from "./thread.js";
+
+// The other end of `threadRuntime`: one request after the other, in order.
+
+const { runtime: name } = workerData as { runtime: ThreadedRuntime };
+let opened: Promise<Runtime> | null = null;
+const tensors = new Map<number, DeviceTensor>();
+const executables = new Map<number, Executable>();
+
+async function answer(request: Request): Promise<unknown> {
+  opened ??= name === "jit" ? Promise.resolve(jit()) : ortNode();
+  const runtime = await opened;
+  switch (request.kind) {
+    case "compile": {
+      const graph = toGraph(decode(request.bytes));
+      executables.set(request.executable, await runtime.compile(graph, request.options));
+      return;
+    }
+    case "upload":
+      tensors.set(request.tensor, runtime.upload(request.value));
+      return;
+    case "download":
+      return runtime.download(tensors.get(request.tensor)!);
+    case "run": {
+      const inputs = Object.entries(request.inputs).map(([input, tensor]) => [input, tensors.get(tensor)!]);
+      const results = await executables.get(request.executable)!.run(Object.fromEntries(inputs));
+      const types: Record<string, Pick<DeviceTensor, "dtype" | "shape">> = {};
+      for (const [output, value] of Object.entries(results)) {
+        tensors.set(request.outputs[output]!, value);
+        types[output] = { dtype: value.dtype, shape: [...value.shape] };
+      }
+      return types;
+    }
+    case "dispose":
+      for (const tensor of request.tensors) tensors.delete(tensor);
+      return;
+    case "release":
+      await executables.get(request.executable)?.release();
+      executables.delete(request.executable);
+      return;
+  }
+}
+
+let turn: Promise<void> = Promise.resolve();
+parentPort!.on("message", ({ id, request }: { id: number; request: Request }) => {
+  turn = turn.then(async () => {
+    let reply: Reply;
+    try {
+      reply = { id, result: await answer(request) };
+    } catch (cause) {
+      const error = cause as Error;
+      reply = { id, failure: { name: error.constructor.name, message: error.message } };
+    }
+    parentPort!.postMessage(reply);
+  });
+});

@@ -1,0 +1,195 @@
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { Tensor } from "../core/tensor.js";
+import { encode } from "../graph/encode.js";
+import type { Graph, ValueType } from "../graph/graph.js";
+import { checkInputs } from "../runtime/inputs.js";
+import {
+  CompileError,
+  type CompileOptions,
+  type DeviceTensor,
+  type DeviceTensors,
+  type Executable,
+  InputError,
+  RunError,
+  type Runtime,
+  RuntimeUnavailableError,
+} from "../runtime/runtime.js";
+
+/** The runtimes that a thread can be started with. */
+export type ThreadedRuntime = "ort-cpu" | "jit";
+
+/** What the thread is asked to do. Tensors and executables go by numbers that this side gives out. */
+export type Request =
+  | {
+      readonly kind: "compile";
+      readonly executable: number;
+      readonly bytes: Uint8Array;
+      readonly options: CompileOptions;
+    }
+  | { readonly kind: "upload"; readonly tensor: number; readonly value: Tensor }
+  | { readonly kind: "download"; readonly tensor: number }
+  | {
+      readonly kind: "run";
+      readonly executable: number;
+      readonly inputs: Readonly<Record<string, number>>;
+      readonly outputs: Readonly<Record<string, number>>;
+    }
+  | { readonly kind: "dispose"; readonly tensors: readonly number[] }
+  | { readonly kind: "release"; readonly executable: number };
+
+/** The answer to request `id`. */
+export interface Reply {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly failure?: { readonly name: string; readonly message: string };
+}
+
+/** A runtime in a thread of its own. */
+export interface ThreadRuntime extends Runtime {
+  /** Ends the thread, and everything in it. */
+  close(): Promise<void>;
+}
+
+interface Handle extends DeviceTensor {
+  readonly tensor: number;
+}
+
+const causes = { CompileError, RunError, InputError, RuntimeUnavailableError };
+
+/**
+ * A runtime in a thread of its own, for work beside that of this one. Tensors stay in the thread between runs; a graph
+ * goes there as ONNX. Node only.
+ *
+ * @throws {RuntimeUnavailableError} if the runtime does not work there
+ */
+export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntime> {
+  const worker = startWorker(name);
+  const pending = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
+  let requests = 0;
+  let handles = 0;
+  // the thread keeps the process alive only while it is asked something
+  worker.unref();
+  worker.on("message", ({ id, result, failure }: Reply) => {
+    const waiting = pending.get(id)!;
+    pending.delete(id);
+    if (pending.size === 0) worker.unref();
+    if (failure === undefined) waiting.resolve(result);
+    else {
+      const Cause = causes[failure.name as keyof typeof causes] ?? RunError;
+      waiting.reject(new Cause(failure.message));
+    }
+  });
+  let ended: string | null = null;
+  const end = (reason: string) => {
+    ended ??= reason;
+    for (const { reject } of pending.values())
+      reject(new RunError(`The thread of ${name} ended: ${reason}.`));
+    pending.clear();
+  };
+  worker.on("error", ({ message }) => end(message));
+  worker.on("exit", (code) => end(`exit code ${code}`));
+
+  const tell = (request: Request): Promise<unknown> => {
+    if (ended !== null) return Promise.reject(new RunError(`The thread of ${name} has ended: ${ended}.`));
+    const id = requests++;
+    return new Promise((resolve, reject) => {
+      pending.set(id, { resolve, reject });
+      worker.ref();
+      worker.postMessage({ id, request });
+    });
+  };
+  /** Tells without waiting; what fails shows in what follows. */
+  const post = (request: Request): void => void tell(request).catch(() => {});
+  const forgotten = new FinalizationRegistry((tensor: number) =>
+    post({ kind: "dispose", tensors: [tensor] }),
+  );
+  const handle = (dtype: Handle["dtype"], shape: readonly number[], tensor: number): Handle => {
+    const made = { dtype, shape, tensor };
+    forgotten.register(made, tensor, made);
+    return made;
+  };
+
+  async function compile(graph: Graph, options: CompileOptions = {}): Promise<Executable> {
+    const executable = handles++;
+    try {
+      await tell({ kind: "compile", executable, bytes: encode(graph), options });
+    } catch (cause) {
+      throw new CompileError(
+        `${name}-thread cannot run the graph "${graph.name}": ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+    const inputs = typesOf(graph.inputs.map((value) => [value.name!, value]));
+    const outputs = typesOf(graph.outputs.map(({ name: output, value }) => [output, value]));
+    let released = false;
+    return {
+      inputs,
+      outputs,
+      async run(given) {
+        if (released) throw new RunError(`"${graph.name}" has been released; compile it again to run it.`);
+        checkInputs(inputs, given);
+        const numbered = (of: DeviceTensors) =>
+          Object.fromEntries(Object.entries(of).map(([key, value]) => [key, (value as Handle).tensor]));
+        const fresh = Object.fromEntries(Object.keys(outputs).map((output) => [output, handles++]));
+        const types = (await tell({
+          kind: "run",
+          executable,
+          inputs: numbered(given),
+          outputs: fresh,
+        })) as Record<string, { dtype: Handle["dtype"]; shape: readonly number[] }>;
+        return Object.fromEntries(
+          Object.entries(types).map(([output, { dtype, shape }]) => [
+            output,
+            handle(dtype, shape, fresh[output]!),
+          ]),
+        );
+      },
+      async release() {
+        if (released) return;
+        released = true;
+        await tell({ kind: "release", executable });
+      },
+    };
+  }
+
+  // what does not work there fails here, not with the first graph
+  await tell({ kind: "dispose", tensors: [] });
+  return {
+    name: `${name}-thread`,
+    version: process.version,
+    compile,
+    upload(value) {
+      const tensor = handles++;
+      post({ kind: "upload", tensor, value });
+      return handle(value.dtype, value.shape, tensor);
+    },
+    async download(value) {
+      return (await tell({ kind: "download", tensor: (value as Handle).tensor })) as Tensor;
+    },
+    dispose(value) {
+      forgotten.unregister(value);
+      post({ kind: "dispose", tensors: [(value as Handle).tensor] });
+    },
+    async close() {
+      await worker.terminate();
+    },
+  };
+}
+
+/** Starts the thread. Sources go through tsx, which does not reach into threads unasked. */
+function startWorker(runtime: ThreadedRuntime): Worker {
+  const workerData = { runtime };
+  if (!import.meta.url.endsWith(".ts")) {
+    return new Worker(new URL("./thread-worker.js", import.meta.url), { workerData });
+  }
+  const tsx = createRequire(import.meta.url).resolve("tsx/cjs/api");
+  const file = fileURLToPath(new URL("./thread-worker.ts", import.meta.url));
+  const source = `require(${JSON.stringify(tsx)}).register(); require(${JSON.stringify(file)});`;
+  return new Worker(source, { eval: true, workerData });
+}
+
+function typesOf(entries: readonly (readonly [string, ValueType])[]): Record<string, ValueType> {
+  return Object.fromEntries(entries.map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
+}

@@ -1,0 +1,70 @@
+import { expect } from "chai";
+import { mlp } from "../../src/fields/mlp.js";
+import { differentiator } from "../../src/gradients/evaluate.js";
+import { parallelDifferentiator, SplitError } from "../../src/gradients/parallel.js";
+import { neuralOde } from "../../src/integrate/neural-ode.js";
+import { named, upload } from "../../src/integrate/solve.js";
+import { mse } from "../../src/learning/losses.js";
+import type { DeviceTensors, Runtime } from "../../src/runtime/runtime.js";
+import { jit } from "../../src/runtimes/jit/jit.js";
+import { ortNode } from "../../src/runtimes/ort-node.js";
+import { type ThreadRuntime, threadRuntime } from "../../src/runtimes/thread.js";
+import { tensorsDistance } from "../support/distance.js";
+import { failure } from "../support/failure.js";
+import { randomTask } from "../support/gradients.js";
+
+describe("A gradient in parts of the batch", () => {
+  const field = mlp({ dim: 2, hidden: [8] });
+  const ode = neuralOde({ field, stepSize: 0.1 });
+  const threads: ThreadRuntime[] = [];
+  let home: Runtime;
+  before(async () => {
+    home = await ortNode();
+    threads.push(await threadRuntime("ort-cpu"), await threadRuntime("jit"));
+  });
+  after(async () => {
+    for (const thread of threads) await thread.close();
+  });
+
+  async function download(runtime: Runtime, results: DeviceTensors) {
+    const entries = Object.entries(results).map(async ([name, value]) => [
+      name,
+      await runtime.download(value),
+    ]);
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  for (const gradient of ["reversible", "direct", "checkpoint:3"] as const) {
+    for (const missing of [0, 0.4]) {
+      it(`is that of the whole batch: ${gradient}, ${missing * 100} % of the data missing`, async () => {
+        const { fit, parameters } = randomTask({ field, stepSize: 0.1, saves: [0.35, 1], batch: 5, missing });
+        const options = { runtime: home, loss: mse(), gradient, fit };
+        const whole = await differentiator(ode, options);
+        const split = await parallelDifferentiator(ode, { ...options, helpers: threads });
+        const trained = upload(home, named(parameters));
+        const expected = await download(home, await whole.run(trained, whole.fixed(fit)));
+        for (let i = 0; i < 2; i++) {
+          const found = await download(home, await split.run(trained, split.fixed(fit)));
+          // sums in another order, and another runtime's elementary functions
+          expect(tensorsDistance(found, expected)).to.be.below(1e-12);
+        }
+        await whole.release();
+        await split.release();
+      });
+    }
+  }
+
+  it("refuses a batch with fewer trajectories than runtimes", async () => {
+    const { fit } = randomTask({ field, stepSize: 0.1, saves: [1], batch: 2 });
+    const made = parallelDifferentiator(ode, {
+      runtime: jit(),
+      loss: mse(),
+      gradient: "direct",
+      fit,
+      helpers: threads,
+    });
+    expect((await failure(made, SplitError)).message)
+      .to.contain("batch of 2")
+      .and.contain("3 runtimes");
+  });
+});
