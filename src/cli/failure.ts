@@ -1,15 +1,16 @@
 import { RevortError } from "../core/errors.js";
-import { DivergenceError } from "../integrate/solve.js";
+import { SolveAbortedError, SolveError } from "../integrate/failures.js";
 import { CompileError, RunError, RuntimeUnavailableError } from "../runtime/runtime.js";
 import { StorageError } from "../storage/storage-error.js";
 import { TrainingError } from "../train/train.js";
 import { exitCodes } from "./exit-codes.js";
 
-/** Whether an error means that the work failed, rather than that the request was wrong. */
+/** Whether an error means that the work failed or was stopped, rather than that the request was wrong. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof RevortError)) return exitCodes.failed;
+  if (error instanceof SolveAbortedError) return exitCodes.interrupted;
   const failed =
-    [DivergenceError, TrainingError, RunError, CompileError, RuntimeUnavailableError].some(
+    [SolveError, TrainingError, RunError, CompileError, RuntimeUnavailableError].some(
       (kind) => error instanceof kind,
     ) ||
     (error instanceof StorageError && error.action === "write");

@@ -9,7 +9,7 @@ export async function runProcess(words: readonly string[]): Promise<void> {
     // the second Ctrl-C does not wait
     if (interrupt.signal.aborted) process.exit(exitCodes.interrupted);
     interrupt.abort();
-    process.stderr.write("\nStopping after this update; press Ctrl-C again to stop at once.\n");
+    process.stderr.write("\nStopping; press Ctrl-C again to stop at once.\n");
   };
   const { main } = await import("./main.js");
   process.exitCode = await main(words, {

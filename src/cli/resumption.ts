@@ -1,6 +1,7 @@
 import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
 import { readBytes, readText } from "../storage/atomic.js";
+import type { ControlOptions } from "./control-options.js";
 import type { Sources } from "./problem.js";
 import { copyNames, modelInputs, readInit, readInputs } from "./run-inputs.js";
 import { isModelFile, type RunSettings } from "./run-settings.js";
@@ -33,6 +34,15 @@ const sameName = [
   "seed",
 ] as const satisfies readonly (keyof ProblemOptions & keyof RunSettings)[];
 
+/** Options that are kept among those of the control of steps. */
+const controlNames = [
+  "controller",
+  "rtol",
+  "atol",
+  "dt0",
+  "dtmin",
+] as const satisfies readonly (keyof ControlOptions)[];
+
 /**
  * A resumed run keeps its settings: what the command line says besides --steps must be what the run has.
  *
@@ -63,6 +73,15 @@ export async function checkUnchanged(
       has === null || typeof has === "boolean"
         ? `was started without ${flag}`
         : `was started with ${flag} ${has}`,
+    );
+  }
+  for (const name of controlNames) {
+    const [asked, has] = [options[name], settings.control?.[name]];
+    if (asked === undefined || asked === (has ?? (name === "controller" ? "constant" : undefined))) continue;
+    const flag = optionFlag(name);
+    refuse(
+      `${flag} ${asked}`,
+      has === undefined ? `was started without ${flag}` : `was started with ${flag} ${has}`,
     );
   }
   if (options.autonomous && settings.time) refuse("--autonomous", "was started without --autonomous");

@@ -1,18 +1,20 @@
 import type { Runtime } from "../runtime/runtime.js";
-import { auto } from "../runtimes/auto.js";
-import { jit } from "../runtimes/jit/jit.js";
 import { ortNode } from "../runtimes/ort-node.js";
 import { ortWasm } from "../runtimes/ort-web.js";
 
+/** Each is loaded when it is asked for. */
 const runtimes = {
   /** ONNX Runtime's CPU provider */
   "ort-cpu": ortNode,
   /** the same, compiled to WebAssembly */
   "ort-wasm": ortWasm,
   /** graphs compiled to WebAssembly: the fastest for small fields and batches */
-  jit: async () => jit(),
+  jit: async () => (await import("../runtimes/jit/jit.js")).jit(),
   /** jit or ort-cpu, by the size of each graph */
-  auto: async () => auto(jit(), await ortNode()),
+  async auto() {
+    const { auto } = await import("../runtimes/auto.js");
+    return auto(await runtimes.jit(), await ortNode());
+  },
 } as const satisfies Record<string, () => Promise<Runtime>>;
 
 export type RuntimeName = keyof typeof runtimes;

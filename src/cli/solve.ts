@@ -17,6 +17,7 @@ import { type ControlOptions, controlOf } from "./control-options.js";
 import { exitCodes } from "./exit-codes.js";
 import { openRuntime, type RuntimeName } from "./runtimes.js";
 import { parseState, parseTimes, UsageError } from "./usage.js";
+import { checkWritable } from "./writable.js";
 
 export interface SolveCommandOptions extends ControlOptions {
   readonly y0: string;
@@ -62,6 +63,7 @@ export async function solveCommand(
   const saveAt = options.saveAt === undefined ? [t1] : parseTimes("--save-at", options.saveAt);
   checkWithin(saveAt, t0, t1);
   const y0 = stateOf(field, given);
+  if (options.out !== undefined) await checkWritable(options.out);
   const { ts, ys, stats, warnings, coupling } = await solve(ode, {
     runtime,
     parameters: initialParameters(field, Random.seeded(0), dtype),
@@ -70,11 +72,11 @@ export async function solveCommand(
     saveAt,
     checkReconstruction: isReversible(method),
     checkStability: isReversible(method),
-    ...(control === null ? {} : { control }),
+    // steps of one size are a single run of the runtime, which only the end of the process interrupts
+    ...(control === null ? {} : { control, signal: console.stopSignal() }),
     ...(options.coupling === "auto" ? { coupling: "auto" as const } : {}),
     ...(options.strict === undefined ? {} : { strict: options.strict }),
     ...(options.maxSteps === undefined ? {} : { maxSteps: options.maxSteps }),
-    signal: console.stopSignal(),
   });
   if (coupling !== null) console.stderr.write(`${coupling.message}\n`);
   for (const { message } of warnings) console.stderr.write(`warning: ${message}\n`);

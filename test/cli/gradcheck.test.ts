@@ -35,7 +35,7 @@ describe("revort gradcheck", () => {
   })) {
     it(`holds the gradients against each other and against differences: ${what}`, async () => {
       const report = await json("gradcheck", ...words);
-      expect(report.gradients).to.have.keys("reversible", "direct");
+      expect(report.gradients).to.have.keys("reversible", "direct", "checkpoint");
       for (const [name, values] of Object.entries(report.gradients.direct)) {
         expect(values).to.be.an("array").of.length(report.gradients.reversible[name].length);
       }
@@ -45,10 +45,28 @@ describe("revort gradcheck", () => {
     });
   }
 
-  it("has stored steps alone for a solver that cannot be undone, held against differences", async () => {
+  it("has stored steps and checkpoints for a solver that cannot be undone", async () => {
     const report = await json("gradcheck", "influenza", "--gradient", "direct");
-    expect(report.gradients).to.have.keys("direct");
-    expect(report.relativeError.direct).to.equal(report.finiteDifference.relativeError);
+    expect(report.gradients).to.have.keys("direct", "checkpoint");
+    for (const error of Object.values(report.relativeError)) expect(error).to.be.lessThan(1e-10);
+  });
+
+  it("shows the method asked for beside the others, and lets the continuous adjoint be inexact", async () => {
+    const refreshed = await json("gradcheck", "influenza", "--gradient", "reversible:50");
+    expect(refreshed.relativeError["reversible:50"]).to.be.lessThan(1e-8);
+    const { code, stdout } = await run("gradcheck influenza --solver rk4 --gradient continuous --json");
+    const { relativeError } = JSON.parse(stdout);
+    expect(code).to.equal(0);
+    // the adjoint of a fourth-order solve is off by its own error: not rounding, and not much
+    expect(relativeError.continuous).to.be.within(1e-13, 1e-5);
+    expect(relativeError.direct).to.be.lessThan(1e-10);
+  });
+
+  it("holds gradients over chosen steps against each other on the steps that were accepted", async () => {
+    const words = ["influenza", "--solver", "dopri5", "--rtol", "1e-5", "--gradient", "direct"];
+    const report = await json("gradcheck", ...words);
+    expect(report.relativeError.checkpoint).to.be.lessThan(1e-10);
+    expect(report.finiteDifference.relativeError).to.be.lessThan(1e-8);
   });
 
   it("checks a series with gaps, and an imported field", async () => {
