@@ -80,6 +80,33 @@ describe("Fusing sums of products", () => {
     expect(distance(numbers(found), numbers(expected))).to.be.below(1e-15);
   });
 
+  it("turns tall products, and their sum only once", async () => {
+    const b = new Builder();
+    const [p, q] = [b.input("x", "float64", [128, 16]), b.input("w", "float64", [128, 2])];
+    const products = [q, add(b, q, q)].map((w) => gemm(b, p, w, null, { transA: 1 }));
+    const graph = b.graph({ z: add(b, products[0]!, products[1]!) }, "tall");
+    expect(census(fuse(graph))).to.deep.equal({ Gemm: 2, Add: 1, Transpose: 1 });
+    const tall = tensor(
+      "float64",
+      [128, 16],
+      Array.from({ length: 2048 }, (_, i) => Math.sin(i)),
+    );
+    const narrow = tensor(
+      "float64",
+      [128, 2],
+      Array.from({ length: 256 }, (_, i) => Math.cos(i)),
+    );
+    const runtime = jit();
+    const inputs = { x: tall, w: narrow };
+    const [expected, found] = [
+      await evaluate(runtime, graph, inputs),
+      await evaluate(runtime, fuse(graph), inputs),
+    ];
+    expect(found.shape).to.deep.equal([16, 2]);
+    // 256 terms, of size 1, in another order
+    expect(distance(numbers(found), numbers(expected))).to.be.below(1e-13);
+  });
+
   it("leaves other sums as they are", () => {
     const b = new Builder();
     const [p, q] = [b.input("x", "float64", ["batch", 2]), b.input("w", "float64", [2, 2])];
