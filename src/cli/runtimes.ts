@@ -12,8 +12,11 @@ const runtimes = {
   jit: async () => (await import("../runtimes/jit/jit.js")).jit(),
   /** jit or ort-cpu, by the size of each graph */
   async auto() {
-    const { auto } = await import("../runtimes/auto.js");
-    return auto(await runtimes.jit(), await ortNode());
+    const [{ auto }, { jit }] = await Promise.all([
+      import("../runtimes/auto.js"),
+      import("../runtimes/jit/jit.js"),
+    ]);
+    return auto(jit(), await ortNode());
   },
 } as const satisfies Record<string, () => Promise<Runtime>>;
 

@@ -52,7 +52,7 @@ describe("scripts, as processes", () => {
     running.process.kill("SIGINT");
     const { code, stdout, stderr } = await running.ended;
     expect(code, stderr).to.equal(130);
-    expect(stderr).to.include("Stopping after this update");
+    expect(stderr).to.include("Stopping; press Ctrl-C again");
     expect(stderr).to.include(`Continue with: revort train --resume ${place}`);
     const stopped = JSON.parse(stdout);
     expect(stopped).to.include({ stopped: "aborted" });
@@ -107,6 +107,19 @@ describe("scripts, as processes", () => {
     // a shell shows 130 for either
     expect(code === 130 || signal === "SIGINT").to.equal(true);
     expect(existsSync(`${place}/result.json`)).to.equal(false);
+  });
+
+  it("stop a solve at Ctrl-C, with exit code 130", async () => {
+    for (const steps of ["--rtol 1e-6 --step-size 1e-5 --max-steps 100000000", "--step-size 1e-5"]) {
+      const line = `--y0 1,0 --t0 0 --t1 500 ${steps} --runtime ort-cpu`;
+      const running = start("solve", [fixture("mlp-dynamo-20-float64.onnx"), ...line.split(" ")]);
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      running.process.kill("SIGINT");
+      const { code, signal, stdout } = await running.ended;
+      // a shell shows 130 for either
+      expect(code === 130 || signal === "SIGINT", `${code} ${signal}`).to.equal(true);
+      expect(stdout).to.equal("");
+    }
   });
 
   it("take a closed pipe for no failure", () => {

@@ -41,6 +41,9 @@ describe("a run's folder", () => {
       "--clip",
       "100",
     ],
+    "steps chosen by tolerances": () => "influenza --solver bosh3 --rtol 1e-4 --atol 1e-3".split(" "),
+    "the compiled runtime": () => ["influenza", "--runtime", "jit"],
+    "stored states between steps": () => ["influenza", "--gradient", "checkpoint:5"],
     "stored steps": () => ["influenza", "--gradient", "direct", "--solver", "rk4"],
   })) {
     it(`goes on to the bit as if it had never stopped: ${what}`, async () => {
@@ -94,6 +97,7 @@ describe("a run's folder", () => {
       [["--clip", "1"], "was started without --clip"],
       [["--solver", "euler"], "was started with --solver rk4"],
       [["--field", "mlp:5"], "was started with the field mlp:4"],
+      [["--rtol", "1e-3"], "was started without --rtol"],
       [["--autonomous"], "leave out --autonomous"],
       [["--init", `${place}/params.safetensors`], "was started with other parameters"],
       [["--data", data], undefined],

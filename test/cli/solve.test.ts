@@ -188,6 +188,33 @@ describe("revort solve", () => {
     expect(external.ys[0]).to.have.length(2);
   });
 
+  it("chooses steps by tolerances, and says how many it tried", async () => {
+    const words = ["solve", fieldFile("turning", turning), ..."--y0 1,0 --t0 0 --t1 2".split(" ")];
+    const loose = await json(...words, "--rtol", "1e-4", "--atol", "1e-4");
+    const tight = await json(...words, "--rtol", "1e-10", "--atol", "1e-10", "--controller", "pi");
+    expect(tight.stats.steps).to.be.greaterThan(loose.stats.steps);
+    expect(loose.ys[0][0]).to.be.closeTo(Math.cos(2), 1e-3);
+    expect(tight.ys[0][0]).to.be.closeTo(Math.cos(2), 1e-9);
+    const few = await run([...words, "--rtol", "1e-10", "--max-steps", "3"]);
+    expect(few.code).to.equal(1);
+    expect(sentence(few.stderr)).to.include("After 3 steps");
+  });
+
+  it("warns of a coupled solve that is not to be trusted, and fails for it with --strict", async () => {
+    const words = ["solve", grows("decay", ["batch", 1], -40), ..."--y0 1 --t0 0 --t1 5".split(" ")];
+    const coupled = [...words, ..."--solver midpoint --coupling 0.999 --step-size 0.02".split(" ")];
+    const { code, stdout, stderr } = await run([...coupled, "--json"]);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.match(/^warning: /);
+    expect(JSON.parse(stdout).warnings).not.to.deep.equal([]);
+    const strict = await run([...coupled, "--strict"]);
+    expect(strict.code).to.equal(1);
+    sentence(strict.stderr);
+    const chosen = await run([...words, ..."--solver midpoint --coupling auto --step-size 0.02".split(" ")]);
+    expect(chosen.code, chosen.stderr).to.equal(0);
+    expect(chosen.stderr).to.match(/λ/);
+  });
+
   it("takes every solver that has a name", async () => {
     const file = fieldFile("turning", turning);
     const { stderr } = await run(["solve", file, ..."--y0 1,0 --t0 0 --t1 1 --solver no".split(" ")]);

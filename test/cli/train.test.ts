@@ -174,6 +174,57 @@ describe("revort train", () => {
     expect((await json(...words, "--coupling", "0.9", ...out())).coupling).to.equal(0.9);
   });
 
+  it("takes every gradient method, and counts what each costs", async () => {
+    const words = "train influenza --steps 3 --gradient".split(" ");
+    const direct = await json(...words, "direct", ...out());
+    const checkpoint = await json(...words, "checkpoint:4", ...out());
+    expect(checkpoint.gradient).to.equal("checkpoint:4");
+    expect(checkpoint.storedStates).to.equal(4);
+    expect(checkpoint.evaluations).to.be.greaterThan(direct.evaluations);
+    // the same derivatives of the same steps, in another order
+    for (const [i, loss] of direct.losses.entries()) {
+      expect(checkpoint.losses[i]).to.be.closeTo(loss, 1e-9 * loss);
+    }
+    const continuous = await json(...words, "continuous", ...out());
+    expect(continuous.losses[2]).to.be.lessThan(continuous.losses[0]);
+    const refreshed = await json(...words, "reversible:50", ...out());
+    expect(refreshed.gradient).to.equal("reversible:50");
+    expect(refreshed.losses[2]).to.be.lessThan(refreshed.losses[0]);
+  });
+
+  it("chooses steps by tolerances, and a coupling by the field", async () => {
+    const words = "train influenza --steps 3 --solver dopri5 --rtol 1e-6 --atol 1e-6".split(" ");
+    const report = await json(...words, ...out());
+    expect(report.losses[2]).to.be.lessThan(report.losses[0]);
+    const [flag, place] = out();
+    const { code, stderr } = await run([
+      "train",
+      "influenza",
+      "--steps",
+      "1",
+      "--coupling",
+      "auto",
+      flag!,
+      place!,
+    ]);
+    expect(code, stderr).to.equal(0);
+    const { coupling } = readJson(`${place}/result.json`);
+    expect(coupling).to.be.within(0.5, 1);
+    expect(stderr).to.include(String(coupling));
+  });
+
+  for (const runtime of ["jit", "auto"]) {
+    it(`trains on the runtime ${runtime} as on ONNX Runtime`, async () => {
+      const words = "train influenza --steps 3 --runtime".split(" ");
+      const expected = await json(...words, "ort-cpu", ...out());
+      const found = await json(...words, runtime, ...out());
+      expect(found.runtime).to.equal(runtime);
+      for (const [i, loss] of expected.losses.entries()) {
+        expect(found.losses[i]).to.be.closeTo(loss, 1e-9 * loss);
+      }
+    });
+  }
+
   describe("from the published initial weights", () => {
     const file = shared("reference", "white-dwarf-seed1.json");
     before(function () {
