@@ -4,7 +4,7 @@ import { writeAtomic } from "../storage/atomic.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { progress } from "./progress.js";
-import { openRuntime, type RuntimeName } from "./runtimes.js";
+import { openRuntime, type RuntimeName, usualRuntime } from "./runtimes.js";
 import { UsageError } from "./usage.js";
 
 export interface FigureCommandOptions {
@@ -20,7 +20,7 @@ export interface FigureCommandOptions {
  */
 export async function figureCommand(
   name: string,
-  { out = join("runs", "figures"), runtime = "ort-cpu", json }: FigureCommandOptions,
+  { out = join("runs", "figures"), runtime = usualRuntime, json }: FigureCommandOptions,
   console: Console,
 ): Promise<number> {
   const figure = figures.find((candidate) => candidate.name === name);

@@ -1,29 +1,46 @@
 import type { Runtime } from "../runtime/runtime.js";
+import type { Choice } from "../runtimes/auto.js";
 import { ortNode } from "../runtimes/ort-node.js";
 import { ortWasm } from "../runtimes/ort-web.js";
 
-/** Each is loaded when it is asked for. */
+/** Told which runtime a graph went to, and why. */
+export type Explain = (choice: Choice) => void;
+
+/** Each is loaded when it is asked for; the first is what commands use unless told otherwise. */
 const runtimes = {
-  /** ONNX Runtime's CPU provider */
-  "ort-cpu": ortNode,
-  /** the same, compiled to WebAssembly */
-  "ort-wasm": ortWasm,
-  /** graphs compiled to WebAssembly: the fastest for small fields and batches */
-  jit: async () => (await import("../runtimes/jit/jit.js")).jit(),
   /** jit or ort-cpu, by the size of each graph */
-  async auto() {
+  async auto(explain: Explain) {
     const [{ auto }, { jit }] = await Promise.all([
       import("../runtimes/auto.js"),
       import("../runtimes/jit/jit.js"),
     ]);
-    return auto(jit(), await ortNode());
+    return auto(jit(), await ortNode(), { explain });
   },
-} as const satisfies Record<string, () => Promise<Runtime>>;
+  /** graphs compiled to WebAssembly: the fastest for small fields and batches */
+  jit: async () => (await import("../runtimes/jit/jit.js")).jit(),
+  /** ONNX Runtime's CPU provider */
+  "ort-cpu": ortNode,
+  /** the same, compiled to WebAssembly */
+  "ort-wasm": ortWasm,
+} as const satisfies Record<string, (explain: Explain) => Promise<Runtime>>;
 
 export type RuntimeName = keyof typeof runtimes;
 export const runtimeNames = Object.keys(runtimes) as RuntimeName[];
 
+/** What commands use unless told otherwise. */
+export const usualRuntime: RuntimeName = "auto";
+
 /** @throws {RuntimeUnavailableError} */
-export function openRuntime(name: RuntimeName): Promise<Runtime> {
-  return runtimes[name]();
+export function openRuntime(name: RuntimeName, explain: Explain = () => {}): Promise<Runtime> {
+  return runtimes[name](explain);
+}
+
+/** Says once which runtime does the work of a command, where that was left to revort. */
+export function explainOnce(say: (line: string) => void, graph: string): Explain {
+  let said = false;
+  return (choice) => {
+    if (said || choice.graph !== graph) return;
+    said = true;
+    say(`runtime ${choice.runtime}: ${choice.why}.`);
+  };
 }

@@ -14,7 +14,7 @@ import { type ControlOptions, controlOf, isAdaptive } from "./control-options.js
 import { experimentNamed, type Sources, subjectOf } from "./problem.js";
 import { copyNames, modelInputs, type RunInputs } from "./run-inputs.js";
 import { isModelFile, type RunSettings, runSettings } from "./run-settings.js";
-import type { RuntimeName } from "./runtimes.js";
+import { type RuntimeName, usualRuntime } from "./runtimes.js";
 import { UsageError } from "./usage.js";
 
 /** Options of the commands that train or check gradients, as the command line has them. */
@@ -96,7 +96,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     control: isAdaptive(options) ? controlSettings(options) : null,
     stepSize: options.stepSize ?? protocol.stepSize,
     dtype: options.dtype ?? (sources.model === null ? protocol.dtype : importedField(sources.model).dtype!),
-    runtime: options.runtime ?? "ort-cpu",
+    runtime: options.runtime ?? usualRuntime,
     steps: options.steps ?? protocol.steps,
     optimiser: options.optimiser ?? null,
     learningRate: options.learningRate ?? null,

@@ -15,7 +15,7 @@ import { componentNames } from "./components.js";
 import type { Console } from "./console.js";
 import { type ControlOptions, controlOf } from "./control-options.js";
 import { exitCodes } from "./exit-codes.js";
-import { openRuntime, type RuntimeName } from "./runtimes.js";
+import { explainOnce, openRuntime, type RuntimeName, usualRuntime } from "./runtimes.js";
 import { parseState, parseTimes, UsageError } from "./usage.js";
 import { checkWritable } from "./writable.js";
 
@@ -56,7 +56,8 @@ export async function solveCommand(
   const field: VectorField = components === undefined ? imported : { ...imported, components };
   const dtype = field.dtype!;
   const given = parseState("--y0", options.y0, dtype);
-  const runtime = await openRuntime(options.runtime ?? "ort-cpu");
+  const explain = explainOnce((line) => console.stderr.write(`${line}\n`), "solve");
+  const runtime = await openRuntime(options.runtime ?? usualRuntime, explain);
   const control = controlOf(options);
   const method = methodFor(model, options, control !== null);
   const ode = neuralOde({ field, dtype, method, stepSize: stepSizeFor(model, options) });
@@ -71,7 +72,6 @@ export async function solveCommand(
     t0,
     saveAt,
     checkReconstruction: isReversible(method),
-    checkStability: isReversible(method),
     // steps of one size are a single run of the runtime, which only the end of the process interrupts
     ...(control === null ? {} : { control, signal: console.stopSignal() }),
     ...(options.coupling === "auto" ? { coupling: "auto" as const } : {}),

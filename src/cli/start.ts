@@ -19,8 +19,8 @@ import { type TrainCommandOptions, trainRun } from "./train.js";
 /** Where the tour writes; what an earlier tour wrote is replaced. */
 const folder = join("runs", "start");
 
-/** Updates of each white-dwarf training: enough to see the loss fall, few enough to wait for. */
-const updates = 150;
+/** Updates of each white-dwarf training, as many as were published. */
+const updates = 1000;
 
 /**
  * `npm start`: fits real data, trains a neural ODE both ways, exports it, and runs the export again.

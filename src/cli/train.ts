@@ -24,7 +24,7 @@ import {
 import { readInit, readInputs } from "./run-inputs.js";
 import { reportOf, saveFailure, saveResult, summary, type TrainReport } from "./run-results.js";
 import type { RunSettings } from "./run-settings.js";
-import { openRuntime } from "./runtimes.js";
+import { explainOnce, openRuntime } from "./runtimes.js";
 import { decodeParameters, type ProblemOptions, settingsFor } from "./settings.js";
 import { UsageError } from "./usage.js";
 
@@ -68,7 +68,7 @@ export async function trainRun(
     resume === undefined ? await newRun(subject, options) : await resumedRun(resume, subject, options);
   let { settings } = run;
   const say = (note: string) => console.stderr.write(`${note}\n`);
-  const runtime = await openRuntime(settings.runtime);
+  const runtime = await openRuntime(settings.runtime, explainOnce(say, "gradient"));
   let problem = await problemOf(settings, run.sources, runtime);
   checkStart(problem, run);
   say(`${problem.experiment.name}: ${problem.experiment.about}`);
