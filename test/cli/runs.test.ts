@@ -190,10 +190,16 @@ describe("a run's folder", () => {
     it("keeps the request of one that diverged at once", async () => {
       const place = fresh();
       const data = written(folder("steep.csv"), "t,x\n0,1\n1,2\n2,1\n");
-      const { code, stderr } = await run(["train", data, "--init", steep(), "--out", place]);
+      await train(place, "influenza", "--steps", "1");
+      const { code, stderr } = await run(["train", data, "--init", steep(), "--out", place, "--overwrite"]);
       expect(code, stderr).to.equal(1);
       sentence(stderr);
-      expect(readdirSync(place)).to.include("run.json");
+      // and nothing of the run that was there before
+      expect(readdirSync(place).sort()).to.deep.equal([
+        "data-steep.csv",
+        "initial-params.safetensors",
+        "run.json",
+      ]);
       expect((await run(["train", "--resume", place])).code).to.equal(1);
     });
 
