@@ -10,6 +10,7 @@ import { y0Name } from "../programs/names.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { targetsOf } from "../train/data.js";
 import { type Console, table } from "./console.js";
+import { withChosenCoupling } from "./coupling.js";
 import { exitCodes } from "./exit-codes.js";
 import { slopeAtZero } from "./finite-difference.js";
 import { type Problem, problemOf } from "./problem.js";
@@ -49,13 +50,18 @@ export async function gradcheckCommand(
 ): Promise<number> {
   const { settings, sources, inputs } = await settingsFor(subject, options);
   const runtime = await openRuntime(settings.runtime);
-  const problem = await problemOf(settings, sources, runtime);
+  let problem = await problemOf(settings, sources, runtime);
   const init = settings.init === null ? undefined : (inputs.get(settings.init) as Uint8Array);
   const parameters =
     init === undefined
       ? initialParameters(problem.ode.field, Random.seeded(settings.seed), settings.dtype)
       : decodeParameters(init, options.init!, settings.dtype);
   checkParameters(problem.ode.field, parameters, problem.ode);
+  if (options.coupling === "auto") {
+    const chosen = await withChosenCoupling(settings, sources, problem, parameters, runtime);
+    problem = chosen.problem;
+    console.stderr.write(`${chosen.message}\n`);
+  }
   const report = await gradcheck(problem, parameters, runtime, settings.gradient as GradientSpec);
   if (options.json) console.stdout.write(`${JSON.stringify(report)}\n`);
   else console.stdout.write(`${summary(problem, report)}\n`);
