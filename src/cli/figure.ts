@@ -10,6 +10,7 @@ import { UsageError } from "./usage.js";
 export interface FigureCommandOptions {
   readonly out?: string;
   readonly runtime?: RuntimeName;
+  readonly coupling?: number;
   readonly json?: boolean;
 }
 
@@ -20,7 +21,7 @@ export interface FigureCommandOptions {
  */
 export async function figureCommand(
   name: string,
-  { out = join("runs", "figures"), runtime = usualRuntime, json }: FigureCommandOptions,
+  { out = join("runs", "figures"), runtime = usualRuntime, coupling, json }: FigureCommandOptions,
   console: Console,
 ): Promise<number> {
   const figure = figures.find((candidate) => candidate.name === name);
@@ -33,6 +34,7 @@ export async function figureCommand(
   let bar: ReturnType<typeof progress> | null = null;
   const { chart, data } = await figure.make({
     runtime: await openRuntime(runtime),
+    coupling: coupling ?? null,
     signal: console.stopSignal(),
     progress(done, total) {
       bar ??= progress({ stream: console.stderr, total, label: "drawing" });

@@ -174,6 +174,11 @@ function program(console: Console, finish: Finish): Command {
   command("figure", "Makes a figure of the talks: SVG, PNG, and the JSON of its numbers.", "figure stability")
     .argument("<name>", "which figure; a wrong name lists them all")
     .option("--out <folder>", "where to write; runs/figures by default")
+    .option(
+      "--coupling <lambda>",
+      "λ of the coupled methods; the published one by default",
+      number("--coupling"),
+    )
     .addOption(runtimeOption())
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")

@@ -19,14 +19,14 @@ const growth: VectorField = {
 
 const duration = 5;
 const stepSizes = [0, -1.25, -2.5, -3.75, -5].map((exponent) => 2 ** exponent);
-const coupling = 0.999;
 const colors = ["blue", "vermillion", "green", "purple"] as const;
 
 /** Error at T = 5 over step size: a coupled method keeps the order of the method it is made of. */
 export const convergence: Figure = {
   name: "convergence",
   about: "error over step size on y' = y/2, plain and coupled: orders 1 to 4 (McCallum & Foster 2024)",
-  async make({ runtime, progress }) {
+  async make({ runtime, progress, ...given }) {
+    const coupling = given.coupling ?? 0.999;
     const tableaux = [euler, midpoint, ralston3, rk4];
     const exact = Math.exp(duration / 2);
     const series = [];

@@ -4,6 +4,8 @@ import type { Runtime } from "../runtime/runtime.js";
 /** What a figure is made with. */
 export interface FigureContext {
   readonly runtime: Runtime;
+  /** λ of the coupled methods; the one published for the figure if `null` */
+  readonly coupling: number | null;
   /** says how far the work has come: `done` of `total` parts */
   readonly progress: (done: number, total: number) => void;
   readonly signal: AbortSignal;

@@ -15,20 +15,19 @@ const field = mlp({ dim: 1, hidden: [50], time: false });
 const stepSize = 0.01;
 const durations = [1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5];
 const samples = 1000;
-const coupling = 0.99;
 const seeds = 3;
-
-/** The gradient methods compared, each on its own scheme, against backpropagation through plain midpoint steps. */
-const contestants = [
-  { name: "reversible", gradient: "reversible", method: reversible(midpoint, { coupling }) },
-  { name: "continuous", gradient: "continuous", method: explicit(midpoint) },
-] as const;
 
 /** How far gradients lie from those of backpropagation through plain steps, over the time solved for. */
 export const gradientError: Figure = {
   name: "gradient-error",
   about: "error of reversible and continuous gradients over T, fitting y = x³ + x (McCallum & Foster 2024)",
-  async make({ runtime, progress }) {
+  async make({ runtime, progress, ...given }) {
+    const coupling = given.coupling ?? 0.99;
+    // each on its own scheme, against backpropagation through plain steps
+    const contestants = [
+      { name: "reversible", gradient: "reversible", method: reversible(midpoint, { coupling }) },
+      { name: "continuous", gradient: "continuous", method: explicit(midpoint) },
+    ] as const;
     const x = Array.from({ length: samples }, (_, i) => -2 + (4 * i) / (samples - 1));
     const gradient = async (
       T: number,

@@ -14,14 +14,15 @@ const box: Box = { re: [-3, 0.5], im: [-3, 3] };
 /** … and what areas are counted in, as published. */
 const counted: Box = { re: [-3, 0], im: [-3, 3] };
 const resolution = 300;
-const coupling = 0.8;
 const damping = 0.8;
 
 /** Regions of the complex plane of α h in which a step on y' = α y damps. */
 export const stability: Figure = {
   name: "stability",
-  about: "stability regions of reversible methods, λ = 0.8, beside the plain ones (McCallum & Foster 2024)",
-  make({ progress }) {
+  about:
+    "stability regions of reversible methods, λ = 0.8 unless told otherwise, beside the plain ones (McCallum & Foster 2024)",
+  make({ progress, ...given }) {
+    const coupling = given.coupling ?? 0.8;
     const tableaux = [euler, midpoint, ralston3, rk4];
     const groups: readonly { title: string; methods: readonly Method[] }[] = [
       { title: "plain", methods: tableaux.map(explicit) },
