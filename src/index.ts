@@ -43,13 +43,20 @@ export { type ImportOptions, importedField } from "./fields/imported.js";
 export { type MlpOptions, mlp } from "./fields/mlp.js";
 export { lotkaVolterra, sir, whiteDwarf } from "./fields/physical.js";
 export { rescaled, type Scaling } from "./fields/rescaled.js";
-export { type Fit, type Gradients, gradientOf } from "./gradients/evaluate.js";
+export {
+  type Differentiator,
+  differentiator,
+  type Fit,
+  type Gradients,
+  gradientOf,
+} from "./gradients/evaluate.js";
 export {
   type GradientMethod,
   type GradientSpec,
   parseGradientMethod,
   showGradientMethod,
 } from "./gradients/method.js";
+export { parallelDifferentiator } from "./gradients/parallel.js";
 export { Builder } from "./graph/builder.js";
 export { decode } from "./graph/decode.js";
 export { type EncodeOptions, encode } from "./graph/encode.js";
@@ -130,6 +137,7 @@ export { auto } from "./runtimes/auto.js";
 export { jit } from "./runtimes/jit/jit.js";
 export { ortNode } from "./runtimes/ort-node.js";
 export { ortWasm } from "./runtimes/ort-web.js";
+export { threadRuntime } from "./runtimes/thread.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
 export type { Checkpoint } from "./train/checkpoint.js";
 export { TrainingDataError, type Trajectories, targetsOf } from "./train/data.js";

@@ -15,7 +15,7 @@ import { componentNames } from "./components.js";
 import type { Console } from "./console.js";
 import { type ControlOptions, controlOf } from "./control-options.js";
 import { exitCodes } from "./exit-codes.js";
-import { explainOnce, openRuntime, type RuntimeName, usualRuntime } from "./runtimes.js";
+import { openRuntime, type RuntimeName, usualRuntime } from "./runtimes.js";
 import { parseState, parseTimes, UsageError } from "./usage.js";
 import { checkWritable } from "./writable.js";
 
@@ -56,8 +56,7 @@ export async function solveCommand(
   const field: VectorField = components === undefined ? imported : { ...imported, components };
   const dtype = field.dtype!;
   const given = parseState("--y0", options.y0, dtype);
-  const explain = explainOnce((line) => console.stderr.write(`${line}\n`), "solve");
-  const runtime = await openRuntime(options.runtime ?? usualRuntime, explain);
+  const runtime = await openRuntime(options.runtime ?? usualRuntime);
   const control = controlOf(options);
   const method = methodFor(model, options, control !== null);
   const ode = neuralOde({ field, dtype, method, stepSize: stepSizeFor(model, options) });

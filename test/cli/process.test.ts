@@ -28,7 +28,7 @@ async function appears(path: string): Promise<void> {
 describe("scripts, as processes", () => {
   const folder = scratch();
   // long enough to be interrupted, short enough to be awaited
-  const words = ["influenza", "--step-size", "0.5", "--steps", "400"];
+  const words = ["influenza", "--step-size", "0.5", "--steps", "400", "--runtime", "ort-cpu"];
   const results = (place: string) => ({
     losses: readJson(`${place}/result.json`).losses,
     parameters: readFileSync(`${place}/params.safetensors`).toString("hex"),

@@ -101,7 +101,7 @@ describe("the command line", () => {
     ["train influenza --seed -1", /--seed takes a whole number/],
     ["train influenza --seed 1e99", /--seed takes a whole number/],
     ["train influenza --dtype double", /--dtype takes one of float64, float32/],
-    ["train influenza --runtime gpu", /--runtime takes one of ort-cpu/],
+    ["train influenza --runtime gpu", /--runtime takes one of auto, jit, ort-cpu/],
     ["train influenza --loss mae", /--loss takes one of mse, l1, huber/],
     ["train influenza --activation tanj", /did you mean "tanh"/],
     ["train influenza --checkpoint-every 0", /--checkpoint-every takes a positive number/],

@@ -17,7 +17,7 @@ describe("revort train", () => {
       solver: "midpoint",
       gradient: "reversible",
       coupling: 0.999,
-      runtime: "ort-cpu",
+      runtime: "auto",
       dtype: "float64",
       steps: 3,
       seed: 7,
