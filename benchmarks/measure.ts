@@ -1,5 +1,9 @@
 import { cpus } from "node:os";
+import { allowFusedMultiplyAdd } from "../src/cli/relaxed-simd.js";
 import type { Runtime } from "../src/runtime/runtime.js";
+
+// as the command lines do
+allowFusedMultiplyAdd();
 
 /** Something to time: its name, and one run of it. */
 export interface Contender {

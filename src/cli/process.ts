@@ -1,7 +1,9 @@
 import { exitCodes } from "./exit-codes.js";
+import { allowFusedMultiplyAdd } from "./relaxed-simd.js";
 
 /** Runs a command line in this process: its streams, its Ctrl-C, its exit code. */
 export async function runProcess(words: readonly string[]): Promise<void> {
+  allowFusedMultiplyAdd();
   process.stdout.on("error", ignoreClosedPipe);
   process.stderr.on("error", ignoreClosedPipe);
   const interrupt = new AbortController();

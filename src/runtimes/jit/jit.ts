@@ -11,6 +11,7 @@ import {
   RuntimeUnavailableError,
 } from "../../runtime/runtime.js";
 import { version } from "../../version.js";
+import { hasFusedMultiplyAdd, hasVectors } from "./engine.js";
 import { type Program, programOf } from "./program.js";
 import { isKnown } from "./rewrites.js";
 import { bytesOf } from "./view.js";
@@ -22,14 +23,28 @@ interface HostTensor extends DeviceTensor {
 /** How many specialisations of a graph are kept; one is made for each combination of sizes. */
 const keptSpecialisations = 64;
 
+export interface JitOptions {
+  /**
+   * Whether products of matrices and elementary functions use the fused multiply-add. By default where the engine has it:
+   * it is faster and rounds less often. Without it the same bits come out on every machine.
+   */
+  readonly fused?: boolean;
+}
+
 /**
  * The compiled runtime: each graph becomes one WebAssembly module, with its memory planned beforehand. Small tensors
  * live in locals, so that tiny fields cost what their arithmetic costs. float64 and float32, in Node and the browser.
  *
- * @throws {RuntimeUnavailableError} if this machine has no WebAssembly with vectors
+ * @throws {RuntimeUnavailableError} if this machine has no WebAssembly with vectors, or no fused multiply-add where that is
+ *   asked for
  */
-export function jit(): Runtime {
-  if (typeof WebAssembly === "undefined" || !WebAssembly.validate(vectorModule)) {
+export function jit({ fused = hasFusedMultiplyAdd() }: JitOptions = {}): Runtime {
+  if (fused && !hasFusedMultiplyAdd()) {
+    throw new RuntimeUnavailableError(
+      "This WebAssembly engine has no fused multiply-add. Use jit({ fused: false }), or Node 22 or newer.",
+    );
+  }
+  if (!hasVectors()) {
     throw new RuntimeUnavailableError(
       "The compiled runtime needs WebAssembly with SIMD, which this engine lacks. Use the runtime ort-cpu or ort-wasm.",
     );
@@ -37,7 +52,7 @@ export function jit(): Runtime {
   return {
     name: "jit",
     version,
-    compile,
+    compile: (graph) => compile(graph, fused),
     upload: ({ dtype, shape, data }): HostTensor => ({
       dtype,
       shape: [...shape],
@@ -63,12 +78,6 @@ export function jit(): Runtime {
     },
   };
 }
-
-/** The smallest module that uses a vector. */
-const vectorModule = Uint8Array.from([
-  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15],
-  ...[253, 98, 11],
-]);
 
 function dataOf(dtype: DType, buffer: ArrayBuffer): TensorData {
   switch (dtype) {
@@ -130,7 +139,7 @@ async function load(graph: Graph, program: Program): Promise<Loaded> {
   };
 }
 
-async function compile(graph: Graph): Promise<Executable> {
+async function compile(graph: Graph, fused: boolean): Promise<Executable> {
   checkOperators(graph);
   const types = (entries: readonly (readonly [string, ValueType])[]) =>
     Object.fromEntries(entries.map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
@@ -145,7 +154,7 @@ async function compile(graph: Graph): Promise<Executable> {
     const key = JSON.stringify([shapes, [...known]]);
     const ready = loaded.get(key);
     if (ready !== undefined) return ready;
-    const fresh = load(graph, write(graph, shapes, known));
+    const fresh = load(graph, write(graph, shapes, known, fused));
     loaded.set(key, fresh);
     if (loaded.size > keptSpecialisations) loaded.delete(loaded.keys().next().value!);
     return fresh;
@@ -205,9 +214,10 @@ function write(
   graph: Graph,
   shapes: readonly (readonly number[])[],
   trips: ReadonlyMap<number, number>,
+  fused: boolean,
 ): Program {
   try {
-    return programOf(graph, { shapes, trips });
+    return programOf(graph, { shapes, trips }, fused);
   } catch (cause) {
     if (cause instanceof CompileError) throw cause;
     throw new CompileError(`jit cannot compile the graph "${graph.name}": ${(cause as Error).message}`, {

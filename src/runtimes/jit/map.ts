@@ -3,6 +3,7 @@ import { type Application, lanesOf, type Width } from "./cell.js";
 import { loadCells, storeCells } from "./copy.js";
 import { emitCell, widthOf } from "./elementwise.js";
 import { broadcastOffsets, type Frame, shapeOf } from "./frame.js";
+import { isShortFunction, writeOut } from "./math/library.js";
 import { type Cursor, collapse, emitNest, type Walk } from "./nest.js";
 import { broadcastStrides, bytesOf, type View } from "./view.js";
 import type { Local, Push } from "./wasm/index.js";
@@ -159,6 +160,48 @@ function typeOf(value: Value) {
   return value.dtype === "int64" || value.dtype === "uint64" ? ("i64" as const) : ("i32" as const);
 }
 
+/**
+ * An elementary function of a whole array: a function of the module, shared by all arrays of the length, in which the
+ * elementary function is written out twice side by side. Called for each vector it takes 1.3 times as long, and written
+ * out wherever it is needed it makes functions that V8 allocates registers badly in.
+ *
+ * @returns whether there is such a function
+ */
+function emitArrayFunction({ unit, code }: Frame, node: Node, length: number, from: View, to: View): boolean {
+  const { type } = node.op;
+  const width = widthOf(applicationOf(node));
+  if (!isShortFunction(type) || width === 1 || length < width) return false;
+  const { dtype } = node.outputs[0]!;
+  const index = unit.function(`${type}/${dtype}[${length}]`, ["i32", "i32"], [], (target) => {
+    const walk = (pointer: Local): Walk => ({ strides: [bytesOf(dtype)], address: 0, dynamic: pointer });
+    emitNest(target, {
+      sizes: [length],
+      walks: [walk(0), walk(1)],
+      vectorAxis: 0,
+      width,
+      unroll: 2,
+      body(taken, [source, goal]) {
+        loadCells(target, from, taken, source!, bytesOf(dtype));
+        if (taken !== 1) writeOut(unit, target, type, taken);
+        else {
+          const x = target.keep(typeOf(node.outputs[0]!));
+          emitCell(unit, target, applicationOf(node), 1, [() => target.get(x)]);
+          target.free(x);
+        }
+        const y = target.keep(taken > 1 ? "v128" : typeOf(node.outputs[0]!));
+        storeCells(target, to, taken, goal!, () => target.get(y));
+        target.free(y);
+      },
+    });
+  });
+  for (const { address, dynamic } of [from, to]) {
+    code.i32(address);
+    if (dynamic !== null) code.get(dynamic).op("i32.add");
+  }
+  code.call(index);
+  return true;
+}
+
 /** Writes a group of elementwise nodes on tensors in memory. */
 export function emitMap(frame: Frame, { shape, nodes, stored }: MapGroup): void {
   const { code } = frame;
@@ -167,6 +210,13 @@ export function emitMap(frame: Frame, { shape, nodes, stored }: MapGroup): void 
   const targetStrides = targets.map(({ view }) => view.strides.map((s) => s * bytesOf(view.dtype)));
   const { sizes, walks } = collapse(shape, [...reader.strides(), ...targetStrides]);
   const axis = sizes.length - 1;
+  if (nodes.length === 1 && sizes.length === 1 && reader.walked.length === 1 && targets.length === 1) {
+    const packed = walks.every(([stride]) => stride === bytesOf(nodes[0]!.outputs[0]!.dtype));
+    if (packed && emitArrayFunction(frame, nodes[0]!, sizes[0]!, reader.walked[0]!.view, targets[0]!.view)) {
+      frame.setView(targets[0]!.value, targets[0]!.view);
+      return;
+    }
+  }
   const isVector =
     reader.width > 1 &&
     axis >= 0 &&

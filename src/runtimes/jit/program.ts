@@ -23,10 +23,14 @@ export interface Program {
   readonly reports: Unit["reports"];
 }
 
-/** Compiles a graph for concrete sizes. */
-export function programOf(graph: Graph, sizes: Sizes): Program {
+/**
+ * Compiles a graph for concrete sizes.
+ *
+ * @param fused  whether the engine has a fused multiply-add
+ */
+export function programOf(graph: Graph, sizes: Sizes, fused: boolean): Program {
   const { graph: concrete, loops } = specialise(graph, sizes, lower);
-  const unit = new Unit(loops);
+  const unit = new Unit(loops, fused);
   const main = unit.module.define([], [], "run");
   const frame = Frame.function(unit, main.code, concrete, null);
   const inputs = concrete.inputs.map((input) => {

@@ -43,10 +43,16 @@ export function emitSmallProduct(frame: Frame, node: Node): void {
       if (starts !== null) chains[0] = registers.retain(starts[i]![v]!);
       for (let k = 0; k < inner; k++) {
         const chain = k % chains.length;
+        const before = chains[chain]!;
         code.get(splat(i, k));
         rowOf(k, v);
+        if (before !== null && frame.unit.fused) {
+          code.get(before).vector(`${prefix}.relaxed_madd` as Vector);
+          registers.release(before);
+          chains[chain] = registers.keep(dtype, width);
+          continue;
+        }
         code.vector(`${prefix}.mul` as Vector);
-        const before = chains[chain]!;
         if (before !== null) {
           const term = registers.keep(dtype, width);
           chains[chain] = add(before, term);

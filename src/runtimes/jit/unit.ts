@@ -4,6 +4,12 @@ import { MemoryPlan } from "./plan.js";
 import { contiguous, type View } from "./view.js";
 import { type Code, type ValType, WasmModule } from "./wasm/index.js";
 
+/** float64 numbers in memory that never change; their count is a power of two. */
+export interface Table {
+  readonly address: number;
+  readonly size: number;
+}
+
 /** Everything that the functions of one module share while they are written. */
 export class Unit {
   readonly module = new WasmModule();
@@ -15,8 +21,16 @@ export class Unit {
   readonly #pool = new Map<string, number>();
   readonly #constants = new Map<Value, View>();
   readonly #functions = new Map<string, number>();
+  readonly #tables = new Map<string, Table>();
 
-  constructor(readonly loops: ReadonlyMap<Graph, number>) {}
+  /**
+   * @param loops  how often the loops run of which that is not known from the graph
+   * @param fused  whether there is a fused multiply-add
+   */
+  constructor(
+    readonly loops: ReadonlyMap<Graph, number>,
+    readonly fused: boolean,
+  ) {}
 
   /** The address of 16 bytes that never change. */
   vectorConstant(bytes: Uint8Array): number {
@@ -46,6 +60,20 @@ export class Unit {
       bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     });
     return contiguous(dtype, shape, address, null);
+  }
+
+  /** A table of numbers, made when it is first asked for. Beyond them, up to a power of two, it holds the last one. */
+  numbers(name: string, make: () => Float64Array): Table {
+    const known = this.#tables.get(name);
+    if (known !== undefined) return known;
+    const values = make();
+    const size = 2 ** Math.ceil(Math.log2(values.length));
+    const data = new Float64Array(size).fill(values.at(-1)!);
+    data.set(values);
+    const address = this.plan.reserve(data.byteLength);
+    this.initial.push({ address, bytes: new Uint8Array(data.buffer) });
+    this.#tables.set(name, { address, size });
+    return { address, size };
   }
 
   /** The index of a function, written when it is first asked for. */

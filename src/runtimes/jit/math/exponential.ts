@@ -38,9 +38,9 @@ function rounderOf({ format }: Vectors): number {
 function reduce(p: Vectors, x: Push): { bits: Push; k: Push; r: Push } {
   const { ln2 } = constants[p.format.bits];
   const rounder = p.number(rounderOf(p));
-  const bits = p.let(p.add(p.mul(x, p.number(Math.LOG2E)), rounder));
+  const bits = p.let(p.madd(x, p.number(Math.LOG2E), rounder));
   const k = p.let(p.sub(bits, rounder));
-  const r = p.let(p.sub(p.sub(x, p.mul(k, p.number(ln2.high))), p.mul(k, p.number(ln2.low))));
+  const r = p.let(p.nmadd(k, p.number(ln2.low), p.nmadd(k, p.number(ln2.high), x)));
   return { bits, k, r };
 }
 
@@ -48,7 +48,7 @@ function reduce(p: Vectors, x: Push): { bits: Push; k: Push; r: Push } {
 function expm1OfRest(p: Vectors, r: Push): Push {
   const square = p.let(p.mul(r, r));
   const q = p.polynomial(constants[p.format.bits].tail, r);
-  return p.let(p.add(r, p.mul(square, q)));
+  return p.let(p.madd(square, q, r));
 }
 
 /** 2^k from the bits that hold k, as long as it is a normal number */
@@ -70,7 +70,7 @@ export function expOf(p: Vectors, given: Push, tail: Push | null, scale = 0): Pu
   const x = p.let(p.float("pmin", above, p.number(highest)));
   const { bits, k, r } = reduce(p, x);
   const rounder = p.number(rounderOf(p));
-  const half = p.let(p.add(p.mul(k, p.number(0.5)), rounder));
+  const half = p.let(p.madd(k, p.number(0.5), rounder));
   const rest = p.let(p.int("sub", bits, p.int("sub", half, rounder)));
   const inner = expm1OfRest(p, tail === null ? r : p.let(p.add(r, tail)));
   const e = p.let(p.add(p.number(1), inner));
@@ -83,14 +83,7 @@ function expm1(p: Vectors, x: Push): Push {
   const { bits, r } = reduce(p, x);
   const scale = p.let(powerOfTwo(p, bits));
   const inner = expm1OfRest(p, r);
-  return p.let(p.add(p.mul(scale, inner), p.sub(scale, p.number(1))));
-}
-
-/** tanh x = t / (t + 2) with t = e^(2|x|) − 1; the sign is put back. */
-export function tanh(p: Vectors, x: Push): Push {
-  const size = p.let(p.float("pmin", p.mul(p.abs(x), p.number(2)), p.number(44)));
-  const t = expm1(p, size);
-  return p.withSign(p.div(t, p.add(t, p.number(2))), x);
+  return p.let(p.madd(scale, inner, p.sub(scale, p.number(1))));
 }
 
 /** cosh x = h + 1 / (4 h) with h = e^|x| / 2 */

@@ -1,7 +1,8 @@
 import type { Unit } from "../unit.js";
 import type { Code, Push, ValType } from "../wasm/index.js";
 import { erf } from "./error-function.js";
-import { cosh, exp, sigmoid, sinh, tanh } from "./exponential.js";
+import { cosh, exp, sigmoid, sinh } from "./exponential.js";
+import { tanh } from "./hyperbolic-tangent.js";
 import { log } from "./logarithm.js";
 import { pow } from "./power.js";
 import { atan, cos, sin } from "./trigonometric.js";
@@ -46,6 +47,21 @@ function functionIn(unit: Unit, name: string, format: Format): number {
     functions[name]!(p, x, y)();
     p.end();
   });
+}
+
+/** Functions short enough to be written out inside a loop. */
+const short: ReadonlySet<string> = new Set(["Exp", "Tanh", "Sigmoid"]);
+
+export function isShortFunction(name: string): boolean {
+  return short.has(name);
+}
+
+/** Replaces the vector on the stack by f of it, written out in place. */
+export function writeOut(unit: Unit, code: Code, name: string, lanes: 2 | 4): void {
+  const p = new Vectors(code, unit, lanes === 2 ? pairs : quads);
+  const x = p.argument();
+  functions[name]!(p, x, x)();
+  p.end();
 }
 
 /** Replaces the pairs of float64 on the stack by f of them. */

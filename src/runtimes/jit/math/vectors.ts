@@ -1,4 +1,4 @@
-import type { Unit } from "../unit.js";
+import type { Table, Unit } from "../unit.js";
 import type { Code, Local, Push, Vector } from "../wasm/index.js";
 
 /** What vectors are made of: two float64 or four float32. */
@@ -110,6 +110,16 @@ export class Vectors {
     return this.float("div", x, y);
   }
 
+  /** x y + z, rounded once where the engine can */
+  madd(x: Push, y: Push, z: Push): Push {
+    return this.unit.fused ? this.float("relaxed_madd", x, y, z) : this.add(this.mul(x, y), z);
+  }
+
+  /** z − x y, rounded once where the engine can */
+  nmadd(x: Push, y: Push, z: Push): Push {
+    return this.unit.fused ? this.float("relaxed_nmadd", x, y, z) : this.sub(z, this.mul(x, y));
+  }
+
   abs(x: Push): Push {
     return this.float("abs", x);
   }
@@ -134,6 +144,24 @@ export class Vectors {
     };
   }
 
+  /**
+   * The numbers of a table at the places that stand in the low bits of two float64. Where a number was NaN, whatever it is
+   * taken for stays within the table.
+   */
+  lookUp({ address, size }: Table, places: Push): Push {
+    return () => {
+      const { code } = this;
+      const offsets = this.let(
+        this.shiftLeft(this.apply("v128.and", places, this.bits(BigInt(size - 1))), 3),
+      );
+      offsets();
+      code.lane("i32x4.extract_lane", 2);
+      offsets();
+      code.lane("i32x4.extract_lane", 0).vectorAccess("v128.load64_zero", address);
+      code.laneAccess("v128.load64_lane", address, 1);
+    };
+  }
+
   /** |x| with the sign of y */
   withSign(x: Push, y: Push): Push {
     return this.apply("v128.or", x, this.apply("v128.and", y, this.signBit()));
@@ -149,7 +177,7 @@ export class Vectors {
       const pairs: Push[] = [];
       for (let i = 0; i < terms.length; i += 2) {
         const [low, high] = [terms[i]!, terms[i + 1]];
-        pairs.push(high === undefined ? low : this.let(this.add(low, this.mul(high, power))));
+        pairs.push(high === undefined ? low : this.let(this.madd(high, power, low)));
       }
       terms = pairs;
       if (terms.length > 1) power = this.let(this.mul(power, power));

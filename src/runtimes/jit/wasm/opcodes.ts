@@ -1,4 +1,4 @@
-// The instructions that the compiled runtime uses, by their names in the WebAssembly specification (core 2.0).
+// The instructions that the compiled runtime uses, by their names in the WebAssembly specification (core 3.0).
 
 /** Instructions of one byte. */
 export const plain = {
@@ -242,6 +242,11 @@ export const vector = {
   "f64x2.pmax": 0xf7,
   "f64x2.convert_low_i32x4_s": 0xfe,
   "i32x4.trunc_sat_f64x2_s_zero": 0xfc,
+  // relaxed: x y + z and z − x y, rounded once or twice as the processor likes
+  "f32x4.relaxed_madd": 0x105,
+  "f32x4.relaxed_nmadd": 0x106,
+  "f64x2.relaxed_madd": 0x107,
+  "f64x2.relaxed_nmadd": 0x108,
 } as const;
 export type Vector = keyof typeof vector;
 
