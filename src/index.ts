@@ -134,7 +134,7 @@ export {
   RuntimeUnavailableError,
 } from "./runtime/runtime.js";
 export { auto } from "./runtimes/auto.js";
-export { jit } from "./runtimes/jit/jit.js";
+export { type JitOptions, jit } from "./runtimes/jit/jit.js";
 export { ortNode } from "./runtimes/ort-node.js";
 export { ortWasm } from "./runtimes/ort-web.js";
 export { threadRuntime } from "./runtimes/thread.js";

@@ -82,13 +82,13 @@ export async function parallelDifferentiator(
       const own = runPart(0, onHost, given);
       const results = await Promise.all([own, ...others]);
       const inputs: Record<string, DeviceTensors[string]> = {};
-      for (const [k, result] of results.entries()) {
-        for (const [name, value] of Object.entries(result)) {
-          const moved = k === 0 ? value : home.upload(await runtimes[k]!.download(value));
-          inputs[`${k}/${name}`] = moved;
+      const moves = results.flatMap((result, k) =>
+        Object.entries(result).map(async ([name, value]) => {
+          inputs[`${k}/${name}`] = k === 0 ? value : home.upload(await runtimes[k]!.download(value));
           if (k > 0) runtimes[k]!.dispose(value);
-        }
-      }
+        }),
+      );
+      await Promise.all(moves);
       const dtype = ode.dtype;
       given.shares.forEach((share, k) => {
         const data = dtype === "float64" ? Float64Array.of(share) : Float32Array.of(share);

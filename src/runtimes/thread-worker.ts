@@ -1,12 +1,20 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { sizeOf } from "../core/tensor.js";
 import { decode } from "../graph/decode.js";
 import { toGraph } from "../import/to-graph.js";
 import type { DeviceTensor, Executable, Runtime } from "../runtime/runtime.js";
 import { jit } from "./jit/jit.js";
 import { ortNode } from "./ort-node.js";
-import type { Reply, Request, ThreadedRuntime } from "./thread.js";
+import {
+  type Message,
+  type Output,
+  type Reply,
+  type Request,
+  smallOutput,
+  type ThreadedRuntime,
+} from "./thread.js";
 
-// The other end of `threadRuntime`: one request after the other, in order.
+// The other end of `threadRuntime`: one request after the other, in order; of a message, the answer to the last.
 
 const { runtime: name } = workerData as { runtime: ThreadedRuntime };
 let opened: Promise<Runtime> | null = null;
@@ -30,12 +38,18 @@ async function answer(request: Request): Promise<unknown> {
     case "run": {
       const inputs = Object.entries(request.inputs).map(([input, tensor]) => [input, tensors.get(tensor)!]);
       const results = await executables.get(request.executable)!.run(Object.fromEntries(inputs));
-      const types: Record<string, Pick<DeviceTensor, "dtype" | "shape">> = {};
-      for (const [output, value] of Object.entries(results)) {
-        tensors.set(request.outputs[output]!, value);
-        types[output] = { dtype: value.dtype, shape: [...value.shape] };
+      const outputs: Record<string, Output> = {};
+      for (const [output, tensor] of Object.entries(results)) {
+        tensors.set(request.outputs[output]!, tensor);
+        const { dtype, shape } = tensor;
+        const isSmall = sizeOf(shape) * 8 <= smallOutput;
+        outputs[output] = {
+          dtype,
+          shape: [...shape],
+          value: isSmall ? await runtime.download(tensor) : null,
+        };
       }
-      return types;
+      return outputs;
     }
     case "dispose":
       for (const tensor of request.tensors) tensors.delete(tensor);
@@ -48,11 +62,13 @@ async function answer(request: Request): Promise<unknown> {
 }
 
 let turn: Promise<void> = Promise.resolve();
-parentPort!.on("message", ({ id, request }: { id: number; request: Request }) => {
+parentPort!.on("message", ({ id, requests }: Message) => {
   turn = turn.then(async () => {
     let reply: Reply;
     try {
-      reply = { id, result: await answer(request) };
+      let result: unknown;
+      for (const request of requests) result = await answer(request);
+      reply = { id, result };
     } catch (cause) {
       const error = cause as Error;
       reply = { id, failure: { name: error.constructor.name, message: error.message } };

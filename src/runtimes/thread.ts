@@ -39,7 +39,23 @@ export type Request =
   | { readonly kind: "dispose"; readonly tensors: readonly number[] }
   | { readonly kind: "release"; readonly executable: number };
 
-/** The answer to request `id`. */
+/** What goes to the thread at once: requests that nobody waits for, and the one whose answer is wanted. */
+export interface Message {
+  readonly id: number;
+  readonly requests: readonly Request[];
+}
+
+/** What a run says of one of its outputs. A small one comes along, since asking for it costs more than sending it. */
+export interface Output {
+  readonly dtype: Tensor["dtype"];
+  readonly shape: readonly number[];
+  readonly value: Tensor | null;
+}
+
+/** Outputs up to this many bytes come along with the reply. */
+export const smallOutput = 65536;
+
+/** The answer to the last request of message `id`. */
 export interface Reply {
   readonly id: number;
   readonly result?: unknown;
@@ -54,7 +70,12 @@ export interface ThreadRuntime extends Runtime {
 
 interface Handle extends DeviceTensor {
   readonly tensor: number;
+  /** the same tensor here, where it came along */
+  readonly value: Tensor | null;
 }
+
+/** How many requests that nobody waits for are held back at most. */
+const heldBack = 64;
 
 const causes = { CompileError, RunError, InputError, RuntimeUnavailableError };
 
@@ -91,22 +112,26 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
   worker.on("error", ({ message }) => end(message));
   worker.on("exit", (code) => end(`exit code ${code}`));
 
+  const waiting: Request[] = [];
   const tell = (request: Request): Promise<unknown> => {
     if (ended !== null) return Promise.reject(new RunError(`The thread of ${name} has ended: ${ended}.`));
-    const id = requests++;
+    const message: Message = { id: requests++, requests: [...waiting.splice(0), request] };
     return new Promise((resolve, reject) => {
-      pending.set(id, { resolve, reject });
+      pending.set(message.id, { resolve, reject });
       worker.ref();
-      worker.postMessage({ id, request });
+      worker.postMessage(message);
     });
   };
-  /** Tells without waiting; what fails shows in what follows. */
-  const post = (request: Request): void => void tell(request).catch(() => {});
+  /** Tells with what is told next; what fails shows in what follows. */
+  const post = (request: Request): void => {
+    if (waiting.length < heldBack) waiting.push(request);
+    else tell(request).catch(() => {});
+  };
   const forgotten = new FinalizationRegistry((tensor: number) =>
     post({ kind: "dispose", tensors: [tensor] }),
   );
-  const handle = (dtype: Handle["dtype"], shape: readonly number[], tensor: number): Handle => {
-    const made = { dtype, shape, tensor };
+  const handle = (type: Pick<Handle, "dtype" | "shape">, tensor: number, value: Tensor | null): Handle => {
+    const made = { dtype: type.dtype, shape: type.shape, tensor, value };
     forgotten.register(made, tensor, made);
     return made;
   };
@@ -133,16 +158,16 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
         const numbered = (of: DeviceTensors) =>
           Object.fromEntries(Object.entries(of).map(([key, value]) => [key, (value as Handle).tensor]));
         const fresh = Object.fromEntries(Object.keys(outputs).map((output) => [output, handles++]));
-        const types = (await tell({
+        const results = (await tell({
           kind: "run",
           executable,
           inputs: numbered(given),
           outputs: fresh,
-        })) as Record<string, { dtype: Handle["dtype"]; shape: readonly number[] }>;
+        })) as Record<string, Output>;
         return Object.fromEntries(
-          Object.entries(types).map(([output, { dtype, shape }]) => [
+          Object.entries(results).map(([output, result]) => [
             output,
-            handle(dtype, shape, fresh[output]!),
+            handle(result, fresh[output]!, result.value),
           ]),
         );
       },
@@ -163,9 +188,11 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
     upload(value) {
       const tensor = handles++;
       post({ kind: "upload", tensor, value });
-      return handle(value.dtype, value.shape, tensor);
+      return handle(value, tensor, null);
     },
     async download(value) {
+      const { value: known } = value as Handle;
+      if (known !== null) return { ...known, data: known.data.slice() } as Tensor;
       return (await tell({ kind: "download", tensor: (value as Handle).tensor })) as Tensor;
     },
     dispose(value) {
