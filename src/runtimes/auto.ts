@@ -1,5 +1,5 @@
 import type { Tensor } from "../core/tensor.js";
-import { type Graph, nodesOf, subgraphsOf } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
 import {
   CompileError,
   type CompileOptions,
@@ -10,6 +10,7 @@ import {
   type Runtime,
 } from "../runtime/runtime.js";
 import { prices, secondsOf, workOf } from "./cost.js";
+import { needsUnforeseen } from "./jit/open.js";
 
 /** Which runtime a graph went to, and why. */
 export interface Choice {
@@ -102,8 +103,8 @@ class AutoGraph implements AutoExecutable {
   ) {
     this.inputs = typesOf(graph.inputs.map((value) => [value.name!, value]));
     this.outputs = typesOf(graph.outputs.map(({ name, value }) => [name, value]));
-    this.#refusal = growsUnforeseen(graph)
-      ? "a Loop stacks results until a condition ends it, so that each length would be compiled anew"
+    this.#refusal = needsUnforeseen(graph)
+      ? "an operator takes all that a Loop stacks until a condition ends it, so that each length would be compiled anew"
       : null;
   }
 
@@ -222,15 +223,6 @@ function sizesOf(graph: Graph, given: DeviceTensors): ReadonlyMap<string, number
     });
   }
   return sizes;
-}
-
-/** Whether a Loop stacks rows and ends by a condition: how many rows depends on the numbers. */
-function growsUnforeseen(graph: Graph): boolean {
-  return nodesOf(graph).some(({ op, attributes, inputs, outputs }) => {
-    const bodies = subgraphsOf(attributes);
-    const stacks = op.type === "Loop" && outputs.length > inputs.length - 2;
-    return (stacks && bodies[0]!.outputs[0]!.value.constant === null) || bodies.some(growsUnforeseen);
-  });
 }
 
 function typesOf(

@@ -7,6 +7,7 @@ import { reduceSum } from "../../src/ops/broadcast.js";
 import { loop } from "../../src/ops/control.js";
 import { matmul } from "../../src/ops/linalg.js";
 import { less } from "../../src/ops/logic.js";
+import { gather } from "../../src/ops/slicing.js";
 import { tanh } from "../../src/ops/trigonometry.js";
 import { CompileError, type Runtime } from "../../src/runtime/runtime.js";
 import { auto, type Choice } from "../../src/runtimes/auto.js";
@@ -84,16 +85,23 @@ describe("The runtime auto", () => {
     expect(executable.choice.why).to.contain("cannot compile this size");
   });
 
-  it("leaves loops whose results grow until a condition holds to ONNX Runtime", async () => {
+  it("compiles loops whose results grow until a condition holds, unless an operator has to know how far", async () => {
     const b = new Builder();
     const x = b.input("x", "float32", [1]);
     const { scans } = loop(b, { trips: 100, carried: [x] }, (inner, _i, [y]) => {
       const next = add(inner, y!, y!);
       return { carried: [next], scans: [next], proceed: less(inner, reduceSum(inner, next), 100) };
     });
-    const { choice } = await auto(jit(), ort).compile(b.graph({ all: scans[0]! }, "growing"));
-    expect(choice.runtime).to.equal("ort-cpu");
-    expect(choice.why).to.contain("Loop");
+    const runtime = auto(jit(), ort);
+    const last = await runtime.compile(
+      b.graph({ all: scans[0]!, last: gather(b, scans[0]!, -1) }, "growing"),
+    );
+    expect(last.choice.runtime).to.equal("jit");
+    const { all } = await last.run({ x: runtime.upload(tensor("float32", [1], [3])) });
+    expect(numbers(await runtime.download(all!))).to.deep.equal([6, 12, 24, 48, 96, 192]);
+    const sum = await runtime.compile(b.graph({ sum: reduceSum(b, scans[0]!) }, "summed"));
+    expect(sum.choice.runtime).to.equal("ort-cpu");
+    expect(sum.choice.why).to.contain("Loop");
   });
 
   it("moves tensors between its runtimes without copying them", () => {

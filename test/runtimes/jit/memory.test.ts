@@ -281,7 +281,7 @@ describe("graphs of the compiled runtime", () => {
     } finally {
       WebAssembly.instantiate = compiled;
     }
-    // once for the shapes, once more when the loop had shown how often it runs
-    expect(count).to.equal(2);
+    // for the shapes; how often the loop runs is open
+    expect(count).to.equal(1);
   });
 });

@@ -1,0 +1,129 @@
+import { sizeOf } from "../../core/tensor.js";
+import type { Graph } from "../../graph/graph.js";
+import { CompileError, type DeviceTensor, type DeviceTensors, RunError } from "../../runtime/runtime.js";
+import type { Program, Slot } from "./program.js";
+import type { Report } from "./unit.js";
+import { bytesOf } from "./view.js";
+
+/** A tensor of the compiled runtime. */
+export interface HostTensor extends DeviceTensor {
+  readonly bytes: Uint8Array;
+}
+
+/** A program in memory, ready to run. */
+export interface Loaded {
+  readonly program: Program;
+  readonly memory: Uint8Array;
+  readonly words: Int32Array;
+  readonly run: () => void;
+  /** what lies in the input slots, so that it need not be written again */
+  readonly present: (HostTensor | null)[];
+}
+
+/** What a loop did against expectation. */
+export interface Surprise {
+  readonly report: Report;
+  /** how often it ran */
+  readonly trips: number;
+}
+
+/** @throws {CompileError} if the engine refuses: the graph is too long for a function, or its tensors for a memory */
+export async function load(graph: Graph, program: Program): Promise<Loaded> {
+  let memory: WebAssembly.Memory;
+  let instance: WebAssembly.Instance;
+  try {
+    memory = new WebAssembly.Memory({ initial: Math.ceil(program.bytes / 65536) });
+    ({ instance } = await WebAssembly.instantiate(program.module, { jit: { memory } }));
+  } catch (cause) {
+    throw new CompileError(
+      `The WebAssembly engine cannot load what jit made of "${graph.name}" (${program.module.length} bytes of code, ` +
+        `${program.bytes} of memory): ${(cause as Error).message}. Use the runtime ort-cpu.`,
+      { cause },
+    );
+  }
+  const bytes = new Uint8Array(memory.buffer);
+  for (const { address, bytes: data } of program.initial) bytes.set(data, address);
+  return {
+    program,
+    memory: bytes,
+    words: new Int32Array(memory.buffer),
+    run: instance.exports.run as () => void,
+    present: program.inputs.map(() => null),
+  };
+}
+
+/** Whether inputs fit into the slots of a program. */
+export function fits({ inputs }: Program, feeds: readonly HostTensor[]): boolean {
+  return inputs.every((slot, i) => {
+    const { shape } = feeds[i]!;
+    // those of one open dimension have as many rows
+    if (slot.leader !== i && shape[0] !== feeds[slot.leader]!.shape[0]) return false;
+    for (let axis = 0; axis < shape.length; axis++) {
+      const room = slot.shape[axis]!;
+      if (axis === 0 && slot.rows !== null ? shape[axis]! > room : shape[axis] !== room) return false;
+    }
+    return true;
+  });
+}
+
+/**
+ * One run, from input slots to copies of the output slots.
+ *
+ * @returns the outputs; or what loops did against expectation, which means that it has to run again
+ * @throws {RunError} for an index out of range, or an integer division by zero
+ */
+export function execute(
+  graph: Graph,
+  { program, memory, words, run, present }: Loaded,
+  feeds: readonly HostTensor[],
+): DeviceTensors | readonly Surprise[] {
+  feeds.forEach((feed, i) => {
+    if (present[i] === feed) return;
+    const { address, rows } = program.inputs[i]!;
+    memory.set(feed.bytes, address);
+    if (rows !== null) words[rows.words[0]! / 4] = feed.shape[0]!;
+    present[i] = feed;
+  });
+  for (const { address, initial } of program.reports) words[address / 4] = initial;
+  let failure: unknown = null;
+  try {
+    run();
+  } catch (cause) {
+    failure = cause;
+  }
+  const surprises = surprisesOf(program, words);
+  // a surprise may be why it failed, and means another run in any case
+  if (surprises.length > 0) return surprises;
+  if (failure !== null) {
+    throw new RunError(
+      `jit failed while running "${graph.name}": ${(failure as Error).message} ` +
+        "(an index out of range, or an integer division by zero).",
+      { cause: failure },
+    );
+  }
+  const outputs: Record<string, HostTensor> = {};
+  graph.outputs.forEach(({ name, value: { dtype } }, i) => {
+    const slot = program.outputs[i]!;
+    const shape = shapeNow(slot, words);
+    const { address } = slot;
+    outputs[name] = { dtype, shape, bytes: memory.slice(address, address + sizeOf(shape) * bytesOf(dtype)) };
+  });
+  return outputs;
+}
+
+function surprisesOf({ reports }: Program, words: Int32Array): Surprise[] {
+  const surprises: Surprise[] = [];
+  for (const report of reports) {
+    const trips = words[report.address / 4]!;
+    if (trips !== report.initial) surprises.push({ report, trips });
+    // what a loop found without its rows says nothing of those after it
+    if (report.source !== null && trips !== report.initial) break;
+  }
+  return surprises;
+}
+
+function shapeNow({ shape, rows }: Slot, words: Int32Array): readonly number[] {
+  if (rows === null) return shape;
+  const count = rows.words.reduce((sum, address) => sum + words[address / 4]!, rows.more);
+  return [count, ...shape.slice(1)];
+}
