@@ -1,9 +1,9 @@
 import { ControlError } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
-import { type AdaptiveSetting, adaptiveProgram } from "../programs/adaptive.js";
-import { startProgram } from "../programs/adaptive-start.js";
+import { adaptiveProgram, launchProgram } from "../programs/adaptive.js";
+import type { AdaptiveSetting } from "../programs/adaptive-setting.js";
 import { locateProgram } from "../programs/locate.js";
-import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
+import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
 import type { Course, Track } from "./course.js";
 import { March } from "./march.js";
 
@@ -36,32 +36,36 @@ export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting):
         "Use a method with an embedded one (bosh3, dopri5, tsit5, dopri8), or constant steps.",
     );
   }
-  const start = startProgram(setting);
-  const advance = adaptiveProgram(setting);
-  const begin = await runtime.compile(start.graph);
-  const go = await runtime.compile(advance.graph);
+  const launching = launchProgram(setting);
   const locating = events.length === 0 ? null : locateProgram(setting);
+  const launch = await runtime.compile(launching.graph);
   const locate = locating === null ? null : await runtime.compile(locating.graph);
+  // a solve of one run does without
+  let going: Promise<Executable> | null = null;
+  const go = () => {
+    going ??= runtime.compile(adaptiveProgram(setting).graph);
+    return going;
+  };
   return {
     setting,
     async drive(parameters, y0, course) {
-      const march = new March(runtime, setting, { begin, go, locate }, parameters, y0, course);
-      const end = await march.through(y0);
+      const march = new March(runtime, setting, { launch, go, locate }, parameters, y0, course);
+      const end = await march.through();
       return {
         tracks: march.tracks,
         end,
         evaluations: march.tracks.map(
           ({ times, rejected, located }) =>
-            start.evaluations +
-            (times.length - 1 + rejected) * advance.evaluations +
+            launching.atStart +
+            (times.length - 1 + rejected) * launching.evaluations +
             located * (locating?.evaluations ?? 0),
         ),
       };
     },
     async release() {
-      await begin.release();
-      await go.release();
+      await launch.release();
       await locate?.release();
+      await (await going)?.release();
     },
   };
 }

@@ -1,6 +1,6 @@
 import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { type Event, endsAfter } from "../events/event.js";
-import type { Record } from "../programs/adaptive.js";
+import type { Record } from "../programs/adaptive-setting.js";
 import { checkTimes, type Grid, TimeError } from "../programs/grid.js";
 import { type Course, rounded, type Track } from "./course.js";
 import { DenseSolution, polynomialAt, type Row, stepAt } from "./dense-solution.js";

@@ -1,6 +1,7 @@
 import type { Sharing } from "../control/norm.js";
 import { sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { isReversible } from "../methods/method.js";
+import { chainsStops } from "../programs/adaptive-setting.js";
 import { perTrajectory } from "../programs/per-trajectory.js";
 import type { Row } from "./dense-solution.js";
 import { compileDriver } from "./drive.js";
@@ -41,6 +42,7 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
       state: y0.shape,
       sharing,
       record: plan.record,
+      chained: plan.stops[0]!.length > 1 && chainsStops({ state: y0.shape, dtype, record: plan.record }),
       events,
     },
     control: control.kind === "pid" ? { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) } : control,
