@@ -34,20 +34,19 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
     dtype,
     events,
   );
-  const driver = await compileDriver(runtime, {
-    ...{
+  const { record } = plan;
+  const chained = plan.stops[0]!.length > 1 && chainsStops({ state: y0.shape, dtype, record });
+  const limited =
+    control.kind === "pid" ? { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) } : control;
+  // programs do not depend on given times, which are inputs
+  const settings = control.kind === "times" ? [control.kind] : Object.values(limited);
+  const key = [runtime, ode.field, method, dtype, sharing, record, chained, y0.shape.join(), ...settings];
+  const make = () =>
+    compileDriver(runtime, {
       field: sharing === "sample" ? perTrajectory(ode.field, dtype, y0.shape) : ode.field,
-      method,
-      dtype,
-      state: y0.shape,
-      sharing,
-      record: plan.record,
-      chained: plan.stops[0]!.length > 1 && chainsStops({ state: y0.shape, dtype, record: plan.record }),
-      events,
-    },
-    control: control.kind === "pid" ? { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) } : control,
-  });
-  try {
+      ...{ method, dtype, state: y0.shape, sharing, record, chained, events, control: limited },
+    });
+  return ode.kept.use([...key, ...events], make, async (driver) => {
     const { tracks, end, evaluations } = await driver.drive(upload(runtime, named(parameters)), y0, {
       ...plan,
       maxSteps,
@@ -78,7 +77,5 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
       solutions.push(await judged(ode, problem, { ...saved, stats, size }));
     }
     return solutions;
-  } finally {
-    await driver.release();
-  }
+  });
 }
