@@ -6,6 +6,7 @@ import { locateProgram } from "../programs/locate.js";
 import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
 import type { Course, Track } from "./course.js";
 import { March } from "./march.js";
+import { programNames } from "./march-programs.js";
 
 /** A compiled solve that chooses its own steps. */
 export interface Driver {
@@ -46,10 +47,11 @@ export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting):
     going ??= runtime.compile(adaptiveProgram(setting).graph);
     return going;
   };
+  const programs = { launch, go, locate, names: programNames(setting, launch.outputs) };
   return {
     setting,
     async drive(parameters, y0, course) {
-      const march = new March(runtime, setting, { launch, go, locate }, parameters, y0, course);
+      const march = new March(runtime, setting, programs, parameters, y0, course);
       const end = await march.through();
       return {
         tracks: march.tracks,

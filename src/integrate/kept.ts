@@ -27,8 +27,13 @@ export class Kept {
     work: (compiled: T) => Promise<R>,
   ): Promise<R> {
     let entry = this.#entries.find((known) => sameKey(known.key, key));
-    if (entry === undefined) entry = { key, made: make(), users: 0 };
-    else this.#entries.splice(this.#entries.indexOf(entry), 1);
+    if (entry === undefined) {
+      const made = make();
+      const fresh = { key, made, users: 0 };
+      // what could not be made is tried again by the next
+      made.catch(() => this.#forget(fresh));
+      entry = fresh;
+    } else this.#entries.splice(this.#entries.indexOf(entry), 1);
     this.#entries.push(entry);
     entry.users++;
     try {
@@ -44,7 +49,11 @@ export class Kept {
     await this.#drop(this.#entries.filter(({ users }) => users === 0));
   }
 
-  /** Frees those that have not been used for the longest time, and those that were never made. */
+  #forget(entry: Entry): void {
+    this.#entries = this.#entries.filter((other) => other !== entry);
+  }
+
+  /** Frees those that have not been used for the longest time. */
   async #tidy(): Promise<void> {
     const idle = this.#entries.filter(({ users }) => users === 0);
     if (this.#entries.length <= limit) return;

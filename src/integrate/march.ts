@@ -1,17 +1,15 @@
 import { type FloatDType, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
-import { type AdaptiveSetting, carriesSlope, timeShape } from "../programs/adaptive-setting.js";
+import { type AdaptiveSetting, timeShape } from "../programs/adaptive-setting.js";
 import {
   crossedName,
   locateNames,
   adaptiveNames as names,
   nextName,
-  recordName,
-  signalName,
   stateName,
   y0Name,
 } from "../programs/names.js";
-import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
+import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
 import { type Course, rootMeanSquare, rounded, type Track } from "./course.js";
 import type { Row } from "./dense-solution.js";
 import { adviceAgainstDrift, bracketError, partingError } from "./drive-failures.js";
@@ -23,6 +21,7 @@ import {
   type Standing,
   StepUnderflowError,
 } from "./failures.js";
+import { type Programs, pick } from "./march-programs.js";
 
 /** Attempts per run: enough that the run itself costs little. */
 const attemptsPerRun = 1024;
@@ -40,10 +39,6 @@ export class March {
   readonly #course: Course;
   /** what does not change from run to run, and what only the first one takes */
   readonly #fixed: DeviceTensors;
-  /** what one run hands to the next */
-  readonly #carried: readonly string[];
-  /** what is read after each run */
-  readonly #reported: readonly string[];
   readonly #ends: readonly number[];
   readonly #rounding: number;
   readonly #smallest: number;
@@ -65,7 +60,7 @@ export class March {
     y0: Tensor,
     course: Course,
   ) {
-    const { method, control, dtype, record, chained = false, events = [] } = setting;
+    const { control, dtype } = setting;
     this.#runtime = runtime;
     this.#setting = setting;
     this.#programs = programs;
@@ -80,29 +75,13 @@ export class March {
     this.#ended = t0.map(() => false);
     this.#ends = stops.map((own) => own.at(-1)!);
     this.#rounding = 4 * epsilon[dtype] * Math.max(...t0.map(Math.abs), ...this.#ends.map(Math.abs));
-    const pid = control.kind === "pid";
-    this.#smallest = Math.max(pid ? control.dtmin : 0, this.#rounding);
-    this.#fixed = {
-      ...parameters,
-      [names.smallest]: runtime.upload(scalar(dtype, this.#smallest)),
-      ...{ [y0Name]: runtime.upload(y0), [names.t]: this.#upload(t0), [names.end]: this.#upload(this.#ends) },
-    };
-    this.#carried = [
-      ...Array.from({ length: method.width }, (_, k) => stateName(k)),
-      ...(carriesSlope(setting) ? [names.slope] : []),
-      ...[names.t, names.h],
-      ...(pid ? [names.last, names.beforeLast, names.rejected] : []),
-      ...events.map((_, k) => signalName(k)),
-    ];
-    const watched = method.companion !== undefined;
-    this.#reported = [
-      ...[names.times, names.failed],
-      ...(chained && record === "nothing" ? [names.states] : []),
-      ...(pid ? [names.lastNorm] : []),
-      ...(watched && pid ? [names.norm] : []),
-      ...(watched ? [names.drift, names.size] : []),
-      ...events.map((_, k) => crossedName(k)),
-    ];
+    this.#smallest = Math.max(control.kind === "pid" ? control.dtmin : 0, this.#rounding);
+    const fixed: Record<string, DeviceTensor> = { ...parameters };
+    fixed[names.smallest] = runtime.upload(scalar(dtype, this.#smallest));
+    fixed[y0Name] = runtime.upload(y0);
+    fixed[names.t] = this.#upload(t0);
+    fixed[names.end] = this.#upload(this.#ends);
+    this.#fixed = fixed;
   }
 
   /** From y0 to the last stop; the state there. */
@@ -115,7 +94,7 @@ export class March {
       else this.#arrive(wanted(this.#stop) ? await this.#state() : null, 0);
     }
     const values = this.#values ?? (await this.#run(0)).values;
-    return Array.from({ length: method.width }, (_, k) => values[stateName(k)]!);
+    return this.#programs.names.carried.slice(0, method.width).map(({ name }) => values[name]!);
   }
 
   /** Where each track goes next; one that has ended waits where it is. */
@@ -148,13 +127,14 @@ export class March {
   async #advance(): Promise<void> {
     const { events = [] } = this.#setting;
     const { results, values } = await this.#run(await this.#attemptsLeft());
-    const reports = await this.#fetch(results, this.#reported);
+    const { carried, reported, recorded } = this.#programs.names;
+    const reports = await this.#fetch(results, reported);
     const crossed = events.map((_, k) => reports[crossedName(k)]!);
     const crosses = (i: number) => crossed.some((flags) => flags[i]);
-    const moved = this.#digest(reports, await this.#records(results), crosses);
+    const moved = this.#digest(reports, await this.#rows(results, recorded), crosses);
     const before = this.#values;
     this.#values = values;
-    if (before !== null) for (const name of this.#carried) this.#runtime.dispose(before[name]!);
+    if (before !== null) for (const { name } of carried) this.#runtime.dispose(before[name]!);
     if (this.tracks.some((_, i) => crosses(i))) await this.#meet(results, crossed);
     if (reports[names.failed]![0]) throw await this.#failure(moved, reports[names.lastNorm] ?? null);
   }
@@ -168,15 +148,13 @@ export class March {
     for (let stop = this.#stop + 1; chained && stop < stops[0]!.length; stop++) {
       targets.push(stops.map((own, i) => this.#targetOf(own, i, stop)));
     }
-    const given = {
-      ...this.#fixed,
-      ...this.#values,
+    const own = {
       [names.targets]: this.#upload(targets.flat(), [targets.length]),
       [names.attempts]: this.#runtime.upload(scalar("int64", attempts)),
     };
-    const results = await program.run(pick(given, program));
+    const results = await program.run(pick(program, own, this.#values ?? {}, this.#fixed));
     const values: Record<string, DeviceTensor> = {};
-    for (const name of this.#carried) values[name] = results[nextName(name)]!;
+    for (const { name, next } of this.#programs.names.carried) values[name] = results[next]!;
     return { results, values };
   }
 
@@ -265,21 +243,15 @@ export class March {
     const { eventTolerance = 0, onEvent } = this.#course;
     const locate = this.#programs.locate!;
     const tolerance = Math.max(eventTolerance, this.#rounding);
-    const found = await locate.run(
-      pick(
-        {
-          ...{ ...this.#fixed, ...results, ...this.#values! },
-          [locateNames.tolerance]: this.#runtime.upload(scalar(dtype, tolerance)),
-        },
-        locate,
-      ),
-    );
+    const own = { [locateNames.tolerance]: this.#runtime.upload(scalar(dtype, tolerance)) };
+    const found = await locate.run(pick(locate, own, this.#values!, results, this.#fixed));
     const at = await this.#read(found, nextName(names.t));
     const width = (await this.#read(found, locateNames.width))[0]!;
     const iterations = Number((await this.#read(found, locateNames.iterations))[0]!);
     const y = await this.#read(found, nextName(stateName(0)));
     const happened = await this.#readAll(found, events, (k) => nextName(crossedName(k)));
-    const records = await this.#records(found);
+    const { carried, recorded } = this.#programs.names;
+    const records = await this.#rows(found, recorded);
     for (const [i, track] of this.tracks.entries()) {
       const event = events.find((_, k) => crossed[k]![i]);
       if (event === undefined) continue;
@@ -293,11 +265,9 @@ export class March {
       }
       if (this.#ended[i]) this.#targets[i] = at[i]!;
     }
-    const replaced = this.#carried.filter((name) => nextName(name) in found);
-    this.#values = {
-      ...this.#values!,
-      ...Object.fromEntries(replaced.map((name) => [name, found[nextName(name)]!])),
-    };
+    const values = { ...this.#values! };
+    for (const { name, next } of carried) values[name] = found[next] ?? values[name]!;
+    this.#values = values;
   }
 
   async #failure(moved: readonly boolean[], norm: Row | null): Promise<Error> {
@@ -371,20 +341,11 @@ export class March {
     return Promise.all(events.map((_, k) => this.#read(from, name(k))));
   }
 
-  async #records(from: DeviceTensors): Promise<Row[]> {
-    const records: Row[] = [];
-    for (let k = 0; recordName(k) in from; k++) records.push(await this.#read(from, recordName(k)));
-    return records;
+  async #rows(from: DeviceTensors, wanted: readonly string[]): Promise<Row[]> {
+    if (wanted.length === 0) return [];
+    const found = await this.#fetch(from, wanted);
+    return wanted.map((name) => found[name]!);
   }
-}
-
-export interface Programs {
-  /** from y0 on */
-  readonly launch: Executable;
-  /** from where another run has got to; compiled when it is first needed */
-  readonly go: () => Promise<Executable>;
-  /** where there are events */
-  readonly locate: Executable | null;
 }
 
 /** Coefficients of a step, for what is recorded: those of a dense output of order 4, and some. */
@@ -401,10 +362,3 @@ function resting(): () => Promise<void> {
 }
 
 const epsilon: { readonly [dtype in FloatDType]: number } = { float32: 2 ** -23, float64: 2 ** -52 };
-
-/** The inputs that an executable takes, out of those there are. */
-function pick(given: DeviceTensors, { inputs }: Executable): DeviceTensors {
-  const picked: Record<string, DeviceTensor> = {};
-  for (const name in inputs) picked[name] = given[name]!;
-  return picked;
-}

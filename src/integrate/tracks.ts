@@ -28,7 +28,7 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
   const hits = control.kind === "times" ? control.times : [];
   const plan = planSaves(
     save,
-    spans.map((span) => ({ ...span, hits })),
+    hits.length === 0 ? spans : spans.map((span) => ({ ...span, hits })),
     starts.map(({ data }) => data as Row),
     own,
     dtype,
@@ -48,7 +48,12 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
     });
   return ode.kept.use([...key, ...events], make, async (driver) => {
     const { tracks, end, evaluations } = await driver.drive(upload(runtime, named(parameters)), y0, {
-      ...plan,
+      t0: plan.t0,
+      stops: plan.stops,
+      wanted: plan.wanted,
+      onStop: plan.onStop,
+      onStep: plan.onStep,
+      onEvent: plan.onEvent,
       maxSteps,
       signal,
       eventTolerance,
@@ -74,7 +79,9 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
             )
           : null,
       };
-      solutions.push(await judged(ode, problem, { ...saved, stats, size }));
+      const { ts, ys, grid, placement, dense, events: happened } = saved;
+      const found = { ts, ys, grid, placement, dense, events: happened, stats, size };
+      solutions.push(await judged(ode, problem, found));
     }
     return solutions;
   });

@@ -69,7 +69,7 @@ export const adaptiveNames = {
   size: "size",
 } as const;
 /** The k-th recorded array of each attempt. */
-export const recordName = (k: number): string => `record/${k}`;
+export const recordName = (k: number | ""): string => `record/${k}`;
 
 /** How fast the field damps at a state: the largest −Re λ of the eigenvalues λ of its Jacobian, estimated. */
 export const dampingName = "damping";

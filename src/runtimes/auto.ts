@@ -6,6 +6,7 @@ import {
   type DeviceTensor,
   type DeviceTensors,
   type Executable,
+  type HostMemory,
   RunError,
   type Runtime,
 } from "../runtime/runtime.js";
@@ -47,6 +48,15 @@ export interface AutoRuntime extends Runtime {
  * @param ort  `await ortNode()`
  */
 export function auto(compiled: Runtime, ort: Runtime, { explain = () => {} }: AutoOptions = {}): AutoRuntime {
+  const { host: ownHost } = compiled;
+  const host: HostMemory | undefined = ownHost &&
+    ort.host && {
+      read(value) {
+        const [[runtime, own]] = [...(value as SharedTensor).images] as [[Runtime, DeviceTensor]];
+        return runtime.host!.read(own);
+      },
+      wrap: (value) => ofRuntime(compiled, ownHost.wrap(value)),
+    };
   return {
     name: "auto",
     version: `${compiled.name} ${compiled.version}, ${ort.name} ${ort.version}`,
@@ -60,6 +70,7 @@ export function auto(compiled: Runtime, ort: Runtime, { explain = () => {} }: Au
       const { images } = value as SharedTensor;
       for (const [runtime, own] of images) runtime.dispose(own);
     },
+    ...(host && { host }),
   };
 }
 

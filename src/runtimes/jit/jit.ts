@@ -1,4 +1,4 @@
-import type { DType, Tensor, TensorData } from "../../core/tensor.js";
+import type { Tensor } from "../../core/tensor.js";
 import { type Graph, nodesOf, subgraphsOf, type ValueType } from "../../graph/graph.js";
 import { checkInputs } from "../../runtime/inputs.js";
 import {
@@ -29,28 +29,15 @@ export function jit(): Runtime {
     name: "jit",
     version,
     compile,
-    upload: ({ dtype, shape, data }): HostTensor => ({
-      dtype,
-      shape: [...shape],
-      bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice(),
-    }),
+    upload: ({ dtype, shape, data }): HostTensor => ({ dtype, shape: [...shape], data: data.slice() }),
     async download(value) {
-      const { dtype, shape, bytes } = value as HostTensor;
-      return { dtype, shape, data: dataOf(dtype, bytes.slice().buffer) } as Tensor;
+      const { dtype, shape, data } = value as HostTensor;
+      return { dtype, shape, data: data.slice() } as Tensor;
     },
     dispose() {},
     host: {
-      read(value) {
-        const { dtype, shape, bytes } = value as HostTensor;
-        const { buffer, byteOffset, byteLength } = bytes as Uint8Array<ArrayBuffer>;
-        const whole = byteOffset === 0 && byteLength === buffer.byteLength;
-        return { dtype, shape, data: dataOf(dtype, whole ? buffer : bytes.slice().buffer) } as Tensor;
-      },
-      wrap: ({ dtype, shape, data }): HostTensor => ({
-        dtype,
-        shape: [...shape],
-        bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-      }),
+      read: (value) => value as HostTensor as Tensor,
+      wrap: (value) => value,
     },
   };
 }
@@ -60,31 +47,6 @@ const vectorModule = Uint8Array.from([
   ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15],
   ...[253, 98, 11],
 ]);
-
-function dataOf(dtype: DType, buffer: ArrayBuffer): TensorData {
-  switch (dtype) {
-    case "float32":
-      return new Float32Array(buffer);
-    case "float64":
-      return new Float64Array(buffer);
-    case "int8":
-      return new Int8Array(buffer);
-    case "int16":
-      return new Int16Array(buffer);
-    case "int32":
-      return new Int32Array(buffer);
-    case "int64":
-      return new BigInt64Array(buffer);
-    case "uint16":
-      return new Uint16Array(buffer);
-    case "uint32":
-      return new Uint32Array(buffer);
-    case "uint64":
-      return new BigUint64Array(buffer);
-    default:
-      return new Uint8Array(buffer);
-  }
-}
 
 async function compile(graph: Graph): Promise<Executable> {
   checkOperators(graph);

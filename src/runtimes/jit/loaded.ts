@@ -1,19 +1,32 @@
-import { sizeOf } from "../../core/tensor.js";
+import { type DType, sizeOf, type TensorData } from "../../core/tensor.js";
 import type { Graph } from "../../graph/graph.js";
 import { CompileError, type DeviceTensor, type DeviceTensors, RunError } from "../../runtime/runtime.js";
 import type { Program, Slot } from "./program.js";
 import type { Report } from "./unit.js";
 import { bytesOf } from "./view.js";
 
-/** A tensor of the compiled runtime. */
+/** A tensor of the compiled runtime. It holds the typed array itself: to ask a small one for its buffer is slow. */
 export interface HostTensor extends DeviceTensor {
-  readonly bytes: Uint8Array;
+  readonly data: TensorData;
+}
+
+/** Memory as each dtype sees it. */
+type Views = { readonly [dtype in DType]: TensorData };
+
+function viewsOf(buffer: ArrayBuffer): Views {
+  const [ints, bytes] = [new Int32Array(buffer), new Uint8Array(buffer)];
+  return {
+    ...{ float32: new Float32Array(buffer), float64: new Float64Array(buffer) },
+    ...{ int8: new Int8Array(buffer), int16: new Int16Array(buffer), int32: ints },
+    ...{ int64: new BigInt64Array(buffer), uint64: new BigUint64Array(buffer) },
+    ...{ uint8: bytes, bool: bytes, uint16: new Uint16Array(buffer), uint32: new Uint32Array(buffer) },
+  };
 }
 
 /** A program in memory, ready to run. */
 export interface Loaded {
   readonly program: Program;
-  readonly memory: Uint8Array;
+  readonly views: Views;
   readonly words: Int32Array;
   readonly run: () => void;
   /** what lies in the input slots, so that it need not be written again */
@@ -41,12 +54,12 @@ export async function load(graph: Graph, program: Program): Promise<Loaded> {
       { cause },
     );
   }
-  const bytes = new Uint8Array(memory.buffer);
-  for (const { address, bytes: data } of program.initial) bytes.set(data, address);
+  const views = viewsOf(memory.buffer);
+  for (const { address, bytes } of program.initial) (views.uint8 as Uint8Array).set(bytes, address);
   return {
     program,
-    memory: bytes,
-    words: new Int32Array(memory.buffer),
+    views,
+    words: views.int32 as Int32Array,
     run: instance.exports.run as () => void,
     present: program.inputs.map(() => null),
   };
@@ -74,13 +87,13 @@ export function fits({ inputs }: Program, feeds: readonly HostTensor[]): boolean
  */
 export function execute(
   graph: Graph,
-  { program, memory, words, run, present }: Loaded,
+  { program, views, words, run, present }: Loaded,
   feeds: readonly HostTensor[],
 ): DeviceTensors | readonly Surprise[] {
   feeds.forEach((feed, i) => {
     if (present[i] === feed) return;
     const { address, rows } = program.inputs[i]!;
-    memory.set(feed.bytes, address);
+    (views[feed.dtype] as Float64Array).set(feed.data as Float64Array, address / bytesOf(feed.dtype));
     if (rows !== null) words[rows.words[0]! / 4] = feed.shape[0]!;
     present[i] = feed;
   });
@@ -105,8 +118,8 @@ export function execute(
   graph.outputs.forEach(({ name, value: { dtype } }, i) => {
     const slot = program.outputs[i]!;
     const shape = shapeNow(slot, words);
-    const { address } = slot;
-    outputs[name] = { dtype, shape, bytes: memory.slice(address, address + sizeOf(shape) * bytesOf(dtype)) };
+    const from = slot.address / bytesOf(dtype);
+    outputs[name] = { dtype, shape, data: views[dtype].slice(from, from + sizeOf(shape)) };
   });
   return outputs;
 }
