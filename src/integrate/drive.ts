@@ -1,16 +1,20 @@
 import { ControlError } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
+import type { Tensors } from "../fields/field.js";
 import { adaptiveProgram, launchProgram } from "../programs/adaptive.js";
 import type { AdaptiveSetting } from "../programs/adaptive-setting.js";
 import { locateProgram } from "../programs/locate.js";
+import { parameterName } from "../programs/names.js";
 import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
 import type { Course, Track } from "./course.js";
 import { March } from "./march.js";
-import { programNames } from "./march-programs.js";
+import { Numbers, programNames } from "./march-programs.js";
 
 /** A compiled solve that chooses its own steps. */
 export interface Driver {
   readonly setting: AdaptiveSetting;
+  /** Parameters on the device, as `drive` takes them. */
+  readonly upload: (parameters: Tensors) => DeviceTensors;
   /**
    * Goes from y0 to the last stop.
    *
@@ -47,11 +51,25 @@ export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting):
     going ??= runtime.compile(adaptiveProgram(setting).graph);
     return going;
   };
-  const programs = { launch, go, locate, names: programNames(setting, launch.outputs) };
+  const programs = {
+    launch,
+    go,
+    locate,
+    names: programNames(setting, launch.outputs),
+    numbers: new Numbers(runtime),
+  };
+  const parameters = Object.keys(setting.field.parameters).map(
+    (name) => [name, parameterName(name)] as const,
+  );
   return {
     setting,
-    async drive(parameters, y0, course) {
-      const march = new March(runtime, setting, programs, parameters, y0, course);
+    upload(given) {
+      const uploaded: Record<string, DeviceTensor> = {};
+      for (const [name, input] of parameters) uploaded[input] = runtime.upload(given[name]!);
+      return uploaded;
+    },
+    async drive(inputs, y0, course) {
+      const march = new March(runtime, setting, programs, inputs, y0, course);
       const end = await march.through();
       return {
         tracks: march.tracks,

@@ -31,12 +31,12 @@ export async function judged(
           limit: -Math.log(method.coupling),
         }
       : null;
-  const stats = { ...found.stats, stability };
+  const { steps, accepted, rejected, evaluations, drift, reconstructionError } = found.stats;
+  const stats = { steps, accepted, rejected, evaluations, drift, reconstructionError, stability };
   const warnings = warningsOf({ method, dtype, control, stats, size });
   if (options.strict) {
     const { times } = grid;
     const [before, end] = [times.at(-2) ?? times[0]!, times.at(-1)!];
-    const { accepted, rejected } = stats;
     refuse(warnings, { time: end, step: accepted, stepSize: Math.abs(end - before), accepted, rejected });
   }
   return { ts, ys, grid, placement, dense, events, stats, coupling: null, warnings };

@@ -1,3 +1,4 @@
+import { type DType, scalar } from "../core/tensor.js";
 import { type AdaptiveSetting, carriesSlope } from "../programs/adaptive-setting.js";
 import {
   crossedName,
@@ -7,7 +8,7 @@ import {
   signalName,
   stateName,
 } from "../programs/names.js";
-import type { DeviceTensor, DeviceTensors, Executable } from "../runtime/runtime.js";
+import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
 
 /** What a solve that chooses its steps is carried out by. */
 export interface Programs {
@@ -18,6 +19,25 @@ export interface Programs {
   /** where there are events */
   readonly locate: Executable | null;
   readonly names: ProgramNames;
+  readonly numbers: Numbers;
+}
+
+/** Numbers on a device that each solve takes anew, and mostly the same ones: the last of each type is kept. */
+export class Numbers {
+  readonly #runtime: Runtime;
+  readonly #last = new Map<DType, { readonly value: number; readonly tensor: DeviceTensor }>();
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  of(dtype: DType, value: number): DeviceTensor {
+    const last = this.#last.get(dtype);
+    if (last !== undefined && Object.is(last.value, value)) return last.tensor;
+    const tensor = this.#runtime.upload(scalar(dtype, value));
+    this.#last.set(dtype, { value, tensor });
+    return tensor;
+  }
 }
 
 /** What goes into the programs of a solve and comes out of them, by name. */

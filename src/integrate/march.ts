@@ -7,7 +7,7 @@ import {
   adaptiveNames as names,
   nextName,
   stateName,
-  y0Name,
+  type y0Name,
 } from "../programs/names.js";
 import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
 import { type Course, rootMeanSquare, rounded, type Track } from "./course.js";
@@ -30,6 +30,8 @@ const attemptsBetweenSignals = 256;
 /** What may be recorded per run, in bytes. */
 const recordLimit = 1 << 25;
 
+type FixedName = typeof names.smallest | typeof y0Name | typeof names.t | typeof names.end;
+
 /** A solve on its way. */
 export class March {
   readonly tracks: readonly Track[];
@@ -37,8 +39,9 @@ export class March {
   readonly #setting: AdaptiveSetting;
   readonly #programs: Programs;
   readonly #course: Course;
+  readonly #parameters: DeviceTensors;
   /** what does not change from run to run, and what only the first one takes */
-  readonly #fixed: DeviceTensors;
+  readonly #fixed: { readonly [name in FixedName]: DeviceTensor };
   readonly #ends: readonly number[];
   readonly #rounding: number;
   readonly #smallest: number;
@@ -76,12 +79,13 @@ export class March {
     this.#ends = stops.map((own) => own.at(-1)!);
     this.#rounding = 4 * epsilon[dtype] * Math.max(...t0.map(Math.abs), ...this.#ends.map(Math.abs));
     this.#smallest = Math.max(control.kind === "pid" ? control.dtmin : 0, this.#rounding);
-    const fixed: Record<string, DeviceTensor> = { ...parameters };
-    fixed[names.smallest] = runtime.upload(scalar(dtype, this.#smallest));
-    fixed[y0Name] = runtime.upload(y0);
-    fixed[names.t] = this.#upload(t0);
-    fixed[names.end] = this.#upload(this.#ends);
-    this.#fixed = fixed;
+    this.#parameters = parameters;
+    this.#fixed = {
+      smallest: programs.numbers.of(dtype, this.#smallest),
+      y0: runtime.upload(y0),
+      t: this.#upload(t0),
+      end: this.#upload(this.#ends),
+    };
   }
 
   /** From y0 to the last stop; the state there. */
@@ -150,9 +154,9 @@ export class March {
     }
     const own = {
       [names.targets]: this.#upload(targets.flat(), [targets.length]),
-      [names.attempts]: this.#runtime.upload(scalar("int64", attempts)),
+      [names.attempts]: this.#programs.numbers.of("int64", attempts),
     };
-    const results = await program.run(pick(program, own, this.#values ?? {}, this.#fixed));
+    const results = await program.run(pick(program, own, this.#values ?? {}, this.#fixed, this.#parameters));
     const values: Record<string, DeviceTensor> = {};
     for (const { name, next } of this.#programs.names.carried) values[name] = results[next]!;
     return { results, values };
@@ -244,7 +248,7 @@ export class March {
     const locate = this.#programs.locate!;
     const tolerance = Math.max(eventTolerance, this.#rounding);
     const own = { [locateNames.tolerance]: this.#runtime.upload(scalar(dtype, tolerance)) };
-    const found = await locate.run(pick(locate, own, this.#values!, results, this.#fixed));
+    const found = await locate.run(pick(locate, own, this.#values!, results, this.#fixed, this.#parameters));
     const at = await this.#read(found, nextName(names.t));
     const width = (await this.#read(found, locateNames.width))[0]!;
     const iterations = Number((await this.#read(found, locateNames.iterations))[0]!);

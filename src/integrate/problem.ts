@@ -43,23 +43,24 @@ export function checkParameters(
       `The field "${field.name}" has no parameter "${unknown[0]}"; its parameters are ${expected.join(", ") || "none"}.`,
     );
   }
-  return Object.fromEntries(
-    Object.entries(field.parameters).map(([name, { shape }]) => {
-      const value = given[name];
-      if (value === undefined) {
-        throw new ParameterError(
-          `The parameter "${name}" ${showShape(shape)} of the field "${field.name}" is missing.`,
-        );
-      }
-      if (value.shape.length !== shape.length || value.shape.some((dim, axis) => dim !== shape[axis])) {
-        throw new ParameterError(
-          `The parameter "${name}" of the field "${field.name}" must have shape ${showShape(shape)}, ` +
-            `but has ${showShape(value.shape)}.`,
-        );
-      }
-      return [name, castTensor(value, dtype)];
-    }),
-  );
+  const checked: Record<string, Tensor> = {};
+  for (const name of expected) {
+    const { shape } = field.parameters[name]!;
+    const value = given[name];
+    if (value === undefined) {
+      throw new ParameterError(
+        `The parameter "${name}" ${showShape(shape)} of the field "${field.name}" is missing.`,
+      );
+    }
+    if (value.shape.length !== shape.length || value.shape.some((dim, axis) => dim !== shape[axis])) {
+      throw new ParameterError(
+        `The parameter "${name}" of the field "${field.name}" must have shape ${showShape(shape)}, ` +
+          `but has ${showShape(value.shape)}.`,
+      );
+    }
+    checked[name] = castTensor(value, dtype);
+  }
+  return checked;
 }
 
 /** Parameters under the names they have in programs. */

@@ -7,7 +7,6 @@ import type { Row } from "./dense-solution.js";
 import { compileDriver } from "./drive.js";
 import { judged, relative } from "./judgement.js";
 import type { NeuralOde } from "./neural-ode.js";
-import { named, upload } from "./problem.js";
 import { reconstructionError } from "./reconstruction.js";
 import { type Problem, usualMaxSteps } from "./request.js";
 import { planSaves } from "./saves.js";
@@ -47,7 +46,7 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
       ...{ method, dtype, state: y0.shape, sharing, record, chained, events, control: limited },
     });
   return ode.kept.use([...key, ...events], make, async (driver) => {
-    const { tracks, end, evaluations } = await driver.drive(upload(runtime, named(parameters)), y0, {
+    const { tracks, end, evaluations } = await driver.drive(driver.upload(parameters), y0, {
       t0: plan.t0,
       stops: plan.stops,
       wanted: plan.wanted,

@@ -2,7 +2,7 @@ import { type DType, sizeOf, type TensorData } from "../../core/tensor.js";
 import type { Graph } from "../../graph/graph.js";
 import { CompileError, type DeviceTensor, type DeviceTensors, RunError } from "../../runtime/runtime.js";
 import type { Program, Slot } from "./program.js";
-import type { Report } from "./unit.js";
+import type { Report, RowCount } from "./unit.js";
 import { bytesOf } from "./view.js";
 
 /** A tensor of the compiled runtime. It holds the typed array itself: to ask a small one for its buffer is slow. */
@@ -31,6 +31,19 @@ export interface Loaded {
   readonly run: () => void;
   /** what lies in the input slots, so that it need not be written again */
   readonly present: (HostTensor | null)[];
+  readonly outputs: readonly OutputPlace[];
+}
+
+/** Where an output is read. */
+interface OutputPlace {
+  readonly name: string;
+  readonly dtype: DType;
+  /** memory as the dtype sees it, and where in it */
+  readonly view: TensorData;
+  readonly from: number;
+  /** elements, with as many rows as there is room for */
+  readonly count: number;
+  readonly slot: Slot;
 }
 
 /** What a loop did against expectation. */
@@ -62,6 +75,11 @@ export async function load(graph: Graph, program: Program): Promise<Loaded> {
     words: views.int32 as Int32Array,
     run: instance.exports.run as () => void,
     present: program.inputs.map(() => null),
+    outputs: graph.outputs.map(({ name, value: { dtype } }, i) => {
+      const slot = program.outputs[i]!;
+      const from = slot.address / bytesOf(dtype);
+      return { name, dtype, view: views[dtype], from, count: sizeOf(slot.shape), slot };
+    }),
   };
 }
 
@@ -87,9 +105,10 @@ export function fits({ inputs }: Program, feeds: readonly HostTensor[]): boolean
  */
 export function execute(
   graph: Graph,
-  { program, views, words, run, present }: Loaded,
+  loaded: Loaded,
   feeds: readonly HostTensor[],
 ): DeviceTensors | readonly Surprise[] {
+  const { program, views, words, run, present } = loaded;
   feeds.forEach((feed, i) => {
     if (present[i] === feed) return;
     const { address, rows } = program.inputs[i]!;
@@ -115,12 +134,14 @@ export function execute(
     );
   }
   const outputs: Record<string, HostTensor> = {};
-  graph.outputs.forEach(({ name, value: { dtype } }, i) => {
-    const slot = program.outputs[i]!;
-    const shape = shapeNow(slot, words);
-    const from = slot.address / bytesOf(dtype);
-    outputs[name] = { dtype, shape, data: views[dtype].slice(from, from + sizeOf(shape)) };
-  });
+  for (const { name, dtype, view, slot, from, count } of loaded.outputs) {
+    const { rows } = slot;
+    if (rows === null) outputs[name] = { dtype, shape: slot.shape, data: view.slice(from, from + count) };
+    else {
+      const shape = [rowsNow(rows, words), ...slot.shape.slice(1)];
+      outputs[name] = { dtype, shape, data: view.slice(from, from + sizeOf(shape)) };
+    }
+  }
   return outputs;
 }
 
@@ -135,8 +156,6 @@ function surprisesOf({ reports }: Program, words: Int32Array): Surprise[] {
   return surprises;
 }
 
-function shapeNow({ shape, rows }: Slot, words: Int32Array): readonly number[] {
-  if (rows === null) return shape;
-  const count = rows.words.reduce((sum, address) => sum + words[address / 4]!, rows.more);
-  return [count, ...shape.slice(1)];
+function rowsNow({ words: addresses, more }: RowCount, words: Int32Array): number {
+  return addresses.reduce((sum, address) => sum + words[address / 4]!, more);
 }
