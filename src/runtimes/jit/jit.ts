@@ -1,4 +1,4 @@
-import type { Tensor } from "../../core/tensor.js";
+import { type DType, emptyData, type Tensor, type TensorData } from "../../core/tensor.js";
 import { type Graph, nodesOf, subgraphsOf, type ValueType } from "../../graph/graph.js";
 import { checkInputs } from "../../runtime/inputs.js";
 import {
@@ -29,10 +29,10 @@ export function jit(): Runtime {
     name: "jit",
     version,
     compile,
-    upload: ({ dtype, shape, data }): HostTensor => ({ dtype, shape: [...shape], data: data.slice() }),
+    upload: ({ dtype, shape, data }): HostTensor => ({ dtype, shape: [...shape], data: copied(dtype, data) }),
     async download(value) {
       const { dtype, shape, data } = value as HostTensor;
-      return { dtype, shape, data: data.slice() } as Tensor;
+      return { dtype, shape, data: copied(dtype, data) } as Tensor;
     },
     dispose() {},
     host: {
@@ -40,6 +40,13 @@ export function jit(): Runtime {
       wrap: (value) => value,
     },
   };
+}
+
+/** A copy; `slice` of what is derived from a typed array, as Node's Buffer, may be none. */
+function copied(dtype: DType, data: TensorData): TensorData {
+  const copy = emptyData(dtype, data.length) as TensorData;
+  (copy as Float64Array).set(data as Float64Array);
+  return copy;
 }
 
 /** The smallest module that uses a vector. */
