@@ -43,11 +43,12 @@ const layers: readonly Layer[] = [
   { name: "experiments" },
   { name: "figures", node: true },
   { name: "cli", node: true },
+  { name: "browser" },
   { name: "index" },
 ];
 
 /** What may choose a runtime, and so import one: files that are run, and the public names. */
-const entryPoints = ["cli/", "figures/memory-of-one.ts", "index.ts"];
+const entryPoints = ["cli/", "figures/memory-of-one.ts", "browser.ts", "index.ts"];
 
 /** Files of other layers that may use Node's modules: worker threads are Node's. */
 const nodeFiles = ["runtimes/thread.ts", "runtimes/thread-worker.ts"];
@@ -183,6 +184,36 @@ describe("architecture", () => {
         .map(({ target }) => `${file} → ${target}`),
     );
     expect(wrong).to.deep.equal([]);
+  });
+});
+
+describe("what a browser takes", () => {
+  it("needs no module of Node, by any way", () => {
+    const reached = new Set<string>();
+    const visit = (file: string): void => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      for (const { target, own, typeOnly } of imports.get(file) ?? []) if (own && !typeOnly) visit(target);
+    };
+    visit("browser.ts");
+    expect(reached.size).to.be.above(100);
+    const wrong = [...reached].flatMap((file) =>
+      importsOf(file)
+        .filter(({ target, own, typeOnly }) => !own && !typeOnly && /^node:|-node$/.test(target))
+        .map(({ target }) => `${file} → ${target}`),
+    );
+    expect(wrong).to.deep.equal([]);
+    for (const file of reached) expect(/\bprocess\.|\bBuffer\./.test(codeOf(file)), file).to.equal(false);
+  });
+
+  it("is all that Node has, but for files, threads and ONNX Runtime's binding", () => {
+    const own = importsOf("index.ts").map(({ target }) => target);
+    expect(own).to.have.members([
+      "browser.ts",
+      "deploy/load-model.ts",
+      "runtimes/ort-node.ts",
+      "runtimes/thread.ts",
+    ]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Row } from "../integrate/dense-solution.js";
 import { compileDriver, type Driver, rounded } from "../integrate/drive.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
+import { chainsStops } from "../programs/adaptive-setting.js";
 import { type Grid, gridTensors } from "../programs/grid.js";
 import { y0Name } from "../programs/names.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
@@ -72,6 +73,7 @@ export function driverFor(
     control: { ...control, dtmax: Math.min(control.dtmax, stepSize) },
     sharing: "batch",
     record: "nothing",
+    chained: chainsStops({ state, dtype, record: "nothing" }),
   });
 }
 

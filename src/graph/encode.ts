@@ -161,10 +161,15 @@ function constantsOf(graph: Graph, nodes: readonly Node[]): Value[] {
   return [...found].sort((a, b) => a.id - b.id);
 }
 
+/** Operands as ONNX wants them: a Loop names its trip count and its condition, be they left out or not. */
+function operandsOf({ op, inputs }: Node): readonly (Value | null)[] {
+  return op.type === "Loop" && inputs.length < 2 ? [inputs[0] ?? null, null] : inputs;
+}
+
 function encodeNode(node: Node, names: Names): NodeInit {
   return {
     opType: node.op.type,
-    input: node.inputs.map((value) => (value === null ? "" : names.of(value))),
+    input: operandsOf(node).map((value) => (value === null ? "" : names.of(value))),
     output: node.outputs.map((value) => names.of(value)),
     attribute: Object.entries(node.attributes).map(([name, value]) => {
       const kind = node.op.attributes?.[name];

@@ -4,7 +4,14 @@ import type { Attributes, Value } from "../graph/graph.js";
 import { ModelError, UnsupportedOperatorError } from "../graph/model.js";
 import { onnxTypeNumber } from "../graph/types.js";
 import { type Call, emit } from "./call.js";
-import { attention, groupScales, rmsNormalization, swish } from "./compositions.js";
+import {
+  attention,
+  gatherBatches,
+  groupScales,
+  layerNormalization,
+  rmsNormalization,
+  swish,
+} from "./compositions.js";
 import { adaptConstantOfShape, adaptEqual, adaptTile } from "./dims.js";
 
 /** Turns an older or newer form of an operator into that of opset 21, or into values at once. */
@@ -32,7 +39,8 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["Tile", adaptTile],
   ["CastLike", (_, call) => ({ ...call, ...castLike(call) })],
   ["Scatter", (_, call) => ({ ...call, type: "ScatterElements" })],
-  ["LayerNormalization", dropping("stash_type")],
+  ["LayerNormalization", adaptLayerNormalization],
+  ["GatherND", (b, call) => gatherBatches(b, call) ?? call],
   ["BatchNormalization", adaptBatchNormalization],
   ["GroupNormalization", adaptGroupNormalization],
   ["RMSNormalization", (b, call) => [rmsNormalization(b, call)]],
@@ -90,14 +98,14 @@ function adaptPad(b: Builder, given: Call): Call {
   return { ...call, inputs: [call.inputs[0]!, call.inputs[1] ?? null, number(b, call, value)], attributes };
 }
 
-/** The exponent may have a type of its own. */
-function adaptPow(b: Builder, call: Call): Call {
+/** The exponent may have a type of its own; the result has that of the base. */
+function adaptPow(b: Builder, call: Call): Call | readonly Value[] {
   const [x, y] = call.inputs;
   if (!x || !y || x.dtype === y.dtype) return call;
   if (!isFloat(x.dtype)) {
-    throw new ModelError(
-      `Pow of ${x.dtype} to a power of ${y.dtype} is not supported. Cast the base to a float type.`,
-    );
+    // integers have no powers that are not whole: the power is one of floats, cut off
+    const wide = [x, y].map((value) => emit(b, "Cast", [value], { to: onnxTypeNumber.float64 }));
+    return [emit(b, "Cast", [emit(b, "Pow", wide)], { to: onnxTypeNumber[x.dtype] })];
   }
   return { ...call, inputs: [x, emit(b, "Cast", [y], { to: onnxTypeNumber[x.dtype] })] };
 }
@@ -147,6 +155,12 @@ function adaptBatchNormalization(_: Builder, call: Call): Call {
   }
   const attributes = without(call.attributes, "momentum", "training_mode", "spatial");
   return { ...call, attributes };
+}
+
+/** The operator puts out what it has normalised with, too; that is written out where it is asked for. */
+function adaptLayerNormalization(b: Builder, given: Call): Call | readonly Value[] {
+  const call = dropping("stash_type")(b, given) as Call;
+  return call.outputs > 1 ? layerNormalization(b, call) : call;
 }
 
 /** Before opset 21 each group, not each channel, had a scale and a bias. */

@@ -1,7 +1,8 @@
-import { ShapeError, showShape } from "../core/tensor.js";
+import { ShapeError, showShape, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { showType, staticShape, type Value } from "../graph/graph.js";
+import { type Attributes, showType, staticShape, type Value } from "../graph/graph.js";
 import { ModelError } from "../graph/model.js";
+import { onnxTypeNumber } from "../graph/types.js";
 import { type Call, emit, like } from "./call.js";
 
 // Operators that are written as others: those that opset 21 does not have yet, and those without a record.
@@ -42,17 +43,71 @@ export function attention(b: Builder, { inputs, attributes, outputs }: Call): Va
 export function rmsNormalization(b: Builder, { inputs, attributes }: Call): Value {
   const [x, scale] = inputs;
   if (!x || !scale) throw new ModelError("RMSNormalization needs two operands.");
-  const rank = x.shape.length;
-  const first = (attributes.axis as number | undefined) ?? -1;
-  const start = first < 0 ? first + rank : first;
-  if (start < 0 || start >= rank) {
-    throw new ShapeError(`RMSNormalization: axis ${first} is not an axis of ${showType(x)}.`);
-  }
-  const axes = Array.from({ length: rank - start }, (_, i) => start + i);
+  const axes = axesFrom("RMSNormalization", x, attributes);
   const square = emit(b, "ReduceMean", [emit(b, "Mul", [x, x]), b.ints(axes)], { keepdims: 1 });
   const epsilon = (attributes.epsilon as number | undefined) ?? 1e-5;
   const root = emit(b, "Sqrt", [emit(b, "Add", [square, like(b, x, epsilon)])]);
   return emit(b, "Mul", [emit(b, "Div", [x, root]), scale]);
+}
+
+/** The axes from `axis` on, the last unless it is given. */
+function axesFrom(op: string, x: Value, attributes: Attributes): number[] {
+  const rank = x.shape.length;
+  const first = (attributes.axis as number | undefined) ?? -1;
+  const start = first < 0 ? first + rank : first;
+  if (start < 0 || start >= rank) {
+    throw new ShapeError(`${op}: axis ${first} is not an axis of ${showType(x)}.`);
+  }
+  return Array.from({ length: rank - start }, (_, i) => start + i);
+}
+
+/**
+ * LayerNormalization with its further outputs, over the axes from `axis` on:
+ *
+ *   μ = mean(x),  s = 1 / √(mean((x − μ)²) + ε),  y = scale · (x − μ) s + bias
+ *
+ * @returns y, μ and s
+ */
+export function layerNormalization(b: Builder, { inputs, attributes }: Call): Value[] {
+  const [x, scale, bias] = inputs;
+  if (!x || !scale) throw new ModelError("LayerNormalization needs two operands.");
+  const axes = b.ints(axesFrom("LayerNormalization", x, attributes));
+  const mean = emit(b, "ReduceMean", [x, axes], { keepdims: 1 });
+  const distance = emit(b, "Sub", [x, mean]);
+  const variance = emit(b, "ReduceMean", [emit(b, "Mul", [distance, distance]), axes], { keepdims: 1 });
+  const epsilon = (attributes.epsilon as number | undefined) ?? 1e-5;
+  const inverse = emit(b, "Reciprocal", [emit(b, "Sqrt", [emit(b, "Add", [variance, like(b, x, epsilon)])])]);
+  const scaled = emit(b, "Mul", [emit(b, "Mul", [distance, inverse]), scale]);
+  return [bias ? emit(b, "Add", [scaled, bias]) : scaled, mean, inverse];
+}
+
+/**
+ * GatherND within each element of some leading axes: the place of the element goes in front of the indices.
+ *
+ * @returns `null` where there are no such axes
+ */
+export function gatherBatches(b: Builder, { inputs, attributes }: Call): Value[] | null {
+  const count = (attributes.batch_dims as number | undefined) ?? 0;
+  const [x, indices] = inputs;
+  if (count === 0 || !x || !indices) return null;
+  const shape = staticShape(indices, "GatherND with batch_dims");
+  if (count >= shape.length || count > x.shape.length) {
+    throw new ShapeError(
+      `GatherND: ${showType(x)} and ${showType(indices)} have no ${count} leading axes and more.`,
+    );
+  }
+  const places = shape.slice(0, count).map((length, axis) => {
+    const along = b.constant(
+      tensor(
+        "int64",
+        Array.from({ length: shape.length }, (_, i) => (i === axis ? length : 1)),
+        Array.from({ length }, (_, i) => i),
+      ),
+    );
+    return emit(b, "Expand", [along, b.ints([...shape.slice(0, -1), 1])]);
+  });
+  const wide = emit(b, "Cast", [indices], { to: onnxTypeNumber.int64 });
+  return [emit(b, "GatherND", [x, emit(b, "Concat", [...places, wide], { axis: -1 })])];
 }
 
 /** Swish (opset 24): y = x σ(α x) */

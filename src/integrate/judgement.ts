@@ -20,8 +20,9 @@ export interface Finding extends Omit<Solution, "warnings" | "coupling" | "stats
 export async function judged(
   ode: NeuralOde,
   { options, parameters, control }: Problem,
-  { size, ...found }: Finding,
+  found: Finding,
 ): Promise<Solution> {
+  const { ts, ys, grid, placement, dense, events, size } = found;
   const { method, dtype } = ode;
   const stability =
     options.checkStability && method.coupling !== null
@@ -30,15 +31,15 @@ export async function judged(
           limit: -Math.log(method.coupling),
         }
       : null;
-  const stats = { ...found.stats, stability };
+  const { steps, accepted, rejected, evaluations, drift, reconstructionError } = found.stats;
+  const stats = { steps, accepted, rejected, evaluations, drift, reconstructionError, stability };
   const warnings = warningsOf({ method, dtype, control, stats, size });
   if (options.strict) {
-    const { times } = found.grid;
+    const { times } = grid;
     const [before, end] = [times.at(-2) ?? times[0]!, times.at(-1)!];
-    const { accepted, rejected } = stats;
     refuse(warnings, { time: end, step: accepted, stepSize: Math.abs(end - before), accepted, rejected });
   }
-  return { ...found, stats, coupling: null, warnings };
+  return { ts, ys, grid, placement, dense, events, stats, coupling: null, warnings };
 }
 
 /** Saved states at which the field is looked at, at most. */

@@ -1,17 +1,15 @@
 import { type FloatDType, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
-import { type AdaptiveSetting, carriesSlope, timeShape } from "../programs/adaptive.js";
+import { type AdaptiveSetting, timeShape } from "../programs/adaptive-setting.js";
 import {
   crossedName,
   locateNames,
   adaptiveNames as names,
   nextName,
-  recordName,
-  signalName,
   stateName,
-  y0Name,
+  type y0Name,
 } from "../programs/names.js";
-import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
+import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
 import { type Course, rootMeanSquare, rounded, type Track } from "./course.js";
 import type { Row } from "./dense-solution.js";
 import { adviceAgainstDrift, bracketError, partingError } from "./drive-failures.js";
@@ -23,11 +21,16 @@ import {
   type Standing,
   StepUnderflowError,
 } from "./failures.js";
+import { type Programs, pick } from "./march-programs.js";
 
-/** Attempts per run: enough that the run itself costs little, few enough to listen to signals. */
-const attemptsPerRun = 256;
+/** Attempts per run: enough that the run itself costs little. */
+const attemptsPerRun = 1024;
+/** Attempts per run of a solve that has a signal to listen to. */
+const attemptsBetweenSignals = 256;
 /** What may be recorded per run, in bytes. */
 const recordLimit = 1 << 25;
+
+type FixedName = typeof names.smallest | typeof y0Name | typeof names.t | typeof names.end;
 
 /** A solve on its way. */
 export class March {
@@ -36,18 +39,18 @@ export class March {
   readonly #setting: AdaptiveSetting;
   readonly #programs: Programs;
   readonly #course: Course;
-  /** parameters and bounds, which do not change */
-  readonly #fixed: DeviceTensors;
-  /** what one run hands to the next */
-  readonly #carried: readonly string[];
+  readonly #parameters: DeviceTensors;
+  /** what does not change from run to run, and what only the first one takes */
+  readonly #fixed: { readonly [name in FixedName]: DeviceTensor };
   readonly #ends: readonly number[];
   readonly #rounding: number;
   readonly #smallest: number;
   readonly #rest = resting();
-  #values: DeviceTensors = {};
-  /** whether the values come from a run before, so that nobody else has them */
-  #owned = false;
-  /** for each track, the time that it goes to */
+  readonly #y0: Row;
+  /** what the last run has handed on; `null` before the first */
+  #values: DeviceTensors | null = null;
+  /** the stop that is gone to, and for each track, its time */
+  #stop = 0;
   #targets: number[] = [];
   /** for each track, whether an event has ended it */
   readonly #ended: boolean[];
@@ -60,88 +63,110 @@ export class March {
     y0: Tensor,
     course: Course,
   ) {
-    const { method, control, dtype, events = [] } = setting;
+    const { control, dtype } = setting;
     this.#runtime = runtime;
     this.#setting = setting;
     this.#programs = programs;
     this.#course = course;
     const { t0, stops } = course;
-    const start = y0.data as Row;
+    this.#y0 = y0.data as Row;
     this.tracks = t0.map((time, i) => ({
       times: [rounded(dtype, time)],
       ...{ rejected: 0, parted: 0, located: 0, drift: 0 },
-      size: rootMeanSquare(this.#rowOf(start, i)),
+      size: rootMeanSquare(this.#rowOf(this.#y0, i)),
     }));
     this.#ended = t0.map(() => false);
     this.#ends = stops.map((own) => own.at(-1)!);
     this.#rounding = 4 * epsilon[dtype] * Math.max(...t0.map(Math.abs), ...this.#ends.map(Math.abs));
     this.#smallest = Math.max(control.kind === "pid" ? control.dtmin : 0, this.#rounding);
-    this.#fixed = { ...parameters, [names.smallest]: runtime.upload(scalar(dtype, this.#smallest)) };
-    this.#carried = [
-      ...Array.from({ length: method.width }, (_, k) => stateName(k)),
-      ...(carriesSlope(setting) ? [names.slope] : []),
-      ...[names.t, names.h],
-      ...(control.kind === "pid" ? [names.last, names.beforeLast, names.rejected] : []),
-      ...events.map((_, k) => signalName(k)),
-    ];
+    this.#parameters = parameters;
+    this.#fixed = {
+      smallest: programs.numbers.of(dtype, this.#smallest),
+      y0: runtime.upload(y0),
+      t: this.#upload(t0),
+      end: this.#upload(this.#ends),
+    };
   }
 
   /** From y0 to the last stop; the state there. */
-  async through(y0: Tensor): Promise<DeviceTensor[]> {
-    const { t0, stops, wanted, onStop } = this.#course;
-    const { dtype, method } = this.#setting;
-    const ones = this.#upload(t0.map(() => 1));
-    const start = { [y0Name]: this.#runtime.upload(y0), [names.t]: this.#upload(t0) };
-    const before = { ...this.#fixed, ...start, [names.target]: this.#upload(this.#ends) };
-    const never = t0.map(() => false);
-    this.#values = {
-      ...(await this.#programs.begin.run(pick(before, this.#programs.begin))),
-      ...{ [names.t]: start[names.t]!, [names.last]: ones, [names.beforeLast]: ones },
-      [names.rejected]: this.#runtime.upload(tensor("bool", timeShape(this.#setting), never)),
-    };
-    for (let stop = 0; stop < stops[0]!.length; stop++) {
-      // a track that has ended waits where it is
-      this.#targets = stops.map((own, i) => (this.#ended[i] ? this.#timeOf(i) : rounded(dtype, own[stop]!)));
-      while (this.tracks.some((_, i) => this.#isUnderWay(i))) await this.#advance();
-      if (!wanted(stop)) continue;
-      const y = await this.#read(this.#values, stateName(0));
-      for (const [i, { times }] of this.tracks.entries()) {
-        if (!this.#ended[i]) onStop(i, stop, this.#rowOf(y, i), times.length - 1);
-      }
+  async through(): Promise<DeviceTensor[]> {
+    const { stops, wanted } = this.#course;
+    const { method } = this.#setting;
+    this.#aim();
+    while (this.#stop < stops[0]!.length) {
+      if (this.tracks.some((_, i) => this.#isUnderWay(i))) await this.#advance();
+      else this.#arrive(wanted(this.#stop) ? await this.#state() : null, 0);
     }
-    return Array.from({ length: method.width }, (_, k) => this.#values[stateName(k)]!);
+    const values = this.#values ?? (await this.#run(0)).values;
+    return this.#programs.names.carried.slice(0, method.width).map(({ name }) => values[name]!);
   }
 
-  /** One run: a few hundred attempts, or up to the target, or to an event. */
+  /** Where each track goes next; one that has ended waits where it is. */
+  #aim(): void {
+    this.#targets = this.#course.stops.map((own, i) => this.#targetOf(own, i, this.#stop));
+  }
+
+  #targetOf(own: readonly number[], track: number, stop: number): number {
+    return this.#ended[track] ? this.#timeOf(track) : rounded(this.#setting.dtype, own[stop]!);
+  }
+
+  /** All tracks are at the stop. @param y  states there, the element of an array of them; `null` if not wanted */
+  #arrive(y: Row | null, element: number): void {
+    const { stops, onStop } = this.#course;
+    if (y !== null) {
+      for (const [i, { times }] of this.tracks.entries()) {
+        if (!this.#ended[i]) onStop(i, this.#stop, this.#rowOf(y, i, element), times.length - 1);
+      }
+    }
+    this.#stop++;
+    if (this.#stop < stops[0]!.length) this.#aim();
+  }
+
+  /** y as it stands. */
+  async #state(): Promise<Row> {
+    return this.#values === null ? this.#y0 : this.#read(this.#values, stateName(0));
+  }
+
+  /** One run: many attempts, or up to the last of its targets, or to an event. */
   async #advance(): Promise<void> {
-    const { go } = this.#programs;
     const { events = [] } = this.#setting;
-    const attempts = await this.#attemptsLeft();
-    const results = await go.run(
-      pick(
-        {
-          ...{ ...this.#fixed, ...this.#values, [names.target]: this.#upload(this.#targets) },
-          [names.attempts]: this.#runtime.upload(scalar("int64", attempts)),
-        },
-        go,
-      ),
-    );
-    const crossed = await this.#readAll(results, events, crossedName);
+    const { results, values } = await this.#run(await this.#attemptsLeft());
+    const { carried, reported, recorded } = this.#programs.names;
+    const reports = await this.#fetch(results, reported);
+    const crossed = events.map((_, k) => reports[crossedName(k)]!);
     const crosses = (i: number) => crossed.some((flags) => flags[i]);
-    const attempt = await this.#digest(results, crosses);
+    const moved = this.#digest(reports, await this.#rows(results, recorded), crosses);
     const before = this.#values;
-    this.#values = Object.fromEntries(this.#carried.map((name) => [name, results[nextName(name)]!]));
-    if (this.#owned) for (const name of this.#carried) this.#runtime.dispose(before[name]!);
-    this.#owned = true;
+    this.#values = values;
+    if (before !== null) for (const { name } of carried) this.#runtime.dispose(before[name]!);
     if (this.tracks.some((_, i) => crosses(i))) await this.#meet(results, crossed);
-    if ((await this.#read(results, names.failed))[0]) throw await this.#failure(attempt);
+    if (reports[names.failed]![0]) throw await this.#failure(moved, reports[names.lastNorm] ?? null);
+  }
+
+  /** Runs the graph that comes next. */
+  async #run(attempts: number): Promise<{ results: DeviceTensors; values: DeviceTensors }> {
+    const { chained = false } = this.#setting;
+    const { stops } = this.#course;
+    const program = this.#values === null ? this.#programs.launch : await this.#programs.go();
+    const targets = [this.#targets];
+    for (let stop = this.#stop + 1; chained && stop < stops[0]!.length; stop++) {
+      targets.push(stops.map((own, i) => this.#targetOf(own, i, stop)));
+    }
+    const own = {
+      [names.targets]: this.#upload(targets.flat(), [targets.length]),
+      [names.attempts]: this.#programs.numbers.of("int64", attempts),
+    };
+    const results = await program.run(pick(program, own, this.#values ?? {}, this.#fixed, this.#parameters));
+    const values: Record<string, DeviceTensor> = {};
+    for (const { name, next } of this.#programs.names.carried) values[name] = results[next]!;
+    return { results, values };
   }
 
   /** How many steps the next run may try. @throws {SolveError | SolveAbortedError} if it may not */
   async #attemptsLeft(): Promise<number> {
     const { signal, maxSteps } = this.#course;
-    const { record, state, dtype, method } = this.#setting;
-    await this.#rest(signal);
+    const { record, state, dtype, method, chained } = this.#setting;
+    if (signal !== undefined) await this.#rest();
     const attemptsOf = (i: number) => this.tracks[i]!.times.length - 1 + this.tracks[i]!.rejected;
     const underWay = [...this.tracks.keys()].filter((i) => this.#isUnderWay(i));
     const most = underWay.reduce((i, j) => (attemptsOf(j) > attemptsOf(i) ? j : i));
@@ -151,42 +176,57 @@ export class March {
       const advice = this.tracks[most]!.parted > 0 ? adviceAgainstDrift(method) : null;
       throw new MaxStepsError(await this.#standing(most), maxSteps, this.#ends[most]!, advice);
     }
-    const arrays = record === "nothing" ? 0 : record === "states" ? 1 : usualCoefficients;
+    const arrays = record === "dense" ? usualCoefficients : record === "states" || chained ? 1 : 0;
     const bytes = arrays * sizeOf(state) * (dtype === "float64" ? 8 : 4);
-    return Math.min(maxSteps - used, attemptsPerRun, Math.max(1, Math.floor(recordLimit / bytes)));
+    return Math.min(
+      maxSteps - used,
+      signal === undefined ? attemptsPerRun : attemptsBetweenSignals,
+      Math.max(1, Math.floor(recordLimit / bytes)),
+    );
   }
 
-  /** Takes down what a run has tried, and returns the norms of its last attempts. */
-  async #digest(results: DeviceTensors, crosses: (track: number) => boolean): Promise<LastAttempt> {
-    const { control, method } = this.#setting;
-    const times = await this.#read(results, names.times);
-    const accepted = await this.#read(results, names.accepted);
-    const watched = method.companion !== undefined;
-    const drift = watched ? await this.#read(results, names.drift) : null;
-    const size = watched ? await this.#read(results, names.size) : null;
-    const norm = control.kind === "pid" ? await this.#read(results, names.norm) : null;
-    const records = await this.#records(results);
+  /** Takes down what a run has tried. Says of each track whether the last attempt took it further. */
+  #digest(
+    reports: Readonly<Record<string, Row>>,
+    records: readonly Row[],
+    crosses: (track: number) => boolean,
+  ): boolean[] {
+    const { stops, wanted } = this.#course;
+    const { chained = false } = this.#setting;
+    const times = reports[names.times]!;
+    const [drift, size, norm] = [reports[names.drift], reports[names.size], reports[names.norm]];
+    const states = reports[names.states];
     const count = this.tracks.length;
     const n = times.length / count;
-    for (const [i, track] of this.tracks.entries()) {
-      for (let k = 0; k < n && this.#isUnderWay(i); k++) {
+    const moved = this.tracks.map(() => false);
+    for (let k = 0; k < n; k++) {
+      for (let i = 0; i < count; i++) {
+        const track = this.tracks[i]!;
+        const from = track.times.at(-1)!;
+        moved[i] = false;
+        if (from === this.#targets[i]) continue;
         const at = k * count + i;
         // a step in which something happens is taken again, up to there
         if (k === n - 1 && crosses(i)) continue;
-        if (accepted[at]) {
-          if (drift !== null) {
+        // who was not let through stays at the same time
+        if (times[at] !== from) {
+          moved[i] = true;
+          if (drift !== undefined) {
             track.drift = Math.max(track.drift, drift[at]!);
             track.size = Math.max(track.size, size![at]!);
           }
           this.#step(i, times[at]!, records, k);
         } else {
           track.rejected++;
-          if (norm !== null && norm[at]! < 1) track.parted++;
+          if (norm !== undefined && norm[at]! < 1) track.parted++;
         }
       }
+      while (chained && this.#stop < stops[0]!.length && !this.tracks.some((_, i) => this.#isUnderWay(i))) {
+        // where there are records, nothing but those is wanted
+        this.#arrive(wanted(this.#stop) ? states! : null, k);
+      }
     }
-    const last = (n - 1) * count;
-    return { accepted: accepted.slice(last), norm: norm?.slice(last) ?? null };
+    return moved;
   }
 
   #step(track: number, to: number, records: readonly Row[], element: number): void {
@@ -207,21 +247,15 @@ export class March {
     const { eventTolerance = 0, onEvent } = this.#course;
     const locate = this.#programs.locate!;
     const tolerance = Math.max(eventTolerance, this.#rounding);
-    const found = await locate.run(
-      pick(
-        {
-          ...{ ...this.#fixed, ...results, ...this.#values },
-          [locateNames.tolerance]: this.#runtime.upload(scalar(dtype, tolerance)),
-        },
-        locate,
-      ),
-    );
+    const own = { [locateNames.tolerance]: this.#runtime.upload(scalar(dtype, tolerance)) };
+    const found = await locate.run(pick(locate, own, this.#values!, results, this.#fixed, this.#parameters));
     const at = await this.#read(found, nextName(names.t));
     const width = (await this.#read(found, locateNames.width))[0]!;
     const iterations = Number((await this.#read(found, locateNames.iterations))[0]!);
     const y = await this.#read(found, nextName(stateName(0)));
     const happened = await this.#readAll(found, events, (k) => nextName(crossedName(k)));
-    const records = await this.#records(found);
+    const { carried, recorded } = this.#programs.names;
+    const records = await this.#rows(found, recorded);
     for (const [i, track] of this.tracks.entries()) {
       const event = events.find((_, k) => crossed[k]![i]);
       if (event === undefined) continue;
@@ -235,19 +269,17 @@ export class March {
       }
       if (this.#ended[i]) this.#targets[i] = at[i]!;
     }
-    const replaced = this.#carried.filter((name) => nextName(name) in found);
-    this.#values = {
-      ...this.#values,
-      ...Object.fromEntries(replaced.map((name) => [name, found[nextName(name)]!])),
-    };
+    const values = { ...this.#values! };
+    for (const { name, next } of carried) values[name] = found[next] ?? values[name]!;
+    this.#values = values;
   }
 
-  async #failure({ accepted, norm }: LastAttempt): Promise<Error> {
+  async #failure(moved: readonly boolean[], norm: Row | null): Promise<Error> {
     const { method } = this.#setting;
-    const i = this.tracks.findIndex((_, track) => this.#isUnderWay(track) && !accepted[track]);
+    const i = this.tracks.findIndex((_, track) => this.#isUnderWay(track) && !moved[track]);
     const standing = await this.#standing(i);
     if (norm === null) {
-      const h = (await this.#read(this.#values, names.h))[i]!;
+      const h = (await this.#read(this.#values!, names.h))[i]!;
       const left = this.#targets[i]! - standing.time;
       const time = Math.abs(h) < Math.abs(left) ? standing.time + h : this.#targets[i]!;
       return new DivergenceError({ ...standing, time }, method.coupling);
@@ -260,8 +292,8 @@ export class March {
   async #standing(track: number): Promise<Standing> {
     const { control, sharing } = this.#setting;
     const { times, rejected } = this.tracks[track]!;
-    const y = await this.#read(this.#values, stateName(0));
-    const h = (await this.#read(this.#values, names.h))[track]!;
+    const y = await this.#state();
+    const h = this.#values === null ? 0 : (await this.#read(this.#values, names.h))[track]!;
     return {
       time: times.at(-1)!,
       step: times.length,
@@ -289,54 +321,48 @@ export class March {
     return data.slice(from, from + own);
   }
 
-  #upload(values: readonly number[]): DeviceTensor {
-    return this.#runtime.upload(tensor(this.#setting.dtype, timeShape(this.#setting), values));
+  #upload(values: readonly number[], leading: readonly number[] = []): DeviceTensor {
+    const { dtype } = this.#setting;
+    return this.#runtime.upload(tensor(dtype, [...leading, ...timeShape(this.#setting)], values));
   }
 
+  /** The numbers of a tensor. They may be the tensor itself, and must not be written to. */
   async #read(from: DeviceTensors, name: string): Promise<Row> {
-    return (await this.#runtime.download(from[name]!)).data as Row;
+    return (await this.#fetch(from, [name]))[name]!;
+  }
+
+  async #fetch(from: DeviceTensors, wanted: readonly string[]): Promise<Readonly<Record<string, Row>>> {
+    const { host } = this.#runtime;
+    const found: Record<string, Row> = {};
+    for (const name of wanted) {
+      const value = from[name]!;
+      found[name] = (host ? host.read(value) : await this.#runtime.download(value)).data as Row;
+    }
+    return found;
   }
 
   #readAll(from: DeviceTensors, events: readonly Event[], name: (k: number) => string): Promise<Row[]> {
     return Promise.all(events.map((_, k) => this.#read(from, name(k))));
   }
 
-  async #records(from: DeviceTensors): Promise<Row[]> {
-    const records: Row[] = [];
-    for (let k = 0; recordName(k) in from; k++) records.push(await this.#read(from, recordName(k)));
-    return records;
+  async #rows(from: DeviceTensors, wanted: readonly string[]): Promise<Row[]> {
+    if (wanted.length === 0) return [];
+    const found = await this.#fetch(from, wanted);
+    return wanted.map((name) => found[name]!);
   }
-}
-
-/** The last attempt of each track. */
-interface LastAttempt {
-  readonly accepted: Row;
-  readonly norm: Row | null;
-}
-
-export interface Programs {
-  readonly begin: Executable;
-  readonly go: Executable;
-  /** where there are events */
-  readonly locate: Executable | null;
 }
 
 /** Coefficients of a step, for what is recorded: those of a dense output of order 4, and some. */
 const usualCoefficients = 6;
 
 /** Lets timers and signals in now and then: runs of a runtime that does not wait for anything would keep them out. */
-function resting(): (signal: AbortSignal | undefined) => Promise<void> {
+function resting(): () => Promise<void> {
   let last = performance.now();
-  return async (signal) => {
-    if (signal === undefined || performance.now() - last < 50) return;
+  return async () => {
+    if (performance.now() - last < 50) return;
     await new Promise((resolve) => setTimeout(resolve, 0));
     last = performance.now();
   };
 }
 
 const epsilon: { readonly [dtype in FloatDType]: number } = { float32: 2 ** -23, float64: 2 ** -52 };
-
-/** The inputs that an executable takes, out of those there are. */
-function pick(given: DeviceTensors, { inputs }: Executable): DeviceTensors {
-  return Object.fromEntries(Object.keys(inputs).map((name) => [name, given[name]!]));
-}

@@ -5,6 +5,7 @@ import type { Method } from "../methods/method.js";
 import { reversible } from "../methods/reversible.js";
 import { midpoint, type Tableau } from "../methods/tableaux.js";
 import { TimeError } from "../programs/grid.js";
+import { Kept } from "./kept.js";
 
 export interface NeuralOdeOptions {
   readonly field: VectorField;
@@ -22,6 +23,8 @@ export interface NeuralOde {
   /** largest step; infinite if none was given */
   readonly stepSize: number;
   readonly dtype: FloatDType;
+  /** what its solves have compiled; `kept.release()` frees it early */
+  readonly kept: Kept;
 }
 
 /**
@@ -43,5 +46,6 @@ export function neuralOde({
     method: "step" in method ? method : explicit(method),
     stepSize,
     dtype: dtype ?? field.dtype ?? "float64",
+    kept: new Kept(),
   };
 }

@@ -28,8 +28,10 @@ export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid):
   if (signal?.aborted) throw new SolveAbortedError(grid.times[0]!, saveAt.at(-1)!, signal.reason);
   const setting = settingOf(ode, y0.shape, grid);
   const undoes = checkReconstruction && isReversible(method);
-  const executable = await runtime.compile(solveProgram(setting, undoes));
-  try {
+  const { saves, everyStep } = setting;
+  const key = [runtime, ode.field, method, dtype, y0.shape.join(), saves, everyStep, undoes];
+  const make = () => runtime.compile(solveProgram(setting, undoes));
+  return ode.kept.use(key, make, async (executable) => {
     const inputs = upload(runtime, { ...named(parameters), [y0Name]: y0, ...gridTensors(grid, dtype) });
     const results = await executable.run(pick(inputs, executable.inputs));
     const ys = await runtime.download(results[ysName]!);
@@ -50,9 +52,7 @@ export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid):
     };
     const found = { ts: [...saveAt], ys, grid, placement: null, dense: null, events: [], stats, size };
     return await judged(ode, problem, found);
-  } finally {
-    await executable.release();
-  }
+  });
 }
 
 function endOf({ method }: NeuralOde, results: DeviceTensors): DeviceTensor[] {

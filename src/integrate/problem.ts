@@ -1,10 +1,10 @@
 import { RevortError } from "../core/errors.js";
-import { castTensor, numbers, ShapeError, showShape, type Tensor } from "../core/tensor.js";
+import { castTensor, ShapeError, showShape, type Tensor } from "../core/tensor.js";
 import { stateOf, type Tensors, type VectorField } from "../fields/field.js";
 import { type Grid, savesEveryStep } from "../programs/grid.js";
 import type { Setting } from "../programs/inputs.js";
 import { parameterName } from "../programs/names.js";
-import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
 import type { NeuralOde } from "./neural-ode.js";
 
 // What goes into a solve: checked, named as programs name it, and on the device.
@@ -21,7 +21,7 @@ export function settingOf(ode: NeuralOde, state: readonly number[], grid: Grid):
 /** The initial state in the dtype of the equation. @throws {ShapeError} */
 export function checkState(ode: NeuralOde, y0: Tensor): Tensor {
   const state = castTensor(stateOf(ode.field, y0), ode.dtype);
-  const bad = numbers(state).findIndex((value) => !Number.isFinite(value));
+  const bad = (state.data as Float64Array).findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
     throw new ShapeError(
       `The initial state must be finite, but component ${bad} of ${showShape(state.shape)} is not.`,
@@ -43,32 +43,37 @@ export function checkParameters(
       `The field "${field.name}" has no parameter "${unknown[0]}"; its parameters are ${expected.join(", ") || "none"}.`,
     );
   }
-  return Object.fromEntries(
-    Object.entries(field.parameters).map(([name, { shape }]) => {
-      const value = given[name];
-      if (value === undefined) {
-        throw new ParameterError(
-          `The parameter "${name}" ${showShape(shape)} of the field "${field.name}" is missing.`,
-        );
-      }
-      if (value.shape.length !== shape.length || value.shape.some((dim, axis) => dim !== shape[axis])) {
-        throw new ParameterError(
-          `The parameter "${name}" of the field "${field.name}" must have shape ${showShape(shape)}, ` +
-            `but has ${showShape(value.shape)}.`,
-        );
-      }
-      return [name, castTensor(value, dtype)];
-    }),
-  );
+  const checked: Record<string, Tensor> = {};
+  for (const name of expected) {
+    const { shape } = field.parameters[name]!;
+    const value = given[name];
+    if (value === undefined) {
+      throw new ParameterError(
+        `The parameter "${name}" ${showShape(shape)} of the field "${field.name}" is missing.`,
+      );
+    }
+    if (value.shape.length !== shape.length || value.shape.some((dim, axis) => dim !== shape[axis])) {
+      throw new ParameterError(
+        `The parameter "${name}" of the field "${field.name}" must have shape ${showShape(shape)}, ` +
+          `but has ${showShape(value.shape)}.`,
+      );
+    }
+    checked[name] = castTensor(value, dtype);
+  }
+  return checked;
 }
 
 /** Parameters under the names they have in programs. */
 export function named(parameters: Tensors): Tensors {
-  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [parameterName(name), value]));
+  const renamed: Record<string, Tensor> = {};
+  for (const name in parameters) renamed[parameterName(name)] = parameters[name]!;
+  return renamed;
 }
 
 export function upload(runtime: Runtime, tensors: Tensors): DeviceTensors {
-  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, runtime.upload(value)]));
+  const uploaded: Record<string, DeviceTensor> = {};
+  for (const name in tensors) uploaded[name] = runtime.upload(tensors[name]!);
+  return uploaded;
 }
 
 /** The inputs that a graph takes, out of those there are. */

@@ -1,6 +1,6 @@
 import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { type Event, endsAfter } from "../events/event.js";
-import type { Record } from "../programs/adaptive.js";
+import type { Record } from "../programs/adaptive-setting.js";
 import { checkTimes, type Grid, TimeError } from "../programs/grid.js";
 import { type Course, rounded, type Track } from "./course.js";
 import { DenseSolution, polynomialAt, type Row, stepAt } from "./dense-solution.js";
@@ -183,9 +183,14 @@ function routeOf({ t0, saveAt, jumps, hits = [] }: Span, savesHit: boolean, dtyp
   for (const t of hits) if (within(rounded(dtype, t))) marks.set(rounded(dtype, t), null);
   for (const time of savesHit ? saveAt : [end]) marks.set(rounded(dtype, time), savesHit ? time : null);
   marks.delete(start);
-  const ordered = [...marks].sort(([s], [t]) => (s - t) * direction);
-  const stops = ordered.map(([t]) => t);
-  const saves = new Map(ordered.flatMap(([, time], i) => (time === null ? [] : [[i, time] as const])));
+  const ordered = [...marks];
+  if (jumps.length > 0 || hits.length > 0) ordered.sort(([s], [t]) => (s - t) * direction);
+  const stops: number[] = [];
+  const saves = new Map<number, number>();
+  for (const [stop, time] of ordered) {
+    if (time !== null) saves.set(stops.length, time);
+    stops.push(stop);
+  }
   return { stops: stops.length === 0 ? [start] : stops, saves };
 }
 

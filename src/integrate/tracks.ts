@@ -1,12 +1,12 @@
 import type { Sharing } from "../control/norm.js";
 import { sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { isReversible } from "../methods/method.js";
+import { chainsStops } from "../programs/adaptive-setting.js";
 import { perTrajectory } from "../programs/per-trajectory.js";
 import type { Row } from "./dense-solution.js";
 import { compileDriver } from "./drive.js";
 import { judged, relative } from "./judgement.js";
 import type { NeuralOde } from "./neural-ode.js";
-import { named, upload } from "./problem.js";
 import { reconstructionError } from "./reconstruction.js";
 import { type Problem, usualMaxSteps } from "./request.js";
 import { planSaves } from "./saves.js";
@@ -27,27 +27,32 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
   const hits = control.kind === "times" ? control.times : [];
   const plan = planSaves(
     save,
-    spans.map((span) => ({ ...span, hits })),
+    hits.length === 0 ? spans : spans.map((span) => ({ ...span, hits })),
     starts.map(({ data }) => data as Row),
     own,
     dtype,
     events,
   );
-  const driver = await compileDriver(runtime, {
-    ...{
+  const { record } = plan;
+  const chained = plan.stops[0]!.length > 1 && chainsStops({ state: y0.shape, dtype, record });
+  const limited =
+    control.kind === "pid" ? { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) } : control;
+  // programs do not depend on given times, which are inputs
+  const settings = control.kind === "times" ? [control.kind] : Object.values(limited);
+  const key = [runtime, ode.field, method, dtype, sharing, record, chained, y0.shape.join(), ...settings];
+  const make = () =>
+    compileDriver(runtime, {
       field: sharing === "sample" ? perTrajectory(ode.field, dtype, y0.shape) : ode.field,
-      method,
-      dtype,
-      state: y0.shape,
-      sharing,
-      record: plan.record,
-      events,
-    },
-    control: control.kind === "pid" ? { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) } : control,
-  });
-  try {
-    const { tracks, end, evaluations } = await driver.drive(upload(runtime, named(parameters)), y0, {
-      ...plan,
+      ...{ method, dtype, state: y0.shape, sharing, record, chained, events, control: limited },
+    });
+  return ode.kept.use([...key, ...events], make, async (driver) => {
+    const { tracks, end, evaluations } = await driver.drive(driver.upload(parameters), y0, {
+      t0: plan.t0,
+      stops: plan.stops,
+      wanted: plan.wanted,
+      onStop: plan.onStop,
+      onStep: plan.onStep,
+      onEvent: plan.onEvent,
       maxSteps,
       signal,
       eventTolerance,
@@ -73,10 +78,10 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
             )
           : null,
       };
-      solutions.push(await judged(ode, problem, { ...saved, stats, size }));
+      const { ts, ys, grid, placement, dense, events: happened } = saved;
+      const found = { ts, ys, grid, placement, dense, events: happened, stats, size };
+      solutions.push(await judged(ode, problem, found));
     }
     return solutions;
-  } finally {
-    await driver.release();
-  }
+  });
 }

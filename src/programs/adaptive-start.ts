@@ -1,52 +1,56 @@
 import type { Pid } from "../control/control.js";
 import { scaledNorm, toleranceOf } from "../control/norm.js";
 import { signalOf } from "../events/event.js";
-import { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { System } from "../methods/method.js";
+import type { State, System } from "../methods/method.js";
 import { add, div, mul, sub } from "../ops/arithmetic.js";
 import { abs, sign } from "../ops/elementwise.js";
 import { maximum, minimum } from "../ops/extrema.js";
 import { less, or, where } from "../ops/logic.js";
 import { pow } from "../ops/power.js";
-import { type AdaptiveSetting, type CountedProgram, carriesSlope, counting, timeShape } from "./adaptive.js";
-import { parameterInputs } from "./inputs.js";
-import { adaptiveNames as names, signalName, stateName, y0Name } from "./names.js";
+import { type AdaptiveSetting, carriesSlope, timeShape } from "./adaptive-setting.js";
+
+/** How a solve begins. */
+export interface Start {
+  readonly state: State;
+  /** f(t0, y0), where it is carried */
+  readonly slope: Value | null;
+  /** the first step size, signed */
+  readonly h: Value;
+  /** of the events */
+  readonly signals: readonly Value[];
+}
 
 /**
- * The graph from y0 to the first state, f(t0, y0) where it is carried, and the size of the first step.
+ * The first state, f(t0, y0) where it is carried, and the size of the first step.
  *
  * The size is Hairer's: with d0, d1, d2 the scaled norms of y0, f(t0, y0) and the change of f over a step of
  * h0 = d0 / 100 d1,
  *
  *   h = min(100 h0, (0.01 / max(d1, d2))^(1/k))
  *
+ * @param at.end  the time that the solve goes to
  * @see Hairer, Nørsett & Wanner I, II.4
  */
-export function startProgram(setting: AdaptiveSetting): CountedProgram {
-  const { method, control, state, dtype } = setting;
-  const b = new Builder();
-  const parameters = parameterInputs(b, setting);
-  const y0 = b.input(y0Name, dtype, state);
-  const t0 = b.input(names.t, dtype, timeShape(setting));
-  const target = b.input(names.target, dtype, timeShape(setting));
-  const { system, evaluations } = counting(b, setting.field, parameters);
-  const start = method.start(system, t0, y0);
-  const outputs: { [name: string]: Value } = {};
-  for (const [k, value] of start.entries()) outputs[stateName(k)] = value;
-  if (carriesSlope(setting)) outputs[names.slope] = system.f(t0, y0);
-  for (const [k, event] of (setting.events ?? []).entries()) {
-    outputs[signalName(k)] = signalOf(b, event, timeShape(setting), t0, y0);
-  }
-  const way = sub(b, target, t0);
-  if (control.kind === "pid" && control.dt0 === null) {
-    outputs[names.h] = firstStep(system, setting, control, { t0, y0, way });
-  } else {
-    const size =
-      control.kind === "pid" ? control.dt0! : control.kind === "constant" ? control.stepSize : unbounded;
-    outputs[names.h] = mul(b, sign(b, way), size);
-  }
-  return { graph: b.graph(outputs, "start"), evaluations: evaluations() };
+export function startOf(
+  system: System,
+  setting: AdaptiveSetting,
+  { t0, y0, end }: { readonly t0: Value; readonly y0: Value; readonly end: Value },
+): Start {
+  const { b } = system;
+  const { method, control, events = [] } = setting;
+  const way = sub(b, end, t0);
+  const given =
+    control.kind === "pid" ? control.dt0 : control.kind === "constant" ? control.stepSize : unbounded;
+  return {
+    state: method.start(system, t0, y0),
+    slope: carriesSlope(setting) ? system.f(t0, y0) : null,
+    h:
+      control.kind === "pid" && given === null
+        ? firstStep(system, setting, control, { t0, y0, way })
+        : mul(b, sign(b, way), given!),
+    signals: events.map((event) => signalOf(b, event, timeShape(setting), t0, y0)),
+  };
 }
 
 /** A step size that always reaches the next time that must be hit. */

@@ -1,21 +1,20 @@
-import type { ConstantStep, GivenTimes, Pid } from "../control/control.js";
-import { type Decision, decide, driftTerm, type Memory } from "../control/controller.js";
-import { normAxes, rootMeanSquare, type Sharing, scaledNorm, toleranceOf } from "../control/norm.js";
-import type { FloatDType } from "../core/tensor.js";
-import { type Event, signalOf } from "../events/event.js";
-import type { Values, VectorField } from "../fields/field.js";
+import { tensor } from "../core/tensor.js";
+import { signalOf } from "../events/event.js";
+import type { Values } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Value } from "../graph/graph.js";
 import { denseOutput } from "../methods/dense.js";
-import type { Interval, Method, State, System } from "../methods/method.js";
+import type { State } from "../methods/method.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
-import { reduceSum } from "../ops/broadcast.js";
 import { loop } from "../ops/control.js";
-import { abs, sign } from "../ops/elementwise.js";
-import { maximum, minimum } from "../ops/extrema.js";
-import { and, equal, greater, greaterOrEqual, less, lessOrEqual, not, or, where } from "../ops/logic.js";
-import { reduceMax } from "../ops/reduce.js";
-import { cast } from "../ops/reshape.js";
+import { abs } from "../ops/elementwise.js";
+import { minimum } from "../ops/extrema.js";
+import { and, equal, less, not, or, where } from "../ops/logic.js";
+import { cast, shapeOf } from "../ops/reshape.js";
+import { gather } from "../ops/slicing.js";
+import { type AdaptiveSetting, type CountedProgram, carriesSlope, timeShape } from "./adaptive-setting.js";
+import { startOf } from "./adaptive-start.js";
+import { any, counting, crosses, type Frame, select, tryStep } from "./attempt.js";
 import { parameterInputs } from "./inputs.js";
 import {
   crossedName,
@@ -25,63 +24,23 @@ import {
   recordName,
   signalName,
   stateName,
+  y0Name,
 } from "./names.js";
 
-/** What is kept of each step: nothing, y at its end, or the coefficients of y inside it. */
-export type Record = "nothing" | "states" | "dense";
-
-/** What a solve that chooses its steps is made for. */
-export interface AdaptiveSetting {
-  readonly field: VectorField;
-  readonly method: Method;
-  readonly dtype: FloatDType;
-  /** shape of y0, batch included */
-  readonly state: readonly number[];
-  readonly control: Pid | ConstantStep | GivenTimes;
-  readonly sharing: Sharing;
-  readonly record: Record;
-  /** what to look for: the steps stop before the one in which something happens */
-  readonly events?: readonly Event[];
-}
-
-/** A program, and how often it evaluates the field: in all, or in each attempted step. */
-export interface CountedProgram {
-  readonly graph: Graph;
-  readonly evaluations: number;
-}
-
-/** The shape of times and step sizes: one, or one for each trajectory, of the state's rank so that they broadcast. */
-export function timeShape({ state, sharing }: Pick<AdaptiveSetting, "state" | "sharing">): number[] {
-  return sharing === "batch" ? [] : state.map((dim, axis) => (axis === 0 ? dim : 1));
-}
-
 /**
- * Whether f(t, y) is carried from step to step: where a step, its error estimate or its dense output evaluates
- * f(t1, y1), which the next one starts with.
- */
-export function carriesSlope({ method, control, record }: AdaptiveSetting): boolean {
-  const estimates = control.kind === "pid" && (method.error?.evaluations ?? 0) > 0;
-  const cubic = record === "dense" && (method.dense === undefined || method.width === 1);
-  return cubic || (estimates && method.width === 1);
-}
-
-/**
- * The graph that tries steps until it has reached a target time exactly, has used up its attempts, or cannot go on.
- * It is run again with what it has put out until the target is reached.
+ * The graph that goes on with a solve: it tries steps until it has reached the last target time exactly, has used up its
+ * attempts, or cannot go on. It is run again with what it has put out until the last target is reached.
  *
- * With `sharing: "sample"` each trajectory has its own time, target, step size, and memory, and those that have
- * arrived wait for the others.
+ * With `sharing: "sample"` each trajectory has its own times, step size, and memory, and those that have arrived wait for
+ * the others.
  */
 export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
-  const { field, method, dtype, state, control, sharing, record, events = [] } = setting;
+  const { method, dtype, state, control, events = [] } = setting;
   const b = new Builder();
   const parameters = parameterInputs(b, setting);
   const shape = timeShape(setting);
   const scalarInput = (name: string, of: "float" | "bool" = "float") =>
     b.input(name, of === "bool" ? "bool" : dtype, shape);
-  const target = scalarInput(names.target);
-  const smallest = b.input(names.smallest, dtype, []);
-  const attempts = b.input(names.attempts, "int64", []);
   const start: Frame = {
     state: Array.from({ length: method.width }, (_, k) =>
       b.input(stateName(k), dtype, state),
@@ -99,21 +58,68 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
         : null,
     signals: events.map((_, k) => scalarInput(signalName(k))),
   };
+  return attempts(b, setting, parameters, start, "adaptive");
+}
+
+/**
+ * The graph that starts a solve at y0, and goes on as {@link adaptiveProgram} does.
+ *
+ * @returns it with the number of evaluations of one attempt, and of the start
+ */
+export function launchProgram(setting: AdaptiveSetting): CountedProgram & { readonly atStart: number } {
+  const { dtype, state, control } = setting;
+  const b = new Builder();
+  const parameters = parameterInputs(b, setting);
+  const shape = timeShape(setting);
+  const y0 = b.input(y0Name, dtype, state);
+  const t0 = b.input(names.t, dtype, shape);
+  const end = b.input(names.end, dtype, shape);
+  const { system, evaluations } = counting(b, setting.field, parameters);
+  const { slope, h, ...start } = startOf(system, setting, { t0, y0, end });
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  const ones = b.constant(tensor(dtype, shape, new Array(size).fill(1)));
+  const never = b.constant(tensor("bool", shape, new Array(size).fill(false)));
+  const memory = control.kind === "pid" ? { last: ones, beforeLast: ones, rejected: never } : null;
+  const frame: Frame = { ...start, slope, t: t0, h, memory };
+  return { ...attempts(b, setting, parameters, frame, "launch"), atStart: evaluations() };
+}
+
+/** The loop over attempts, and all that it puts out. */
+function attempts(
+  b: Builder,
+  setting: AdaptiveSetting,
+  parameters: Values,
+  start: Frame,
+  name: string,
+): CountedProgram {
+  const { field, method, dtype, control, sharing, record, events = [], chained = false } = setting;
+  const shape = timeShape(setting);
+  const targets = b.input(names.targets, dtype, ["stops", ...shape]);
+  const smallest = b.input(names.smallest, dtype, []);
+  const trips = b.input(names.attempts, "int64", []);
+  const one = b.scalar("int64", 1);
+  const lastStop = chained ? sub(b, gather(b, shapeOf(b, targets), 0), one) : null;
   const layout = layoutOf(setting);
-  const never = mul(b, start.t, 0);
+  const pid = control.kind === "pid";
+  const watched = method.companion !== undefined;
+  const zero = mul(b, start.t, 0);
   let evaluations = 0;
   const { carried, scans } = loop(
     b,
     {
-      trips: attempts,
+      trips,
       carried: [
         ...layout.pack(start),
-        ...(events.length === 0 ? [] : [start.t, ...events.map(() => less(b, never, 0))]),
+        ...(events.length === 0 ? [] : [start.t, ...events.map(() => less(b, zero, 0))]),
+        ...(pid ? [zero] : []),
+        ...(chained ? [b.scalar("int64", 0)] : []),
         b.scalar("bool", false),
       ],
     },
     (inner, _i, values) => {
       const before = layout.unpack(values);
+      const stop = chained ? values.at(-2)! : null;
+      const target = stop === null ? gather(b, targets, 0) : gather(inner, targets, stop);
       const counted = counting(inner, field, parameters, before);
       const attempt = tryStep(counted.system, setting, before, target);
       const { accept, after, drift, size, interval } = attempt;
@@ -123,7 +129,7 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
       const crossed = events.map((event, k) =>
         and(inner, passed, crosses(inner, event, before.signals[k]!, signals[k]!)),
       );
-      const interrupted = crossed.length === 0 ? null : crossed.reduce((some, one) => or(inner, some, one));
+      const interrupted = crossed.length === 0 ? null : crossed.reduce((some, each) => or(inner, some, each));
       const commit = interrupted === null ? passed : and(inner, passed, not(inner, interrupted));
       const keep = (x: Value, y: Value) => where(inner, commit, x, y);
       const whileActive = (x: Value, y: Value) => (active === null ? x : select(inner, active, x, y));
@@ -139,10 +145,9 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
         },
         signals: signals.map((signal, k) => keep(signal, before.signals[k]!)),
       };
-      const gaveUp =
-        control.kind === "pid"
-          ? and(inner, not(inner, accept), less(inner, abs(inner, next.h), smallest))
-          : not(inner, accept);
+      const gaveUp = pid
+        ? and(inner, not(inner, accept), less(inner, abs(inner, next.h), smallest))
+        : not(inner, accept);
       const failed = active === null ? gaveUp : and(inner, gaveUp, active);
       const records =
         record === "states"
@@ -150,68 +155,62 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
           : record === "dense"
             ? denseOutput(method, counted.system, interval, before.state, after)
             : [];
-      const stops = interrupted === null ? failed : or(inner, failed, interrupted);
-      const going = not(inner, or(inner, stops, equal(inner, next.t, target)));
-      const result = {
+      const halts = any(inner, interrupted === null ? failed : or(inner, failed, interrupted));
+      const arrived = not(inner, any(inner, not(inner, equal(inner, next.t, target))));
+      const over = stop === null ? arrived : and(inner, arrived, equal(inner, stop, lastStop!));
+      evaluations = counted.evaluations();
+      return {
         carried: [
           ...layout.pack(next),
           ...(events.length === 0 ? [] : [interval.t1, ...crossed]),
+          ...(attempt.norm === null ? [] : [attempt.norm]),
+          ...(stop === null
+            ? []
+            : [minimum(inner, add(inner, stop, cast(inner, arrived, "int64")), lastStop!)]),
           any(inner, failed),
         ],
         scans: [
-          ...[next.t, commit],
-          ...(attempt.norm === null ? [] : [attempt.norm]),
+          next.t,
+          ...(chained && record === "nothing" ? [next.state[0]] : []),
+          ...(watched && attempt.norm !== null ? [attempt.norm] : []),
           ...(drift === null ? [] : [drift, size!]),
           ...records,
         ],
-        proceed: sharing === "batch" ? going : and(inner, any(inner, going), not(inner, any(inner, stops))),
+        proceed: not(inner, or(inner, halts, over)),
       };
-      evaluations = counted.evaluations();
-      return result;
     },
   );
-  const end = layout.unpack(carried);
-  const outputs: { [name: string]: Value } = {};
-  for (const [k, value] of end.state.entries()) outputs[nextName(stateName(k))] = value;
-  if (end.slope !== null) outputs[nextName(names.slope)] = end.slope;
-  outputs[nextName(names.t)] = end.t;
-  outputs[nextName(names.h)] = end.h;
-  if (end.memory !== null) {
-    outputs[nextName(names.last)] = end.memory.last;
-    outputs[nextName(names.beforeLast)] = end.memory.beforeLast;
-    outputs[nextName(names.rejected)] = end.memory.rejected;
-  }
-  for (const [k, signal] of end.signals.entries()) {
-    outputs[nextName(signalName(k))] = signal;
-    outputs[crossedName(k)] = carried.at(-1 - events.length + k)!;
-  }
-  if (events.length > 0) outputs[locateNames.triedEnd] = carried.at(-2 - events.length)!;
-  outputs[names.failed] = carried.at(-1)!;
+  const outputs = layout.outputs(carried);
   const perAttempt = [
-    ...[names.times, names.accepted],
-    ...(control.kind === "pid" ? [names.norm] : []),
-    ...(method.companion === undefined ? [] : [names.drift, names.size]),
+    names.times,
+    ...(chained && record === "nothing" ? [names.states] : []),
+    ...(watched && pid ? [names.norm] : []),
+    ...(watched ? [names.drift, names.size] : []),
   ];
-  for (const [k, value] of scans.entries())
+  for (const [k, value] of scans.entries()) {
     outputs[perAttempt[k] ?? recordName(k - perAttempt.length)] = value;
-  return { graph: b.graph(outputs, "adaptive"), evaluations };
+  }
+  return { graph: b.graph(outputs, name), evaluations };
 }
 
-/** What goes from one attempt to the next. */
-interface Frame {
-  readonly state: State;
-  readonly slope: Value | null;
-  readonly t: Value;
-  readonly h: Value;
-  readonly memory: Memory | null;
-  readonly signals: readonly Value[];
-}
-
+/** The order of what goes from one attempt to the next. */
 function layoutOf(setting: AdaptiveSetting) {
   const { method, control, events = [] } = setting;
   const firstSignal = control.kind === "pid" ? 5 : 2;
   const slopes = carriesSlope(setting) ? 1 : 0;
+  const unpack = (values: readonly Value[]): Frame => {
+    const own = values.slice(method.width + slopes);
+    return {
+      state: values.slice(0, method.width) as unknown as State,
+      slope: slopes === 1 ? values[method.width]! : null,
+      t: own[0]!,
+      h: own[1]!,
+      memory: control.kind === "pid" ? { last: own[2]!, beforeLast: own[3]!, rejected: own[4]! } : null,
+      signals: own.slice(firstSignal, firstSignal + events.length),
+    };
+  };
   return {
+    unpack,
     pack: ({ state, slope, t, h, memory, signals }: Frame): Value[] => [
       ...state,
       ...(slope === null ? [] : [slope]),
@@ -220,122 +219,29 @@ function layoutOf(setting: AdaptiveSetting) {
       ...(memory === null ? [] : [memory.last, memory.beforeLast, memory.rejected]),
       ...signals,
     ],
-    unpack(values: readonly Value[]): Frame {
-      const own = values.slice(method.width + slopes);
-      return {
-        state: values.slice(0, method.width) as unknown as State,
-        slope: slopes === 1 ? values[method.width]! : null,
-        t: own[0]!,
-        h: own[1]!,
-        memory: control.kind === "pid" ? { last: own[2]!, beforeLast: own[3]!, rejected: own[4]! } : null,
-        signals: own.slice(firstSignal, firstSignal + events.length),
-      };
+    /** What comes out of the loop, by name: the last of everything that is carried. */
+    outputs(carried: readonly Value[]): { [name: string]: Value } {
+      const end = unpack(carried);
+      const outputs: { [name: string]: Value } = {};
+      for (const [k, value] of end.state.entries()) outputs[nextName(stateName(k))] = value;
+      if (end.slope !== null) outputs[nextName(names.slope)] = end.slope;
+      outputs[nextName(names.t)] = end.t;
+      outputs[nextName(names.h)] = end.h;
+      if (end.memory !== null) {
+        outputs[nextName(names.last)] = end.memory.last;
+        outputs[nextName(names.beforeLast)] = end.memory.beforeLast;
+        outputs[nextName(names.rejected)] = end.memory.rejected;
+      }
+      const rest = carried.slice(method.width + slopes + firstSignal + events.length);
+      for (const [k, signal] of end.signals.entries()) {
+        outputs[nextName(signalName(k))] = signal;
+        outputs[crossedName(k)] = rest[1 + k]!;
+      }
+      if (events.length > 0) outputs[locateNames.triedEnd] = rest[0]!;
+      if (control.kind === "pid")
+        outputs[names.lastNorm] = rest[events.length === 0 ? 0 : 1 + events.length]!;
+      outputs[names.failed] = rest.at(-1)!;
+      return outputs;
     },
   };
-}
-
-interface Tried {
-  readonly interval: Interval;
-  readonly after: State;
-  readonly accept: Value;
-  /** the step size to try next */
-  readonly h: Value;
-  readonly memory: Memory | null;
-  readonly norm: Value | null;
-  readonly drift: Value | null;
-  readonly size: Value | null;
-}
-
-function tryStep(system: System, setting: AdaptiveSetting, before: Frame, target: Value): Tried {
-  const { b } = system;
-  const { method, control, sharing } = setting;
-  const way = sub(b, target, before.t);
-  // a step that would end just short of the target is stretched to it
-  const cut = greaterOrEqual(b, mul(b, abs(b, before.h), 1.01), abs(b, way));
-  const t1 = where(b, cut, target, add(b, before.t, before.h));
-  const interval = { t0: before.t, t1, h: sub(b, t1, before.t) };
-  const after = method.step(system, interval, before.state);
-  const [y0, y1] = [before.state[0], after[0]];
-  const zero = reduceSum(b, mul(b, y1, 0), normAxes(y1, sharing), sharing === "sample");
-  const finite = equal(b, zero, 0);
-  const apart = method.companion === undefined ? null : sub(b, y1, after[method.companion]!);
-  const shared = {
-    interval,
-    after,
-    drift: apart && rootMeanSquare(b, apart, sharing),
-    size: apart && rootMeanSquare(b, y1, sharing),
-  };
-  if (control.kind !== "pid") {
-    return { ...shared, accept: finite, h: before.h, memory: null, norm: null };
-  }
-
-  const tolerance = toleranceOf(b, y0, y1, control);
-  const error = method.error!.of(system, interval, before.state, after);
-  // NaN where y1 is not finite, so that it is rejected
-  const norm = add(b, scaledNorm(b, error, tolerance, sharing), zero);
-  const order = method.error!.order;
-  const judged =
-    apart === null || control.driftTolerance === Infinity
-      ? norm
-      : maximum(
-          b,
-          norm,
-          driftTerm(b, control, order, method.coupling ?? 1, {
-            before: scaledNorm(b, sub(b, y0, before.state[method.companion!]!), tolerance, sharing),
-            after: scaledNorm(b, apart, tolerance, sharing),
-          }),
-        );
-  const { accept, factor, memory }: Decision = decide(
-    b,
-    control,
-    order,
-    { norm: judged, cut },
-    before.memory!,
-  );
-  const proposed = mul(b, abs(b, interval.h), factor);
-  // what was cut short to hit a time was not too long
-  const size = where(b, and(b, cut, accept), maximum(b, proposed, abs(b, before.h)), proposed);
-  const h = mul(b, minimum(b, size, control.dtmax), sign(b, way));
-  return { ...shared, accept, h, memory, norm };
-}
-
-/** The equation, with f(t, y) known for the beginning of a step, and the number of evaluations it has been asked for. */
-export function counting(
-  b: Builder,
-  field: VectorField,
-  parameters: Values,
-  known?: Pick<Frame, "slope" | "t" | "state">,
-): { system: System; evaluations: () => number } {
-  const seen = new Set<string>();
-  return {
-    system: {
-      b,
-      parameters: Object.values(parameters),
-      f(t, y) {
-        if (known?.slope && t === known.t && y === known.state[0]) return known.slope;
-        seen.add(`${t.id},${y.id}`);
-        return field.apply(b, parameters, t, y);
-      },
-    },
-    evaluations: () => seen.size,
-  };
-}
-
-/** Whether a signal passes through zero, in the direction that counts; one that starts at zero does not. */
-function crosses(b: Builder, { direction }: Event, g0: Value, g1: Value): Value {
-  const rising = () => and(b, less(b, g0, 0), greaterOrEqual(b, g1, 0));
-  const falling = () => and(b, greater(b, g0, 0), lessOrEqual(b, g1, 0));
-  if (direction === undefined) return or(b, rising(), falling());
-  return direction === "rising" ? rising() : falling();
-}
-
-/** x where c holds, else y, bools as well. */
-function select(b: Builder, c: Value, x: Value, y: Value): Value {
-  return x.dtype === "bool" ? or(b, and(b, c, x), and(b, not(b, c), y)) : where(b, c, x, y);
-}
-
-/** Whether any element holds, as a scalar. */
-export function any(b: Builder, condition: Value): Value {
-  if (condition.shape.length === 0) return condition;
-  return cast(b, reduceMax(b, cast(b, condition, "float32")), "bool");
 }

@@ -11,14 +11,8 @@ import { and, equal, greater, less, lessOrEqual, not, or, where } from "../ops/l
 import { fmod } from "../ops/power.js";
 import { reduceMax } from "../ops/reduce.js";
 import { cast } from "../ops/reshape.js";
-import {
-  type AdaptiveSetting,
-  any,
-  type CountedProgram,
-  carriesSlope,
-  counting,
-  timeShape,
-} from "./adaptive.js";
+import { type AdaptiveSetting, type CountedProgram, carriesSlope, timeShape } from "./adaptive-setting.js";
+import { any, counting } from "./attempt.js";
 import { parameterInputs } from "./inputs.js";
 import {
   crossedName,

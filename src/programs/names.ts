@@ -46,8 +46,10 @@ export const adaptiveNames = {
   last: "last",
   beforeLast: "beforeLast",
   rejected: "rejected",
-  /** the time to stop at */
-  target: "target",
+  /** the times to stop at, one after the other */
+  targets: "targets",
+  /** the time at which the solve ends */
+  end: "end",
   /** how many steps to try at most */
   attempts: "attempts",
   /** the step size below which a rejection is final */
@@ -56,8 +58,10 @@ export const adaptiveNames = {
   failed: "failed",
   /** after each attempt: the time */
   times: "times",
-  /** after each attempt: whether it was accepted */
-  accepted: "accepted",
+  /** after each attempt: y, where one run may pass several stops */
+  states: "states",
+  /** the scaled norm of the error of the last attempt */
+  lastNorm: "lastNorm",
   /** after each attempt: the scaled norm of its error */
   norm: "norm",
   /** after each attempt: how far the companion is from y, and the size of y */
@@ -65,7 +69,7 @@ export const adaptiveNames = {
   size: "size",
 } as const;
 /** The k-th recorded array of each attempt. */
-export const recordName = (k: number): string => `record/${k}`;
+export const recordName = (k: number | ""): string => `record/${k}`;
 
 /** How fast the field damps at a state: the largest −Re λ of the eigenvalues λ of its Jacobian, estimated. */
 export const dampingName = "damping";

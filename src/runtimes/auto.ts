@@ -1,15 +1,17 @@
 import type { Tensor } from "../core/tensor.js";
-import { type Graph, nodesOf, subgraphsOf } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
 import {
   CompileError,
   type CompileOptions,
   type DeviceTensor,
   type DeviceTensors,
   type Executable,
+  type HostMemory,
   RunError,
   type Runtime,
 } from "../runtime/runtime.js";
 import { prices, secondsOf, workOf } from "./cost.js";
+import { needsUnforeseen } from "./jit/open.js";
 
 /** Which runtime a graph went to, and why. */
 export interface Choice {
@@ -46,6 +48,15 @@ export interface AutoRuntime extends Runtime {
  * @param ort  `await ortNode()`
  */
 export function auto(compiled: Runtime, ort: Runtime, { explain = () => {} }: AutoOptions = {}): AutoRuntime {
+  const { host: ownHost } = compiled;
+  const host: HostMemory | undefined = ownHost &&
+    ort.host && {
+      read(value) {
+        const [[runtime, own]] = [...(value as SharedTensor).images] as [[Runtime, DeviceTensor]];
+        return runtime.host!.read(own);
+      },
+      wrap: (value) => ofRuntime(compiled, ownHost.wrap(value)),
+    };
   return {
     name: "auto",
     version: `${compiled.name} ${compiled.version}, ${ort.name} ${ort.version}`,
@@ -59,6 +70,7 @@ export function auto(compiled: Runtime, ort: Runtime, { explain = () => {} }: Au
       const { images } = value as SharedTensor;
       for (const [runtime, own] of images) runtime.dispose(own);
     },
+    ...(host && { host }),
   };
 }
 
@@ -102,8 +114,8 @@ class AutoGraph implements AutoExecutable {
   ) {
     this.inputs = typesOf(graph.inputs.map((value) => [value.name!, value]));
     this.outputs = typesOf(graph.outputs.map(({ name, value }) => [name, value]));
-    this.#refusal = growsUnforeseen(graph)
-      ? "a Loop stacks results until a condition ends it, so that each length would be compiled anew"
+    this.#refusal = needsUnforeseen(graph)
+      ? "an operator takes all that a Loop stacks until a condition ends it, so that each length would be compiled anew"
       : null;
   }
 
@@ -222,15 +234,6 @@ function sizesOf(graph: Graph, given: DeviceTensors): ReadonlyMap<string, number
     });
   }
   return sizes;
-}
-
-/** Whether a Loop stacks rows and ends by a condition: how many rows depends on the numbers. */
-function growsUnforeseen(graph: Graph): boolean {
-  return nodesOf(graph).some(({ op, attributes, inputs, outputs }) => {
-    const bodies = subgraphsOf(attributes);
-    const stacks = op.type === "Loop" && outputs.length > inputs.length - 2;
-    return (stacks && bodies[0]!.outputs[0]!.value.constant === null) || bodies.some(growsUnforeseen);
-  });
 }
 
 function typesOf(

@@ -225,6 +225,15 @@ const forms: readonly [
     { num_groups: 3 },
   ],
   ["LayerNormalization", 17, "LayerNormalization", [f32(1, 2), f32(0.5, -0.5)], { epsilon: { float: 0.01 } }],
+  [
+    "LayerNormalization with what it normalised by",
+    17,
+    "LayerNormalization",
+    [f32(1, 2), f32(0.5, -0.5)],
+    { axis: -1 },
+    3,
+  ],
+  ["GatherND in each of a batch", 13, "GatherND", [tensor("int64", [1, 1], [2])], { batch_dims: 1 }],
   ["Gelu", 20, "Gelu", [], { approximate: "tanh" }],
   ["InstanceNormalization", 7, "InstanceNormalization", [f32(1, 2, 0.5), f32(0, 1, -1)], {}],
 ];

@@ -1,12 +1,19 @@
 import { expect } from "chai";
+import { pid } from "../../src/control/control.js";
 import { numbers, tensor } from "../../src/core/tensor.js";
+import { lotkaVolterra } from "../../src/fields/physical.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Graph } from "../../src/graph/graph.js";
+import { neuralOde } from "../../src/integrate/neural-ode.js";
+import type { Save } from "../../src/integrate/saves.js";
+import { solve } from "../../src/integrate/solve.js";
+import { tsit5 } from "../../src/methods/tableaux.js";
 import { add } from "../../src/ops/arithmetic.js";
 import { reduceSum } from "../../src/ops/broadcast.js";
 import { loop } from "../../src/ops/control.js";
 import { matmul } from "../../src/ops/linalg.js";
 import { less } from "../../src/ops/logic.js";
+import { gather } from "../../src/ops/slicing.js";
 import { tanh } from "../../src/ops/trigonometry.js";
 import { CompileError, type Runtime } from "../../src/runtime/runtime.js";
 import { auto, type Choice } from "../../src/runtimes/auto.js";
@@ -84,16 +91,52 @@ describe("The runtime auto", () => {
     expect(executable.choice.why).to.contain("cannot compile this size");
   });
 
-  it("leaves loops whose results grow until a condition holds to ONNX Runtime", async () => {
+  it("compiles loops whose results grow until a condition holds, unless an operator has to know how far", async () => {
     const b = new Builder();
     const x = b.input("x", "float32", [1]);
     const { scans } = loop(b, { trips: 100, carried: [x] }, (inner, _i, [y]) => {
       const next = add(inner, y!, y!);
       return { carried: [next], scans: [next], proceed: less(inner, reduceSum(inner, next), 100) };
     });
-    const { choice } = await auto(jit(), ort).compile(b.graph({ all: scans[0]! }, "growing"));
-    expect(choice.runtime).to.equal("ort-cpu");
-    expect(choice.why).to.contain("Loop");
+    const runtime = auto(jit(), ort);
+    const last = await runtime.compile(
+      b.graph({ all: scans[0]!, last: gather(b, scans[0]!, -1) }, "growing"),
+    );
+    expect(last.choice.runtime).to.equal("jit");
+    const { all } = await last.run({ x: runtime.upload(tensor("float32", [1], [3])) });
+    expect(numbers(await runtime.download(all!))).to.deep.equal([6, 12, 24, 48, 96, 192]);
+    const sum = await runtime.compile(b.graph({ sum: reduceSum(b, scans[0]!) }, "summed"));
+    expect(sum.choice.runtime).to.equal("ort-cpu");
+    expect(sum.choice.why).to.contain("Loop");
+  });
+
+  it("compiles small solves that choose their steps, and gives the same states as ONNX Runtime", async () => {
+    const choices: Choice[] = [];
+    const runtime = auto(jit(), ort, { explain: (choice) => choices.push(choice) });
+    const parameters = Object.fromEntries(
+      ["alpha", "beta", "delta", "gamma"].map((name, i) => [
+        name,
+        tensor("float64", [], [[0.5, 0.025, 0.025, 0.8][i]!]),
+      ]),
+    );
+    const through = (on: Runtime, save: Save) =>
+      solve(neuralOde({ field: lotkaVolterra(), method: tsit5 }), {
+        ...{ runtime: on, parameters, y0: tensor("float64", [1, 2], [30, 4]), t0: 0, save },
+        ...{ saveAt: [2, 5, 20], control: pid({ rtol: 1e-8, atol: 1e-8 }) },
+      });
+    for (const save of ["hit", "interpolated", "every-step"] as const) {
+      const [own, expected] = [await through(runtime, save), await through(ort, save)];
+      expect(own.stats).to.deep.equal(expected.stats);
+      const reference = numbers(expected.ys);
+      // a few hundred steps, each with its own rounding
+      numbers(own.ys).forEach((value, i) => {
+        expect(value).to.be.closeTo(reference[i]!, 1e-11 * Math.abs(reference[i]!));
+      });
+    }
+    expect(choices.map(({ graph, runtime: chosen }) => [graph, chosen])).to.deep.equal(
+      choices.map(() => ["launch", "jit"]),
+    );
+    expect(choices).to.not.have.length(0);
   });
 
   it("moves tensors between its runtimes without copying them", () => {

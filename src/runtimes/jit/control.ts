@@ -1,7 +1,9 @@
-import { sizeOf } from "../../core/tensor.js";
+import { numbers, sizeOf } from "../../core/tensor.js";
 import { type Graph, type Node, normaliseAxis, type Value } from "../../graph/graph.js";
 import { Frame, isSmall, shapeOf } from "./frame.js";
 import { dropAxis } from "./movement.js";
+import { firstCapacity } from "./open.js";
+import { runsThrough } from "./specialise.js";
 import { bytesOf, type View } from "./view.js";
 import type { Code, Local, Push } from "./wasm/index.js";
 
@@ -89,17 +91,28 @@ function overlap(a: View, b: View): boolean {
 
 export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void {
   const { unit, code } = frame;
-  const [trips, condition, ...carried] = node.inputs as [Value | null, Value | null, ...Value[]];
+  const [trips = null, condition = null, ...carried] = node.inputs as (Value | null)[] as [
+    (Value | null)?,
+    (Value | null)?,
+    ...Value[],
+  ];
   const body = node.attributes.body as Graph;
   const [proceed, ...results] = body.outputs.map(({ value }) => value) as [Value, ...Value[]];
   const next = results.slice(0, carried.length);
   const goesOn = proceed.constant !== null && proceed.constant.data[0] === 1;
+  const stacked = results.slice(carried.length);
+  const rowBytes = stacked.reduce((sum, row) => sum + sizeOf(shapeOf(row)) * bytesOf(row.dtype), 0);
+  const source = typeof body.trips === "string" ? body.trips : null;
+  if (source !== null && !unit.capacities.has(source)) {
+    const most = trips?.constant ? numbers(trips.constant)[0]! : Number.POSITIVE_INFINITY;
+    unit.capacities.set(source, Math.max(1, Math.min(most, firstCapacity(rowBytes))));
+  }
+  const [capacity] = unit.roomOf([body.trips!]) as [number];
+  const exact = trips?.constant != null && runsThrough(body, node.inputs);
   const scanned = node.outputs.slice(carried.length).map((output) => ({
     output,
     view: frame.allocate(output),
   }));
-  const expected = body.trips as number;
-  const exact = goesOn && condition === null && trips?.constant != null;
 
   const { index, slots } = emitBody(frame, node, writeScope, {
     body,
@@ -121,7 +134,7 @@ export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void
       value: results[carried.length + k]!,
       row: (inner) => rowOf(inner, view, 0, (push) => push()),
     })),
-    capacity: exact ? null : expected,
+    capacity: exact ? null : capacity,
   });
 
   const i = code.local("i64");
@@ -139,15 +152,34 @@ export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void
   );
   if (scanned.length > 0 && !exact) {
     const address = unit.plan.reserve(4);
-    unit.reports.push({ loop: unit.loops.get(body)!, address, expected });
-    code.get(i).i64(expected).op("i64.ne");
-    code.if(() => code.i32(0).get(i).op("i32.wrap_i64").access("i32.store", address));
+    const initial = source === null ? capacity : 0;
+    unit.reports.push({ loop: unit.loops.get(body)!, source, rowBytes, address, initial });
+    code
+      .get(i)
+      .i64(capacity)
+      .op(source === null ? "i64.ne" : "i64.gt_u");
+    code.if(() => keepLargest(code, i, address, source !== null));
+    if (source !== null) {
+      // never more than there is room for: what follows must not write past it, even if the run is for nothing
+      code.i32(0).get(i).i64(capacity).get(i).i64(capacity).op("i64.lt_u").op("select").op("i32.wrap_i64");
+      code.access("i32.store", unit.rowsAt(source));
+    }
   }
   for (const local of [i, limit, going]) code.free(local);
   slots.forEach((slot, k) => {
     frame.setView(node.outputs[k]!, slot);
   });
   for (const { output, view } of scanned) frame.setView(output, view);
+}
+
+/** Stores a count in a word, or the larger of it and what is there. */
+function keepLargest(code: Code, count: Local, address: number, largest: boolean): void {
+  const store = () => code.i32(0).get(count).op("i32.wrap_i64").access("i32.store", address);
+  if (!largest) store();
+  else {
+    code.get(count).i32(0).access("i32.load", address).op("i64.extend_i32_u").op("i64.gt_u");
+    code.if(() => store());
+  }
 }
 
 /** Element i of a view along an axis, where i is the parameter of the function (or what `index` makes of it). */
@@ -159,7 +191,7 @@ function rowOf(code: Code, view: View, axis: number, index: (push: Push) => void
 }
 
 export function emitScan(frame: Frame, node: Node, writeScope: WriteScope): void {
-  const { code } = frame;
+  const { code, unit } = frame;
   const { attributes } = node;
   const body = attributes.body as Graph;
   const count = attributes.num_scan_inputs as number;
@@ -169,7 +201,7 @@ export function emitScan(frame: Frame, node: Node, writeScope: WriteScope): void
   const setting = (name: string, i: number) => (attributes[name] as readonly number[] | undefined)?.[i] ?? 0;
   const inputAxis = (i: number) =>
     normaliseAxis(setting("scan_input_axes", i), walked[i]!.shape.length, "Scan");
-  const length = walked.length === 0 ? 0 : shapeOf(walked[0]!)[inputAxis(0)]!;
+  const length = walked.length === 0 ? 0 : walked[0]!.shape[inputAxis(0)]!;
   for (const value of walked) frame.settle(value);
   const views = walked.map((value) => frame.viewOf(value));
   const scanned = node.outputs.slice(carried.length).map((output) => ({
@@ -178,7 +210,10 @@ export function emitScan(frame: Frame, node: Node, writeScope: WriteScope): void
   }));
   const results = body.outputs.map(({ value }) => value);
   const counted = (inner: Code, reversed: boolean) => (push: Push) => {
-    if (reversed) inner.i32(length - 1);
+    if (reversed) {
+      unit.pushRows(inner, length);
+      inner.i32(1).op("i32.sub");
+    }
     push();
     if (reversed) inner.op("i32.sub");
   };
@@ -215,7 +250,11 @@ export function emitScan(frame: Frame, node: Node, writeScope: WriteScope): void
   const i = code.local("i64");
   code.i64(0).set(i);
   code.while(
-    () => code.get(i).i64(length).op("i64.lt_s"),
+    () => {
+      code.get(i);
+      unit.pushRows(code, length);
+      code.op("i64.extend_i32_u").op("i64.lt_s");
+    },
     () => code.get(i).call(index).op("drop").get(i).i64(1).op("i64.add").set(i),
   );
   code.free(i);

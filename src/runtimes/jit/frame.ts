@@ -231,7 +231,7 @@ export class Frame {
   }
 
   allocate(type: Pick<Value, "dtype" | "shape">): View {
-    const shape = shapeOf(type);
+    const shape = this.unit.roomOf(type.shape);
     const buffer = this.unit.plan.allocate(sizeOf(shape) * bytesOf(type.dtype));
     return contiguous(type.dtype, shape, buffer.address, buffer);
   }

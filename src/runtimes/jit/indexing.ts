@@ -1,5 +1,5 @@
 import { numbers, sizeOf, stridesOf, tensor } from "../../core/tensor.js";
-import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
+import { type Dim, type Node, normaliseAxis, type Value } from "../../graph/graph.js";
 import { cellType, pushNumber } from "./cell.js";
 import { loadScalar, pushBase, storeScalar } from "./cells.js";
 import { type Frame, shapeOf } from "./frame.js";
@@ -11,15 +11,31 @@ import type { Local, Plain, Push } from "./wasm/index.js";
 // Operators that read where other values tell them to. An index out of range ends the run with a trap.
 
 /** Replaces the index on the stack (i32 or i64) by one in 0 … dim − 1, as i32. */
-export function checkIndex(frame: Frame, index: Value["dtype"], dim: number): Local {
+export function checkIndex(frame: Frame, index: Value["dtype"], dim: Dim): Local {
   const { code } = frame;
-  if (cellType(index, 1) === "i64") code.op("i32.wrap_i64");
+  if (cellType(index, 1) === "i64") wrapIndex(frame);
   const at = code.keep("i32");
-  code.get(at).i32(dim).op("i32.add").get(at);
+  let rows: Local | null = null;
+  if (typeof dim === "string") {
+    frame.unit.pushRows(code, dim);
+    rows = code.keep("i32");
+  }
+  const push = () => (rows === null ? code.i32(dim as number) : code.get(rows));
+  code.get(at);
+  push().op("i32.add").get(at);
   code.get(at).i32(0).op("i32.lt_s").op("select").tee(at);
-  code.i32(dim).op("i32.ge_u");
+  push().op("i32.ge_u");
   code.if(() => code.op("unreachable"));
+  if (rows !== null) code.free(rows);
   return at;
+}
+
+/** Makes an i32 of an i64; what does not fit becomes the largest, which is out of every range. */
+function wrapIndex({ code }: Frame): void {
+  const wide = code.keep("i64");
+  code.get(wide).op("i32.wrap_i64").i32(0x7fffffff);
+  code.get(wide).get(wide).op("i32.wrap_i64").op("i64.extend_i32_s").op("i64.eq").op("select");
+  code.free(wide);
 }
 
 /** Gather by one index that is known when the graph runs: a view with an offset. */
@@ -29,7 +45,7 @@ export function emitGatherOne(frame: Frame, node: Node): void {
   const axis = normaliseAxis((node.attributes.axis as number | undefined) ?? 0, x.shape.length, "Gather");
   const view = frame.viewOf(x);
   frame.scalar(index)();
-  const at = checkIndex(frame, index.dtype, view.shape[axis]!);
+  const at = checkIndex(frame, index.dtype, x.shape[axis]!);
   code
     .get(at)
     .i32(view.strides[axis]! * bytesOf(view.dtype))
@@ -48,15 +64,14 @@ export function emitGather(frame: Frame, node: Node): void {
   const source = packed(frame, x);
   const indices = packed(frame, index);
   const target = frame.destination(y);
-  const shape = shapeOf(x);
-  const dim = shape[axis]!;
+  const { shape } = source;
   const inner = sizeOf(shape.slice(axis + 1));
   const bytes = bytesOf(x.dtype);
   const count = sizeOf(shapeOf(index));
   emitNest(code, {
     sizes: [sizeOf(shape.slice(0, axis)), count],
     walks: [
-      { strides: [dim * inner * bytes, 0], address: source.address, dynamic: source.dynamic },
+      { strides: [shape[axis]! * inner * bytes, 0], address: source.address, dynamic: source.dynamic },
       { strides: [0, bytesOf(index.dtype)], address: indices.address, dynamic: indices.dynamic },
       { strides: [count * inner * bytes, inner * bytes], address: target.address, dynamic: target.dynamic },
     ],
@@ -65,7 +80,7 @@ export function emitGather(frame: Frame, node: Node): void {
     body(_, [from, at, to]) {
       at!.pointer();
       loadScalar(code, index.dtype, at!.offset);
-      const i = checkIndex(frame, index.dtype, dim);
+      const i = checkIndex(frame, index.dtype, x.shape[axis]!);
       code
         .get(i)
         .i32(inner * bytes)
@@ -97,6 +112,33 @@ export function packed(frame: Frame, value: Value): View {
   frame.copyStrided(view, copy);
   // the copy lives as long as the plan of the whole program: it is rare
   return copy;
+}
+
+/** Shape of an operand with an open dimension, as int64; all others are constants by now. */
+export function emitShape(frame: Frame, node: Node): void {
+  const { code, registers } = frame;
+  const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+  const { start = 0 } = node.attributes as { start?: number };
+  const first = start < 0 ? Math.max(0, start + x.shape.length) : start;
+  const dims = x.shape.slice(first, first + shapeOf(y)[0]!);
+  const locals = dims.map((dim) => {
+    frame.unit.pushRows(code, dim);
+    code.op("i64.extend_i32_u");
+    return registers.keep("int64", 1);
+  });
+  frame.setLanes(y, 1, locals);
+}
+
+/** Size of an operand with an open dimension, as int64. */
+export function emitSize(frame: Frame, node: Node): void {
+  const { code, registers } = frame;
+  const [rows, ...rest] = node.inputs[0]!.shape;
+  frame.unit.pushRows(code, rows!);
+  code
+    .op("i64.extend_i32_u")
+    .i64(sizeOf(rest as number[]))
+    .op("i64.mul");
+  frame.setLanes(node.outputs[0]!, 1, [registers.keep("int64", 1)]);
 }
 
 /** ArgMax and ArgMin: the first index of the extremum, or the last. NaN counts as the extremum, as in NumPy. */

@@ -1,7 +1,9 @@
 import { numbers, sizeOf, stridesOf } from "../../core/tensor.js";
-import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
+import { type Dim, type Node, normaliseAxis, type Value } from "../../graph/graph.js";
 import { lanesOf } from "./cell.js";
+import { pushBase } from "./cells.js";
 import { type Frame, isSmall, offsetsOf, shapeOf } from "./frame.js";
+import { isOpen } from "./open.js";
 import { broadcastStrides, bytesOf, contiguous, isContiguous, reshaped, type View } from "./view.js";
 
 // Operators that move elements without changing one. Where it can be, the result is another view of the same memory,
@@ -80,7 +82,7 @@ export function dropAxis(view: View, axis: number): View {
 
 export function isMovement({ op, inputs }: Node): boolean {
   if (op.type !== "Gather") return op.type in looks;
-  return inputs[1]!.constant !== null && inputs[1]!.shape.length === 0;
+  return inputs[1]!.constant !== null && inputs[1]!.shape.length === 0 && !isOpen(inputs[0]!);
 }
 
 /** A node that only looks at its operand in another way. */
@@ -178,6 +180,11 @@ export function emitConcat(frame: Frame, node: Node): void {
     return;
   }
   const target = frame.destination(y);
+  if (isOpen(y)) {
+    emitOpenConcat(frame, inputs, target);
+    frame.setView(y, target);
+    return;
+  }
   let at = 0;
   for (const value of inputs) {
     const count = shapeOf(value)[axis]!;
@@ -185,4 +192,32 @@ export function emitConcat(frame: Frame, node: Node): void {
     at += count;
   }
   frame.setView(y, target);
+}
+
+/** One tensor after the other along the leading axis, where some have an open number of rows. */
+function emitOpenConcat(frame: Frame, inputs: readonly Value[], target: View): void {
+  const { code, unit } = frame;
+  const rowBytes = sizeOf(target.shape.slice(1)) * bytesOf(target.dtype);
+  // bytes written so far, beside those that are known
+  const moved = code.local("i32");
+  code.i32(0).set(moved);
+  let address = target.address;
+  for (const value of inputs) {
+    const [dim] = value.shape as [Dim];
+    const from = frame.viewOf(value);
+    if (typeof dim === "number") {
+      const to = { ...target, shape: [dim, ...target.shape.slice(1)], address, dynamic: moved };
+      if (dim > 0) frame.copyStrided(from, to);
+      address += dim * rowBytes;
+    } else {
+      unit.pushRows(code, dim);
+      const count = code.i32(rowBytes).op("i32.mul").keep("i32");
+      code.get(moved).i32(address).op("i32.add");
+      pushBase(code, from.dynamic);
+      code.i32(from.address).op("i32.add").get(count).copyMemory();
+      code.get(moved).get(count).op("i32.add").set(moved);
+      code.free(count);
+    }
+  }
+  code.free(moved);
 }

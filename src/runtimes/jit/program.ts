@@ -1,16 +1,25 @@
 import { sizeOf } from "../../core/tensor.js";
 import type { Graph, Value } from "../../graph/graph.js";
-import { Frame, shapeOf } from "./frame.js";
+import { Frame } from "./frame.js";
 import { lower } from "./rewrites.js";
 import { writeScope } from "./scope.js";
 import { type Sizes, specialise } from "./specialise.js";
-import { Unit } from "./unit.js";
+import { type Report, type RowCount, Unit } from "./unit.js";
 import { bytesOf, contiguous } from "./view.js";
 
 /** A tensor at a fixed place in the memory of a program. */
 export interface Slot {
   readonly address: number;
+  /** with as many rows as there is room for */
   readonly shape: readonly number[];
+  /** how many there are, where that is open */
+  readonly rows: RowCount | null;
+}
+
+/** Where an input goes. */
+export interface InputSlot extends Slot {
+  /** the first input with the same open dimension; its own index for a closed one */
+  readonly leader: number;
 }
 
 /** A graph as a WebAssembly module, for concrete sizes: what to write into memory, what to call, what to read. */
@@ -18,26 +27,39 @@ export interface Program {
   readonly module: Uint8Array<ArrayBuffer>;
   readonly bytes: number;
   readonly initial: readonly { readonly address: number; readonly bytes: Uint8Array }[];
-  readonly inputs: readonly Slot[];
+  readonly inputs: readonly InputSlot[];
   readonly outputs: readonly Slot[];
-  readonly reports: Unit["reports"];
+  readonly reports: readonly Report[];
+  /** how many rows there is room for, by the source of an open dimension */
+  readonly capacities: ReadonlyMap<string, number>;
 }
 
 /**
  * Compiles a graph for concrete sizes.
  *
  * @param fused  whether the engine has a fused multiply-add
+ * @param capacities  how many rows there is to be room for, by the source of an open dimension, as far as that is known
+ * @throws {OpenDimensionError} naming dimensions that cannot be left open
  */
-export function programOf(graph: Graph, sizes: Sizes, fused: boolean): Program {
-  const { graph: concrete, loops } = specialise(graph, sizes, lower);
-  const unit = new Unit(loops, fused);
+export function programOf(
+  graph: Graph,
+  sizes: Sizes,
+  capacities: ReadonlyMap<string, number>,
+  fused: boolean,
+): Program {
+  const { graph: concrete, loops, hints } = specialise(graph, sizes, lower);
+  const unit = new Unit(loops, capacities, hints, fused);
+  const rowsOf = ({ shape: [rows] }: Value) => (typeof rows === "string" ? unit.placesOf(rows) : null);
   const main = unit.module.define([], [], "run");
   const frame = Frame.function(unit, main.code, concrete, null);
-  const inputs = concrete.inputs.map((input) => {
-    const shape = shapeOf(input);
+  const inputs = concrete.inputs.map((input, i) => {
+    const shape = unit.roomOf(input.shape);
     const address = unit.plan.reserve(sizeOf(shape) * bytesOf(input.dtype));
     frame.setView(input, contiguous(input.dtype, shape, address, null));
-    return { address, shape };
+    const rows = rowsOf(input);
+    const leader =
+      rows === null ? i : concrete.inputs.findIndex((other) => other.shape[0] === input.shape[0]);
+    return { address, shape, rows, leader };
   });
   writeScope(frame);
   const places = new Map<Value, Slot>();
@@ -45,13 +67,13 @@ export function programOf(graph: Graph, sizes: Sizes, fused: boolean): Program {
     const known = places.get(value);
     if (known !== undefined) return known;
     let view = frame.viewOf(value);
-    const packed = contiguous(value.dtype, shapeOf(value), view.address, null);
+    const packed = contiguous(value.dtype, unit.roomOf(value.shape), view.address, null);
     if (view.dynamic !== null || view.strides.some((stride, axis) => stride !== packed.strides[axis])) {
       const copy = frame.allocate(value);
       frame.copyStrided(view, copy);
       view = copy;
     }
-    const slot = { address: view.address, shape: view.shape };
+    const slot = { address: view.address, shape: view.shape, rows: rowsOf(value) };
     places.set(value, slot);
     return slot;
   });
@@ -63,5 +85,6 @@ export function programOf(graph: Graph, sizes: Sizes, fused: boolean): Program {
     inputs,
     outputs,
     reports: unit.reports,
+    capacities: unit.capacities,
   };
 }

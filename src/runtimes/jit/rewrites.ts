@@ -1,4 +1,4 @@
-import { numbers, sizeOf, tensor } from "../../core/tensor.js";
+import { numbers, tensor } from "../../core/tensor.js";
 import type { Builder } from "../../graph/builder.js";
 import { type Attributes, normaliseAxis, type Op, type Value } from "../../graph/graph.js";
 import type { Rewrite } from "../../graph/passes.js";
@@ -7,8 +7,7 @@ import { reduceSum } from "../../ops/broadcast.js";
 import { abs, exp, log, sqrt } from "../../ops/elementwise.js";
 import { maximum, minimum } from "../../ops/extrema.js";
 import { gemm, matmul } from "../../ops/linalg.js";
-import { where } from "../../ops/logic.js";
-import { Trilu } from "../../ops/pattern.js";
+import { greaterOrEqual, lessOrEqual, where } from "../../ops/logic.js";
 import { pow } from "../../ops/power.js";
 import { reduceMax } from "../../ops/reduce.js";
 import { cast, reshape, transpose } from "../../ops/reshape.js";
@@ -104,9 +103,15 @@ const rules: Readonly<Record<string, Rule>> = {
     const kept = result.shape.filter((_, axis) => !axes.includes(axis)) as number[];
     return [attributes.keepdims === 0 ? reshape(b, result, kept) : result];
   },
-  Trilu(b, [x, k], attributes) {
-    const ones = tensor("bool", x!.shape as number[], new Uint8Array(sizeOf(x!.shape as number[])).fill(1));
-    const mask = b.constant(Trilu.fold!([ones, k?.constant ?? null], attributes)[0]!);
+  Trilu(b, [x, k], { upper = 1 }) {
+    const [rows, columns] = x!.shape.slice(-2) as [number, number];
+    const diagonal = Array.from(
+      { length: rows * columns },
+      (_, i) => (i % columns) - Math.floor(i / columns),
+    );
+    const distance = b.constant(tensor("int64", [rows, columns], diagonal));
+    const from = k ?? b.scalar("int64", 0);
+    const mask = upper === 1 ? greaterOrEqual(b, distance, from) : lessOrEqual(b, distance, from);
     return [where(b, mask, x!, b.scalar(x!.dtype, 0))];
   },
   Einsum: (b, inputs, attributes) => [einsum(b, attributes.equation as string, inputs as readonly Value[])],

@@ -5,7 +5,16 @@ import { pushNumber } from "./cell.js";
 import { emitIf, emitLoop, emitScan } from "./control.js";
 import { isElementwise } from "./elementwise.js";
 import { type Frame, isSmall, shapeOf } from "./frame.js";
-import { emitArgument, emitFill, emitGather, emitGatherOne, emitPad, emitTable } from "./indexing.js";
+import {
+  emitArgument,
+  emitFill,
+  emitGather,
+  emitGatherOne,
+  emitPad,
+  emitShape,
+  emitSize,
+  emitTable,
+} from "./indexing.js";
 import { emitMap, emitSmallMap } from "./map.js";
 import { emitConcat, emitMovement, emitPacked, isMovement } from "./movement.js";
 import { emitProduct, isSmallProduct } from "./product.js";
@@ -125,6 +134,8 @@ const emitters: Readonly<Record<string, (frame: Frame, node: Node) => void>> = {
   Scan: (frame, node) => emitScan(frame, node, writeScope),
   If: (frame, node) => emitIf(frame, node, writeScope),
   Concat: emitConcat,
+  Shape: emitShape,
+  Size: emitSize,
   Packed: emitPacked,
   Gather: (frame, node) =>
     node.inputs[1]!.shape.length === 0 ? emitGatherOne(frame, node) : emitGather(frame, node),

@@ -2,6 +2,7 @@ import { numbers } from "../../core/tensor.js";
 import { Builder } from "../../graph/builder.js";
 import {
   type Attributes,
+  type Dim,
   type Graph,
   isGraph,
   type Node,
@@ -11,25 +12,32 @@ import {
   type ValueType,
 } from "../../graph/graph.js";
 import type { Rewrite } from "../../graph/passes.js";
+import { checkOperands, checkResults, inputSource, loopSource, symbolsOf } from "./open.js";
 
 /** What a graph is compiled for. */
 export interface Sizes {
   /** concrete shapes of the inputs, in order */
   readonly shapes: readonly (readonly number[])[];
-  /** how often loops turned out to run, by number, where their scans' length does not follow from the inputs */
+  /** sources of dimensions that have to be numbers: all others stay open */
+  readonly closed: Pick<ReadonlySet<string>, "has">;
+  /** how often loops turned out to run, by number, where their scans' length is closed and not to be foreseen */
   readonly trips: ReadonlyMap<number, number>;
 }
 
-/** A graph without symbolic dimensions. */
+/** A graph without symbolic dimensions but open ones. */
 export interface Specialised {
   readonly graph: Graph;
   /** the number of each loop, by its body: the same in every specialisation of a graph */
   readonly loops: ReadonlyMap<Graph, number>;
+  /** how many rows the scans of loops are likely to have, by the source of their open dimension */
+  readonly hints: ReadonlyMap<string, number>;
 }
 
 /**
  * The graph for concrete input shapes: shapes propagate, what depends on shapes alone folds to constants, and
  * operators are rewritten until the rewrite has nothing more to do.
+ *
+ * @throws {OpenDimensionError} naming what has to be closed for that
  */
 export function specialise(graph: Graph, sizes: Sizes, rewrite: Rewrite): Specialised {
   const symbols = new Map<string, number>();
@@ -37,6 +45,10 @@ export function specialise(graph: Graph, sizes: Sizes, rewrite: Rewrite): Specia
     input.shape.forEach((dim, axis) => {
       if (typeof dim === "string") symbols.set(dim, sizes.shapes[i]![axis]!);
     });
+  });
+  const open = new Map<Dim, string>();
+  symbolsOf(graph).forEach(({ name, leads }, i) => {
+    if (leads && !sizes.closed.has(inputSource(i))) open.set(name, inputSource(i));
   });
   const numbered = new Map<Graph, number>();
   const number = (part: Graph): void => {
@@ -47,25 +59,44 @@ export function specialise(graph: Graph, sizes: Sizes, rewrite: Rewrite): Specia
   };
   number(graph);
 
-  const first = new Replay(numbered, rewrite, (loop, body, constant) => {
-    const known = sizes.trips.get(loop) ?? constant;
-    if (known !== null) return known;
+  const hints = new Map<string, number>();
+  const first = new Replay(numbered, rewrite, ({ loop, body, constant, exact, scans }) => {
     // "steps" is what a Loop calls the length of its scans when it was told no other name
     const length = body.trips ?? "steps";
-    return typeof length === "string" ? (symbols.get(length) ?? null) : null;
+    const named = typeof length === "string" ? (symbols.get(length) ?? null) : null;
+    if (scans && !exact && !sizes.closed.has(loopSource(loop))) {
+      if (named !== null) hints.set(loopSource(loop), named);
+      return loopSource(loop);
+    }
+    return sizes.trips.get(loop) ?? constant ?? named;
   });
   let result = first.run(
     graph,
-    graph.inputs.map((input, i) => ({ dtype: input.dtype, shape: sizes.shapes[i]! })),
+    graph.inputs.map((input, i) => ({
+      dtype: input.dtype,
+      shape: input.shape.map((dim, axis) => open.get(dim) ?? sizes.shapes[i]![axis]!),
+    })),
   );
   let last = first;
   // a rewrite may emit what has to be rewritten itself
   for (let depth = 0; depth < 8 && last.rewrote; depth++) {
     const before = result.loops;
-    last = new Replay(before, rewrite, (_, body) => body.trips as number);
+    last = new Replay(before, rewrite, ({ body }) => body.trips!);
     result = last.run(result.graph, result.graph.inputs);
   }
-  return result;
+  return { ...result, hints };
+}
+
+/** What is known of a loop before it runs. */
+interface LoopKnowledge {
+  readonly loop: number;
+  readonly body: Graph;
+  /** the trip count, where it is constant */
+  readonly constant: number | null;
+  /** whether it runs as often as that */
+  readonly exact: boolean;
+  /** whether it stacks anything */
+  readonly scans: boolean;
 }
 
 class Replay {
@@ -75,10 +106,10 @@ class Replay {
   constructor(
     readonly numbered: ReadonlyMap<Graph, number>,
     readonly rewrite: Rewrite,
-    readonly tripsOf: (loop: number, body: Graph, constant: number | null) => number | null,
+    readonly tripsOf: (known: LoopKnowledge) => Dim | null,
   ) {}
 
-  run(graph: Graph, types: readonly ValueType[]): Specialised {
+  run(graph: Graph, types: readonly ValueType[]): Omit<Specialised, "hints"> {
     const b = new Builder();
     const images = new Map<Value, Value>();
     graph.inputs.forEach((input, i) => {
@@ -93,9 +124,11 @@ class Replay {
     const imageOf = (value: Value): Value => images.get(value) ?? b.constant(value.constant!);
     for (const node of nodesOf(graph)) {
       const operands = node.inputs.map((value) => (value === null ? null : imageOf(value)));
+      checkOperands(node, operands);
       const rewritten = this.rewrite(b, node, operands);
       if (rewritten !== null) this.rewrote = true;
       const results = rewritten ?? b.emit(node.op, operands, this.#attributes(b, node, operands, images));
+      checkResults(node, results);
       node.outputs.forEach((output, i) => {
         images.set(output, results[i]!);
       });
@@ -126,7 +159,12 @@ class Replay {
         );
         if (node.op.type === "Loop") {
           const loop = this.numbered.get(attribute)!;
-          const trips = this.tripsOf(loop, attribute, constantTrips(operands));
+          const constant = constantTrips(operands);
+          const trips = this.tripsOf({
+            ...{ loop, body: attribute, constant },
+            exact: constant !== null && runsThrough(body, operands),
+            scans: node.outputs.length > Math.max(0, operands.length - 2),
+          });
           body = { ...body, trips: trips ?? 0 };
           this.#loops.set(body, loop);
         }
@@ -140,6 +178,12 @@ class Replay {
 function constantTrips(operands: readonly (Value | null)[]): number | null {
   const trips = operands[0]?.constant;
   return trips === null || trips === undefined ? null : Math.max(0, numbers(trips)[0]!);
+}
+
+/** Whether no condition ends a loop before its last iteration. */
+export function runsThrough(body: Graph, operands: readonly (Value | null)[]): boolean {
+  const proceed = body.outputs[0]!.value.constant;
+  return proceed !== null && proceed.data[0] === 1 && (operands[1] ?? null) === null;
 }
 
 /** The shape of input i of a body, from what is handed to it. */

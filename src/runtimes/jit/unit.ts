@@ -1,5 +1,6 @@
 import type { Tensor } from "../../core/tensor.js";
-import type { Graph, Value } from "../../graph/graph.js";
+import type { Dim, Graph, Shape, Value } from "../../graph/graph.js";
+import { partsOf } from "./open.js";
 import { MemoryPlan } from "./plan.js";
 import { contiguous, type View } from "./view.js";
 import { type Code, type ValType, WasmModule } from "./wasm/index.js";
@@ -10,6 +11,26 @@ export interface Table {
   readonly size: number;
 }
 
+/** A number of rows: what some words of memory add up to, and `more`. */
+export interface RowCount {
+  readonly words: readonly number[];
+  readonly more: number;
+}
+
+/**
+ * A word in which a loop says how often it ran, if that is not `initial`: other than its scans have rows, where that is
+ * a number (`source` is null); or, at most, more often than there is room for rows.
+ */
+export interface Report {
+  readonly loop: number;
+  /** of the open dimension of its scans */
+  readonly source: string | null;
+  /** bytes that all its scans take for one iteration */
+  readonly rowBytes: number;
+  readonly address: number;
+  readonly initial: number;
+}
+
 /** Everything that the functions of one module share while they are written. */
 export class Unit {
   readonly module = new WasmModule();
@@ -17,20 +38,64 @@ export class Unit {
   /** what memory holds before the first run */
   readonly initial: { readonly address: number; readonly bytes: Uint8Array }[] = [];
   /** loops whose scans have a length that is known only when they have run: where they report it */
-  readonly reports: { readonly loop: number; readonly address: number; readonly expected: number }[] = [];
+  readonly reports: Report[] = [];
+  readonly #rows = new Map<string, number>();
   readonly #pool = new Map<string, number>();
   readonly #constants = new Map<Value, View>();
   readonly #functions = new Map<string, number>();
   readonly #tables = new Map<string, Table>();
 
-  /**
-   * @param loops  how often the loops run of which that is not known from the graph
-   * @param fused  whether there is a fused multiply-add
-   */
+  /** how many rows there is room for, by the source of an open dimension */
+  readonly capacities: Map<string, number>;
+
   constructor(
     readonly loops: ReadonlyMap<Graph, number>,
+    capacities: ReadonlyMap<string, number>,
+    hints: ReadonlyMap<string, number>,
+    /** whether there is a fused multiply-add */
     readonly fused: boolean,
-  ) {}
+  ) {
+    this.capacities = new Map(capacities);
+    for (const [source, rows] of hints) {
+      this.capacities.set(source, Math.max(rows, capacities.get(source) ?? 0));
+    }
+  }
+
+  /** The word that holds how many rows a source of an open dimension has. */
+  rowsAt(source: string): number {
+    const known = this.#rows.get(source);
+    if (known !== undefined) return known;
+    const address = this.plan.reserve(4);
+    this.#rows.set(source, address);
+    return address;
+  }
+
+  /** Where to read how many rows there are: the words of which they are the sum, and what to add. */
+  placesOf(dim: Dim): RowCount {
+    const parts = partsOf(dim);
+    const words = parts.filter((part) => typeof part === "string").map((source) => this.rowsAt(source));
+    return {
+      words,
+      more: parts.reduce<number>((sum, part) => sum + (typeof part === "number" ? part : 0), 0),
+    };
+  }
+
+  /** Pushes how many rows there are, an i32. */
+  pushRows(code: Code, dim: Dim): void {
+    const { words, more } = this.placesOf(dim);
+    code.i32(more);
+    for (const address of words) code.i32(0).access("i32.load", address).op("i32.add");
+  }
+
+  /** A shape with the room for rows where their number is open. */
+  roomOf(shape: Shape): readonly number[] {
+    return shape.map((dim) =>
+      partsOf(dim).reduce<number>(
+        (sum, part) => sum + (typeof part === "number" ? part : this.capacities.get(part)!),
+        0,
+      ),
+    );
+  }
 
   /** The address of 16 bytes that never change. */
   vectorConstant(bytes: Uint8Array): number {

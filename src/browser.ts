@@ -1,0 +1,148 @@
+// The public names of revort that a browser can have: `revort/browser`. Nothing here needs a module of Node.
+
+export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
+export {
+  type Control,
+  ControlError,
+  type ControllerName,
+  constantStep,
+  controllers,
+  givenTimes,
+  pid,
+} from "./control/control.js";
+export { RevortError } from "./core/errors.js";
+export { Random } from "./core/random.js";
+export {
+  type DType,
+  DTypeError,
+  type FloatDType,
+  fromNested,
+  numbers,
+  ShapeError,
+  scalar,
+  type Tensor,
+  tensor,
+  toNested,
+} from "./core/tensor.js";
+export { decodeCheckpoint, encodeCheckpoint } from "./deploy/checkpoint-file.js";
+export { encodeField, type FieldMetadata, fieldGraph } from "./deploy/field-file.js";
+export { inspectModel } from "./deploy/inspect.js";
+export { type Event, EventError } from "./events/event.js";
+export { type Activation, activations } from "./fields/activations.js";
+export { chainOf, sumOf } from "./fields/combine.js";
+export {
+  initialParameters,
+  type Parameter,
+  stateOf,
+  type Tensors,
+  type Values,
+  type VectorField,
+} from "./fields/field.js";
+export { type ImportOptions, importedField } from "./fields/imported.js";
+export { type MlpOptions, mlp } from "./fields/mlp.js";
+export { lotkaVolterra, sir, whiteDwarf } from "./fields/physical.js";
+export { rescaled, type Scaling } from "./fields/rescaled.js";
+export {
+  type Differentiator,
+  differentiator,
+  type Fit,
+  type Gradients,
+  gradientOf,
+} from "./gradients/evaluate.js";
+export {
+  type GradientMethod,
+  type GradientSpec,
+  parseGradientMethod,
+  showGradientMethod,
+} from "./gradients/method.js";
+export { parallelDifferentiator } from "./gradients/parallel.js";
+export { Builder } from "./graph/builder.js";
+export { decode } from "./graph/decode.js";
+export { type EncodeOptions, encode } from "./graph/encode.js";
+export { type Graph, GraphError, type Node, type Op, type Value, type ValueType } from "./graph/graph.js";
+export { type Model, ModelError } from "./graph/model.js";
+export { decompose, inline, rebuild } from "./graph/passes.js";
+export { instantiate } from "./import/instantiate.js";
+export { toGraph } from "./import/to-graph.js";
+export type { CouplingChoice } from "./integrate/coupling.js";
+export { DenseSolution } from "./integrate/dense-solution.js";
+export { type EventGradientOptions, eventGradient } from "./integrate/event-gradient.js";
+export {
+  DriftError,
+  EventBracketError,
+  MaxStepsError,
+  NonFiniteFieldError,
+  SolveError,
+  StepUnderflowError,
+} from "./integrate/failures.js";
+export { type NeuralOde, type NeuralOdeOptions, neuralOde } from "./integrate/neural-ode.js";
+export type { Save } from "./integrate/saves.js";
+export {
+  DivergenceError,
+  ParameterError,
+  type Solution,
+  type SolveEachOptions,
+  type SolveOptions,
+  type SolveStats,
+  solve,
+  solveEach,
+} from "./integrate/solve.js";
+export { type SolveWarning, StrictError, type WarningCode } from "./integrate/warnings.js";
+export { huber, type Loss, l1, mse, scaledLoss } from "./learning/losses.js";
+export { adam, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers.js";
+export { constant, cosine, exponentialDecay, type Schedule, stepDecay } from "./learning/schedules.js";
+export { alf } from "./methods/alf.js";
+export { checkTableau, TableauError } from "./methods/check-tableau.js";
+export { explicit } from "./methods/explicit.js";
+export { leapfrogMidpoint } from "./methods/leapfrog-midpoint.js";
+export type { Interval, Method, ReversibleMethod, State, System } from "./methods/method.js";
+export { methodNamed, solverNames } from "./methods/named.js";
+export { CouplingError, reversible } from "./methods/reversible.js";
+export { reversibleHeun } from "./methods/reversible-heun.js";
+export { semiImplicitEuler } from "./methods/semi-implicit-euler.js";
+export { spectralRadius, stabilityArea } from "./methods/stability.js";
+export {
+  bosh3,
+  cashKarp,
+  dopri5,
+  dopri8,
+  euler,
+  fehlberg45,
+  heun,
+  midpoint,
+  ralston,
+  ralston3,
+  rk4,
+  rk38,
+  ssprk3,
+  type Tableau,
+  tableaux,
+  tsit5,
+} from "./methods/tableaux.js";
+export { GradientMethodError } from "./programs/gradient.js";
+export { type Grid, gridThrough, TimeError } from "./programs/grid.js";
+export {
+  CompileError,
+  type CompileOptions,
+  type DeviceTensor,
+  type DeviceTensors,
+  type Executable,
+  InputError,
+  RunError,
+  type Runtime,
+  RuntimeUnavailableError,
+} from "./runtime/runtime.js";
+export { auto } from "./runtimes/auto.js";
+export { type JitOptions, jit } from "./runtimes/jit/jit.js";
+export { ortWasm } from "./runtimes/ort-web.js";
+export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
+export type { Checkpoint } from "./train/checkpoint.js";
+export { TrainingDataError, type Trajectories, targetsOf } from "./train/data.js";
+export {
+  TrainingError,
+  type TrainOptions,
+  type TrainResult,
+  train,
+  type UpdateReport,
+} from "./train/train.js";
+export { version } from "./version.js";

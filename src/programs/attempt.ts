@@ -1,0 +1,133 @@
+import { type Decision, decide, driftTerm, type Memory } from "../control/controller.js";
+import { normAxes, rootMeanSquare, scaledNorm, toleranceOf } from "../control/norm.js";
+import type { Event } from "../events/event.js";
+import type { Values, VectorField } from "../fields/field.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import type { Interval, State, System } from "../methods/method.js";
+import { add, mul, sub } from "../ops/arithmetic.js";
+import { reduceSum } from "../ops/broadcast.js";
+import { abs, sign } from "../ops/elementwise.js";
+import { maximum, minimum } from "../ops/extrema.js";
+import { and, equal, greater, greaterOrEqual, less, lessOrEqual, not, or, where } from "../ops/logic.js";
+import { reduceMax } from "../ops/reduce.js";
+import { cast } from "../ops/reshape.js";
+import type { AdaptiveSetting } from "./adaptive-setting.js";
+
+/** What goes from one attempt to the next. */
+export interface Frame {
+  readonly state: State;
+  readonly slope: Value | null;
+  readonly t: Value;
+  readonly h: Value;
+  readonly memory: Memory | null;
+  readonly signals: readonly Value[];
+}
+
+/** One attempt at a step. */
+export interface Tried {
+  readonly interval: Interval;
+  readonly after: State;
+  readonly accept: Value;
+  /** the step size to try next */
+  readonly h: Value;
+  readonly memory: Memory | null;
+  readonly norm: Value | null;
+  readonly drift: Value | null;
+  readonly size: Value | null;
+}
+
+/** Tries a step towards a time, and decides on it. */
+export function tryStep(system: System, setting: AdaptiveSetting, before: Frame, target: Value): Tried {
+  const { b } = system;
+  const { method, control, sharing } = setting;
+  const way = sub(b, target, before.t);
+  // a step that would end just short of the target is stretched to it
+  const cut = greaterOrEqual(b, mul(b, abs(b, before.h), 1.01), abs(b, way));
+  const t1 = where(b, cut, target, add(b, before.t, before.h));
+  const interval = { t0: before.t, t1, h: sub(b, t1, before.t) };
+  const after = method.step(system, interval, before.state);
+  const [y0, y1] = [before.state[0], after[0]];
+  const zero = reduceSum(b, mul(b, y1, 0), normAxes(y1, sharing), sharing === "sample");
+  const finite = equal(b, zero, 0);
+  const apart = method.companion === undefined ? null : sub(b, y1, after[method.companion]!);
+  const shared = {
+    interval,
+    after,
+    drift: apart && rootMeanSquare(b, apart, sharing),
+    size: apart && rootMeanSquare(b, y1, sharing),
+  };
+  if (control.kind !== "pid") {
+    return { ...shared, accept: finite, h: before.h, memory: null, norm: null };
+  }
+
+  const tolerance = toleranceOf(b, y0, y1, control);
+  const error = method.error!.of(system, interval, before.state, after);
+  // NaN where y1 is not finite, so that it is rejected
+  const norm = add(b, scaledNorm(b, error, tolerance, sharing), zero);
+  const order = method.error!.order;
+  const judged =
+    apart === null || control.driftTolerance === Infinity
+      ? norm
+      : maximum(
+          b,
+          norm,
+          driftTerm(b, control, order, method.coupling ?? 1, {
+            before: scaledNorm(b, sub(b, y0, before.state[method.companion!]!), tolerance, sharing),
+            after: scaledNorm(b, apart, tolerance, sharing),
+          }),
+        );
+  const { accept, factor, memory }: Decision = decide(
+    b,
+    control,
+    order,
+    { norm: judged, cut },
+    before.memory!,
+  );
+  const proposed = mul(b, abs(b, interval.h), factor);
+  // what was cut short to hit a time was not too long
+  const size = where(b, and(b, cut, accept), maximum(b, proposed, abs(b, before.h)), proposed);
+  const h = mul(b, minimum(b, size, control.dtmax), sign(b, way));
+  return { ...shared, accept, h, memory, norm };
+}
+
+/** The equation, with f(t, y) known for the beginning of a step, and the number of evaluations it has been asked for. */
+export function counting(
+  b: Builder,
+  field: VectorField,
+  parameters: Values,
+  known?: Pick<Frame, "slope" | "t" | "state">,
+): { system: System; evaluations: () => number } {
+  const seen = new Set<string>();
+  return {
+    system: {
+      b,
+      parameters: Object.values(parameters),
+      f(t, y) {
+        if (known?.slope && t === known.t && y === known.state[0]) return known.slope;
+        seen.add(`${t.id},${y.id}`);
+        return field.apply(b, parameters, t, y);
+      },
+    },
+    evaluations: () => seen.size,
+  };
+}
+
+/** Whether a signal passes through zero, in the direction that counts; one that starts at zero does not. */
+export function crosses(b: Builder, { direction }: Event, g0: Value, g1: Value): Value {
+  const rising = () => and(b, less(b, g0, 0), greaterOrEqual(b, g1, 0));
+  const falling = () => and(b, greater(b, g0, 0), lessOrEqual(b, g1, 0));
+  if (direction === undefined) return or(b, rising(), falling());
+  return direction === "rising" ? rising() : falling();
+}
+
+/** x where c holds, else y, bools as well. */
+export function select(b: Builder, c: Value, x: Value, y: Value): Value {
+  return x.dtype === "bool" ? or(b, and(b, c, x), and(b, not(b, c), y)) : where(b, c, x, y);
+}
+
+/** Whether any element holds, as a scalar. */
+export function any(b: Builder, condition: Value): Value {
+  if (condition.shape.length === 0) return condition;
+  return cast(b, reduceMax(b, cast(b, condition, "float32")), "bool");
+}

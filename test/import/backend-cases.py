@@ -1,0 +1,80 @@
+"""The test cases that ONNX has for its operators, as JSON lines: python backend-cases.py OPERATORS > cases.jsonl
+
+OPERATORS is a list of operator types, separated by commas: cases that use others are left out. Numbers are written as the
+bytes that they are, so that they are what ONNX's own Python package says to the bit.
+"""
+
+import base64
+import json
+import sys
+import warnings
+
+import numpy as np
+import onnx
+from onnx.backend.test.case.node import collect_testcases
+
+warnings.filterwarnings("ignore")
+operators = set(sys.argv[1].split(","))
+held = {"float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"}
+
+
+def operators_of(graph, functions):
+    for node in graph.node:
+        if (node.domain, node.op_type) not in functions:
+            yield f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        for attribute in node.attribute:
+            for body in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
+                yield from operators_of(body, functions)
+
+
+def held_array(value):
+    """Some cases come as messages, since they are of types that NumPy has not; those of other types are arrays too."""
+    if isinstance(value, onnx.TensorProto):
+        return onnx.numpy_helper.to_array(value)
+    return value
+
+
+def packed(values, names):
+    return [
+        {"name": name, "dtype": str(v.dtype), "shape": list(v.shape), "data": base64.b64encode(v.tobytes()).decode()}
+        for name, v in zip(names, values)
+    ]
+
+
+def problem(case, inputs, outputs):
+    for value in [*inputs, *outputs]:
+        if not isinstance(value, (np.ndarray, np.generic)):
+            return "a sequence or an optional, of which revort has none"
+        if str(value.dtype) not in held:
+            return f"elements of {value.dtype if value.dtype.kind not in 'OU' else 'strings'}, which revort does not hold"
+    return None
+
+
+print(json.dumps({"onnx": onnx.__version__}))
+for case in collect_testcases(None):
+    model = case.model
+    functions = {(f.domain, f.name) for f in model.functions}
+    used = set(operators_of(model.graph, functions))
+    for function in model.functions:
+        used |= set(operators_of(function, functions))
+    if not used <= operators:
+        continue
+    line = {"name": case.name, "operators": sorted(used), "rtol": case.rtol, "atol": case.atol}
+    inputs, outputs = ([held_array(value) for value in values] for values in case.data_sets[0])
+    reason = problem(case, inputs, outputs)
+    if reason is not None:
+        print(json.dumps({**line, "reason": reason}))
+        continue
+    # the newest package writes a newer version of the format than it uses anything of
+    model.ir_version = min(model.ir_version, 13)
+    given = [value.name for value in model.graph.input]
+    print(
+        json.dumps(
+            {
+                **line,
+                "model": base64.b64encode(model.SerializeToString()).decode(),
+                "inputs": packed([np.asarray(v) for v in inputs], given),
+                "outputs": packed([np.asarray(v) for v in outputs], [v.name for v in model.graph.output]),
+            }
+        )
+    )
