@@ -149,7 +149,9 @@ export class March {
     const { stops } = this.#course;
     const program = this.#values === null ? this.#programs.launch : await this.#programs.go();
     const targets = [this.#targets];
-    for (let stop = this.#stop + 1; chained && stop < stops[0]!.length; stop++) {
+    // each of them takes an attempt at least
+    const last = chained ? Math.min(stops[0]!.length, this.#stop + attempts) : this.#stop + 1;
+    for (let stop = this.#stop + 1; stop < last; stop++) {
       targets.push(stops.map((own, i) => this.#targetOf(own, i, stop)));
     }
     const own = {

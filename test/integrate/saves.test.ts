@@ -9,6 +9,7 @@ import { reversible } from "../../src/methods/reversible.js";
 import { bosh3, cashKarp, dopri5, midpoint, rk4, tsit5 } from "../../src/methods/tableaux.js";
 import { TimeError } from "../../src/programs/grid.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
+import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { distance } from "../support/distance.js";
 import { failure } from "../support/failure.js";
@@ -42,6 +43,43 @@ describe("what a solve saves", () => {
         const at = grid.times[step]! + theta * (grid.times[step + 1]! - grid.times[step]!);
         expect(at).to.be.closeTo(saveAt[i]!, 1e-14);
       }
+    }
+  });
+
+  it("can be thousands of times, which small states pass many to a run and large ones one by one", async () => {
+    const saveAt = Array.from({ length: 2500 }, (_, i) => (i + 1) * 0.001);
+    const ode = neuralOde({ field: spinning, method: tsit5 });
+    const compiled = jit();
+    let runs = 0;
+    const counting: Runtime = {
+      ...compiled,
+      async compile(graph) {
+        const executable = await compiled.compile(graph);
+        return {
+          ...executable,
+          run(inputs) {
+            runs++;
+            return executable.run(inputs);
+          },
+        };
+      },
+    };
+    for (const [batch, expected] of [
+      [1, 3],
+      [300, 2500],
+    ] as const) {
+      runs = 0;
+      const { ts, ys, grid } = await solve(ode, {
+        ...{ runtime: counting, t0: 0, saveAt, control: pid({ rtol: 1e-9, atol: 1e-9 }) },
+        y0: tensor("float64", [batch, 2], new Array(batch).fill([0, 1]).flat()),
+      });
+      expect(runs).to.equal(expected);
+      expect(ts).to.deep.equal(saveAt);
+      expect(grid.offsets.slice(1).map((offset) => grid.times[offset])).to.deep.equal(saveAt);
+      const all = numbers(ys);
+      const last = saveAt.flatMap((_, i) => all.slice(2 * batch * (i + 1) - 2, 2 * batch * (i + 1)));
+      // 2500 steps of 0.001 at order 5: rounding
+      expect(distance(last, saveAt.flatMap(spinningAt))).to.be.below(1e-11);
     }
   });
 

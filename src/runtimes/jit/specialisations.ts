@@ -9,21 +9,30 @@ import { bytesOf } from "./view.js";
 /** How many specialisations of a graph are kept; one is made for each combination of sizes that are not open. */
 const keptSpecialisations = 64;
 
+type Shapes = readonly (readonly number[])[];
+
+/** What is known of runs with certain sizes, but for those that are open. */
+interface Variant {
+  /** the sizes */
+  readonly key: string;
+  /** how many rows there is to be room for, by the source of an open dimension */
+  readonly capacities: Map<string, number>;
+  /** how often loops whose scans have a closed length were found to run */
+  readonly trips: Map<number, number>;
+}
+
 /**
  * The modules that a graph has been compiled to: one for each combination of sizes, where open dimensions count as the
- * room that there is for them. That only ever grows.
+ * room that there is for them. That only ever grows, and a module with more takes the place of the one before.
  */
 export class Specialisations {
   readonly #graph: Graph;
-  readonly #loaded = new Map<string, { readonly room: string; readonly loaded: Promise<Loaded> }>();
   readonly #symbols: ReturnType<typeof symbolsOf>;
+  readonly #variants = new Map<string, Variant>();
+  readonly #loaded = new Map<string, { readonly room: string; readonly loaded: Promise<Loaded> }>();
   /** sources of dimensions that cannot stay open, by what has been seen of the graph and its inputs */
   readonly #closed = new Set<string>();
-  /** whether all are closed */
   #allClosed = false;
-  readonly #capacities = new Map<string, number>();
-  /** trips that loops with scans of a closed length were found to make, by the shapes of the inputs */
-  readonly #trips = new Map<string, Map<number, number>>();
   /** what ran last */
   #current: Loaded | null = null;
 
@@ -42,13 +51,14 @@ export class Specialisations {
   /** Compiles for the shapes that the graph says, if it says all. @throws {CompileError} */
   async prepare(): Promise<void> {
     if (this.#symbols.length > 0) return;
-    await this.#specialised(this.#graph.inputs.map(({ shape }) => shape as number[]));
+    await this.#find(this.#graph.inputs.map(({ shape }) => shape as number[]));
   }
 
   /** @throws {CompileError | RunError} */
   async run(feeds: readonly HostTensor[]): Promise<DeviceTensors> {
+    const shapes = () => feeds.map(({ shape }) => shape);
     let current = this.#current;
-    if (current === null || !fits(current.program, feeds)) current = await this.#find(feeds);
+    if (current === null || !fits(current.program, feeds)) current = await this.#find(shapes());
     // each repetition settles a loop at least
     const attempts = 4 + 2 * current.program.reports.length;
     for (let attempt = 0; attempt < attempts; attempt++) {
@@ -57,8 +67,8 @@ export class Specialisations {
         this.#current = current;
         return outcome as DeviceTensors;
       }
-      this.#learn(outcome, feeds);
-      current = await this.#find(feeds);
+      this.#learn(outcome, shapes());
+      current = await this.#find(shapes());
     }
     throw new RunError(
       `A Loop of "${this.#graph.name}" stacks scans of a length that changes within one run, where jit has to know ` +
@@ -72,103 +82,103 @@ export class Specialisations {
   }
 
   /** Remembers how often loops run. */
-  #learn(surprises: readonly Surprise[], feeds: readonly HostTensor[]): void {
-    const key = JSON.stringify(this.#shapesFor(feeds));
-    for (const { report, trips } of surprises) {
-      if (report.source === null) {
-        const known = this.#trips.get(key) ?? new Map<number, number>();
-        this.#trips.set(key, known.set(report.loop, trips));
-      } else {
-        this.#capacities.set(report.source, capacityFor(trips >>> 0, report.rowBytes));
-      }
+  #learn(surprises: readonly Surprise[], given: Shapes): void {
+    const { capacities, trips } = this.#variantOf(given);
+    for (const { report, trips: count } of surprises) {
+      if (report.source === null) trips.set(report.loop, count);
+      else capacities.set(report.source, capacityFor(count >>> 0, report.rowBytes));
     }
   }
 
-  #find(feeds: readonly HostTensor[]): Promise<Loaded> {
-    this.#symbols.forEach(({ name }, i) => {
-      const source = inputSource(i);
-      if (this.#isClosed(source)) return;
-      let rowBytes = 0;
-      const counts = new Set<number>();
-      this.#graph.inputs.forEach(({ shape: [dim], dtype }, k) => {
-        if (dim !== name) return;
-        const [count, ...row] = feeds[k]!.shape as [number, ...number[]];
-        counts.add(count);
-        rowBytes += sizeOf(row) * bytesOf(dtype);
-      });
-      // one name for several sizes: each input is taken as it is
-      if (counts.size > 1) this.#closed.add(source);
-      const [count] = [...counts] as [number];
-      if (count > (this.#capacities.get(source) ?? -1)) {
-        this.#capacities.set(source, capacityFor(count, rowBytes));
-      }
-    });
-    return this.#specialised(this.#shapesFor(feeds), feeds);
+  #variantOf(given: Shapes): Variant {
+    const closed = given.map((shape, i) =>
+      this.#sourceOf(i) === null ? shape : ["open", ...shape.slice(1)],
+    );
+    const key = JSON.stringify(closed);
+    const known = this.#variants.get(key);
+    if (known !== undefined) return known;
+    const fresh = { key, capacities: new Map<string, number>(), trips: new Map<number, number>() };
+    this.#variants.set(key, fresh);
+    return fresh;
   }
 
-  /** The shapes of inputs, with the room for rows where their number is open. */
-  #shapesFor(feeds: readonly HostTensor[]): (readonly number[])[] {
-    return this.#graph.inputs.map(({ shape }, i) => {
-      const given = feeds[i]!.shape;
-      const symbol = this.#symbols.findIndex(({ name }) => name === shape[0]);
-      if (symbol < 0 || this.#isClosed(inputSource(symbol))) return given;
-      return [this.#capacities.get(inputSource(symbol))!, ...given.slice(1)];
+  /** The module for inputs of given shapes, compiled where need be. */
+  async #find(given: Shapes): Promise<Loaded> {
+    this.#closeUnequal(given);
+    const variant = this.#variantOf(given);
+    const { capacities, trips } = variant;
+    this.#makeRoom(given, capacities);
+    const shapes = given.map((shape, i) => {
+      const source = this.#sourceOf(i);
+      return source === null ? shape : [capacities.get(source)!, ...shape.slice(1)];
     });
-  }
-
-  async #specialised(
-    shapes: readonly (readonly number[])[],
-    feeds: readonly HostTensor[] = [],
-  ): Promise<Loaded> {
-    const shapesKey = JSON.stringify(shapes);
-    const trips = this.#trips.get(shapesKey) ?? new Map<number, number>();
-    const key = JSON.stringify([this.#closedShapes(shapes), [...trips]]);
-    const room = JSON.stringify([shapes, [...this.#capacities]]);
+    const key = JSON.stringify([variant.key, [...trips]]);
     const ready = this.#loaded.get(key);
-    if (ready !== undefined && ready.room === room) return ready.loaded;
+    if (ready?.room === JSON.stringify([...capacities])) return ready.loaded;
     let program: Program;
     try {
-      program = this.#write(shapes, trips);
+      program = this.#write(shapes, variant);
     } catch (cause) {
       if (this.#allClosed) throw cause;
       // whatever else it is, it may be because of what is open
       if (cause instanceof OpenDimensionError) for (const source of cause.sources) this.#closed.add(source);
       else this.#allClosed = true;
-      return this.#specialised(feeds.length > 0 ? this.#shapesFor(feeds) : shapes, feeds);
+      return this.#find(given);
     }
-    // rooms that a program has chosen itself
-    for (const [source, capacity] of program.capacities) this.#capacities.set(source, capacity);
+    // rooms that the program has chosen itself
+    for (const [source, capacity] of program.capacities) capacities.set(source, capacity);
     const loaded = load(this.#graph, program);
     this.#loaded.delete(key);
-    this.#loaded.set(key, { room: JSON.stringify([shapes, [...this.#capacities]]), loaded });
+    this.#loaded.set(key, { room: JSON.stringify([...capacities]), loaded });
     if (this.#loaded.size > keptSpecialisations) this.#loaded.delete(this.#loaded.keys().next().value!);
     return loaded;
   }
 
-  /** The shapes without open dimensions: what has to be the same for a module to be replaced by another. */
-  #closedShapes(shapes: readonly (readonly number[])[]): unknown[] {
-    return this.#graph.inputs.map(({ shape }, i) => {
-      const symbol = this.#symbols.findIndex(({ name }) => name === shape[0]);
-      return symbol < 0 || this.#isClosed(inputSource(symbol)) ? shapes[i] : ["open", ...shapes[i]!.slice(1)];
-    });
+  /** The source of the open dimension of an input; `null` where it has none. */
+  #sourceOf(input: number): string | null {
+    const [dim] = this.#graph.inputs[input]!.shape;
+    const symbol = this.#symbols.findIndex(({ name }) => name === dim);
+    return symbol < 0 || this.#isClosed(inputSource(symbol)) ? null : inputSource(symbol);
   }
 
   #isClosed(source: string): boolean {
     return this.#allClosed || this.#closed.has(source);
   }
 
-  #write(shapes: readonly (readonly number[])[], trips: ReadonlyMap<number, number>): Program {
+  /** One name for several sizes: each input is taken as it is. */
+  #closeUnequal(given: Shapes): void {
+    const counts = new Map<string, number>();
+    given.forEach(([count], i) => {
+      const source = this.#sourceOf(i);
+      if (source === null) return;
+      if ((counts.get(source) ?? count) !== count) this.#closed.add(source);
+      counts.set(source, count!);
+    });
+  }
+
+  #makeRoom(given: Shapes, capacities: Map<string, number>): void {
+    const rowBytes = new Map<string, number>();
+    given.forEach(([, ...row], i) => {
+      const source = this.#sourceOf(i);
+      if (source === null) return;
+      const bytes = sizeOf(row) * bytesOf(this.#graph.inputs[i]!.dtype);
+      rowBytes.set(source, (rowBytes.get(source) ?? 0) + bytes);
+    });
+    given.forEach(([count], i) => {
+      const source = this.#sourceOf(i);
+      if (source === null || count! <= (capacities.get(source) ?? -1)) return;
+      capacities.set(source, capacityFor(count!, rowBytes.get(source)!));
+    });
+  }
+
+  #write(shapes: Shapes, { capacities, trips }: Variant): Program {
+    const closed = { has: (source: string) => this.#isClosed(source) };
     try {
-      const closed = { has: (source: string) => this.#isClosed(source) };
-      return programOf(this.#graph, { shapes, closed, trips }, this.#capacities, this.fused);
+      return programOf(this.#graph, { shapes, closed, trips }, capacities, this.fused);
     } catch (cause) {
       if (cause instanceof CompileError || cause instanceof OpenDimensionError) throw cause;
-      throw new CompileError(
-        `jit cannot compile the graph "${this.#graph.name}": ${(cause as Error).message}`,
-        {
-          cause,
-        },
-      );
+      const { message } = cause as Error;
+      throw new CompileError(`jit cannot compile the graph "${this.#graph.name}": ${message}`, { cause });
     }
   }
 }

@@ -49,6 +49,24 @@ async function modulesMade(work: () => Promise<void>): Promise<number> {
   return count;
 }
 
+/** Bytes of the memories that are made while something runs. */
+async function memoriesOf(work: () => Promise<void>): Promise<number[]> {
+  const memory = WebAssembly.Memory;
+  const sizes: number[] = [];
+  WebAssembly.Memory = class extends memory {
+    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+      super(descriptor);
+      sizes.push(descriptor.initial * 65536);
+    }
+  };
+  try {
+    await work();
+  } finally {
+    WebAssembly.Memory = memory;
+  }
+  return sizes;
+}
+
 /** Rows x, 2 x, 4 x, … while they are below a limit, each of `width`. */
 function doubling(b: Builder, width = 2): { rows: Value; values: Value; trips: Value } {
   const limit = b.input("limit", "float64", []);
@@ -188,6 +206,31 @@ describe("tensors of an open length on the compiled runtime", () => {
     }
   });
 
+  it("may differ where inputs share a name, and be the same again", async () => {
+    const b = new Builder();
+    const [x, y] = [b.input("x", "float64", ["rows"]), b.input("y", "float64", ["rows"])];
+    const runtime = jit();
+    const executable = await runtime.compile(b.graph({ a: gather(b, x, -1), b: gather(b, y, -1) }));
+    const ends = async (m: number, n: number) => {
+      const rows = (length: number) =>
+        tensor(
+          "float64",
+          [length],
+          Array.from({ length }, (_, i) => i),
+        );
+      const { a, b: other } = await outputsOf(runtime, executable, { x: rows(m), y: rows(n) });
+      return [a!.values[0], other!.values[0]];
+    };
+    for (const [m, n] of [
+      [4, 4],
+      [3, 5],
+      [6, 2],
+      [7, 7],
+    ] as const) {
+      expect(await ends(m, n)).to.deep.equal([m - 1, n - 1]);
+    }
+  });
+
   it("grow inside loops, where each iteration has its own", async () => {
     const b = new Builder();
     const x = b.input("x", "float64", []);
@@ -206,6 +249,26 @@ describe("tensors of an open length on the compiled runtime", () => {
     expect(last!.values).to.deep.equal(new Array(3000).fill(-1));
   });
 
+  it("have room by the size of their rows, not by that of others before", async () => {
+    const b = new Builder();
+    const x = b.input("x", "float64", ["batch", 2]);
+    const { scans } = loop(b, { trips: b.input("trips", "int64", []), carried: [x] }, (inner, _i, [y]) => ({
+      carried: [mul(inner, y!, 2)],
+      scans: [y!],
+    }));
+    const runtime = jit();
+    const executable = await runtime.compile(b.graph({ last: gather(b, scans[0]!, -1) }));
+    const sizes = await memoriesOf(async () => {
+      for (const batch of [1, 10_000]) {
+        const x = tensor("float64", [batch, 2], new Array(2 * batch).fill(1));
+        const { last } = await outputsOf(runtime, executable, { trips: int(3), x });
+        expect(last!.values).to.deep.equal(new Array(2 * batch).fill(4));
+      }
+    });
+    // 8 rows of 160 kB, and what goes in, is carried and comes out
+    expect(Math.max(...sizes)).to.be.below(3e6);
+  });
+
   it("leave no memory behind when they come and go", async () => {
     const b = new Builder();
     const { rows } = doubling(b, 1000);
@@ -217,19 +280,9 @@ describe("tensors of an open length on the compiled runtime", () => {
         limit: runtime.upload(float(Number.POSITIVE_INFINITY)),
         x: runtime.upload(tensor("float64", [1000], new Array(1000).fill(0))),
       });
-    const sizes: number[] = [];
-    const memory = WebAssembly.Memory;
-    WebAssembly.Memory = class extends memory {
-      constructor(descriptor: WebAssembly.MemoryDescriptor) {
-        super(descriptor);
-        sizes.push(descriptor.initial * 65536);
-      }
-    };
-    try {
+    const sizes = await memoriesOf(async () => {
       for (const trips of [2000, 1, 1999, 500, 2000]) await run(trips);
-    } finally {
-      WebAssembly.Memory = memory;
-    }
+    });
     // 16 MB of rows, a quarter more at most, and one module before that was too small
     expect(sizes.length).to.be.at.most(2);
     expect(Math.max(...sizes)).to.be.below(21e6);
