@@ -20,6 +20,19 @@ export const gradientNormName = "gradientNorm";
 export const learningRateName = "learningRate";
 /** Number of an update, from 1. */
 export const updateCountName = "count";
+/** What several updates in one run take and give, one for each of them. */
+export const perUpdateNames = {
+  learningRates: "learningRates",
+  losses: "losses",
+  gradientNorms: "gradientNorms",
+} as const;
+/** How many updates to do. */
+export const updatesName = "updates";
+/** The trajectories that an update takes, by their indices. */
+export const batchesName = "batches";
+/** Something that is trained, as it was when the loss was lowest. */
+export const bestName = (name: string): string => `best/${name}`;
+export const bestLossName = "bestLoss";
 /** Reconstruction of the initial state by a reversible gradient. */
 export const reconstructedName = "reconstructed";
 
