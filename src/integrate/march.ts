@@ -11,6 +11,7 @@ import {
   stateName,
   y0Name,
 } from "../programs/names.js";
+import { resting } from "../runtime/resting.js";
 import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
 import { type Course, rootMeanSquare, rounded, type Track } from "./course.js";
 import type { Row } from "./dense-solution.js";
@@ -323,16 +324,6 @@ export interface Programs {
 
 /** Coefficients of a step, for what is recorded: those of a dense output of order 4, and some. */
 const usualCoefficients = 6;
-
-/** Lets timers and signals in now and then: runs of a runtime that does not wait for anything would keep them out. */
-function resting(): (signal: AbortSignal | undefined) => Promise<void> {
-  let last = performance.now();
-  return async (signal) => {
-    if (signal === undefined || performance.now() - last < 50) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    last = performance.now();
-  };
-}
 
 const epsilon: { readonly [dtype in FloatDType]: number } = { float32: 2 ** -23, float64: 2 ** -52 };
 
