@@ -9,7 +9,14 @@ import { abs, sign } from "../ops/elementwise.js";
 import { maximum, minimum } from "../ops/extrema.js";
 import { less, or, where } from "../ops/logic.js";
 import { pow } from "../ops/power.js";
-import { type AdaptiveSetting, type CountedProgram, carriesSlope, counting, timeShape } from "./adaptive.js";
+import {
+  type AdaptiveSetting,
+  type CountedProgram,
+  carriesSlope,
+  counting,
+  type Stepping,
+  timeShape,
+} from "./adaptive.js";
 import { parameterInputs } from "./inputs.js";
 import { adaptiveNames as names, signalName, stateName, y0Name } from "./names.js";
 
@@ -52,15 +59,16 @@ export function startProgram(setting: AdaptiveSetting): CountedProgram {
 /** A step size that always reaches the next time that must be hit. */
 const unbounded = 1e30;
 
-function firstStep(
+/** The first step, signed, in the direction of `way` and no longer. */
+export function firstStep(
   system: System,
-  { method, sharing, dtype }: AdaptiveSetting,
+  { method, sharing, dtype, tolerances }: Stepping,
   control: Pid,
   { t0, y0, way }: { t0: Value; y0: Value; way: Value },
 ): Value {
   const { b, f } = system;
   const order = method.error!.order;
-  const tolerance = toleranceOf(b, y0, y0, control);
+  const tolerance = toleranceOf(b, y0, y0, tolerances ?? control);
   const norm = (x: Value) => scaledNorm(b, x, tolerance, sharing);
   const tiny = dtype === "float64" ? 1e-15 : 1e-7;
 

@@ -1,6 +1,13 @@
 import type { ConstantStep, GivenTimes, Pid } from "../control/control.js";
 import { type Decision, decide, driftTerm, type Memory } from "../control/controller.js";
-import { normAxes, rootMeanSquare, type Sharing, scaledNorm, toleranceOf } from "../control/norm.js";
+import {
+  normAxes,
+  rootMeanSquare,
+  type Sharing,
+  scaledNorm,
+  type Tolerances,
+  toleranceOf,
+} from "../control/norm.js";
 import type { FloatDType } from "../core/tensor.js";
 import { type Event, signalOf } from "../events/event.js";
 import type { Values, VectorField } from "../fields/field.js";
@@ -44,6 +51,11 @@ export interface AdaptiveSetting {
   readonly events?: readonly Event[];
 }
 
+/** What of it a step and its control need. Tolerances that are values of the graph take the place of the control's. */
+export interface Stepping extends Pick<AdaptiveSetting, "method" | "dtype" | "control" | "sharing"> {
+  readonly tolerances?: Tolerances;
+}
+
 /** A program, and how often it evaluates the field: in all, or in each attempted step. */
 export interface CountedProgram {
   readonly graph: Graph;
@@ -59,7 +71,11 @@ export function timeShape({ state, sharing }: Pick<AdaptiveSetting, "state" | "s
  * Whether f(t, y) is carried from step to step: where a step, its error estimate or its dense output evaluates
  * f(t1, y1), which the next one starts with.
  */
-export function carriesSlope({ method, control, record }: AdaptiveSetting): boolean {
+export function carriesSlope({
+  method,
+  control,
+  record,
+}: Pick<AdaptiveSetting, "method" | "control" | "record">): boolean {
   const estimates = control.kind === "pid" && (method.error?.evaluations ?? 0) > 0;
   const cubic = record === "dense" && (method.dense === undefined || method.width === 1);
   return cubic || (estimates && method.width === 1);
@@ -198,7 +214,7 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
 }
 
 /** What goes from one attempt to the next. */
-interface Frame {
+export interface Frame {
   readonly state: State;
   readonly slope: Value | null;
   readonly t: Value;
@@ -207,7 +223,8 @@ interface Frame {
   readonly signals: readonly Value[];
 }
 
-function layoutOf(setting: AdaptiveSetting) {
+/** How a frame is carried through a loop. */
+export function layoutOf(setting: Pick<AdaptiveSetting, "method" | "control" | "record" | "events">) {
   const { method, control, events = [] } = setting;
   const firstSignal = control.kind === "pid" ? 5 : 2;
   const slopes = carriesSlope(setting) ? 1 : 0;
@@ -234,7 +251,7 @@ function layoutOf(setting: AdaptiveSetting) {
   };
 }
 
-interface Tried {
+export interface Tried {
   readonly interval: Interval;
   readonly after: State;
   readonly accept: Value;
@@ -246,7 +263,8 @@ interface Tried {
   readonly size: Value | null;
 }
 
-function tryStep(system: System, setting: AdaptiveSetting, before: Frame, target: Value): Tried {
+/** One attempt: a step from where the frame is, cut short at the target, and what the control makes of it. */
+export function tryStep(system: System, setting: Stepping, before: Frame, target: Value): Tried {
   const { b } = system;
   const { method, control, sharing } = setting;
   const way = sub(b, target, before.t);
@@ -269,7 +287,7 @@ function tryStep(system: System, setting: AdaptiveSetting, before: Frame, target
     return { ...shared, accept: finite, h: before.h, memory: null, norm: null };
   }
 
-  const tolerance = toleranceOf(b, y0, y1, control);
+  const tolerance = toleranceOf(b, y0, y1, setting.tolerances ?? control);
   const error = method.error!.of(system, interval, before.state, after);
   // NaN where y1 is not finite, so that it is rejected
   const norm = add(b, scaledNorm(b, error, tolerance, sharing), zero);
