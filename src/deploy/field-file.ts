@@ -51,21 +51,29 @@ export function fieldGraph(ode: NeuralOde): Graph {
  * @throws {ParameterError} for parameters that do not fit the field
  */
 export function encodeField(ode: NeuralOde, parameters: Tensors, metadata: FieldMetadata = {}): Uint8Array {
-  const { field, method, stepSize, dtype } = ode;
+  const { field } = ode;
   return encode(portable(fieldGraph(ode)), {
     initializers: checkParameters(field, parameters, ode),
     doc: `dy/dt = f(t, y), trained by revort ${version}`,
-    metadata: {
-      "revort.version": version,
-      "revort.field": field.name,
-      "revort.solver": method.name,
-      ...(method.coupling === null ? {} : { "revort.coupling": String(method.coupling) }),
-      "revort.stepSize": String(stepSize),
-      ...(field.components === undefined ? {} : { [componentsKey]: JSON.stringify(field.components) }),
-      ...(metadata.units?.time === undefined ? {} : { "revort.unit.time": metadata.units.time }),
-      ...(metadata.units?.state === undefined ? {} : { "revort.unit.state": metadata.units.state }),
-      ...(metadata.trainedOn === undefined ? {} : { "revort.trainedOn": metadata.trainedOn }),
-      "revort.dtype": dtype,
-    },
+    metadata: metadataOf(ode, metadata),
   });
+}
+
+/** What the files of an equation say of it. */
+export function metadataOf(
+  { field, method, stepSize, dtype }: NeuralOde,
+  { units, trainedOn }: FieldMetadata,
+): Record<string, string> {
+  return {
+    "revort.version": version,
+    "revort.field": field.name,
+    "revort.solver": method.name,
+    ...(method.coupling === null ? {} : { "revort.coupling": String(method.coupling) }),
+    "revort.stepSize": String(stepSize),
+    ...(field.components === undefined ? {} : { [componentsKey]: JSON.stringify(field.components) }),
+    ...(units?.time === undefined ? {} : { "revort.unit.time": units.time }),
+    ...(units?.state === undefined ? {} : { "revort.unit.state": units.state }),
+    ...(trainedOn === undefined ? {} : { "revort.trainedOn": trainedOn }),
+    "revort.dtype": dtype,
+  };
 }

@@ -2,11 +2,12 @@ import type { Graph } from "../graph/graph.js";
 import { decompose, type Rewrite, rebuild } from "../graph/passes.js";
 import { add, div, neg } from "../ops/arithmetic.js";
 import { exp } from "../ops/elementwise.js";
+import { fuse } from "../runtime/fuse.js";
 import { hasOrtKernel } from "../runtime/kernels.js";
 
 /** The same graph of operators that ONNX Runtime has kernels for, as it runs them when nobody tells it anything. */
 export function portable(graph: Graph): Graph {
-  return rebuild(decompose(graph, hasOrtKernel), unfusable);
+  return rebuild(fuse(decompose(graph, hasOrtKernel)), unfusable);
 }
 
 /**

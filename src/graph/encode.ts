@@ -16,7 +16,6 @@ import {
   GraphError,
   type Node,
   nodesOf,
-  sameShape,
   showType,
   type Value,
   type ValueType,
@@ -73,7 +72,10 @@ function bake(
   for (const [name, value] of Object.entries(all)) {
     const input = graph.inputs.find((candidate) => candidate.name === name);
     if (input === undefined) throw new GraphError(`The graph has no input "${name}" to give a value to.`);
-    if (input.dtype !== value.dtype || !sameShape(input.shape, value.shape)) {
+    const fits =
+      input.shape.length === value.shape.length &&
+      input.shape.every((dim, axis) => typeof dim === "string" || dim === value.shape[axis]);
+    if (input.dtype !== value.dtype || !fits) {
       throw new GraphError(`Input "${name}" is ${showType(input)}, but its value is ${showType(value)}.`);
     }
   }

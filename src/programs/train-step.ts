@@ -66,7 +66,7 @@ export function trainedShapes({
 /**
  * The graph of one whole training step: solve, loss, the way back, update. Everything trained, the optimiser's memory,
  * the learning rate, the number of the update (from 1), the data and the time grid go in; what is trained and the
- * memory come out new, with the loss before the update and the norm of its gradient.
+ * memory and the number come out new, with the loss before the update and the norm of its gradient.
  *
  * @throws {GradientMethodError} if the method of the setting cannot be differentiated this way
  */
@@ -78,7 +78,14 @@ export function trainStepProgram(setting: TrainStepSetting): Graph {
   const data = dataInputs(b, setting);
   const which = setting.trajectories === null ? null : b.input(batchesName, "int64", [setting.state[0]!]);
   const { loss, norm, ...next } = trainStep(b, setting, before, taken(b, data, which), learningRate, count);
-  return b.graph({ [lossName]: loss, [gradientNormName]: norm, ...nextOutputs(next) }, "trainStep");
+  return b.graph(
+    {
+      ...{ [lossName]: loss, [gradientNormName]: norm },
+      ...nextOutputs(next),
+      [nextName(updateCountName)]: add(b, count, 1),
+    },
+    "trainStep",
+  );
 }
 
 /**
@@ -115,6 +122,7 @@ export function trainStepsProgram(setting: TrainStepSetting): Graph {
       [perUpdateNames.losses]: scans[0]!,
       [perUpdateNames.gradientNorms]: scans[1]!,
       ...nextOutputs(layout.unpack(carried)),
+      [nextName(updateCountName)]: add(b, count, cast(b, trips, setting.dtype)),
     },
     "trainSteps",
   );

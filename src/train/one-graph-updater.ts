@@ -36,7 +36,6 @@ export async function oneGraphUpdater(
   const whole: Fit = onStepsOf(options.fit, control);
   const first = batchOf(whole, firstBatch(options));
   const setting = lossSetting(ode, {
-    runtime,
     loss,
     fit: first,
     ...(control === undefined ? {} : { control }),

@@ -22,6 +22,7 @@ import { compileUpdater } from "./compile-updater.js";
 import { Course, fetched, type Step } from "./course.js";
 import { type Trajectories, targetsOf } from "./data.js";
 import { Pace } from "./pace.js";
+import { checkTrainable } from "./updater.js";
 
 export { TrainingError };
 
@@ -109,11 +110,7 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   const count = y0.shape[0]!;
   const batchSize = options.batchSize ?? count;
   const trainY0 = options.trainY0 ?? false;
-  if (trainY0 && batchSize !== count) {
-    throw new RevortError(
-      "Initial states can be trained only on all trajectories at once: leave out the batch size.",
-    );
-  }
+  checkTrainable(ode.field, { count, batchSize, trainY0 });
   checkNumbers(options);
 
   const grid = options.control
@@ -131,10 +128,6 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     ...named(checkParameters(ode.field, parameters, ode)),
     ...(trainY0 ? { [y0Name]: start?.trained[y0Name] ?? y0 } : {}),
   };
-  if (Object.keys(trainedAtStart).length === 0) {
-    throw new RevortError(`The field "${ode.field.name}" has no parameters, so there is nothing to train.`);
-  }
-
   const noMemory = emptyMemory(optimiser, trainedAtStart, ode.dtype);
   if (start && Object.keys(start.memory).sort().join() !== Object.keys(noMemory).sort().join()) {
     throw new RevortError(

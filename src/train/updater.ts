@@ -1,4 +1,6 @@
 import type { Control } from "../control/control.js";
+import { RevortError } from "../core/errors.js";
+import type { VectorField } from "../fields/field.js";
 import type { Fit, GradientCost } from "../gradients/differentiator.js";
 import type { GradientSpec } from "../gradients/method.js";
 import type { Loss } from "../learning/losses.js";
@@ -54,6 +56,21 @@ export interface UpdaterOptions {
   readonly fit: Fit;
   /** trajectories per update */
   readonly batchSize: number;
+}
+
+/** @throws {RevortError} if there is nothing to train, or initial states that each update sees only some of */
+export function checkTrainable(
+  { name, parameters }: VectorField,
+  { count, batchSize, trainY0 }: { count: number; batchSize: number; trainY0: boolean },
+): void {
+  if (trainY0 && batchSize !== count) {
+    throw new RevortError(
+      "Initial states can be trained only on all trajectories at once: leave out the batch size.",
+    );
+  }
+  if (!trainY0 && Object.keys(parameters).length === 0) {
+    throw new RevortError(`The field "${name}" has no parameters, so there is nothing to train.`);
+  }
 }
 
 /** The part of a fit that is about some of its trajectories. */
