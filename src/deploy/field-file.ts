@@ -69,7 +69,7 @@ export function metadataOf(
     "revort.field": field.name,
     "revort.solver": method.name,
     ...(method.coupling === null ? {} : { "revort.coupling": String(method.coupling) }),
-    "revort.stepSize": String(stepSize),
+    ...(stepSize < Number.POSITIVE_INFINITY ? { "revort.stepSize": String(stepSize) } : {}),
     ...(field.components === undefined ? {} : { [componentsKey]: JSON.stringify(field.components) }),
     ...(units?.time === undefined ? {} : { "revort.unit.time": units.time }),
     ...(units?.state === undefined ? {} : { "revort.unit.state": units.state }),
