@@ -43,8 +43,10 @@ export function equalSteps(
     // a stretch that is a whole number of steps up to rounding is one
     const slack = mul(outer, maximum(outer, abs(outer, from), abs(outer, to)), rounding);
     const cut = dtype === "float64" ? length : sub(outer, length, slack);
-    const whole = mul(outer, div(outer, cut, longest), 1 - 1e-9);
-    const steps = where(outer, equal(outer, length, 0), 0, maximum(outer, ceil(outer, whole), 1));
+    const quotient = div(outer, cut, longest);
+    // not as a product with 1 − 1e-9, which ONNX Runtime (1.30) takes for 1 inside a loop, and leaves out
+    const whole = ceil(outer, sub(outer, quotient, mul(outer, quotient, 1e-9)));
+    const steps = where(outer, equal(outer, length, 0), 0, maximum(outer, whole, 1));
     const left = cast(outer, sub(outer, maxSteps, accepted), "float64");
     const goes = and(outer, not(outer, failed), lessOrEqual(outer, steps, left));
     const count = where(outer, goes, steps, 0);
