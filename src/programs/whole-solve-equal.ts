@@ -44,7 +44,7 @@ export function equalSteps(
     const slack = mul(outer, maximum(outer, abs(outer, from), abs(outer, to)), rounding);
     const cut = dtype === "float64" ? length : sub(outer, length, slack);
     const quotient = div(outer, cut, longest);
-    // not as a product with 1 − 1e-9, which ONNX Runtime (1.30) takes for 1 inside a loop, and leaves out
+    // not a product with 1 − 1e-9: ONNX Runtime (1.30) compares it with 1 in float32, and leaves it out
     const whole = ceil(outer, sub(outer, quotient, mul(outer, quotient, 1e-9)));
     const steps = where(outer, equal(outer, length, 0), 0, maximum(outer, whole, 1));
     const left = cast(outer, sub(outer, maxSteps, accepted), "float64");

@@ -1,0 +1,19 @@
+import { spawnSync } from "node:child_process";
+
+/** The Python to try things with: that of REVORT_PYTHON, or python3. */
+const interpreter = process.env.REVORT_PYTHON ?? "python3";
+
+/** Runs a Python script. */
+export function python(script: string, ...args: string[]): { ok: boolean; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(interpreter, ["-c", script, ...args], {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
+  return { ok: status === 0, stdout: stdout ?? "", stderr: stderr ?? "" };
+}
+
+/** Why tests that need these modules are skipped; `null` if they need not be. */
+export function missingModules(...modules: string[]): string | null {
+  if (python(`import ${modules.join(", ")}`).ok) return null;
+  return `${interpreter} with ${modules.join(", ")} is not importable here (REVORT_PYTHON names another Python)`;
+}
