@@ -57,6 +57,7 @@ function javascriptExample(options: ExportOptions, exported: ExportedRun): strin
       .map(([name, value]) => `${name}: of([], ${value})`)
       .join(", ")},`,
     `  maxSteps: new ort.Tensor("int64", [${options.maxSteps ?? usualMaxSteps}n], []),`,
+    ...(options.openParameters ? ["  ...parameters, // tensors by their names among the inputs"] : []),
     "});",
   ];
 }

@@ -6,6 +6,7 @@ import {
   type TrainStartOptions,
   trainStart,
 } from "../deploy/train-step-file.js";
+import type { Tensors } from "../fields/field.js";
 import type { GradientSpec } from "../gradients/method.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { methodNamed } from "../methods/named.js";
@@ -30,6 +31,10 @@ export interface ExportOptions {
   readonly maxSteps?: number;
   /** false: what could be left out must be given */
   readonly defaults?: boolean;
+  /** parameters may be given when a solver runs */
+  readonly openParameters?: boolean;
+  /** training starts where the run started, not where it is */
+  readonly fresh?: boolean;
   /** as users type it, `direct` */
   readonly gradient?: string;
   /** updates per run, where there are to be several */
@@ -42,13 +47,15 @@ export interface ExportedRun {
   readonly settings: RunSettings;
   readonly problem: Problem;
   readonly checkpoint: Checkpoint;
+  /** the parameters before the first update, where they were not drawn from the seed */
+  readonly init: Tensors | null;
 }
 
 /** What else each kind of file takes. */
 const optionsOf: Readonly<Record<ExportKind, readonly (keyof ExportOptions)[]>> = {
   field: ["best"],
-  solve: ["best", "adaptive", "rtol", "atol", "stepSize", "maxSteps", "defaults"],
-  "train-step": ["gradient", "updates"],
+  solve: ["best", "adaptive", "rtol", "atol", "stepSize", "maxSteps", "defaults", "openParameters"],
+  "train-step": ["gradient", "updates", "fresh"],
 };
 
 /** @throws {UsageError} for an option that says nothing about what is exported */
@@ -70,12 +77,13 @@ export function fieldFile({ problem, checkpoint }: ExportedRun, { best }: Export
 }
 
 export function solveFile({ problem, checkpoint }: ExportedRun, options: ExportOptions): Uint8Array {
-  const { best, maxSteps, defaults } = options;
+  const { best, maxSteps, defaults, openParameters } = options;
   const { ode, control } = solverOf(problem, options);
   return encodeSolve(ode, parametersOf((best ? checkpoint.best : checkpoint).trained), {
     control,
     ...(maxSteps === undefined ? {} : { maxSteps }),
     ...(defaults === undefined ? {} : { defaults }),
+    ...(openParameters === undefined ? {} : { openParameters }),
     metadata: metadataOfRun(problem),
   });
 }
@@ -110,12 +118,14 @@ export function trainStartFile(exported: ExportedRun, options: ExportOptions): U
 }
 
 function trainOptions(
-  { settings, problem, checkpoint }: ExportedRun,
-  { gradient = settings.gradient, updates }: ExportOptions,
+  { settings, problem, checkpoint, init }: ExportedRun,
+  { gradient = settings.gradient, updates, fresh = false }: ExportOptions,
 ): TrainStartOptions {
   const { loss, optimiser, schedule, control } = problem;
   return {
-    ...{ loss, optimiser, schedule, trainY0: settings.trainY0, resume: checkpoint },
+    ...{ loss, optimiser, schedule, trainY0: settings.trainY0, seed: settings.seed },
+    ...(fresh ? {} : { resume: checkpoint }),
+    ...(init === null ? {} : { parameters: init }),
     gradient: gradient as GradientSpec,
     ...(control === null ? {} : { control }),
     ...(settings.clip === null ? {} : { clip: settings.clip }),

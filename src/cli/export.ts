@@ -1,3 +1,4 @@
+import { toNested } from "../core/tensor.js";
 import { portableKinds } from "../deploy/kind.js";
 import { decode } from "../graph/decode.js";
 import type { Model } from "../graph/model.js";
@@ -17,7 +18,9 @@ import {
 import { valueLines } from "./inspect.js";
 import { problemOf } from "./problem.js";
 import { loadCheckpoint, openRun, RunFolderError } from "./run-folder.js";
+import { readInit } from "./run-inputs.js";
 import { openRuntime } from "./runtimes.js";
+import { decodeParameters } from "./settings.js";
 
 /**
  * `revort export`: a run as `.onnx` files that need nothing but ONNX Runtime: its trained field, a solver of its
@@ -36,7 +39,9 @@ export async function exportCommand(run: string, options: ExportOptions, console
       `The run ${run} stopped before its first checkpoint. Continue it with --resume ${run}.`,
     );
   }
-  const exported: ExportedRun = { settings, problem, checkpoint };
+  const bytes = await readInit(run, settings);
+  const init = bytes === null ? null : decodeParameters(bytes, run, settings.dtype);
+  const exported: ExportedRun = { settings, problem, checkpoint, init };
   const files = new Map<string, Uint8Array>();
   if (what === "field") files.set(out, fieldFile(exported, options));
   else if (what === "solve") files.set(out, solveFile(exported, options));
@@ -74,7 +79,7 @@ function reportOf(
       ...graph.inputs,
       ...graph.optional.map((value) => ({
         ...value,
-        default: Number(graph.initializers.get(value.name)!.data[0]),
+        default: toNested(graph.initializers.get(value.name)!),
       })),
     ],
     outputs: graph.outputs,
@@ -86,10 +91,10 @@ function reportOf(
 function description({ graph, metadata }: Model, options: ExportOptions, exported: ExportedRun): string {
   const example = exampleFor(options, startPath(options.out), exported);
   const kind = metadata["revort.kind"] as keyof typeof portableKinds;
-  const given = graph.optional.map(
-    ({ name }, i) =>
-      `${valueLines(graph.optional)[i]}  ${graph.initializers.get(name)!.data[0]} unless given`,
-  );
+  const given = graph.optional.map(({ name }, i) => {
+    const { shape, data } = graph.initializers.get(name)!;
+    return `${valueLines(graph.optional)[i]}  ${shape.length === 0 ? data[0] : "as trained"} unless given`;
+  });
   return [
     `${options.out}: ${portableKinds[kind]}`,
     "",

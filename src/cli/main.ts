@@ -186,6 +186,14 @@ function program(console: Console, finish: Finish): Command {
       "--no-defaults",
       "solve: make tolerances (or the step size) and maxSteps inputs that must be given, as JavaScript needs to choose them",
     )
+    .option(
+      "--open-parameters",
+      "solve: other parameters may be given when it runs, as a training step puts them out",
+    )
+    .option(
+      "--fresh",
+      "train-step: start with the parameters before the first update, instead of where the run is",
+    )
     .addOption(
       new Option(
         "--gradient <method>",

@@ -25,6 +25,8 @@ export interface SolveFileOptions {
    * it is given, so a file for it to choose tolerances is one without.
    */
   readonly defaults?: boolean;
+  /** whether other parameters may be given when the file runs (with `defaults: false`, must be), as `parameters/…` */
+  readonly openParameters?: boolean;
   readonly metadata?: FieldMetadata;
 }
 
@@ -53,7 +55,13 @@ export function solveGraph(ode: NeuralOde, control?: Pid | ConstantStep): Graph 
 export function encodeSolve(
   ode: NeuralOde,
   parameters: Tensors,
-  { control, maxSteps = usualMaxSteps, defaults = true, metadata = {} }: SolveFileOptions = {},
+  {
+    control,
+    maxSteps = usualMaxSteps,
+    defaults = true,
+    openParameters = false,
+    metadata = {},
+  }: SolveFileOptions = {},
 ): Uint8Array {
   const { field, method, dtype } = ode;
   const own = controlled(ode, control);
@@ -64,9 +72,10 @@ export function encodeSolve(
     [names.maxSteps]: scalar("int64", maxSteps),
   };
   const steps = own.kind === "pid" ? "chosen by their error" : `of at most ${own.stepSize}`;
+  const stored = named(checkParameters(field, parameters, ode));
   return encode(portable(solveGraph(ode, own)), {
-    initializers: named(checkParameters(field, parameters, ode)),
-    ...(defaults ? { defaults: numbers } : {}),
+    ...(openParameters ? {} : { initializers: stored }),
+    ...(defaults ? { defaults: { ...numbers, ...(openParameters ? stored : {}) } } : {}),
     doc: `Solves dy/dt = f(t, y) by ${method.name}, with steps ${steps}; written by revort ${version}`,
     metadata: {
       [kindKey]: "solve",

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { numbers, scalar, tensor } from "../../src/core/tensor.js";
+import { decodeSafetensors } from "../../src/storage/safetensors.js";
 import { bareSession, float } from "../deploy/bare.js";
 import { distance } from "../support/distance.js";
 import { missingModules, python } from "../support/python.js";
@@ -249,6 +250,26 @@ describe("revort export", () => {
       expect(new Set(numbers(losses!)).size).to.equal(7);
     });
 
+    it("starts anew where asked to, with the whole schedule: all of a training in one run", async () => {
+      const out = folder("fresh.onnx");
+      const words = ["export", place, "--what", "train-step", "--fresh", "--updates", "3", "--out", out];
+      const { start } = await json(...words);
+      const step = await bareSession(readFileSync(out));
+      const { losses } = await step.run(await (await bareSession(readFileSync(start))).run({}));
+      const own = readJson(`${place}/result.json`).losses;
+      // as above
+      expect(distance(numbers(losses!), own)).to.be.below(1e-6);
+      // also from parameters that the run was given
+      const given = folder("given");
+      const init = `${place}/params.safetensors`;
+      await json("train", "white-dwarf", "--init", init, "--steps", "2", "--out", given);
+      const again = ["export", given, "--what", "train-step", "--fresh", "--out", out];
+      const first = await (await bareSession(readFileSync((await json(...again)).start))).run({});
+      const { tensors } = decodeSafetensors(readFileSync(init));
+      expect(numbers(first["parameters/layers.0.bias"]!)).to.deep.equal(numbers(tensors["layers.0.bias"]!));
+      expect(numbers(first.count!)).to.deep.equal([1]);
+    });
+
     it("takes another gradient where that of the run is no single graph", async () => {
       const own = folder("checkpointed");
       await json("train", "influenza", "--gradient", "checkpoint:4", "--steps", "1", "--out", own);
@@ -264,6 +285,8 @@ describe("revort export", () => {
     for (const [words, why] of [
       ["--rtol 1e-3", "--rtol is for --what solve, not for --what field"],
       ["--no-defaults", "--no-defaults is for --what solve"],
+      ["--what solve --fresh", "--fresh is for --what train-step"],
+      ["--what train-step --open-parameters", "--open-parameters is for --what solve"],
       ["--what solve --updates 3", "--updates is for --what train-step"],
       ["--what train-step --best", "--best is for --what field or solve"],
       ["--what solve --adaptive rk4", "no error estimate"],

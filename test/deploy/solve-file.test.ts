@@ -302,6 +302,27 @@ describe("a solve as a file", () => {
     expect(doc).to.contain("tsit5").and.contain("chosen by their error");
   });
 
+  it("takes other parameters where it is made to", async () => {
+    const ode = equationOf(field, explicit(rk4), 0.1);
+    const others = initialParameters(field, Random.seeded(6), "float64");
+    const open = { openParameters: true, defaults: false };
+    const [baked, opened] = [
+      await bareSession(encodeSolve(ode, others)),
+      await bareSession(encodeSolve(ode, parameters, open)),
+    ];
+    const inputs = { y0, ...times(0, 1, [0.5]) };
+    const limits = { stepSize: float(0.1), maxSteps: scalar("int64", 1000) };
+    const [expected, found] = [
+      await baked.run(inputs),
+      await opened.run({ ...inputs, ...limits, ...named(others) }),
+    ];
+    // constants are folded in the one and not in the other
+    expect(distance(numbers(found.y1!), numbers(expected.y1!))).to.be.below(1e-14);
+    const { graph } = decode(encodeSolve(ode, parameters, { openParameters: true }));
+    expect(graph.inputs.map(({ name }) => name)).to.deep.equal(["y0", "t0", "t1", "ts"]);
+    expect(graph.optional.map(({ name }) => name)).to.include("parameters/layers.0.weight");
+  });
+
   it("of a field without a batch takes states as they are", async () => {
     const single: VectorField = { ...lotkaVolterra({ alpha: 1.1, beta: 0.4, delta: 0.1, gamma: 0.4 }) };
     const shape = single.state.map((dim) => (typeof dim === "string" ? 1 : dim));
