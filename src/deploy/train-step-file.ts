@@ -7,7 +7,7 @@ import { type Fit, onStepsOf } from "../gradients/evaluate.js";
 import { type GradientSpec, gradientMethodOf, showGradientMethod } from "../gradients/method.js";
 import { Builder } from "../graph/builder.js";
 import { encode } from "../graph/encode.js";
-import type { Graph } from "../graph/graph.js";
+import { type Graph, inputsReadBy } from "../graph/graph.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkParameters, checkState, named } from "../integrate/solve.js";
 import { type Loss, mse } from "../learning/losses.js";
@@ -76,22 +76,32 @@ export function encodeTrainStep(
 ): Uint8Array {
   const { setting, fit } = prepared(ode, data, options);
   const { optimiser, loss, gradient, clip } = setting;
-  return encode(portable(trainStepGraph(ode, data, options)), {
-    initializers: gridTensors(fit.grid, ode.dtype),
-    doc:
-      `Trains dy/dt = f(t, y) by ${optimiser.name} on states at ${data.times.length} times from ${data.t0} ` +
-      `to ${data.times.at(-1)}; written by revort ${version}`,
-    metadata: {
-      [kindKey]: options.many ? "train-steps" : "train-step",
-      ...metadataOf(ode, options.metadata ?? {}),
-      "revort.optimiser": optimiser.name,
-      "revort.optimiserSettings": JSON.stringify(optimiser.settings),
-      "revort.loss": loss.name,
-      "revort.gradient": gradient,
-      ...(clip === null ? {} : { "revort.clip": String(clip) }),
-      "revort.countsFrom": "1",
+  const graph = portable(trainStepGraph(ode, data, options));
+  const grid = gridTensors(fit.grid, ode.dtype);
+  // of times that nothing depends on, ONNX Runtime would complain
+  const read = inputsReadBy(graph);
+  const inputs = graph.inputs.filter((value) => read.has(value) || !Object.hasOwn(grid, value.name!));
+  const names = new Set(inputs.map(({ name }) => name));
+  const stored = Object.entries(grid).filter(([name]) => names.has(name));
+  return encode(
+    { ...graph, inputs },
+    {
+      initializers: Object.fromEntries(stored),
+      doc:
+        `Trains dy/dt = f(t, y) by ${optimiser.name} on states at ${data.times.length} times from ${data.t0} ` +
+        `to ${data.times.at(-1)}; written by revort ${version}`,
+      metadata: {
+        [kindKey]: options.many ? "train-steps" : "train-step",
+        ...metadataOf(ode, options.metadata ?? {}),
+        "revort.optimiser": optimiser.name,
+        "revort.optimiserSettings": JSON.stringify(optimiser.settings),
+        "revort.loss": loss.name,
+        "revort.gradient": gradient,
+        ...(clip === null ? {} : { "revort.clip": String(clip) }),
+        "revort.countsFrom": "1",
+      },
     },
-  });
+  );
 }
 
 export interface TrainStartOptions extends TrainStepOptions {

@@ -217,6 +217,17 @@ describe("a training step as a file", () => {
     expect(doc).to.contain("3 times from 0 to 1");
   });
 
+  it("has of the time grid only what something depends on", () => {
+    const gridOf = (time: boolean) => {
+      const equation = { ...ode, field: mlp({ dim: 2, hidden: [4], time }) };
+      const { graph } = decode(encodeTrainStep(equation, observed(false), base));
+      expect(graph.inputs.some(({ name }) => ["t0", "t1", "h", "offsets"].includes(name))).to.equal(false);
+      return ["t0", "t1", "h", "offsets"].filter((name) => graph.initializers.has(name));
+    };
+    expect(gridOf(true)).to.deep.equal(["t0", "t1", "h", "offsets"]);
+    expect(gridOf(false)).to.deep.equal(["h", "offsets"]);
+  });
+
   it("is refused for gradients that are no single graph, and for what cannot be trained", () => {
     const data = observed(false);
     expect(() => encodeTrainStep(ode, data, { gradient: "checkpoint:3" })).to.throw(
