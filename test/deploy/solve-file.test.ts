@@ -13,8 +13,9 @@ import { explicit } from "../../src/methods/explicit.js";
 import { methodNamed, solverNames } from "../../src/methods/named.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { bosh3, dopri5, dopri8, euler, midpoint, rk4, tsit5 } from "../../src/methods/tableaux.js";
-import { mul } from "../../src/ops/arithmetic.js";
+import { add, mul } from "../../src/ops/arithmetic.js";
 import { matmul } from "../../src/ops/linalg.js";
+import { less, where } from "../../src/ops/logic.js";
 import { gridThrough, stepsOf, TimeError } from "../../src/programs/grid.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
@@ -81,6 +82,25 @@ describe("a solve as a file", () => {
         expect(distance(numbers(out.y1!), exact(t1))).to.be.below(1e-8);
       }
     }
+  });
+
+  it("turns round where the next time lies behind it, without a step beyond", async () => {
+    // y' = 1, but there is no field beyond t = 2
+    const ending: VectorField = {
+      ...squaring,
+      parameters: {},
+      apply: (b, _theta, t, y) =>
+        add(b, mul(b, y, 0), where(b, less(b, t, 2.000001), b.scalar("float64", 1), Number.NaN)),
+    };
+    const session = await bareSession(
+      encodeSolve(equationOf(ending, explicit(dopri5)), {}, { control: pid() }),
+    );
+    const { ys, rejected } = await session.run({
+      y0: tensor("float64", [1, 1], [0]),
+      ...times(0, 1, [2, 0.5]),
+    });
+    expect(distance(numbers(ys!), [2, 0.5])).to.be.below(1e-12);
+    expect(numbers(rejected!)).to.deep.equal([0]);
   });
 
   it("is as exact as its tolerances, which are inputs", async () => {
