@@ -93,7 +93,7 @@ describe("a solve as a file", () => {
         add(b, mul(b, y, 0), where(b, less(b, t, 2.000001), b.scalar("float64", 1), Number.NaN)),
     };
     const session = await bareSession(
-      encodeSolve(equationOf(ending, explicit(dopri5)), {}, { control: pid() }),
+      encodeSolve(equationOf(ending, explicit(dopri5), 0.3), {}, { control: pid() }),
     );
     const { ys, rejected } = await session.run({
       y0: tensor("float64", [1, 1], [0]),
