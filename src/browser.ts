@@ -27,6 +27,15 @@ export {
 export { decodeCheckpoint, encodeCheckpoint } from "./deploy/checkpoint-file.js";
 export { encodeField, type FieldMetadata, fieldGraph } from "./deploy/field-file.js";
 export { inspectModel } from "./deploy/inspect.js";
+export { encodeSolve, type SolveFileOptions, solveGraph } from "./deploy/solve-file.js";
+export {
+  encodeTrainStart,
+  encodeTrainStep,
+  type TrainStartOptions,
+  type TrainStepOptions,
+  trainStart,
+  trainStepGraph,
+} from "./deploy/train-step-file.js";
 export { type Event, EventError } from "./events/event.js";
 export { type Activation, activations } from "./fields/activations.js";
 export { chainOf, sumOf } from "./fields/combine.js";

@@ -1,25 +1,36 @@
+import { toNested } from "../core/tensor.js";
+import { portableKinds } from "../deploy/kind.js";
+import { decode } from "../graph/decode.js";
+import type { Model } from "../graph/model.js";
 import { writeAtomic } from "../storage/atomic.js";
-import { parametersOf } from "../train/train.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
+import { exampleFor } from "./export-examples.js";
+import {
+  checkOptions,
+  type ExportedRun,
+  type ExportOptions,
+  fieldFile,
+  solveFile,
+  trainStartFile,
+  trainStepFile,
+} from "./export-files.js";
+import { valueLines } from "./inspect.js";
 import { problemOf } from "./problem.js";
 import { loadCheckpoint, openRun, RunFolderError } from "./run-folder.js";
-import { encodeRunField } from "./run-results.js";
+import { readInit } from "./run-inputs.js";
 import { openRuntime } from "./runtimes.js";
-
-export interface ExportOptions {
-  readonly out: string;
-  /** the parameters with the lowest loss instead of the last ones */
-  readonly best?: boolean;
-  readonly json?: boolean;
-}
+import { decodeParameters } from "./settings.js";
 
 /**
- * `revort export`: the trained field of a run as one `.onnx`.
+ * `revort export`: a run as `.onnx` files that need nothing but ONNX Runtime: its trained field, a solver of its
+ * equation, or its training step together with what that takes first.
  *
  * @returns the exit code
  */
 export async function exportCommand(run: string, options: ExportOptions, console: Console): Promise<number> {
+  const { what = "field", out } = options;
+  checkOptions(options);
   const { settings, sources } = await openRun(run);
   const problem = await problemOf(settings, sources, await openRuntime(settings.runtime));
   const checkpoint = await loadCheckpoint(run);
@@ -28,11 +39,69 @@ export async function exportCommand(run: string, options: ExportOptions, console
       `The run ${run} stopped before its first checkpoint. Continue it with --resume ${run}.`,
     );
   }
-  const { trained } = options.best ? checkpoint.best : checkpoint;
-  const bytes = encodeRunField(problem, parametersOf(trained));
-  await writeAtomic(options.out, bytes);
-  if (options.json)
-    console.stdout.write(`${JSON.stringify({ run, out: options.out, bytes: bytes.length })}\n`);
-  else console.stderr.write(`Written to ${options.out} (${bytes.length} bytes)\n`);
+  const bytes = await readInit(run, settings);
+  const init = bytes === null ? null : decodeParameters(bytes, run, settings.dtype);
+  const exported: ExportedRun = { settings, problem, checkpoint, init };
+  const files = new Map<string, Uint8Array>();
+  if (what === "field") files.set(out, fieldFile(exported, options));
+  else if (what === "solve") files.set(out, solveFile(exported, options));
+  else {
+    files.set(out, trainStepFile(exported, options));
+    files.set(startPath(out), trainStartFile(exported, options));
+  }
+  for (const [path, bytes] of files) await writeAtomic(path, bytes);
+
+  const model = decode(files.get(out)!, { source: out });
+  if (options.json) {
+    console.stdout.write(`${JSON.stringify(reportOf(run, options, files, model))}\n`);
+    return exitCodes.done;
+  }
+  for (const [path, bytes] of files) console.stderr.write(`Written to ${path} (${bytes.length} bytes)\n`);
+  if (what !== "field") console.stdout.write(`${description(model, options, exported)}\n`);
   return exitCodes.done;
+}
+
+/** `train-step.onnx` is started by `train-step.start.onnx`. */
+function startPath(out: string): string {
+  return `${out.replace(/\.onnx$/i, "")}.start.onnx`;
+}
+
+function reportOf(
+  run: string,
+  { what = "field", out }: ExportOptions,
+  files: ReadonlyMap<string, Uint8Array>,
+  { graph, metadata }: Model,
+) {
+  return {
+    ...{ run, what, out, bytes: files.get(out)!.length },
+    ...(what === "train-step" ? { start: startPath(out) } : {}),
+    inputs: [
+      ...graph.inputs,
+      ...graph.optional.map((value) => ({
+        ...value,
+        default: toNested(graph.initializers.get(value.name)!),
+      })),
+    ],
+    outputs: graph.outputs,
+    metadata,
+  };
+}
+
+/** What people read: what the file is, what goes in and out, and how to run it. */
+function description({ graph, metadata }: Model, options: ExportOptions, exported: ExportedRun): string {
+  const example = exampleFor(options, startPath(options.out), exported);
+  const kind = metadata["revort.kind"] as keyof typeof portableKinds;
+  const given = graph.optional.map(({ name }, i) => {
+    const { shape, data } = graph.initializers.get(name)!;
+    return `${valueLines(graph.optional)[i]}  ${shape.length === 0 ? data[0] : "as trained"} unless given`;
+  });
+  return [
+    `${options.out}: ${portableKinds[kind]}`,
+    "",
+    ...["Inputs", ...valueLines(graph.inputs), ...given, ""],
+    ...["Outputs", ...valueLines(graph.outputs), ""],
+    `In ${example.language}, with ONNX Runtime alone:`,
+    "",
+    ...example.lines.map((line) => `  ${line}`),
+  ].join("\n");
 }

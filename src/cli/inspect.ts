@@ -1,4 +1,5 @@
 import { type Finding, type Inspection, inspectModel } from "../deploy/inspect.js";
+import { portableKinds } from "../deploy/kind.js";
 import { loadModel } from "../deploy/load-model.js";
 import type { ModelValue } from "../graph/model.js";
 import { type Console, printable, table } from "./console.js";
@@ -23,13 +24,15 @@ function listing(found: Inspection): string {
   const sections = [
     [
       printable(found.source),
+      ...(found.kind === null ? [] : [`  is ${portableKinds[found.kind]}`]),
       ...described("producer", found.producer),
       ...described("says", found.doc),
       `  ONNX IR ${found.ir}, operators ${entries(found.opsets)}`,
       ...Object.entries(found.metadata).map(([key, value]) => `  ${printable(`${key} = ${value}`)}`),
     ],
-    ["Inputs", ...found.inputs.map(valueLine)],
-    ["Outputs", ...found.outputs.map(valueLine)],
+    ["Inputs", ...valueLines(found.inputs)],
+    ...(found.optional.length === 0 ? [] : [["Inputs that may be left out", ...valueLines(found.optional)]]),
+    ["Outputs", ...valueLines(found.outputs)],
     ["Operators", ...operatorLines(found)],
     [`Parameters: ${found.trainableCount} numbers to train`, ...parameterLines(found)],
     [
@@ -52,6 +55,11 @@ function entries(record: Readonly<Record<string, unknown>>): string {
       .map(([key, value]) => `${key} ${value}`)
       .join(", "),
   );
+}
+
+/** Inputs or outputs of a file, a line each. */
+export function valueLines(values: readonly ModelValue[]): string[] {
+  return values.map(valueLine);
 }
 
 /** What a file leaves open is shown as a question mark. */

@@ -9,6 +9,7 @@ import { version } from "../version.js";
 import type { Console } from "./console.js";
 import { controllerNames } from "./control-options.js";
 import { exitCodes } from "./exit-codes.js";
+import { exportKinds } from "./export-kinds.js";
 import { runtimeNames } from "./runtimes.js";
 import { count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
 
@@ -151,12 +152,59 @@ function program(console: Console, finish: Finish): Command {
 
   command(
     "export",
-    "Writes the trained field of a run as one .onnx.",
+    "Writes .onnx files of a run that need nothing but ONNX Runtime: its field, a solver, or its training step.",
     "export runs/influenza --out influenza.onnx",
+    "export runs/influenza --what solve --adaptive --rtol 1e-8 --out solve.onnx",
+    "export runs/influenza --what train-step --out train-step.onnx",
   )
     .argument("<run>", "a run's folder")
     .requiredOption("--out <file>", "where to write")
-    .option("--best", "the parameters with the lowest loss instead of the last ones")
+    .addOption(
+      new Option(
+        "--what <kind>",
+        `${exportKinds.join(", ")}; field by default; a train-step comes with FILE.start.onnx, which holds what it takes first`,
+      ).argParser(oneOf("--what", exportKinds)),
+    )
+    .option("--best", "the parameters with the lowest loss instead of the last ones (field, solve)")
+    .option(
+      "--adaptive [solver]",
+      "solve: choose the steps by their error, with dopri5 unless another solver is named",
+    )
+    .option("--rtol <rtol>", "solve: relative tolerance, likewise; 1e-6 by default", notNegative("--rtol"))
+    .option("--atol <atol>", "solve: absolute tolerance, likewise; 1e-6 by default", notNegative("--atol"))
+    .option(
+      "--step-size <h>",
+      "solve: step size, where steps are not chosen, else the largest one; the run's own by default",
+      positive("--step-size"),
+    )
+    .option(
+      "--max-steps <n>",
+      "solve: how many steps may be tried; 100000 by default",
+      positiveCount("--max-steps"),
+    )
+    .option(
+      "--no-defaults",
+      "solve: make tolerances (or the step size) and maxSteps inputs that must be given, as JavaScript needs to choose them",
+    )
+    .option(
+      "--open-parameters",
+      "solve: other parameters may be given when it runs, as a training step puts them out",
+    )
+    .option(
+      "--fresh",
+      "train-step: start with the parameters before the first update, instead of where the run is",
+    )
+    .addOption(
+      new Option(
+        "--gradient <method>",
+        "train-step: reversible, direct or continuous; the run's own by default",
+      ).argParser((text) => showGradientMethod(parseGradientMethod(text))),
+    )
+    .option(
+      "--updates <n>",
+      "train-step: as many updates per run as learning rates are given; FILE.start.onnx gives n",
+      positiveCount("--updates"),
+    )
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")
     .action((run, options) =>

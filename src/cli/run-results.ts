@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { FloatDType } from "../core/tensor.js";
-import { encodeField } from "../deploy/field-file.js";
+import { encodeField, type FieldMetadata } from "../deploy/field-file.js";
 import type { Tensors } from "../fields/field.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { writeAtomic } from "../storage/atomic.js";
@@ -113,13 +113,15 @@ export async function saveResult(
 
 /** The trained field as the bytes of an `.onnx`. */
 export function encodeRunField(
-  { experiment, ode }: Pick<Problem, "experiment" | "ode">,
+  problem: Pick<Problem, "experiment" | "ode">,
   parameters: Tensors,
 ): Uint8Array {
-  return encodeField(ode, parameters, {
-    units: { time: experiment.time.unit, state: experiment.unit },
-    trainedOn: experiment.name,
-  });
+  return encodeField(problem.ode, parameters, metadataOfRun(problem));
+}
+
+/** What the files of a run say of it. */
+export function metadataOfRun({ experiment }: Pick<Problem, "experiment">): FieldMetadata {
+  return { units: { time: experiment.time.unit, state: experiment.unit }, trainedOn: experiment.name };
 }
 
 /** What people read at the end. */

@@ -36,10 +36,10 @@ export function openRuntime(name: RuntimeName, explain: Explain = () => {}): Pro
 }
 
 /** Says once which runtime does the work of a command, where that was left to revort. */
-export function explainOnce(say: (line: string) => void, graph: string): Explain {
+export function explainOnce(say: (line: string) => void, graphs: readonly string[]): Explain {
   let said = false;
   return (choice) => {
-    if (said || choice.graph !== graph) return;
+    if (said || !graphs.includes(choice.graph)) return;
     said = true;
     say(`runtime ${choice.runtime}: ${choice.why}.`);
   };

@@ -68,7 +68,7 @@ export async function trainRun(
     resume === undefined ? await newRun(subject, options) : await resumedRun(resume, subject, options);
   let { settings } = run;
   const say = (note: string) => console.stderr.write(`${note}\n`);
-  const runtime = await openRuntime(settings.runtime, explainOnce(say, "gradient"));
+  const runtime = await openRuntime(settings.runtime, explainOnce(say, ["updates", "gradient"]));
   let problem = await problemOf(settings, run.sources, runtime);
   checkStart(problem, run);
   say(`${problem.experiment.name}: ${problem.experiment.about}`);

@@ -3,8 +3,14 @@ import type { Value } from "../graph/graph.js";
 import { add, div, mul } from "../ops/arithmetic.js";
 import { abs, sqrt } from "../ops/elementwise.js";
 import { maximum } from "../ops/extrema.js";
+import type { Operand } from "../ops/operand.js";
 import { reduceMean } from "../ops/reduce.js";
-import type { Pid } from "./control.js";
+
+/** How closely y is wanted: numbers, or scalars of a graph. */
+export interface Tolerances {
+  readonly rtol: Operand;
+  readonly atol: Operand;
+}
 
 /** What shares one step size: all trajectories of a batch, or each alone (along the leading axis). */
 export type Sharing = "batch" | "sample";
@@ -20,7 +26,7 @@ export function rootMeanSquare(b: Builder, x: Value, sharing: Sharing): Value {
 }
 
 /** atol + rtol max(|y0|, |y1|), componentwise: what an error is held against. */
-export function toleranceOf(b: Builder, y0: Value, y1: Value, { rtol, atol }: Pid): Value {
+export function toleranceOf(b: Builder, y0: Value, y1: Value, { rtol, atol }: Tolerances): Value {
   return add(b, mul(b, maximum(b, abs(b, y0), abs(b, y1)), rtol), atol);
 }
 

@@ -2,13 +2,10 @@ import type { Tensors } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import { encode } from "../graph/encode.js";
 import type { Graph } from "../graph/graph.js";
-import { decompose, type Rewrite, rebuild } from "../graph/passes.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkParameters } from "../integrate/solve.js";
-import { add, div, neg } from "../ops/arithmetic.js";
-import { exp } from "../ops/elementwise.js";
-import { hasOrtKernel } from "../runtime/kernels.js";
 import { version } from "../version.js";
+import { portable } from "./portable.js";
 
 /** The names of a deployed field's inputs and output. */
 export const fieldNames = { t: "t", y: "y", dydt: "dydt" } as const;
@@ -54,36 +51,29 @@ export function fieldGraph(ode: NeuralOde): Graph {
  * @throws {ParameterError} for parameters that do not fit the field
  */
 export function encodeField(ode: NeuralOde, parameters: Tensors, metadata: FieldMetadata = {}): Uint8Array {
-  const { field, method, stepSize, dtype } = ode;
-  return encode(rebuild(decompose(fieldGraph(ode), hasOrtKernel), unfusable), {
+  const { field } = ode;
+  return encode(portable(fieldGraph(ode)), {
     initializers: checkParameters(field, parameters, ode),
     doc: `dy/dt = f(t, y), trained by revort ${version}`,
-    metadata: {
-      "revort.version": version,
-      "revort.field": field.name,
-      "revort.solver": method.name,
-      ...(method.coupling === null ? {} : { "revort.coupling": String(method.coupling) }),
-      "revort.stepSize": String(stepSize),
-      ...(field.components === undefined ? {} : { [componentsKey]: JSON.stringify(field.components) }),
-      ...(metadata.units?.time === undefined ? {} : { "revort.unit.time": metadata.units.time }),
-      ...(metadata.units?.state === undefined ? {} : { "revort.unit.state": metadata.units.state }),
-      ...(metadata.trainedOn === undefined ? {} : { "revort.trainedOn": metadata.trainedOn }),
-      "revort.dtype": dtype,
-    },
+    metadata: metadataOf(ode, metadata),
   });
 }
 
-/**
- * x σ(a x) in float64 as x / (1 + e^(−a x)): ONNX Runtime's optimiser (1.30) fuses the former into an operator that it
- * has no kernel for, and whoever runs the file will not know to turn that off.
- */
-const unfusable: Rewrite = (b, { op }, inputs) => {
-  if (op.type !== "Mul" || inputs[0]!.dtype !== "float64") return null;
-  for (const [i, sigmoid] of inputs.entries()) {
-    const other = inputs[1 - i]!;
-    const z = sigmoid!.node?.op.type === "Sigmoid" ? sigmoid!.node.inputs[0]! : null;
-    if (z === null || !(z === other || z.node?.inputs.includes(other))) continue;
-    return [div(b, other, add(b, exp(b, neg(b, z)), 1))];
-  }
-  return null;
-};
+/** What the files of an equation say of it. */
+export function metadataOf(
+  { field, method, stepSize, dtype }: NeuralOde,
+  { units, trainedOn }: FieldMetadata,
+): Record<string, string> {
+  return {
+    "revort.version": version,
+    "revort.field": field.name,
+    "revort.solver": method.name,
+    ...(method.coupling === null ? {} : { "revort.coupling": String(method.coupling) }),
+    ...(stepSize < Number.POSITIVE_INFINITY ? { "revort.stepSize": String(stepSize) } : {}),
+    ...(field.components === undefined ? {} : { [componentsKey]: JSON.stringify(field.components) }),
+    ...(units?.time === undefined ? {} : { "revort.unit.time": units.time }),
+    ...(units?.state === undefined ? {} : { "revort.unit.state": units.state }),
+    ...(trainedOn === undefined ? {} : { "revort.trainedOn": trainedOn }),
+    "revort.dtype": dtype,
+  };
+}

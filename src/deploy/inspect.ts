@@ -20,6 +20,7 @@ import { toGraph } from "../import/to-graph.js";
 import { unknownOperator, versionProblem } from "../import/versions.js";
 import { opset } from "../ops/opset.js";
 import { hasOrtKernel } from "../runtime/kernels.js";
+import { kindOf, type PortableKind } from "./kind.js";
 
 /** Operators whose results are truth values, indices or constants: no derivative passes through them. */
 const discrete: ReadonlySet<string> = new Set([
@@ -83,7 +84,11 @@ export interface Inspection {
   readonly opsets: Readonly<Record<string, number>>;
   readonly doc: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** what the file says it is, where revort wrote it */
+  readonly kind: PortableKind | null;
   readonly inputs: readonly ModelValue[];
+  /** inputs that may be left out */
+  readonly optional: readonly ModelValue[];
   readonly outputs: readonly ModelValue[];
   readonly operators: readonly OperatorReport[];
   readonly differentiable: Readonly<Record<string, boolean>>;
@@ -103,7 +108,9 @@ const fine: Finding = { ok: true, reason: null };
 export function inspectModel(model: Model, options: ImportOptions = {}): Inspection {
   const { graph } = model;
   const operators = reportOperators(model);
-  const parameters = [...usedInitializers(model)].map(([name, value]): ParameterReport => {
+  const optional = new Set(graph.optional.map(({ name }) => name));
+  const stored = [...usedInitializers(model)].filter(([name]) => !optional.has(name));
+  const parameters = stored.map(([name, value]): ParameterReport => {
     const verdict = judge(model, name, value);
     const asked = options.trainable === undefined ? null : isFloat(value.dtype) && options.trainable(name);
     return {
@@ -124,7 +131,9 @@ export function inspectModel(model: Model, options: ImportOptions = {}): Inspect
     opsets: Object.fromEntries([...model.opsets].map(([domain, version]) => [domain || "ai.onnx", version])),
     doc: model.doc,
     metadata: model.metadata,
+    kind: kindOf(model.metadata),
     inputs: graph.inputs,
+    optional: graph.optional,
     outputs: graph.outputs,
     operators,
     differentiable: Object.fromEntries(operators.map((o) => [o.operator, o.differentiable])),

@@ -96,7 +96,7 @@ export interface DifferentiatorOptions {
 /** What programs need to know of a loss of a solve. */
 export function lossSetting(
   ode: NeuralOde,
-  { loss, fit, times = false, control }: Omit<DifferentiatorOptions, "gradient">,
+  { loss, fit, times = false, control }: Pick<DifferentiatorOptions, "loss" | "fit" | "times" | "control">,
 ): LossSetting {
   const setting = settingOf(ode, fit.y0.shape, fit.grid);
   const everyStep = setting.everyStep && control === undefined;

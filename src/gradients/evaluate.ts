@@ -1,4 +1,4 @@
-import type { ConstantStep, GivenTimes } from "../control/control.js";
+import type { Control } from "../control/control.js";
 import { numbers, type Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
@@ -53,8 +53,8 @@ export async function differentiator(
       : withChosenSteps(ode, control, (chosen) => onGrid(ode, method, chosen), options);
   }
   const { control: _, ...rest } = options;
-  const compiled = await onGrid(ode, method, { ...rest, fit: controlled(options.fit, control) });
-  return { ...compiled, fixed: (fit) => compiled.fixed(controlled(fit, control)) };
+  const compiled = await onGrid(ode, method, { ...rest, fit: onStepsOf(options.fit, control) });
+  return { ...compiled, fixed: (fit) => compiled.fixed(onStepsOf(fit, control)) };
 }
 
 /** The gradient over given steps. */
@@ -75,8 +75,9 @@ function onGrid(
   }
 }
 
-/** A fit with the steps that a control asks for beforehand. */
-function controlled(fit: Fit, control: ConstantStep | GivenTimes): Fit {
+/** A fit with the steps that a control asks for, where they are known beforehand. */
+export function onStepsOf(fit: Fit, control: Control | undefined): Fit {
+  if (control === undefined || control.kind === "pid") return fit;
   const { t0, saves } = wantedTimes(fit.grid);
   const grid =
     control.kind === "constant"

@@ -26,14 +26,7 @@ export async function oneGraph(
   const { runtime, fit, times = false } = options;
   const setting = lossSetting(ode, options);
   const executable = await runtime.compile(gradientProgram(setting, gradient));
-  const costOn = (grid: Grid): Costs => {
-    const steps = stepsOf(grid);
-    const work = workOf(ode, gradient, steps, times);
-    return {
-      cost: { steps, evaluations: evaluationsOf(work), storedStates: storedStates(gradient, steps) },
-      work,
-    };
-  };
+  const costOn = (grid: Grid): Costs => costsOf(ode, gradient, grid, times);
   return {
     ...costOn(fit.grid),
     costOn,
@@ -42,6 +35,16 @@ export async function oneGraph(
     locate: (trained, { grid, tensors }) =>
       locateDivergence(ode, runtime, setting, grid, { ...tensors, ...trained }),
     release: () => executable.release(),
+  };
+}
+
+/** What a gradient of one graph costs. */
+export function costsOf(ode: NeuralOde, gradient: GraphGradient, grid: Grid, times = false): Costs {
+  const steps = stepsOf(grid);
+  const work = workOf(ode, gradient, steps, times);
+  return {
+    cost: { steps, evaluations: evaluationsOf(work), storedStates: storedStates(gradient, steps) },
+    work,
   };
 }
 

@@ -10,7 +10,7 @@ export class TrainingError extends RevortError {}
 /** Why a loss is not finite: because the solve is not, or for itself. */
 export async function whyNotFinite(
   loss: number,
-  compiled: Differentiator,
+  compiled: Pick<Differentiator, "locate">,
   trained: DeviceTensors,
   fixed: FixedInputs,
 ): Promise<Error> {

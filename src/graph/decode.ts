@@ -187,6 +187,9 @@ function decodeGraph(proto: GraphProto, what: string, readExternal: ReadExternal
   return {
     name: proto.name,
     inputs: given.map((value) => decodeValue(value, "input")),
+    optional: proto.input
+      .filter(({ name }) => initializers.has(name))
+      .map((value) => decodeValue(value, "input")),
     outputs: proto.output.map((value) => decodeValue(value, "output")),
     initializers,
     nodes: proto.node.map((node) => decodeNode(node, readExternal)),

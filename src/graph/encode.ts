@@ -16,7 +16,6 @@ import {
   GraphError,
   type Node,
   nodesOf,
-  sameShape,
   showType,
   type Value,
   type ValueType,
@@ -34,12 +33,14 @@ export interface EncodeOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   /** inputs of the graph that the file is to hold as initializers, by name: parameters that are no longer trained */
   readonly initializers?: Readonly<Record<string, Tensor>>;
+  /** inputs that need not be given when the file runs, and what they are then */
+  readonly defaults?: Readonly<Record<string, Tensor>>;
 }
 
 /** A graph as the bytes of an `.onnx` file. Equal graphs give equal bytes. */
 export function encode(graph: Graph, options: EncodeOptions = {}): Uint8Array {
   const names = new Names();
-  const encoded = bake(encodeGraph(graph, names), graph, options.initializers ?? {});
+  const encoded = bake(encodeGraph(graph, names), graph, options.initializers ?? {}, options.defaults ?? {});
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(irVersion),
     producerName: "revort",
@@ -60,12 +61,21 @@ interface GraphInit {
 }
 type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
 
-/** Turns inputs into initializers. */
-function bake(encoded: GraphInit, graph: Graph, values: Readonly<Record<string, Tensor>>): GraphInit {
-  for (const [name, value] of Object.entries(values)) {
+/** Turns inputs into initializers, and gives others values that hold where none is given: initializers beside inputs. */
+function bake(
+  encoded: GraphInit,
+  graph: Graph,
+  values: Readonly<Record<string, Tensor>>,
+  defaults: Readonly<Record<string, Tensor>>,
+): GraphInit {
+  const all = { ...values, ...defaults };
+  for (const [name, value] of Object.entries(all)) {
     const input = graph.inputs.find((candidate) => candidate.name === name);
     if (input === undefined) throw new GraphError(`The graph has no input "${name}" to give a value to.`);
-    if (input.dtype !== value.dtype || !sameShape(input.shape, value.shape)) {
+    const fits =
+      input.shape.length === value.shape.length &&
+      input.shape.every((dim, axis) => typeof dim === "string" || dim === value.shape[axis]);
+    if (input.dtype !== value.dtype || !fits) {
       throw new GraphError(`Input "${name}" is ${showType(input)}, but its value is ${showType(value)}.`);
     }
   }
@@ -73,7 +83,7 @@ function bake(encoded: GraphInit, graph: Graph, values: Readonly<Record<string, 
     ...encoded,
     input: encoded.input.filter((_, i) => !Object.hasOwn(values, graph.inputs[i]!.name!)),
     initializer: [
-      ...Object.entries(values).map(([name, value]) => encodeTensor(value, name)),
+      ...Object.entries(all).map(([name, value]) => encodeTensor(value, name)),
       ...encoded.initializer,
     ],
   };

@@ -175,6 +175,13 @@ export function nodesOf(graph: Graph): Node[] {
   return [...found].sort((a, b) => a.id - b.id);
 }
 
+/** The inputs of a graph that its nodes or outputs read. */
+export function inputsReadBy(graph: Graph): ReadonlySet<Value> {
+  const read = new Set<Value | null>(graph.outputs.map(({ value }) => value));
+  for (const node of nodesOf(graph)) for (const value of [...node.inputs, ...node.captures]) read.add(value);
+  return new Set(graph.inputs.filter((value) => read.has(value)));
+}
+
 /** The values of enclosing scopes, constants among them, that a graph reads. */
 export function capturesOf(graph: Graph): Value[] {
   const captured = new Set<Value>();

@@ -38,6 +38,8 @@ export interface ModelGraph {
   readonly name: string;
   /** what must be given: inputs that an initializer gives a value are not among them */
   readonly inputs: readonly ModelValue[];
+  /** inputs that may be left out: the initializers of their names are what they are then */
+  readonly optional: readonly ModelValue[];
   readonly outputs: readonly ModelValue[];
   readonly initializers: ReadonlyMap<string, Tensor>;
   /** operands before results */

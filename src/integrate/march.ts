@@ -9,6 +9,7 @@ import {
   stateName,
   type y0Name,
 } from "../programs/names.js";
+import { resting } from "../runtime/resting.js";
 import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
 import { type Course, rootMeanSquare, rounded, type Track } from "./course.js";
 import type { Row } from "./dense-solution.js";
@@ -168,7 +169,7 @@ export class March {
   async #attemptsLeft(): Promise<number> {
     const { signal, maxSteps } = this.#course;
     const { record, state, dtype, method, chained } = this.#setting;
-    if (signal !== undefined) await this.#rest();
+    await this.#rest(signal);
     const attemptsOf = (i: number) => this.tracks[i]!.times.length - 1 + this.tracks[i]!.rejected;
     const underWay = [...this.tracks.keys()].filter((i) => this.#isUnderWay(i));
     const most = underWay.reduce((i, j) => (attemptsOf(j) > attemptsOf(i) ? j : i));
@@ -356,15 +357,5 @@ export class March {
 
 /** Coefficients of a step, for what is recorded: those of a dense output of order 4, and some. */
 const usualCoefficients = 6;
-
-/** Lets timers and signals in now and then: runs of a runtime that does not wait for anything would keep them out. */
-function resting(): () => Promise<void> {
-  let last = performance.now();
-  return async () => {
-    if (performance.now() - last < 50) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    last = performance.now();
-  };
-}
 
 const epsilon: { readonly [dtype in FloatDType]: number } = { float32: 2 ** -23, float64: 2 ** -52 };

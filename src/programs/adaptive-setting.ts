@@ -1,5 +1,5 @@
 import type { ConstantStep, GivenTimes, Pid } from "../control/control.js";
-import type { Sharing } from "../control/norm.js";
+import type { Sharing, Tolerances } from "../control/norm.js";
 import { type FloatDType, sizeOf } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
 import type { VectorField } from "../fields/field.js";
@@ -28,6 +28,11 @@ export interface AdaptiveSetting {
   readonly chained?: boolean;
 }
 
+/** What of it a step and its control need. Tolerances that are values of the graph take the place of the control's. */
+export interface Stepping extends Pick<AdaptiveSetting, "method" | "dtype" | "control" | "sharing"> {
+  readonly tolerances?: Tolerances;
+}
+
 /** A program, and how often it evaluates the field: in all, or in each attempted step. */
 export interface CountedProgram {
   readonly graph: Graph;
@@ -43,7 +48,11 @@ export function timeShape({ state, sharing }: Pick<AdaptiveSetting, "state" | "s
  * Whether f(t, y) is carried from step to step: where a step, its error estimate or its dense output evaluates
  * f(t1, y1), which the next one starts with.
  */
-export function carriesSlope({ method, control, record }: AdaptiveSetting): boolean {
+export function carriesSlope({
+  method,
+  control,
+  record,
+}: Pick<AdaptiveSetting, "method" | "control" | "record">): boolean {
   const estimates = control.kind === "pid" && (method.error?.evaluations ?? 0) > 0;
   const cubic = record === "dense" && (method.dense === undefined || method.width === 1);
   return cubic || (estimates && method.width === 1);

@@ -8,7 +8,7 @@ import { abs, sign } from "../ops/elementwise.js";
 import { maximum, minimum } from "../ops/extrema.js";
 import { less, or, where } from "../ops/logic.js";
 import { pow } from "../ops/power.js";
-import { type AdaptiveSetting, carriesSlope, timeShape } from "./adaptive-setting.js";
+import { type AdaptiveSetting, carriesSlope, type Stepping, timeShape } from "./adaptive-setting.js";
 
 /** How a solve begins. */
 export interface Start {
@@ -56,15 +56,16 @@ export function startOf(
 /** A step size that always reaches the next time that must be hit. */
 const unbounded = 1e30;
 
-function firstStep(
+/** The first step, signed, in the direction of `way` and no longer. */
+export function firstStep(
   system: System,
-  { method, sharing, dtype }: AdaptiveSetting,
+  { method, sharing, dtype, tolerances }: Stepping,
   control: Pid,
   { t0, y0, way }: { t0: Value; y0: Value; way: Value },
 ): Value {
   const { b, f } = system;
   const order = method.error!.order;
-  const tolerance = toleranceOf(b, y0, y0, control);
+  const tolerance = toleranceOf(b, y0, y0, tolerances ?? control);
   const norm = (x: Value) => scaledNorm(b, x, tolerance, sharing);
   const tiny = dtype === "float64" ? 1e-15 : 1e-7;
 

@@ -194,7 +194,8 @@ function attempts(
 }
 
 /** The order of what goes from one attempt to the next. */
-function layoutOf(setting: AdaptiveSetting) {
+/** How a frame is carried through a loop. */
+export function layoutOf(setting: Pick<AdaptiveSetting, "method" | "control" | "record" | "events">) {
   const { method, control, events = [] } = setting;
   const firstSignal = control.kind === "pid" ? 5 : 2;
   const slopes = carriesSlope(setting) ? 1 : 0;

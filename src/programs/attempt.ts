@@ -12,7 +12,7 @@ import { maximum, minimum } from "../ops/extrema.js";
 import { and, equal, greater, greaterOrEqual, less, lessOrEqual, not, or, where } from "../ops/logic.js";
 import { reduceMax } from "../ops/reduce.js";
 import { cast } from "../ops/reshape.js";
-import type { AdaptiveSetting } from "./adaptive-setting.js";
+import type { Stepping } from "./adaptive-setting.js";
 
 /** What goes from one attempt to the next. */
 export interface Frame {
@@ -38,7 +38,7 @@ export interface Tried {
 }
 
 /** Tries a step towards a time, and decides on it. */
-export function tryStep(system: System, setting: AdaptiveSetting, before: Frame, target: Value): Tried {
+export function tryStep(system: System, setting: Stepping, before: Frame, target: Value): Tried {
   const { b } = system;
   const { method, control, sharing } = setting;
   const way = sub(b, target, before.t);
@@ -61,7 +61,7 @@ export function tryStep(system: System, setting: AdaptiveSetting, before: Frame,
     return { ...shared, accept: finite, h: before.h, memory: null, norm: null };
   }
 
-  const tolerance = toleranceOf(b, y0, y1, control);
+  const tolerance = toleranceOf(b, y0, y1, setting.tolerances ?? control);
   const error = method.error!.of(system, interval, before.state, after);
   // NaN where y1 is not finite, so that it is rejected
   const norm = add(b, scaledNorm(b, error, tolerance, sharing), zero);

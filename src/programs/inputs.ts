@@ -48,16 +48,21 @@ export function parameterInputs(b: Builder, { field, dtype }: Pick<Setting, "fie
 
 /** Declares the inputs that every solve takes. */
 export function solveInputs(b: Builder, setting: Setting): SolveInputs {
-  const { dtype, state, saves } = setting;
+  const { dtype, state } = setting;
   return {
     parameters: parameterInputs(b, setting),
     y0: b.input(y0Name, dtype, state),
-    grid: {
-      t0: b.input(gridNames.t0, dtype, ["steps"]),
-      t1: b.input(gridNames.t1, dtype, ["steps"]),
-      h: b.input(gridNames.h, dtype, ["steps"]),
-      offsets: b.input(offsetsName, "int64", [saves + 1]),
-    },
+    grid: gridInputs(b, setting),
+  };
+}
+
+/** Declares the time grid. */
+export function gridInputs(b: Builder, { dtype, saves }: Pick<Setting, "dtype" | "saves">): GridValues {
+  return {
+    t0: b.input(gridNames.t0, dtype, ["steps"]),
+    t1: b.input(gridNames.t1, dtype, ["steps"]),
+    h: b.input(gridNames.h, dtype, ["steps"]),
+    offsets: b.input(offsetsName, "int64", [saves + 1]),
   };
 }
 

@@ -20,8 +20,42 @@ export const gradientNormName = "gradientNorm";
 export const learningRateName = "learningRate";
 /** Number of an update, from 1. */
 export const updateCountName = "count";
+/** What several updates in one run take and give, one for each of them. */
+export const perUpdateNames = {
+  learningRates: "learningRates",
+  losses: "losses",
+  gradientNorms: "gradientNorms",
+} as const;
+/** How many updates to do. */
+export const updatesName = "updates";
+/** The trajectories that an update takes, by their indices. */
+export const batchesName = "batches";
+/** Something that is trained, as it was when the loss was lowest. */
+export const bestName = (name: string): string => `best/${name}`;
+export const bestLossName = "bestLoss";
 /** Reconstruction of the initial state by a reversible gradient. */
 export const reconstructedName = "reconstructed";
+
+/** What a whole solve takes and gives beside y0 and ys. */
+export const wholeSolveNames = {
+  t0: "t0",
+  /** the last time */
+  t1: "t1",
+  /** the times to save at */
+  ts: "ts",
+  rtol: "rtol",
+  atol: "atol",
+  stepSize: "stepSize",
+  /** how many steps may be tried */
+  maxSteps: "maxSteps",
+  /** the state at t1 */
+  y1: "y1",
+  /** how many steps were taken, and how many were tried in vain */
+  accepted: "accepted",
+  rejected: "rejected",
+  /** whether the solve got to its end */
+  reached: "reached",
+} as const;
 
 /** The time grid: where each step starts and ends, and its signed size. */
 export const gridNames = { t0: "t0", t1: "t1", h: "h" } as const;

@@ -1,14 +1,10 @@
 import { pullback } from "../autodiff/vjp.js";
+import type { Values } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
 import type { Loss } from "../learning/losses.js";
-import type { Optimiser } from "../learning/optimisers.js";
-import { add, div, mul } from "../ops/arithmetic.js";
-import { reduceSum } from "../ops/broadcast.js";
-import { sqrt } from "../ops/elementwise.js";
-import { minimum } from "../ops/extrema.js";
 import { timesName } from "./backward-names.js";
-import { shareInputs } from "./backward-step.js";
+import { type BackwardInputs, type SolveCotangents, shareInputs } from "./backward-step.js";
 import { differentiableSolve, type GraphGradient } from "./gradient.js";
 import { type Setting, solveInputs } from "./inputs.js";
 import {
@@ -17,14 +13,13 @@ import {
   gradientNormName,
   learningRateName,
   lossName,
-  memoryName,
-  nextName,
   parameterName,
   reconstructedName,
   updateCountName,
   y0Name,
 } from "./names.js";
 import { solve } from "./solve.js";
+import { memoryInputs, nextOutputs, trainedInputs, type UpdateSetting, update } from "./update.js";
 
 export interface LossSetting extends Setting {
   readonly loss: Loss;
@@ -34,10 +29,13 @@ export interface LossSetting extends Setting {
   readonly times?: boolean;
 }
 
-export function lossInputs(
-  b: Builder,
-  { dtype, state, saves, weighted }: LossSetting,
-): { target: Value; weight: Value | null } {
+/** What the states at the save times are held against, as values. */
+export interface LossData {
+  readonly target: Value;
+  readonly weight: Value | null;
+}
+
+export function lossInputs(b: Builder, { dtype, state, saves, weighted }: LossSetting): LossData {
   const shape = [saves, ...state];
   return {
     target: b.input(dataName("target"), dtype, shape),
@@ -63,70 +61,67 @@ export function lossProgram(setting: LossSetting): Graph {
 export function gradientProgram(setting: LossSetting, gradient: GraphGradient): Graph {
   const b = new Builder();
   const inputs = { ...solveInputs(b, setting), shares: shareInputs(b, setting, setting.times ?? false) };
-  const { target, weight } = lossInputs(b, setting);
-  const { ys, pull } = differentiableSolve(b, gradient, setting, inputs);
-  const loss = setting.loss.apply(b, ys, target, weight);
-  const [cotangent] = pullback(b, [loss], [b.scalar(setting.dtype, 1)], [ys]);
-  const { y0, parameters, times, reconstructed } = pull(cotangent!);
+  const found = lossGradient(b, setting, gradient, inputs, lossInputs(b, setting));
   return b.graph(
     {
-      [lossName]: loss,
-      [gradientName(y0Name)]: y0,
+      [lossName]: found.loss,
+      [gradientName(y0Name)]: found.y0,
       ...Object.fromEntries(
-        Object.keys(inputs.parameters).map((name, i) => [gradientName(parameterName(name)), parameters[i]!]),
+        Object.entries(found.parameters).map(([name, value]) => [gradientName(parameterName(name)), value]),
       ),
-      ...(times === null ? {} : { [gradientName(timesName)]: times }),
-      ...(reconstructed === null ? {} : { [reconstructedName]: reconstructed }),
+      ...(found.times === null ? {} : { [gradientName(timesName)]: found.times }),
+      ...(found.reconstructed === null ? {} : { [reconstructedName]: found.reconstructed }),
     },
     "gradient",
   );
 }
 
-export interface UpdateSetting {
-  readonly optimiser: Optimiser;
-  /** shapes of what is trained, by name */
-  readonly shapes: Readonly<Record<string, readonly number[]>>;
-  readonly dtype: Setting["dtype"];
-  /** largest norm of the whole gradient; it is scaled down to it */
-  readonly clip: number | null;
+/** A loss of a solve, and its gradients. */
+export interface LossGradient extends Omit<SolveCotangents, "parameters"> {
+  readonly loss: Value;
+  /** by the names that the field has for them */
+  readonly parameters: Values;
+}
+
+/**
+ * A solve, the loss of what it saves, and the way back.
+ *
+ * @throws {GradientMethodError} if the method of the setting cannot be differentiated this way
+ */
+export function lossGradient(
+  b: Builder,
+  setting: LossSetting,
+  gradient: GraphGradient,
+  inputs: BackwardInputs,
+  { target, weight }: LossData,
+): LossGradient {
+  const { ys, pull } = differentiableSolve(b, gradient, setting, inputs);
+  const loss = setting.loss.apply(b, ys, target, weight);
+  const [cotangent] = pullback(b, [loss], [b.scalar(setting.dtype, 1)], [ys]);
+  const { parameters, ...rest } = pull(cotangent!);
+  const names = Object.keys(inputs.parameters);
+  return { ...rest, loss, parameters: Object.fromEntries(names.map((name, i) => [name, parameters[i]!])) };
 }
 
 /**
  * The graph of one update: parameters, gradients and the optimiser's memory in, the next ones out, with the norm of
  * the whole gradient ‖g‖ = √Σ g².
  */
-export function updateProgram({ optimiser, shapes, dtype, clip }: UpdateSetting): Graph {
+export function updateProgram(
+  setting: UpdateSetting & {
+    /** shapes of what is trained, by name */
+    readonly shapes: Readonly<Record<string, readonly number[]>>;
+  },
+): Graph {
+  const { shapes, dtype } = setting;
   const b = new Builder();
   const learningRate = b.input(learningRateName, dtype, []);
   const count = b.input(updateCountName, dtype, []);
-  const entries = Object.entries(shapes).map(([name, shape]) => ({
-    name,
-    parameter: b.input(name, dtype, shape),
-    gradient: b.input(gradientName(name), dtype, shape),
-    memory: Object.fromEntries(
-      optimiser.memory.map((part) => [part, b.input(memoryName(part, name), dtype, shape)] as const),
-    ),
-  }));
-  const norm = sqrt(
-    b,
-    entries
-      .map(({ gradient }) => reduceSum(b, mul(b, gradient, gradient)))
-      .reduce((sum, term) => add(b, sum, term)),
+  const trained = trainedInputs(b, shapes, dtype);
+  const gradients = Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [name, b.input(gradientName(name), dtype, shape)]),
   );
-  // min(1, c / ‖g‖)
-  const scale =
-    clip === null ? null : minimum(b, b.scalar(dtype, 1), div(b, clip, add(b, norm, tiny(dtype))));
-  const outputs: Record<string, Value> = { [gradientNormName]: norm };
-  for (const { name, parameter, gradient, memory } of entries) {
-    const clipped = scale === null ? gradient : mul(b, gradient, scale);
-    const next = optimiser.update(b, { parameter, gradient: clipped, memory, learningRate, count });
-    outputs[nextName(name)] = next.parameter;
-    for (const part of optimiser.memory) outputs[nextName(memoryName(part, name))] = next.memory[part]!;
-  }
-  return b.graph(outputs, "update");
-}
-
-/** What keeps a zero gradient from dividing by zero. */
-function tiny(dtype: Setting["dtype"]): number {
-  return dtype === "float64" ? 1e-300 : 1e-30;
+  const memory = memoryInputs(b, setting, shapes);
+  const next = update(b, setting, { trained, memory, gradients, learningRate, count });
+  return b.graph({ [gradientNormName]: next.norm, ...nextOutputs(next) }, "update");
 }

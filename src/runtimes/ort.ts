@@ -3,6 +3,7 @@ import type { DType, Tensor, TensorData } from "../core/tensor.js";
 import { encode } from "../graph/encode.js";
 import { countNodes, type Graph, type ValueType } from "../graph/graph.js";
 import { decompose } from "../graph/passes.js";
+import { fuse } from "../runtime/fuse.js";
 import { checkInputs } from "../runtime/inputs.js";
 import { hasOrtKernel } from "../runtime/kernels.js";
 import {
@@ -14,7 +15,6 @@ import {
   RunError,
   type Runtime,
 } from "../runtime/runtime.js";
-import { fuse } from "./fuse.js";
 
 /** What onnxruntime-node and onnxruntime-web have in common. */
 export type OrtModule = Pick<typeof Ort, "InferenceSession" | "Tensor" | "env">;

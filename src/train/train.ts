@@ -1,33 +1,28 @@
 import type { Control } from "../control/control.js";
 import { RevortError } from "../core/errors.js";
 import { Random } from "../core/random.js";
-import { scalar, type Tensor } from "../core/tensor.js";
+import type { Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { gridOfTimes } from "../gradients/differentiator.js";
-import { type Differentiator, differentiator, type Fit, readScalar } from "../gradients/evaluate.js";
+import type { Fit } from "../gradients/evaluate.js";
 import type { GradientSpec } from "../gradients/method.js";
-import { TrainingError, whyNotFinite } from "../gradients/training-error.js";
+import { TrainingError } from "../gradients/training-error.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkParameters, checkState, named, upload } from "../integrate/solve.js";
 import { type Loss, mse } from "../learning/losses.js";
 import { adamw, type Optimiser } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
 import { gridThrough } from "../programs/grid.js";
-import {
-  gradientName,
-  gradientNormName,
-  learningRateName,
-  lossName,
-  nextName,
-  parameterName,
-  updateCountName,
-  y0Name,
-} from "../programs/names.js";
-import { updateProgram } from "../programs/training.js";
-import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import { parameterName, y0Name } from "../programs/names.js";
+import { resting } from "../runtime/resting.js";
+import type { Runtime } from "../runtime/runtime.js";
 import { sampler } from "./batches.js";
 import { type Checkpoint, emptyMemory } from "./checkpoint.js";
-import { type Trajectories, takeTrajectories, targetsOf } from "./data.js";
+import { compileUpdater } from "./compile-updater.js";
+import { Course, fetched, type Step } from "./course.js";
+import { type Trajectories, targetsOf } from "./data.js";
+import { Pace } from "./pace.js";
+import { checkTrainable } from "./updater.js";
 
 export { TrainingError };
 
@@ -40,9 +35,12 @@ export interface UpdateReport {
   /** ‖g‖ over everything trained, before clipping */
   readonly gradientNorm: number;
   readonly learningRate: number;
-  /** time of this update */
+  /** time of this update; the mean of those that were done in one run */
   readonly seconds: number;
-  /** The whole state of the run at this point; copies from the device, so ask for it only where it is needed. */
+  /**
+   * The whole state of the run at this point. It copies from the device, and does the updates before this one again
+   * where they were done in one run with later ones, so ask for it only where it is needed.
+   */
   readonly checkpoint: () => Promise<Checkpoint>;
 }
 
@@ -73,6 +71,11 @@ export interface TrainOptions {
   readonly onUpdate?: (report: UpdateReport) => void | Promise<void>;
   /** stops after the current update */
   readonly signal?: AbortSignal;
+  /**
+   * how many updates one run of a graph may do; by default as many as take some 50 to 100 ms. Numbers do not depend on
+   * it. Reports come after the run, one for each update; a signal is heeded between runs, or in a report.
+   */
+  readonly updatesPerRun?: number;
   /** goes on from here instead of starting anew */
   readonly resume?: Checkpoint;
 }
@@ -107,26 +110,13 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   const count = y0.shape[0]!;
   const batchSize = options.batchSize ?? count;
   const trainY0 = options.trainY0 ?? false;
-  if (trainY0 && batchSize !== count) {
-    throw new RevortError(
-      "Initial states can be trained only on all trajectories at once: leave out the batch size.",
-    );
-  }
+  checkTrainable(ode.field, { count, batchSize, trainY0 });
   checkNumbers(options);
 
   const grid = options.control
     ? gridOfTimes(data.t0, data.times)
     : gridThrough(data.t0, data.times, ode.stepSize);
   const fit: Fit = { grid, y0, target, weight };
-  const batchOf = (which: readonly number[]): Fit =>
-    which.length === count
-      ? fit
-      : {
-          ...fit,
-          y0: takeTrajectories(y0, 0, which),
-          target: takeTrajectories(target, 1, which),
-          weight: weight && takeTrajectories(weight, 1, which),
-        };
   const batches = sampler(count, batchSize, options.resume?.sampler ?? seed);
 
   const start = options.resume;
@@ -138,10 +128,6 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     ...named(checkParameters(ode.field, parameters, ode)),
     ...(trainY0 ? { [y0Name]: start?.trained[y0Name] ?? y0 } : {}),
   };
-  if (Object.keys(trainedAtStart).length === 0) {
-    throw new RevortError(`The field "${ode.field.name}" has no parameters, so there is nothing to train.`);
-  }
-
   const noMemory = emptyMemory(optimiser, trainedAtStart, ode.dtype);
   if (start && Object.keys(start.memory).sort().join() !== Object.keys(noMemory).sort().join()) {
     throw new RevortError(
@@ -150,92 +136,88 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     );
   }
 
-  const compiled: Differentiator = await differentiator(ode, {
-    runtime,
-    loss,
-    gradient,
+  const updater = await compileUpdater(ode, {
+    ...{ runtime, loss, optimiser, gradient, trainY0, fit, batchSize, clip: options.clip ?? null },
     ...(options.control && { control: options.control }),
-    fit: batchOf(Array.from({ length: batchSize }, (_, i) => i)),
   });
-  const updater = await runtime.compile(
-    updateProgram({
-      optimiser,
-      shapes: Object.fromEntries(Object.entries(trainedAtStart).map(([name, { shape }]) => [name, shape])),
-      dtype: ode.dtype,
-      clip: options.clip ?? null,
-    }),
+  const losses = [...(start?.losses ?? [])];
+  const trained = upload(runtime, trainedAtStart);
+  const course = new Course(
+    updater,
+    {
+      trained,
+      memory: upload(runtime, start?.memory ?? noMemory),
+      best: start ? upload(runtime, start.best.trained) : trained,
+    },
+    start?.best ?? { step: 0, loss: Number.POSITIVE_INFINITY },
+    batches.state(),
   );
-  try {
-    let trained = upload(runtime, trainedAtStart);
-    let memory = upload(runtime, start?.memory ?? noMemory);
-    const losses = [...(start?.losses ?? [])];
-    let best = start?.best ?? { step: 0, loss: Number.POSITIVE_INFINITY, trained: trainedAtStart };
-    let seconds = start?.seconds ?? 0;
-    let step = start?.step ?? 0;
-    let stopped: TrainResult["stopped"] = "done";
-    const whole = compiled.fixed(fit);
-
-    const checkpoint = async (): Promise<Checkpoint> => ({
+  let seconds = start?.seconds ?? 0;
+  let step = start?.step ?? 0;
+  const checkpoint = async (): Promise<Checkpoint> => {
+    const { trained, memory, best } = await course.standing();
+    return {
       step,
-      trained: await fetch(runtime, trained),
-      memory: await fetch(runtime, memory),
-      sampler: batches.state(),
+      trained: await fetched(runtime, trained),
+      memory: await fetched(runtime, memory),
+      sampler: course.sampler,
       losses: [...losses],
-      best,
+      best: { ...course.lowest, trained: await fetched(runtime, best) },
       seconds,
-    });
+    };
+  };
+  /** Why there is no next update, where there is none. */
+  const stop = (): TrainResult["stopped"] | null => {
+    if (step >= steps) return "done";
+    if (options.signal?.aborted) return "aborted";
+    const patient = options.patience === undefined || step - course.lowest.step <= options.patience;
+    return patient ? null : "patience";
+  };
 
-    while (step < steps) {
-      if (options.signal?.aborted) {
-        stopped = "aborted";
-        break;
-      }
-      if (options.patience !== undefined && step - best.step > options.patience) {
-        stopped = "patience";
-        break;
-      }
+  try {
+    const pace = new Pace(Math.min(updater.most, options.updatesPerRun ?? updater.most));
+    const rest = resting();
+    let stopped = stop();
+    while (stopped === null) {
       const started = performance.now();
-      const which = batches.next();
-      const fixed = which.length === count ? whole : compiled.fixed(batchOf(which));
-      const results = await compiled.run(trained, fixed);
-      const value = await readScalar(runtime, results[lossName]!);
-      if (!Number.isFinite(value)) {
-        const failure = await whyNotFinite(value, compiled, trained, fixed);
-        failure.message = `At update ${step + 1}: ${failure.message}`;
-        throw failure;
-      }
-      const rate = optimiser.learningRate * schedule.factor(step);
-      const updated = await updater.run({
-        ...trained,
-        ...memory,
-        ...Object.fromEntries(
-          Object.keys(trained).map((name) => [gradientName(name), results[gradientName(name)]!]),
-        ),
-        [learningRateName]: runtime.upload(scalar(ode.dtype, rate)),
-        [updateCountName]: runtime.upload(scalar(ode.dtype, step + 1)),
+      const plan = Array.from({ length: Math.min(pace.next, steps - step) }, (_, i): Step => {
+        const learningRate = optimiser.learningRate * schedule.factor(step + i);
+        return { count: step + i + 1, learningRate, which: batches.next(), sampler: batches.state() };
       });
-      const gradientNorm = await readScalar(runtime, updated[gradientNormName]!);
-      if (!Number.isFinite(gradientNorm)) {
-        throw new TrainingError(
-          `The gradient is not finite at update ${step + 1} although the loss is (${value}). ` +
-            "Reduce the step size, train in float64, or clip the gradient.",
-        );
-      }
-      if (value < best.loss) best = { step, loss: value, trained: await fetch(runtime, trained) };
-      losses.push(value);
-      trained = nextOf(trained, updated);
-      memory = nextOf(memory, updated);
-      step += 1;
+      const updated = await course.run(plan);
       const elapsed = (performance.now() - started) / 1000;
-      seconds += elapsed;
-      await options.onUpdate?.({
-        step,
-        loss: value,
-        gradientNorm,
-        learningRate: rate,
-        seconds: elapsed,
-        checkpoint,
-      });
+      for (const [i, { learningRate, which }] of plan.entries()) {
+        const [value, gradientNorm] = [updated.losses[i]!, updated.gradientNorms[i]!];
+        if (!Number.isFinite(value)) {
+          const { trained } = await course.standing();
+          const failure = await updater.whyNotFinite(value, trained, which);
+          failure.message = `At update ${step + 1}: ${failure.message}`;
+          throw failure;
+        }
+        if (!Number.isFinite(gradientNorm)) {
+          throw new TrainingError(
+            `The gradient is not finite at update ${step + 1} although the loss is (${value}). ` +
+              "Reduce the step size, train in float64, or clip the gradient.",
+          );
+        }
+        course.advance(step, value);
+        losses.push(value);
+        step += 1;
+        seconds += elapsed / plan.length;
+        await options.onUpdate?.({
+          step,
+          loss: value,
+          gradientNorm,
+          learningRate,
+          seconds: elapsed / plan.length,
+          checkpoint,
+        });
+        stopped = stop();
+        if (stopped !== null) break;
+      }
+      pace.ran(plan.length, elapsed, course.looked);
+      await rest(options.signal);
+      stopped ??= stop();
     }
 
     const end = await checkpoint();
@@ -244,19 +226,22 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
       y0: end.trained[y0Name] ?? y0,
       losses,
       seconds,
-      evaluations: compiled.cost.evaluations,
-      storedStates: compiled.cost.storedStates,
+      evaluations: updater.cost.evaluations,
+      storedStates: updater.cost.storedStates,
       stopped,
       checkpoint: end,
     };
+  } catch (error) {
+    // whoever has the last report may still ask for its checkpoint
+    await course.standing().catch(() => undefined);
+    throw error;
   } finally {
-    await compiled.release();
     await updater.release();
   }
 }
 
 /** @throws {RevortError} naming the option that is out of range */
-function checkNumbers({ steps, clip, patience }: TrainOptions): void {
+function checkNumbers({ steps, clip, patience, updatesPerRun }: TrainOptions): void {
   if (!Number.isInteger(steps) || steps < 0) {
     throw new RevortError(`The number of updates must be a whole number, but ${steps} was given.`);
   }
@@ -265,6 +250,11 @@ function checkNumbers({ steps, clip, patience }: TrainOptions): void {
   }
   if (patience !== undefined && !(patience >= 1)) {
     throw new RevortError(`The patience must be 1 update or more, but ${patience} was given.`);
+  }
+  if (updatesPerRun !== undefined && !(Number.isInteger(updatesPerRun) && updatesPerRun >= 1)) {
+    throw new RevortError(
+      `The number of updates per run must be a whole number of 1 or more, but ${updatesPerRun} was given.`,
+    );
   }
 }
 
@@ -276,15 +266,4 @@ export function parametersOf(trained: Tensors): Tensors {
       name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
     ),
   );
-}
-
-function nextOf(values: DeviceTensors, updated: DeviceTensors): DeviceTensors {
-  return Object.fromEntries(Object.keys(values).map((name) => [name, updated[nextName(name)]!]));
-}
-
-async function fetch(runtime: Runtime, values: DeviceTensors): Promise<Tensors> {
-  const entries = await Promise.all(
-    Object.entries(values).map(async ([name, value]) => [name, await runtime.download(value)] as const),
-  );
-  return Object.fromEntries(entries);
 }

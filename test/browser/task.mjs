@@ -17,7 +17,7 @@ export async function task({
   ...names
 }) {
   const { gridThrough, reversible, midpoint, solve, tensor, tsit5 } = names;
-  const runtime = jit();
+  const runtime = jit({ fused: false });
   const field = mlp({ dim: 2, hidden: [10] });
   // fractions, since engines differ in the last bits of Math.cos and Math.log
   const fractions = (size) => Array.from({ length: size }, (_, i) => ((i * 7919 + 13) % 1000) / 1000 - 0.5);

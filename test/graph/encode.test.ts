@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +17,7 @@ import { argMax } from "../../src/ops/reduce.js";
 import { tanh } from "../../src/ops/trigonometry.js";
 import { isDraw, operandsOf } from "../ops/cases.js";
 import { cases } from "../ops/opset-cases.js";
+import { missingModules, python } from "../support/python.js";
 
 function small(): Graph {
   const b = new Builder();
@@ -81,8 +81,9 @@ describe("encoded files beside Python's onnx", () => {
   let folder = "";
 
   before(function () {
-    if (spawnSync("python3", ["-c", "import onnx"]).status !== 0) {
-      console.log("      skipped: python3 with onnx is not importable here");
+    const why = missingModules("onnx");
+    if (why !== null) {
+      console.log(`      skipped: ${why}`);
       this.skip();
     }
     folder = mkdtempSync(join(tmpdir(), "revort-encode-"));
@@ -106,10 +107,8 @@ for i in range(int(sys.argv[2])):
     except Exception as error:
         print(model.graph.name, str(error).replace(chr(10), " ")[:300])
 `;
-    const { status, stdout, stderr } = spawnSync("python3", ["-c", script, folder, String(graphs.length)], {
-      encoding: "utf8",
-    });
-    expect(status, stderr).to.equal(0);
+    const { ok, stdout, stderr } = python(script, folder, String(graphs.length));
+    expect(ok, stderr).to.equal(true);
     return stdout.split("\n").filter((line) => line !== "");
   }
 

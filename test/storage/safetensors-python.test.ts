@@ -1,15 +1,10 @@
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { decodeSafetensors, encodeSafetensors } from "../../src/storage/safetensors.js";
-
-function python(script: string, ...args: string[]): { ok: boolean; out: string } {
-  const { status, stdout, stderr } = spawnSync("python3", ["-c", script, ...args], { encoding: "utf8" });
-  return { ok: status === 0, out: `${stdout ?? ""}${stderr ?? ""}` };
-}
+import { missingModules, python } from "../support/python.js";
 
 const numpyTensors = `
 import sys, numpy as np
@@ -26,8 +21,9 @@ describe("safetensors beside Python's implementation", () => {
   let folder = "";
 
   before(function () {
-    if (!python("import safetensors.numpy").ok) {
-      console.log("      skipped: python3 with safetensors and numpy is not importable here");
+    const why = missingModules("safetensors.numpy", "numpy");
+    if (why !== null) {
+      console.log(`      skipped: ${why}`);
       this.skip();
     }
     folder = mkdtempSync(join(tmpdir(), "revort-safetensors-"));
@@ -39,8 +35,8 @@ describe("safetensors beside Python's implementation", () => {
 
   it("reads what Python wrote", () => {
     const path = join(folder, "python.safetensors");
-    const { ok, out } = python(`${numpyTensors}\nsave_file(tensors, sys.argv[1], {"format": "np"})`, path);
-    expect(ok, out).to.equal(true);
+    const { ok, stderr } = python(`${numpyTensors}\nsave_file(tensors, sys.argv[1], {"format": "np"})`, path);
+    expect(ok, stderr).to.equal(true);
     const { tensors, metadata } = decodeSafetensors(readFileSync(path));
     expect(metadata).to.deep.equal({ format: "np" });
     expect(Object.keys(tensors)).to.have.length(15);
@@ -73,7 +69,7 @@ describe("safetensors beside Python's implementation", () => {
       "\u0007 name": tensor("float64", [0], []),
     };
     writeFileSync(path, encodeSafetensors(tensors, { "a b": "é\n", z: "" }));
-    const { ok, out } = python(
+    const { ok, stderr } = python(
       `
 import sys
 from safetensors import safe_open
@@ -86,6 +82,6 @@ assert t["f"].shape == () and t["f"] == 1.5 and t["\\x07 name"].shape == (0,)
 `,
       path,
     );
-    expect(ok, out).to.equal(true);
+    expect(ok, stderr).to.equal(true);
   });
 });

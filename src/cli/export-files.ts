@@ -1,0 +1,135 @@
+import { type ConstantStep, constantStep, type Pid, pid } from "../control/control.js";
+import { encodeSolve } from "../deploy/solve-file.js";
+import {
+  encodeTrainStart,
+  encodeTrainStep,
+  type TrainStartOptions,
+  trainStart,
+} from "../deploy/train-step-file.js";
+import type { Tensors } from "../fields/field.js";
+import type { GradientSpec } from "../gradients/method.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { methodNamed } from "../methods/named.js";
+import type { Checkpoint } from "../train/checkpoint.js";
+import { parametersOf } from "../train/train.js";
+import { type ExportKind, exportKinds } from "./export-kinds.js";
+import type { Problem } from "./problem.js";
+import { encodeRunField, metadataOfRun } from "./run-results.js";
+import type { RunSettings } from "./run-settings.js";
+import { optionFlag, UsageError } from "./usage.js";
+
+export interface ExportOptions {
+  readonly what?: ExportKind;
+  readonly out: string;
+  /** the parameters with the lowest loss instead of the last ones */
+  readonly best?: boolean;
+  /** a solver that chooses its steps, or `true` for the usual one */
+  readonly adaptive?: string | true;
+  readonly rtol?: number;
+  readonly atol?: number;
+  readonly stepSize?: number;
+  readonly maxSteps?: number;
+  /** false: what could be left out must be given */
+  readonly defaults?: boolean;
+  /** parameters may be given when a solver runs */
+  readonly openParameters?: boolean;
+  /** training starts where the run started, not where it is */
+  readonly fresh?: boolean;
+  /** as users type it, `direct` */
+  readonly gradient?: string;
+  /** updates per run, where there are to be several */
+  readonly updates?: number;
+  readonly json?: boolean;
+}
+
+/** A run, opened to be exported. */
+export interface ExportedRun {
+  readonly settings: RunSettings;
+  readonly problem: Problem;
+  readonly checkpoint: Checkpoint;
+  /** the parameters before the first update, where they were not drawn from the seed */
+  readonly init: Tensors | null;
+}
+
+/** What else each kind of file takes. */
+const optionsOf: Readonly<Record<ExportKind, readonly (keyof ExportOptions)[]>> = {
+  field: ["best"],
+  solve: ["best", "adaptive", "rtol", "atol", "stepSize", "maxSteps", "defaults", "openParameters"],
+  "train-step": ["gradient", "updates", "fresh"],
+};
+
+/** @throws {UsageError} for an option that says nothing about what is exported */
+export function checkOptions({ what = "field", ...options }: ExportOptions): void {
+  for (const name of new Set(Object.values(optionsOf).flat())) {
+    const usual = name === "defaults" ? true : undefined;
+    if ((options[name as keyof typeof options] ?? usual) === usual || optionsOf[what].includes(name))
+      continue;
+    const kinds = exportKinds.filter((kind) => optionsOf[kind].includes(name));
+    const flag = name === "defaults" ? "--no-defaults" : optionFlag(name);
+    throw new UsageError(
+      `${flag} is for --what ${kinds.join(" or ")}, not for --what ${what}. Leave it out.`,
+    );
+  }
+}
+
+export function fieldFile({ problem, checkpoint }: ExportedRun, { best }: ExportOptions): Uint8Array {
+  return encodeRunField(problem, parametersOf((best ? checkpoint.best : checkpoint).trained));
+}
+
+export function solveFile({ problem, checkpoint }: ExportedRun, options: ExportOptions): Uint8Array {
+  const { best, maxSteps, defaults, openParameters } = options;
+  const { ode, control } = solverOf(problem, options);
+  return encodeSolve(ode, parametersOf((best ? checkpoint.best : checkpoint).trained), {
+    control,
+    ...(maxSteps === undefined ? {} : { maxSteps }),
+    ...(defaults === undefined ? {} : { defaults }),
+    ...(openParameters === undefined ? {} : { openParameters }),
+    metadata: metadataOfRun(problem),
+  });
+}
+
+/** How the equation of a run is solved: as in training, unless steps are to be chosen. */
+export function solverOf(
+  { ode, control }: Problem,
+  { adaptive, rtol, atol, stepSize }: ExportOptions,
+): { ode: NeuralOde; control: Pid | ConstantStep } {
+  const tolerances = { ...(rtol === undefined ? {} : { rtol }), ...(atol === undefined ? {} : { atol }) };
+  const longest = stepSize === undefined ? {} : { dtmax: stepSize };
+  // those of training are not what the error asks for
+  const free = { ...ode, stepSize: Number.POSITIVE_INFINITY };
+  if (adaptive === undefined && control?.kind === "pid") {
+    return { ode: free, control: pid({ ...control, ...tolerances, ...longest }) };
+  }
+  if (adaptive === undefined && rtol === undefined && atol === undefined) {
+    return { ode, control: constantStep(stepSize ?? ode.stepSize) };
+  }
+  const method = methodNamed(typeof adaptive === "string" ? adaptive : "dopri5");
+  return { ode: { ...free, method }, control: pid({ ...tolerances, ...longest }) };
+}
+
+export function trainStepFile(exported: ExportedRun, options: ExportOptions): Uint8Array {
+  const { ode, data } = exported.problem;
+  return encodeTrainStep(ode, data, trainOptions(exported, options));
+}
+
+export function trainStartFile(exported: ExportedRun, options: ExportOptions): Uint8Array {
+  const { ode, data } = exported.problem;
+  return encodeTrainStart(trainStart(ode, data, trainOptions(exported, options)));
+}
+
+function trainOptions(
+  { settings, problem, checkpoint, init }: ExportedRun,
+  { gradient = settings.gradient, updates, fresh = false }: ExportOptions,
+): TrainStartOptions {
+  const { loss, optimiser, schedule, control } = problem;
+  return {
+    ...{ loss, optimiser, schedule, trainY0: settings.trainY0, seed: settings.seed },
+    ...(fresh ? {} : { resume: checkpoint }),
+    ...(init === null ? {} : { parameters: init }),
+    gradient: gradient as GradientSpec,
+    ...(control === null ? {} : { control }),
+    ...(settings.clip === null ? {} : { clip: settings.clip }),
+    ...(updates === undefined ? {} : { many: true, updates }),
+    metadata: metadataOfRun(problem),
+  };
+}

@@ -1,0 +1,3 @@
+/** What a run can be exported as. */
+export const exportKinds = ["field", "solve", "train-step"] as const;
+export type ExportKind = (typeof exportKinds)[number];

@@ -1,0 +1,209 @@
+import type { Control } from "../control/control.js";
+import { Random } from "../core/random.js";
+import { scalar, type Tensor, tensor } from "../core/tensor.js";
+import { initialParameters, type Tensors } from "../fields/field.js";
+import { gridOfTimes, lossSetting } from "../gradients/differentiator.js";
+import { type Fit, onStepsOf } from "../gradients/evaluate.js";
+import { type GradientSpec, gradientMethodOf, showGradientMethod } from "../gradients/method.js";
+import { Builder } from "../graph/builder.js";
+import { encode } from "../graph/encode.js";
+import { type Graph, inputsReadBy } from "../graph/graph.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { checkParameters, checkState, named } from "../integrate/solve.js";
+import { type Loss, mse } from "../learning/losses.js";
+import { adamw, type Optimiser } from "../learning/optimisers.js";
+import { constant, type Schedule } from "../learning/schedules.js";
+import { isReversible } from "../methods/method.js";
+import { GradientMethodError, type GraphGradient } from "../programs/gradient.js";
+import { gridTensors, gridThrough } from "../programs/grid.js";
+import {
+  batchesName,
+  dataName,
+  learningRateName,
+  perUpdateNames,
+  updateCountName,
+  y0Name,
+} from "../programs/names.js";
+import { type TrainStepSetting, trainStepProgram, trainStepsProgram } from "../programs/train-step.js";
+import { sampler } from "../train/batches.js";
+import { type Checkpoint, emptyMemory } from "../train/checkpoint.js";
+import { type Trajectories, targetsOf } from "../train/data.js";
+import { batchOf, checkTrainable } from "../train/updater.js";
+import { version } from "../version.js";
+import { type FieldMetadata, metadataOf } from "./field-file.js";
+import { kindKey } from "./kind.js";
+import { portable } from "./portable.js";
+
+/** How a training step is done: as the options of `train` of the same names. */
+export interface TrainStepOptions {
+  readonly loss?: Loss;
+  readonly optimiser?: Optimiser;
+  /** one that is a single graph: "reversible", "direct" or "continuous" */
+  readonly gradient?: GradientSpec;
+  /** steps of another size than the equation's, or between given times */
+  readonly control?: Control;
+  readonly clip?: number;
+  readonly trainY0?: boolean;
+  readonly batchSize?: number;
+  /** whether the file does several updates in a run, as many as learning rates are given */
+  readonly many?: boolean;
+  readonly metadata?: FieldMetadata;
+}
+
+/**
+ * The graph of a training step on given trajectories: what is trained, the optimiser's memory, learning rate and number
+ * of the update, data and time grid in; loss, gradient norm and what is new out.
+ *
+ * @throws {GradientMethodError} for a gradient that is no single graph
+ * @throws {ShapeError | TimeError | TrainingDataError} for data that do not fit
+ */
+export function trainStepGraph(ode: NeuralOde, data: Trajectories, options: TrainStepOptions = {}): Graph {
+  const { setting } = prepared(ode, data, options);
+  return options.many ? trainStepsProgram(setting) : trainStepProgram(setting);
+}
+
+/**
+ * A training step as one `.onnx` of standard operators, which any ONNX Runtime runs without revort: solve, loss,
+ * gradient and update. What comes out as `next/…` goes in again without the `next/`; `loss` is the one before the
+ * update. The times of the data are inside, so other data must have been observed at the same ones.
+ *
+ * @throws as {@link trainStepGraph}
+ */
+export function encodeTrainStep(
+  ode: NeuralOde,
+  data: Trajectories,
+  options: TrainStepOptions = {},
+): Uint8Array {
+  const { setting, fit } = prepared(ode, data, options);
+  const { optimiser, loss, gradient, clip } = setting;
+  const graph = portable(trainStepGraph(ode, data, options));
+  const grid = gridTensors(fit.grid, ode.dtype);
+  // of times that nothing depends on, ONNX Runtime would complain
+  const read = inputsReadBy(graph);
+  const inputs = graph.inputs.filter((value) => read.has(value) || !Object.hasOwn(grid, value.name!));
+  const names = new Set(inputs.map(({ name }) => name));
+  const stored = Object.entries(grid).filter(([name]) => names.has(name));
+  return encode(
+    { ...graph, inputs },
+    {
+      initializers: Object.fromEntries(stored),
+      doc:
+        `Trains dy/dt = f(t, y) by ${optimiser.name} on states at ${data.times.length} times from ${data.t0} ` +
+        `to ${data.times.at(-1)}; written by revort ${version}`,
+      metadata: {
+        [kindKey]: options.many ? "train-steps" : "train-step",
+        ...metadataOf(ode, options.metadata ?? {}),
+        "revort.optimiser": optimiser.name,
+        "revort.optimiserSettings": JSON.stringify(optimiser.settings),
+        "revort.loss": loss.name,
+        "revort.gradient": gradient,
+        ...(clip === null ? {} : { "revort.clip": String(clip) }),
+        "revort.countsFrom": "1",
+      },
+    },
+  );
+}
+
+export interface TrainStartOptions extends TrainStepOptions {
+  /** of the initial parameters and the order of batches, where there is no checkpoint */
+  readonly seed?: number;
+  /** θ before the first update; drawn from the seed where not given */
+  readonly parameters?: Tensors;
+  /** where to go on, instead of starting anew */
+  readonly resume?: Checkpoint;
+  readonly schedule?: Schedule;
+  /** how many learning rates (and batches) to give, where a run does several updates */
+  readonly updates?: number;
+}
+
+/** Everything that a training step takes before its first update, or where a run has stopped, by the names of inputs. */
+export function trainStart(ode: NeuralOde, data: Trajectories, options: TrainStartOptions = {}): Tensors {
+  const { setting, fit } = prepared(ode, data, options);
+  const { optimiser, dtype, trainY0, trajectories } = setting;
+  const { resume, many = false, updates = 1, schedule = constant(), seed = 0 } = options;
+  const parameters = options.parameters ?? initialParameters(ode.field, Random.seeded(seed), dtype);
+  const trained = resume?.trained ?? {
+    ...named(checkParameters(ode.field, parameters, ode)),
+    ...(trainY0 ? { [y0Name]: fit.y0 } : {}),
+  };
+  const done = resume?.step ?? 0;
+  const length = many ? updates : 1;
+  const rates = Array.from({ length }, (_, k) => optimiser.learningRate * schedule.factor(done + k));
+  const size = setting.state[0]!;
+  const batches = sampler(trajectories ?? size, size, resume?.sampler ?? seed);
+  const rows = Array.from({ length: trajectories === null ? 0 : length }, () => batches.next());
+  return {
+    ...(trainY0 ? {} : { [y0Name]: fit.y0 }),
+    ...trained,
+    ...(resume?.memory ?? emptyMemory(optimiser, trained, dtype)),
+    [dataName("target")]: fit.target,
+    ...(fit.weight === null ? {} : { [dataName("weight")]: fit.weight }),
+    ...(many
+      ? { [perUpdateNames.learningRates]: tensor(dtype, [length], rates) }
+      : { [learningRateName]: scalar(dtype, rates[0]!) }),
+    [updateCountName]: scalar(dtype, done + 1),
+    ...(trajectories === null
+      ? {}
+      : { [batchesName]: tensor("int64", many ? [length, size] : [size], rows.flat()) }),
+  };
+}
+
+/**
+ * Tensors as an `.onnx` that takes nothing and puts them out by name: what a training step takes first, to be had
+ * wherever ONNX Runtime is, without anything else that reads files of tensors.
+ */
+export function encodeTrainStart(values: Tensors): Uint8Array {
+  const b = new Builder();
+  const outputs = Object.entries(values).map(([name, value]: [string, Tensor]) => [name, b.constant(value)]);
+  return encode(b.graph(Object.fromEntries(outputs), "trainStart"), {
+    doc: `What a training step takes first; written by revort ${version}`,
+    metadata: { [kindKey]: "train-start", "revort.version": version },
+  });
+}
+
+function prepared(
+  ode: NeuralOde,
+  data: Trajectories,
+  { loss = mse(), optimiser = adamw(), control, clip, trainY0 = false, ...options }: TrainStepOptions,
+): { setting: TrainStepSetting; fit: Fit } {
+  const y0 = checkState(ode, data.y0);
+  const { target, weight } = targetsOf({ ...data, y0 }, ode.dtype);
+  const grid = control ? gridOfTimes(data.t0, data.times) : gridThrough(data.t0, data.times, ode.stepSize);
+  const fit = onStepsOf({ grid, y0, target, weight }, control);
+  const gradient = graphGradient(
+    options.gradient ?? (isReversible(ode.method) ? "reversible" : "direct"),
+    control,
+  );
+  const count = y0.shape[0]!;
+  const batchSize = options.batchSize ?? count;
+  checkTrainable(ode.field, { count, batchSize, trainY0 });
+  const batch = batchOf(
+    fit,
+    Array.from({ length: batchSize }, (_, i) => i),
+  );
+  const setting: TrainStepSetting = {
+    ...lossSetting(ode, { loss, fit: batch, ...(control && { control }) } as Parameters<
+      typeof lossSetting
+    >[1]),
+    ...{ optimiser, gradient, trainY0, clip: clip ?? null },
+    trajectories: batchSize === count ? null : count,
+  };
+  return { setting, fit };
+}
+
+/** @throws {GradientMethodError} unless a gradient is a single graph */
+function graphGradient(spec: GradientSpec, control: Control | undefined): GraphGradient {
+  const method = gradientMethodOf(spec);
+  if (control?.kind === "pid") {
+    throw new GradientMethodError(
+      "Steps that are chosen by their error are chosen outside of the gradient's graph, so such a training step is " +
+        "no single graph. Use steps of one size (a step size), or given times.",
+    );
+  }
+  if (method.kind === "direct" || method.kind === "continuous") return method.kind;
+  if (method.kind === "reversible" && method.refresh === undefined) return method.kind;
+  throw new GradientMethodError(
+    `The gradient "${showGradientMethod(method)}" takes several runs, so such a training step is no single graph. ` +
+      'Use "reversible", "direct" or "continuous".',
+  );
+}

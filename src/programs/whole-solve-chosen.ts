@@ -1,0 +1,136 @@
+import { ControlError, type Pid } from "../control/control.js";
+import type { FloatDType } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import type { State } from "../methods/method.js";
+import { add, mul, sub } from "../ops/arithmetic.js";
+import { reduceSum } from "../ops/broadcast.js";
+import { loop } from "../ops/control.js";
+import { abs, sign } from "../ops/elementwise.js";
+import { maximum } from "../ops/extrema.js";
+import { and, equal, greaterOrEqual, not, or, where } from "../ops/logic.js";
+import { reduceMax } from "../ops/reduce.js";
+import { cast, unsqueeze } from "../ops/reshape.js";
+import { concat } from "../ops/slicing.js";
+import { layoutOf } from "./adaptive.js";
+import { carriesSlope, type Stepping } from "./adaptive-setting.js";
+import { firstStep } from "./adaptive-start.js";
+import { counting, type Frame, tryStep } from "./attempt.js";
+import { wholeSolveNames as names } from "./names.js";
+import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./whole-solve.js";
+
+/**
+ * Steps by their estimated error, all of a batch sharing them: attempts up to each time, with the controller carried
+ * on from one to the next. A solve gives up where a step is rejected that is as small as rounding of the times allows.
+ *
+ * @throws {ControlError} for a method without an estimate of its error
+ */
+export function chosenSteps(
+  b: Builder,
+  setting: WholeSolveSetting & { readonly control: Pid },
+  inputs: WholeSolveInputs,
+): Travel {
+  const { field, method, dtype, control } = setting;
+  if (method.error === undefined) {
+    throw new ControlError(
+      `The method "${method.name}" has no error estimate, so it cannot choose its steps. ` +
+        "Use a method with an embedded one (bosh3, dopri5, tsit5, dopri8), or steps of one size.",
+    );
+  }
+  const { parameters, y0, t0, maxSteps } = inputs;
+  const tolerances = { rtol: b.input(names.rtol, dtype, []), atol: b.input(names.atol, dtype, []) };
+  const stepping: Stepping & { record: "nothing" } = {
+    ...{ method, dtype, control, tolerances },
+    sharing: "batch",
+    record: "nothing",
+  };
+  const layout = layoutOf(stepping);
+  const smallest = maximum(b, smallestStep(b, inputs, dtype), control.dtmin);
+
+  const { system } = counting(b, field, parameters);
+  const state = method.start(system, t0, y0);
+  const way = wayOf(b, inputs);
+  const first: Frame = {
+    state,
+    slope: carriesSlope(stepping) ? system.f(t0, y0) : null,
+    t: t0,
+    h:
+      control.dt0 === null
+        ? firstStep(system, stepping, control, { t0, y0, way })
+        : mul(b, sign(b, way), control.dt0),
+    memory: { last: b.scalar(dtype, 1), beforeLast: b.scalar(dtype, 1), rejected: b.scalar("bool", false) },
+    signals: [],
+  };
+  const zero = b.scalar("int64", 0);
+  const start: Underway = {
+    carried: layout.pack(first) as unknown as Underway["carried"],
+    ...{ accepted: zero, rejected: zero },
+    failed: b.scalar("bool", false),
+  };
+
+  const goTo = (outer: Builder, from: Underway, target: Value): Underway => {
+    const before = layout.unpack(from.carried);
+    const left = sub(outer, target, before.t);
+    const away = not(outer, equal(outer, left, 0));
+    // neither NaN nor infinite
+    const sensible = equal(outer, mul(outer, left, 0), 0);
+    const goes = and(outer, and(outer, away, sensible), not(outer, from.failed));
+    const tried = add(outer, from.accepted, from.rejected!);
+    const trips = mul(outer, cast(outer, goes, "int64"), sub(outer, maxSteps, tried));
+    const turned = mul(outer, abs(outer, before.h), sign(outer, left));
+    const aimed: Frame = { ...before, h: where(outer, goes, turned, before.h) };
+
+    const { carried } = loop(
+      outer,
+      { trips, carried: [...layout.pack(aimed), from.accepted, from.rejected!] },
+      (inner, _i, values) => {
+        const frame = layout.unpack(values);
+        const known = counting(inner, field, parameters, frame);
+        const attempt = tryStep(known.system, stepping, frame, target);
+        const { accept, after, interval, h } = attempt;
+        const keep = (x: Value, y: Value) => where(inner, accept, x, y);
+        const next: Frame = {
+          state: after.map((value, k) => keep(value, frame.state[k]!)) as unknown as State,
+          slope: frame.slope && keep(known.system.f(interval.t1, after[0]), frame.slope),
+          t: keep(interval.t1, frame.t),
+          h,
+          memory: attempt.memory,
+          signals: [],
+        };
+        const [accepted, rejected] = values.slice(-2) as [Value, Value];
+        const arrived = equal(inner, next.t, target);
+        // a step that is NaN is too small as well
+        const goesOn = or(inner, accept, greaterOrEqual(inner, abs(inner, h), smallest));
+        return {
+          carried: [
+            ...layout.pack(next),
+            add(inner, accepted, cast(inner, accept, "int64")),
+            add(inner, rejected, cast(inner, not(inner, accept), "int64")),
+          ],
+          proceed: and(inner, goesOn, not(inner, arrived)),
+        };
+      },
+    );
+    const there = layout.unpack(carried);
+    return {
+      carried: layout.pack(there) as unknown as Underway["carried"],
+      accepted: carried.at(-2)!,
+      rejected: carried.at(-1)!,
+      failed: or(outer, from.failed, not(outer, equal(outer, there.t, target))),
+    };
+  };
+  return { start, goTo };
+}
+
+/** The way that the first step goes: to t1, or, where that is where it starts, to where the times lie. */
+function wayOf(b: Builder, { t0, t1, ts }: WholeSolveInputs): Value {
+  return where(b, equal(b, t0, t1), reduceSum(b, sub(b, ts, t0)), sub(b, t1, t0));
+}
+
+/** A step that rounding of the times leaves something of: 4 ε max |t|. */
+function smallestStep(b: Builder, { t0, t1, ts }: WholeSolveInputs, dtype: FloatDType): Value {
+  const ends = [t0, t1].map((time) => unsqueeze(b, time, [0]));
+  return mul(b, reduceMax(b, abs(b, concat(b, [...ends, ts], 0))), 4 * epsilon[dtype]);
+}
+
+const epsilon = { float32: 2 ** -23, float64: 2 ** -52 } as const;

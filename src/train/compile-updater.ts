@@ -1,0 +1,19 @@
+import { gradientMethodOf } from "../gradients/method.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { oneGraphUpdater } from "./one-graph-updater.js";
+import { stepwiseUpdater } from "./stepwise-updater.js";
+import type { Updater, UpdaterOptions } from "./updater.js";
+
+/**
+ * Compiles updates: as one graph that does many in a run, or, where a gradient takes several runs or its steps are
+ * chosen by their error, as a gradient and an update by it.
+ *
+ * @throws as `differentiator` does
+ */
+export function compileUpdater(ode: NeuralOde, options: UpdaterOptions): Promise<Updater> {
+  const method = gradientMethodOf(options.gradient);
+  const several =
+    method.kind === "checkpoint" || (method.kind === "reversible" && method.refresh !== undefined);
+  if (several || options.control?.kind === "pid") return stepwiseUpdater(ode, options);
+  return oneGraphUpdater(ode, method.kind, options);
+}
