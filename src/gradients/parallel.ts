@@ -38,13 +38,19 @@ interface SplitInputs extends FixedInputs {
  * those of `learning/losses.ts` are.
  *
  * @param helpers  runtimes that run beside `options.runtime`, as `threadRuntime` gives them
- * @throws {SplitError} if the batch has fewer trajectories than there are runtimes
+ * @throws {SplitError} if the batch has fewer trajectories than there are runtimes, or steps are chosen by their error
  */
 export async function parallelDifferentiator(
   ode: NeuralOde,
   options: DifferentiatorOptions & { readonly helpers: readonly Runtime[] },
 ): Promise<Differentiator> {
   const { runtime: home, helpers, fit } = options;
+  if (options.control?.kind === "pid") {
+    throw new SplitError(
+      "Steps that are chosen by their error are chosen for the whole batch, so it cannot be split among threads. " +
+        "Use steps of a fixed size, or one thread.",
+    );
+  }
   const runtimes = [home, ...helpers];
   const parts = split(fit, runtimes.length);
   const compiled = await Promise.all(

@@ -3,6 +3,7 @@ import { sizeOf } from "../core/tensor.js";
 import { decode } from "../graph/decode.js";
 import { toGraph } from "../import/to-graph.js";
 import type { DeviceTensor, Executable, Runtime } from "../runtime/runtime.js";
+import { auto } from "./auto.js";
 import { jit } from "./jit/jit.js";
 import { ortNode } from "./ort-node.js";
 import {
@@ -21,8 +22,13 @@ let opened: Promise<Runtime> | null = null;
 const tensors = new Map<number, DeviceTensor>();
 const executables = new Map<number, Executable>();
 
+async function open(): Promise<Runtime> {
+  if (name === "jit") return jit();
+  return name === "auto" ? auto(jit(), await ortNode()) : ortNode();
+}
+
 async function answer(request: Request): Promise<unknown> {
-  opened ??= name === "jit" ? Promise.resolve(jit()) : ortNode();
+  opened ??= open();
   const runtime = await opened;
   switch (request.kind) {
     case "compile": {

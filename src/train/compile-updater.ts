@@ -6,7 +6,7 @@ import type { Updater, UpdaterOptions } from "./updater.js";
 
 /**
  * Compiles updates: as one graph that does many in a run, or, where a gradient takes several runs or its steps are
- * chosen by their error, as a gradient and an update by it.
+ * chosen by their error, or the batch is split among threads, as a gradient and an update by it.
  *
  * @throws as `differentiator` does
  */
@@ -14,6 +14,7 @@ export function compileUpdater(ode: NeuralOde, options: UpdaterOptions): Promise
   const method = gradientMethodOf(options.gradient);
   const several =
     method.kind === "checkpoint" || (method.kind === "reversible" && method.refresh !== undefined);
-  if (several || options.control?.kind === "pid") return stepwiseUpdater(ode, options);
+  if (several || options.helpers.length > 0 || options.control?.kind === "pid")
+    return stepwiseUpdater(ode, options);
   return oneGraphUpdater(ode, method.kind, options);
 }

@@ -1,6 +1,7 @@
 import { scalar } from "../core/tensor.js";
 import type { FixedInputs } from "../gradients/differentiator.js";
 import { differentiator, readScalar } from "../gradients/evaluate.js";
+import { parallelDifferentiator } from "../gradients/parallel.js";
 import { whyNotFinite } from "../gradients/training-error.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import {
@@ -18,12 +19,16 @@ import { batchOf, firstBatch, type Updater, type UpdaterOptions } from "./update
 
 /** Updates one at a time: a gradient by whatever runs it takes, then a graph that updates by it. */
 export async function stepwiseUpdater(ode: NeuralOde, options: UpdaterOptions): Promise<Updater> {
-  const { runtime, loss, optimiser, gradient, control, clip, trainY0, fit } = options;
+  const { runtime, helpers, loss, optimiser, gradient, control, clip, trainY0, fit } = options;
   const first = batchOf(fit, firstBatch(options));
-  const compiled = await differentiator(ode, {
+  const wanted = {
     ...{ runtime, loss, gradient, fit: first },
     ...(control === undefined ? {} : { control }),
-  });
+  };
+  const compiled =
+    helpers.length === 0
+      ? await differentiator(ode, wanted)
+      : await parallelDifferentiator(ode, { ...wanted, helpers });
   const shapes = trainedShapes({ field: ode.field, state: first.y0.shape, trainY0 });
   const updater = await runtime.compile(
     updateProgram({ optimiser, shapes: shapes as Record<string, number[]>, dtype: ode.dtype, clip }),

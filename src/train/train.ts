@@ -46,6 +46,11 @@ export interface UpdateReport {
 
 export interface TrainOptions {
   readonly runtime: Runtime;
+  /**
+   * runtimes in threads (`threadRuntime`), each of which takes a part of the batch beside `runtime`; the parts are added up,
+   * so that sums are rounded otherwise than in one part
+   */
+  readonly helpers?: readonly Runtime[];
   readonly loss?: Loss;
   readonly optimiser?: Optimiser;
   readonly schedule?: Schedule;
@@ -99,6 +104,7 @@ export interface TrainResult {
  * Fits the parameters of an equation to trajectories.
  *
  * @throws {ShapeError | ParameterError | TimeError | TrainingDataError} for data or parameters that do not fit
+ * @throws {SplitError} if there are more helpers than the batch has parts for
  * @throws {DivergenceError} if a solve leaves the finite numbers, naming the update, step and time
  * @throws {TrainingError} if the loss or its gradient leaves them although the solve does not
  */
@@ -138,6 +144,7 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
 
   const updater = await compileUpdater(ode, {
     ...{ runtime, loss, optimiser, gradient, trainY0, fit, batchSize, clip: options.clip ?? null },
+    helpers: options.helpers ?? [],
     ...(options.control && { control: options.control }),
   });
   const losses = [...(start?.losses ?? [])];

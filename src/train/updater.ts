@@ -46,6 +46,8 @@ export interface Updater {
 
 export interface UpdaterOptions {
   readonly runtime: Runtime;
+  /** runtimes that take parts of the batch beside it */
+  readonly helpers: readonly Runtime[];
   readonly loss: Loss;
   readonly optimiser: Optimiser;
   readonly gradient: GradientSpec;

@@ -1,14 +1,18 @@
 import { expect } from "chai";
+import { pid } from "../../src/control/control.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { differentiator } from "../../src/gradients/evaluate.js";
 import { parallelDifferentiator, SplitError } from "../../src/gradients/parallel.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { named, upload } from "../../src/integrate/solve.js";
 import { mse } from "../../src/learning/losses.js";
+import { explicit } from "../../src/methods/explicit.js";
+import { dopri5 } from "../../src/methods/tableaux.js";
 import type { DeviceTensors, Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { type ThreadRuntime, threadRuntime } from "../../src/runtimes/thread.js";
+import { train } from "../../src/train/train.js";
 import { tensorsDistance } from "../support/distance.js";
 import { failure } from "../support/failure.js";
 import { randomTask } from "../support/gradients.js";
@@ -53,6 +57,25 @@ describe("A gradient in parts of the batch", () => {
       });
     }
   }
+
+  it("trains as in one part, but for rounding", async () => {
+    const times = [0.35, 1];
+    const { fit, parameters } = randomTask({ field, stepSize: 0.1, saves: times, batch: 5 });
+    const data = { t0: 0, times, y0: fit.y0, observations: fit.target };
+    const options = { runtime: home, steps: 6, parameters };
+    const whole = await train(ode, data, options);
+    const split = await train(ode, data, { ...options, helpers: threads });
+    expect(tensorsDistance(split.parameters, whole.parameters)).to.be.below(1e-10);
+    expect(split.losses).to.have.length(6);
+  });
+
+  it("refuses steps that are chosen by their error, which the whole batch shares", async () => {
+    const { fit } = randomTask({ field, stepSize: 0.1, saves: [1], batch: 5 });
+    const options = { runtime: home, loss: mse(), gradient: "direct", fit, helpers: threads } as const;
+    const chosen = neuralOde({ field, method: explicit(dopri5), stepSize: 0.1 });
+    const made = parallelDifferentiator(chosen, { ...options, control: pid({ rtol: 1e-6, atol: 1e-6 }) });
+    expect((await failure(made, SplitError)).message).to.contain("fixed size");
+  });
 
   it("refuses a batch with fewer trajectories than runtimes", async () => {
     const { fit } = randomTask({ field, stepSize: 0.1, saves: [1], batch: 2 });
