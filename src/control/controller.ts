@@ -8,12 +8,18 @@ import type { Pid } from "./control.js";
 
 /** What a controller remembers from step to step. */
 export interface Memory {
-  /** 1 / eₙ₋₁ */
-  readonly last: Value;
-  /** 1 / eₙ₋₂ */
-  readonly beforeLast: Value;
+  /** 1 / eₙ₋₁; `null` where the controller does not look at it */
+  readonly last: Value | null;
+  /** 1 / eₙ₋₂, likewise */
+  readonly beforeLast: Value | null;
   /** a bool: whether the last attempt was rejected */
   readonly rejected: Value;
+}
+
+/** The parts of a memory that a controller needs. */
+export function memoryParts({ p, d }: Pid): readonly (keyof Memory)[] {
+  if (d !== 0) return ["last", "beforeLast", "rejected"];
+  return p !== 0 ? ["last", "rejected"] : ["rejected"];
 }
 
 export interface Attempt {
@@ -43,8 +49,8 @@ export function decide(b: Builder, control: Pid, order: number, attempt: Attempt
 
   let factor = mul(b, pow(b, inverse, (p + i + d) / order), safety);
   const back = -(p + 2 * d) / order;
-  if (back !== 0) factor = mul(b, factor, pow(b, memory.last, back));
-  if (d !== 0) factor = mul(b, factor, pow(b, memory.beforeLast, d / order));
+  if (back !== 0) factor = mul(b, factor, pow(b, memory.last!, back));
+  if (d !== 0) factor = mul(b, factor, pow(b, memory.beforeLast!, d / order));
 
   // longer only if this step was accepted, and the one before
   const shorten = where(b, accept, where(b, memory.rejected, 1, operandOf(b, norm, factorMax)), safety);
@@ -55,8 +61,8 @@ export function decide(b: Builder, control: Pid, order: number, attempt: Attempt
     accept,
     factor,
     memory: {
-      last: where(b, remembered, inverse, memory.last),
-      beforeLast: where(b, remembered, memory.last, memory.beforeLast),
+      last: memory.last && where(b, remembered, inverse, memory.last),
+      beforeLast: memory.beforeLast && where(b, remembered, memory.last!, memory.beforeLast),
       rejected: not(b, accept),
     },
   };

@@ -34,6 +34,7 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["LogSoftmax", adaptSoftmax],
   ["Dropout", adaptDropout],
   ["Cast", dropping("saturate", "round_mode")],
+  ["Range", adaptRange],
   ["Equal", adaptEqual],
   ["ConstantOfShape", adaptConstantOfShape],
   ["Tile", adaptTile],
@@ -155,6 +156,15 @@ function adaptBatchNormalization(_: Builder, call: Call): Call {
   }
   const attributes = without(call.attributes, "momentum", "training_mode", "spatial");
   return { ...call, attributes };
+}
+
+/** ONNX's own functions give bounds as vectors of one element, too. */
+function adaptRange(b: Builder, call: Call): Call {
+  const isVector = (value: Value | null) => value?.shape.length === 1 && value.shape[0] === 1;
+  const inputs = call.inputs.map((value) =>
+    isVector(value) ? emit(b, "Reshape", [value, b.ints([])]) : value,
+  );
+  return { ...call, inputs };
 }
 
 /** The operator puts out what it has normalised with, too; that is written out where it is asked for. */

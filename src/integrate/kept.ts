@@ -40,7 +40,7 @@ export class Kept {
       return await work((await entry.made) as T);
     } finally {
       entry.users--;
-      await this.#tidy();
+      if (this.#entries.length > limit) await this.#tidy();
     }
   }
 
@@ -56,7 +56,6 @@ export class Kept {
   /** Frees those that have not been used for the longest time. */
   async #tidy(): Promise<void> {
     const idle = this.#entries.filter(({ users }) => users === 0);
-    if (this.#entries.length <= limit) return;
     // a runtime that is gone by now has freed all itself, and whoever solves on another has nothing to do with it
     await this.#drop(idle.slice(0, this.#entries.length - limit)).catch(() => {});
   }

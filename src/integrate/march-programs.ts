@@ -1,3 +1,4 @@
+import { memoryParts } from "../control/controller.js";
 import { type DType, scalar } from "../core/tensor.js";
 import { type AdaptiveSetting, carriesSlope } from "../programs/adaptive-setting.js";
 import {
@@ -59,7 +60,7 @@ export function programNames(setting: AdaptiveSetting, outputs: object): Program
     ...Array.from({ length: method.width }, (_, k) => stateName(k)),
     ...(carriesSlope(setting) ? [names.slope] : []),
     ...[names.t, names.h],
-    ...(pid ? [names.last, names.beforeLast, names.rejected] : []),
+    ...(control.kind === "pid" ? memoryParts(control).map((part) => names[part]) : []),
     ...events.map((_, k) => signalName(k)),
   ];
   return {

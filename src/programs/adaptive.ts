@@ -1,3 +1,4 @@
+import { type Memory, memoryParts } from "../control/controller.js";
 import { tensor } from "../core/tensor.js";
 import { signalOf } from "../events/event.js";
 import type { Values } from "../fields/field.js";
@@ -35,7 +36,7 @@ import {
  * the others.
  */
 export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
-  const { method, dtype, state, control, events = [] } = setting;
+  const { method, dtype, state, events = [] } = setting;
   const b = new Builder();
   const parameters = parameterInputs(b, setting);
   const shape = timeShape(setting);
@@ -48,14 +49,7 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
     slope: carriesSlope(setting) ? b.input(names.slope, dtype, state) : null,
     t: scalarInput(names.t),
     h: scalarInput(names.h),
-    memory:
-      control.kind === "pid"
-        ? {
-            last: scalarInput(names.last),
-            beforeLast: scalarInput(names.beforeLast),
-            rejected: scalarInput(names.rejected, "bool"),
-          }
-        : null,
+    memory: memoryFrom(setting, (part) => scalarInput(names[part], part === "rejected" ? "bool" : "float")),
     signals: events.map((_, k) => scalarInput(signalName(k))),
   };
   return attempts(b, setting, parameters, start, "adaptive");
@@ -67,7 +61,7 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
  * @returns it with the number of evaluations of one attempt, and of the start
  */
 export function launchProgram(setting: AdaptiveSetting): CountedProgram & { readonly atStart: number } {
-  const { dtype, state, control } = setting;
+  const { dtype, state } = setting;
   const b = new Builder();
   const parameters = parameterInputs(b, setting);
   const shape = timeShape(setting);
@@ -79,7 +73,7 @@ export function launchProgram(setting: AdaptiveSetting): CountedProgram & { read
   const size = shape.reduce((product, dim) => product * dim, 1);
   const ones = b.constant(tensor(dtype, shape, new Array(size).fill(1)));
   const never = b.constant(tensor("bool", shape, new Array(size).fill(false)));
-  const memory = control.kind === "pid" ? { last: ones, beforeLast: ones, rejected: never } : null;
+  const memory = memoryFrom(setting, (part) => (part === "rejected" ? never : ones));
   const frame: Frame = { ...start, slope, t: t0, h, memory };
   return { ...attempts(b, setting, parameters, frame, "launch"), atStart: evaluations() };
 }
@@ -138,11 +132,7 @@ function attempts(
         slope: before.slope && keep(counted.system.f(interval.t1, after[0]), before.slope),
         t: keep(interval.t1, before.t),
         h: whileActive(attempt.h, before.h),
-        memory: attempt.memory && {
-          last: whileActive(attempt.memory.last, before.memory!.last),
-          beforeLast: whileActive(attempt.memory.beforeLast, before.memory!.beforeLast),
-          rejected: whileActive(attempt.memory.rejected, before.memory!.rejected),
-        },
+        memory: memoryFrom(setting, (part) => whileActive(attempt.memory![part]!, before.memory![part]!)),
         signals: signals.map((signal, k) => keep(signal, before.signals[k]!)),
       };
       const gaveUp = pid
@@ -197,7 +187,8 @@ function attempts(
 /** How a frame is carried through a loop. */
 export function layoutOf(setting: Pick<AdaptiveSetting, "method" | "control" | "record" | "events">) {
   const { method, control, events = [] } = setting;
-  const firstSignal = control.kind === "pid" ? 5 : 2;
+  const parts = control.kind === "pid" ? memoryParts(control) : [];
+  const firstSignal = 2 + parts.length;
   const slopes = carriesSlope(setting) ? 1 : 0;
   const unpack = (values: readonly Value[]): Frame => {
     const own = values.slice(method.width + slopes);
@@ -206,7 +197,7 @@ export function layoutOf(setting: Pick<AdaptiveSetting, "method" | "control" | "
       slope: slopes === 1 ? values[method.width]! : null,
       t: own[0]!,
       h: own[1]!,
-      memory: control.kind === "pid" ? { last: own[2]!, beforeLast: own[3]!, rejected: own[4]! } : null,
+      memory: memoryFrom(setting, (part) => own[2 + parts.indexOf(part)]!),
       signals: own.slice(firstSignal, firstSignal + events.length),
     };
   };
@@ -217,7 +208,7 @@ export function layoutOf(setting: Pick<AdaptiveSetting, "method" | "control" | "
       ...(slope === null ? [] : [slope]),
       t,
       h,
-      ...(memory === null ? [] : [memory.last, memory.beforeLast, memory.rejected]),
+      ...parts.map((part) => memory![part]!),
       ...signals,
     ],
     /** What comes out of the loop, by name: the last of everything that is carried. */
@@ -228,11 +219,7 @@ export function layoutOf(setting: Pick<AdaptiveSetting, "method" | "control" | "
       if (end.slope !== null) outputs[nextName(names.slope)] = end.slope;
       outputs[nextName(names.t)] = end.t;
       outputs[nextName(names.h)] = end.h;
-      if (end.memory !== null) {
-        outputs[nextName(names.last)] = end.memory.last;
-        outputs[nextName(names.beforeLast)] = end.memory.beforeLast;
-        outputs[nextName(names.rejected)] = end.memory.rejected;
-      }
+      for (const part of parts) outputs[nextName(names[part])] = end.memory![part]!;
       const rest = carried.slice(method.width + slopes + firstSignal + events.length);
       for (const [k, signal] of end.signals.entries()) {
         outputs[nextName(signalName(k))] = signal;
@@ -245,4 +232,12 @@ export function layoutOf(setting: Pick<AdaptiveSetting, "method" | "control" | "
       return outputs;
     },
   };
+}
+
+/** What a controller remembers, each part that it needs made by itself; `null` without a controller. */
+function memoryFrom({ control }: AdaptiveSetting, make: (part: keyof Memory) => Value): Memory | null {
+  if (control.kind !== "pid") return null;
+  const parts = memoryParts(control);
+  const optional = (part: "last" | "beforeLast") => (parts.includes(part) ? make(part) : null);
+  return { last: optional("last"), beforeLast: optional("beforeLast"), rejected: make("rejected") };
 }

@@ -322,6 +322,16 @@ describe("instantiate reads older and newer forms", () => {
     });
   });
 
+  it("Range with bounds that are vectors of one element, as ONNX's own functions have them", async () => {
+    const bytes = file({
+      input: [value("x", "float32", 1)],
+      output: [value("y", "float32", 3)],
+      node: [node("Range", ["from", "to", "by"], ["r"]), node("Add", ["x", "r"], ["y"])],
+      initializer: [stored("from", f32(1)), stored("to", f32(7)), stored("by", f32(2))],
+    });
+    expect(await runGraph(runtime, toGraph(decode(bytes)), { x: f32(10) })).to.deep.equal([[11, 13, 15]]);
+  });
+
   it("every form of Constant", async () => {
     const floats = { name: "value_floats", type: AttributeType.FLOATS, floats: [3, 4] };
     const bytes = file({
