@@ -235,7 +235,10 @@ export function layoutOf(setting: Pick<AdaptiveSetting, "method" | "control" | "
 }
 
 /** What a controller remembers, each part that it needs made by itself; `null` without a controller. */
-function memoryFrom({ control }: AdaptiveSetting, make: (part: keyof Memory) => Value): Memory | null {
+function memoryFrom(
+  { control }: Pick<AdaptiveSetting, "control">,
+  make: (part: keyof Memory) => Value,
+): Memory | null {
   if (control.kind !== "pid") return null;
   const parts = memoryParts(control);
   const optional = (part: "last" | "beforeLast") => (parts.includes(part) ? make(part) : null);
