@@ -40,6 +40,13 @@ export type Request =
   | { readonly kind: "dispose"; readonly tensors: readonly number[] }
   | { readonly kind: "release"; readonly executable: number };
 
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly runtime: ThreadedRuntime;
+  /** one shared number: how many messages have been sent, for a thread that looks out for them */
+  readonly sent: Int32Array;
+}
+
 /** What goes to the thread at once: requests that nobody waits for, and the one whose answer is wanted. */
 export interface Message {
   readonly id: number;
@@ -87,7 +94,8 @@ const causes = { CompileError, RunError, InputError, RuntimeUnavailableError };
  * @throws {RuntimeUnavailableError} if the runtime does not work there
  */
 export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntime> {
-  const worker = startWorker(name);
+  const sent = new Int32Array(new SharedArrayBuffer(4));
+  const worker = startWorker({ runtime: name, sent });
   const pending = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
   let requests = 0;
   let handles = 0;
@@ -121,6 +129,7 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
       pending.set(message.id, { resolve, reject });
       worker.ref();
       worker.postMessage(message);
+      Atomics.add(sent, 0, 1);
     });
   };
   /** Tells with what is told next; what fails shows in what follows. */
@@ -207,8 +216,7 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
 }
 
 /** Starts the thread. Sources go through tsx, which does not reach into threads unasked. */
-function startWorker(runtime: ThreadedRuntime): Worker {
-  const workerData = { runtime };
+function startWorker(workerData: ThreadData): Worker {
   if (!import.meta.url.endsWith(".ts")) {
     return new Worker(new URL("./thread-worker.js", import.meta.url), { workerData });
   }
