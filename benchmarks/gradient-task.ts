@@ -10,7 +10,7 @@ import { named, upload } from "../src/integrate/solve.js";
 import { mse } from "../src/learning/losses.js";
 import { explicit } from "../src/methods/explicit.js";
 import { reversible } from "../src/methods/reversible.js";
-import { midpoint } from "../src/methods/tableaux.js";
+import { midpoint, type Tableau } from "../src/methods/tableaux.js";
 import { gridThrough } from "../src/programs/grid.js";
 import { gradientName, lossName, y0Name } from "../src/programs/names.js";
 import type { Runtime } from "../src/runtime/runtime.js";
@@ -61,16 +61,19 @@ export function batchedTask({ batch, width, steps, dtype }: BatchedCase, coupled
   };
 }
 
-/** The white-dwarf experiment's sizes: one trajectory, 3-10-2, float64, a loss at each of 1000 midpoint steps. */
-export function whiteDwarfTask(coupled: boolean): GradientTask {
-  const steps = 1000;
+/**
+ * The white-dwarf experiment's sizes: one trajectory, 3-10-2, float64, a loss at each of 1000 steps.
+ *
+ * @param coupled  whether steps are those of the reversible method, which take two of the tableau
+ */
+export function whiteDwarfTask(coupled: boolean, tableau: Tableau = midpoint, steps = 1000): GradientTask {
   const dtype = "float64";
   const field = mlp({ dim: 2, hidden: [10] });
   const times = Array.from({ length: steps }, (_, i) => ((i + 1) * 5) / steps);
   return {
     ode: neuralOde({
       field,
-      method: coupled ? reversible(midpoint) : explicit(midpoint),
+      method: coupled ? reversible(tableau) : explicit(tableau),
       stepSize: 5 / steps,
       dtype,
     }),

@@ -30,15 +30,20 @@ export interface MeasureOptions {
   readonly turn?: number;
   /** longest time of all turns of a contender in seconds; what would take longer sits rounds out */
   readonly limit?: number;
+  /** seconds between turns, for threads of others that spin a while before they sleep */
+  readonly rest?: number;
+  /** told how far it has come */
+  readonly progress?: (text: string) => void;
 }
 
 /** Times contenders in turns, so that a machine that slows down slows all of them alike. */
-export async function measure(
-  contenders: readonly Contender[],
-  { rounds, warmUp = 0.5, turn = 0.01, limit = Number.POSITIVE_INFINITY }: MeasureOptions,
-): Promise<Timing[]> {
+export async function measure(contenders: readonly Contender[], options: MeasureOptions): Promise<Timing[]> {
+  const { rounds, warmUp = 0.5, turn = 0.01, limit = Number.POSITIVE_INFINITY } = options;
+  const { rest = 0, progress = () => {} } = options;
+  const pause = () => new Promise((resolve) => setTimeout(resolve, rest * 1000));
   const plans: { repeats: number; every: number }[] = [];
   for (const contender of contenders) {
+    progress(`warming up ${contender.name}`);
     const start = performance.now();
     let last: Sample;
     do last = await sample(contender, 1);
@@ -48,9 +53,12 @@ export async function measure(
   }
   const samples = contenders.map((): Sample[] => []);
   for (let round = 0; round < rounds; round++) {
+    progress(`round ${round + 1} of ${rounds}`);
     for (const [i, contender] of contenders.entries()) {
       const { repeats, every } = plans[i]!;
-      if (round % every === 0) samples[i]!.push(await sample(contender, repeats));
+      if (round % every !== 0) continue;
+      if (rest > 0) await pause();
+      samples[i]!.push(await sample(contender, repeats));
     }
   }
   return samples.map((own) => {
@@ -91,6 +99,7 @@ function at(sorted: readonly number[], share: number): number {
 /** Where the numbers come from. */
 export function provenance(runtimes: readonly Runtime[] = []) {
   return {
+    date: new Date().toISOString(),
     machine: {
       cpu: cpus()[0]?.model ?? "unknown",
       cores: cpus().length,
