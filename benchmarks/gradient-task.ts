@@ -97,6 +97,8 @@ export interface CompiledGradient {
   readonly loss: number;
   /** Euclidean norm of the gradient of the parameters and y0 together */
   readonly gradientNorm: number;
+  /** Σ g² over the parameters alone */
+  readonly parameterSquares: number;
   readonly compiled: Differentiator;
   /** seconds from the graph to the first result */
   readonly start: number;
@@ -124,10 +126,12 @@ export async function compileGradient(
   const results = await run();
   const loss = await readScalar(runtime, results[lossName]!);
   const start = (performance.now() - started) / 1000;
-  let squares = 0;
-  for (const name of [y0Name, ...Object.keys(named(parameters))]) {
-    const gradientOfOne = await runtime.download(results[gradientName(name)]!);
-    for (const x of numbers(gradientOfOne)) squares += x * x;
-  }
-  return { loss, gradientNorm: Math.sqrt(squares), compiled, start, run };
+  const squaresOf = async (name: string) => {
+    const gradientOfOne = numbers(await runtime.download(results[gradientName(name)]!));
+    return gradientOfOne.reduce((sum, x) => sum + x * x, 0);
+  };
+  let parameterSquares = 0;
+  for (const name of Object.keys(named(parameters))) parameterSquares += await squaresOf(name);
+  const gradientNorm = Math.sqrt(parameterSquares + (await squaresOf(y0Name)));
+  return { loss, gradientNorm, parameterSquares, compiled, start, run };
 }
