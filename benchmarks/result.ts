@@ -29,6 +29,8 @@ export const resultSchema = z.strictObject({
   /** what was the same for all rows */
   settings: z.record(z.string(), cell),
   rows: z.array(z.record(z.string(), cell)).min(1),
+  /** of the first row, where scripts ask for one number */
+  secondsPerGradient: z.number().positive().optional(),
   /** what could not be measured, with the reason */
   failures: z.array(z.string()),
   targets: z.array(targetSchema),
