@@ -33,7 +33,11 @@ async function cell(dtype: "float32" | "float64", width: number, batch: number) 
   );
   for (const { compiled: gradient } of gradients) await gradient.release();
   // the least of many: other work on the machine only ever adds
-  const [onJit, onOrt, onAuto] = timings.map(({ least }) => (least * 1e6) / steps) as [number, number, number];
+  const [onJit, onOrt, onAuto] = timings.map(({ least }) => (least * 1e6) / steps) as [
+    number,
+    number,
+    number,
+  ];
   const { runtime, why } = choices.at(-1)!;
   const penalty = (runtime === "jit" ? onJit : onOrt) / Math.min(onJit, onOrt);
   return { dtype, width, batch, jit: onJit, ort: onOrt, auto: onAuto, choice: runtime, why, penalty };

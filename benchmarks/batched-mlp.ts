@@ -43,7 +43,8 @@ function threaded(runtime: Runtime): Runtime {
 }
 
 const runtimes: Runtime[] = [];
-for (const name of options.runtime.split(",")) runtimes.push(threaded(await openRuntime(name as RuntimeName)));
+for (const name of options.runtime.split(","))
+  runtimes.push(threaded(await openRuntime(name as RuntimeName)));
 
 async function measured(batch: number, width: number) {
   const helpers: ThreadRuntime[] = [];
@@ -80,7 +81,11 @@ for (const [i, batch] of batches.entries()) rows.push(...(await measured(batch, 
 const perStep = (seconds: number) => ((seconds * 1e6) / steps).toFixed(1);
 await conclude(
   {
-    ...{ benchmark: "batched-mlp", ...provenance(runtimes), settings: { steps, dtype: options.dtype, threads, rounds } },
+    ...{
+      benchmark: "batched-mlp",
+      ...provenance(runtimes),
+      settings: { steps, dtype: options.dtype, threads, rounds },
+    },
     // that of the first row, for scripts that ask for one
     ...{ secondsPerGradient: rows[0]!.secondsPerGradient, rows, failures: [], targets: [] },
   },

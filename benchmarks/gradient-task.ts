@@ -35,9 +35,13 @@ export interface GradientTask {
 /**
  * A fit of random states to random states at t = 1.
  *
- * @param coupled  whether steps are those of the reversible method, which take two of the midpoint rule
+ * @param coupled  whether steps are those of the reversible method, which take two of the tableau
  */
-export function batchedTask({ batch, width, steps, dtype }: BatchedCase, coupled: boolean): GradientTask {
+export function batchedTask(
+  { batch, width, steps, dtype }: BatchedCase,
+  coupled: boolean,
+  tableau: Tableau = midpoint,
+): GradientTask {
   const random = Random.seeded(1);
   const field = mlp({ dim: 2, hidden: [width, width], time: false });
   const parameters = initialParameters(field, random, dtype);
@@ -51,7 +55,7 @@ export function batchedTask({ batch, width, steps, dtype }: BatchedCase, coupled
   return {
     ode: neuralOde({
       field,
-      method: coupled ? reversible(midpoint) : explicit(midpoint),
+      method: coupled ? reversible(tableau) : explicit(tableau),
       stepSize: 1 / steps,
       dtype,
     }),
