@@ -5,10 +5,18 @@ import type { Runtime } from "../src/runtime/runtime.js";
 export interface Contender {
   readonly name: string;
   readonly run: () => Promise<unknown>;
-  /** processor seconds so far of the process that does the work; this one by default */
-  readonly processor?: () => number;
-  /** whether `run` gives the seconds itself, of a program that times its own work */
-  readonly timesItself?: boolean;
+}
+
+/** Something in another process, which times its own work: the seconds of so many runs. */
+export interface RemoteContender {
+  readonly name: string;
+  readonly time: (repeats: number) => Promise<Sample>;
+}
+
+/** Seconds on the clock, and of processor time. */
+export interface Sample {
+  readonly clock: number;
+  readonly processor: number;
 }
 
 /**
@@ -39,7 +47,10 @@ export interface MeasureOptions {
 }
 
 /** Times contenders in turns, so that a machine that slows down slows all of them alike. */
-export async function measure(contenders: readonly Contender[], options: MeasureOptions): Promise<Timing[]> {
+export async function measure(
+  contenders: readonly (Contender | RemoteContender)[],
+  options: MeasureOptions,
+): Promise<Timing[]> {
   const { rounds, warmUp = 0.5, turn = 0.01, limit = Number.POSITIVE_INFINITY } = options;
   const { rest = 0, progress = () => {} } = options;
   const pause = () => new Promise((resolve) => setTimeout(resolve, rest * 1000));
@@ -75,22 +86,17 @@ export async function measure(contenders: readonly Contender[], options: Measure
   });
 }
 
-interface Sample {
-  readonly clock: number;
-  readonly processor: number;
-}
-
-async function sample(contender: Contender, repeats: number): Promise<Sample> {
-  const { run, processor = ownProcessor, timesItself = false } = contender;
-  if (timesItself) {
-    const seconds = (await run()) as number;
-    return { clock: seconds, processor: seconds };
+/** Seconds of one run, out of several. */
+async function sample(contender: Contender | RemoteContender, repeats: number): Promise<Sample> {
+  if ("time" in contender) {
+    const { clock, processor } = await contender.time(repeats);
+    return { clock: clock / repeats, processor: processor / repeats };
   }
-  const [start, busy] = [performance.now(), processor()];
-  for (let i = 0; i < repeats; i++) await run();
+  const [start, busy] = [performance.now(), ownProcessor()];
+  for (let i = 0; i < repeats; i++) await contender.run();
   return {
     clock: (performance.now() - start) / 1000 / repeats,
-    processor: (processor() - busy) / repeats,
+    processor: (ownProcessor() - busy) / repeats,
   };
 }
 

@@ -18,7 +18,7 @@ import { ortNode } from "../src/runtimes/ort-node.js";
 import { type ThreadedRuntime, type ThreadRuntime, threadRuntime } from "../src/runtimes/thread.js";
 import { conclude, readOptions, say, skip } from "./conclude.js";
 import { batchedTask, compileGradient, type GradientTask, whiteDwarfTask } from "./gradient-task.js";
-import { type Contender, measure, provenance, table } from "./measure.js";
+import { type Contender, measure, provenance, type RemoteContender, table } from "./measure.js";
 import { type PeerRow, peerTargets } from "./peer-targets.js";
 import { makePeers, python } from "./peers/environment.js";
 import { Peer } from "./peers/process.js";
@@ -51,9 +51,7 @@ type About = Omit<PeerRow, "usPerStep"> & {
   readonly startSeconds: number;
 };
 
-interface Entry extends Contender {
-  readonly about: About;
-}
+type Entry = (Contender | RemoteContender) & { readonly about: About };
 
 /** A contender of another process, as peers/task.py tells of it. */
 type PeerAbout = Omit<About, "case" | "threads" | "startSeconds"> & {
@@ -107,7 +105,7 @@ async function peerEntries(name: string, file: string, peers: Peer[]) {
         if (failure !== undefined) failures.push(`${name}: ${who}: ${failure}`);
         else {
           const full = { ...about, case: name, threads, startSeconds: start };
-          entries.push({ name: who, run: () => peer.run(i), processor: () => peer.processor, about: full });
+          entries.push({ name: who, time: (repeats) => peer.time(i, repeats), about: full });
         }
       }
     }

@@ -1,17 +1,17 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { RevortError } from "../../src/core/errors.js";
+import type { Sample } from "../measure.js";
 
 /** A process of a peer that ended, or said something else than was asked. */
 export class PeerError extends RevortError {}
 
 /**
  * Another process with contenders in it. It says first what it has, as one line of JSON; then it runs them by their
- * numbers, one line for each: `number<TAB>repeats`, answered with the processor time that it has taken so far.
+ * numbers, one line for each: `number<TAB>repeats`, answered with the seconds that all repeats took, on its clock and
+ * of processor time, as JSON.
  */
 export class Peer {
-  /** processor seconds so far */
-  processor = 0;
   readonly #waiting: ((line: string) => void)[] = [];
   readonly #ended: Promise<never>;
 
@@ -45,10 +45,10 @@ export class Peer {
     return Promise.race([line, this.#ended]);
   }
 
-  /** Runs a contender. */
-  async run(contender: number, repeats = 1): Promise<void> {
+  /** Runs a contender so often. */
+  async time(contender: number, repeats: number): Promise<Sample> {
     this.child.stdin.write(`${contender}\t${repeats}\n`);
-    this.processor = JSON.parse(await this.#line()) as number;
+    return JSON.parse(await this.#line()) as Sample;
   }
 
   end(): void {

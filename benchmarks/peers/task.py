@@ -12,7 +12,7 @@ import time
 
 def serve(prepare):
     """Prepares contenders, says so, then runs those whose numbers come in, so often: `number<TAB>repeats`. After each
-    line it writes how many seconds of processor time the process has taken so far.
+    line it writes how many seconds that took, on the clock and of processor time.
 
     `prepare(task)` gives versions and pairs of a description and a function that makes the contender: a pair of
     `check`, which returns what was found in order to be compared, and `run`, which does the work and returns nothing
@@ -35,6 +35,9 @@ def serve(prepare):
     print(json.dumps({"versions": versions, "contenders": ready}), flush=True)
     for line in sys.stdin:
         number, repeats = map(int, line.split("\t"))
+        run = runs[number]
+        busy, started = time.process_time(), time.perf_counter()
         for _ in range(repeats):
-            runs[number]()
-        print(json.dumps(time.process_time()), flush=True)
+            run()
+        clock = time.perf_counter() - started
+        print(json.dumps({"clock": clock, "processor": time.process_time() - busy}), flush=True)
