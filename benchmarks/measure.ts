@@ -1,4 +1,4 @@
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import type { Runtime } from "../src/runtime/runtime.js";
 
 /** Something to time: its name, and one run of it. */
@@ -109,6 +109,9 @@ function at(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }
 
+/** Processes that wanted to run in the minute before this one began: more than none means a busy machine. */
+const loadBefore = loadavg()[0]!;
+
 /** Where the numbers come from. */
 export function provenance(runtimes: readonly Runtime[] = []) {
   return {
@@ -117,6 +120,7 @@ export function provenance(runtimes: readonly Runtime[] = []) {
       cpu: cpus()[0]?.model ?? "unknown",
       cores: cpus().length,
       platform: `${process.platform}-${process.arch}`,
+      load: Number(loadBefore.toFixed(2)),
     },
     versions: {
       node: process.version,

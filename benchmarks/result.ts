@@ -24,7 +24,13 @@ export const resultSchema = z.strictObject({
   benchmark: z.string().regex(/^[\w-]+$/),
   date: z.iso.datetime(),
   command: z.string().min(1),
-  machine: z.strictObject({ cpu: z.string(), cores: z.int().positive(), platform: z.string() }),
+  machine: z.strictObject({
+    cpu: z.string(),
+    cores: z.int().positive(),
+    platform: z.string(),
+    /** of the minute before, by the operating system's count of processes that want to run */
+    load: z.number().min(0),
+  }),
   versions: z.record(z.string(), z.string()),
   /** what was the same for all rows */
   settings: z.record(z.string(), cell),
