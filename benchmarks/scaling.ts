@@ -5,7 +5,7 @@
  *     [--json] [--save]
  *
  * Time is measured in turns in this process; memory is the largest resident memory of a process that computes one
- * gradient and nothing else.
+ * gradient and nothing else, the least of three such processes.
  */
 import { execFile } from "node:child_process";
 import { join } from "node:path";
@@ -38,14 +38,20 @@ interface ScalingRow {
   readonly storedStates: number;
 }
 
+/** What the process needs: the least of three, since garbage that was not collected only adds. */
 async function memoryOf(gradient: string, runtime: string, steps: number) {
   say(`memory of ${gradient} on ${runtime}, ${steps} steps`);
   const words = [gradient, runtime, String(steps)];
   const program = join(import.meta.dirname, "scaling", "one.ts");
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    ...["--import", import.meta.resolve("tsx"), program, ...words],
-  ]);
-  return JSON.parse(stdout) as { bytes: number; storedStates: number };
+  let least: { bytes: number; storedStates: number } | null = null;
+  for (let i = 0; i < 3; i++) {
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...["--import", import.meta.resolve("tsx"), program, ...words],
+    ]);
+    const found = JSON.parse(stdout) as { bytes: number; storedStates: number };
+    if (least === null || found.bytes < least.bytes) least = found;
+  }
+  return least!;
 }
 
 const runtimes: Runtime[] = [];
