@@ -120,7 +120,7 @@ async function compare(name: string, make: (coupled: boolean) => GradientTask) {
     say(`${name}: compiling …`);
     const task = make(true);
     const file = join(folder, "task.json");
-    writeFileSync(file, writtenTask(task, name === "white-dwarf"));
+    writeFileSync(file, writtenTask(task, { updates: name === "white-dwarf" }));
     const own = await ownEntries(name, make, helpers);
     const { entries, versions, failures } = await peerEntries(name, file, peers);
     const all = [...own, ...entries];

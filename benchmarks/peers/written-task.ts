@@ -1,13 +1,22 @@
 import type { Tensor } from "../../src/core/tensor.js";
 import type { GradientTask } from "../gradient-task.js";
 
-/** A task as the scripts of the peers read it: see task.py. */
-export function writtenTask({ ode, fit, parameters, time }: GradientTask, updates = false): string {
+/**
+ * A task as the scripts of the peers read it: see task.py.
+ *
+ * @param asked.updates  whether updates by an optimiser are wanted beside gradients
+ * @param asked.scheme  `coupled` or `midpoint`, where one alone is wanted
+ */
+export function writtenTask(
+  { ode, fit, parameters, time }: GradientTask,
+  asked: { readonly updates?: boolean; readonly scheme?: string } = {},
+): string {
   const layers = Object.keys(parameters).filter((name) => name.endsWith(".weight"));
   return JSON.stringify({
     dtype: ode.dtype,
     time,
-    updates,
+    updates: asked.updates ?? false,
+    scheme: asked.scheme ?? null,
     layers: layers.map((name) => [
       nested(parameters[name]!),
       nested(parameters[name.replace(".weight", ".bias")]!),
