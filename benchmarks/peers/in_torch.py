@@ -25,9 +25,9 @@ class Field(torch.nn.Module):
 
     def forward(self, t, y):
         if self.time:
-            # torchdiffeq gives one time, torchode one for each sample
-            column = t[:, None] if t.ndim == 1 else t.expand(y.shape[0], 1)
-            y = torch.cat([column, y], 1)
+            # torchdiffeq gives one time, torchode one for each sample, or one sample alone
+            t = t.reshape(t.shape + (1,) * (y.ndim - t.ndim))
+            y = torch.cat([torch.ones_like(y[..., :1]) * t, y], -1)
         return self.net(y)
 
 

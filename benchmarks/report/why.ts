@@ -4,7 +4,7 @@
  */
 const reasons: Readonly<Record<string, string>> = {
   "white-dwarf/c":
-    "The compiled runtime has vectors of 128 bits and no fused multiply-add, which WebAssembly does not have, and keeps each operand of a step in memory between operations that C keeps in registers.",
+    "WebAssembly has vectors of 128 bits and no fused multiply-add; C that is compiled for the machine has what the machine has.",
   "white-dwarf/diffrax":
     "XLA compiles a loop over steps well; ten times less than that is close to what C written by hand takes.",
   "white-dwarf/diffrax-any":
@@ -18,9 +18,9 @@ const reasons: Readonly<Record<string, string>> = {
   "large/any":
     "The reversible scheme evaluates the field twice as often as the plain steps that it is held against here, and at this size evaluations are all that costs.",
   small:
-    "The field is too small for ONNX Runtime and large enough for XLA's vectors of 512 bits; WebAssembly's have 128.",
+    "The field is too small for ONNX Runtime, and large enough for XLA to use vectors wider than the 128 bits of WebAssembly's.",
   "work-precision":
-    "diffrax's whole solve is one compiled program, with a few tens of microseconds for a call and less than one for a step; a call of `solve` also builds its graphs, and hands over states between runs of them.",
+    "diffrax's whole solve is one program, compiled once; a call of `solve` builds and compiles its graphs, runs them in turns, and looks at what came out.",
   auto: "Prices of operators differ from machine to machine, and near the crossing both runtimes are about as fast.",
   "scaling/memory-jit":
     "States do not add to it, but the times of the steps do: where each starts and ends and how long it is, as arrays and as inputs of the graph.",
