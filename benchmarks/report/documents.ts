@@ -29,7 +29,7 @@ export function benchmarksSection(results: Results): string {
       const parts = [
         `## ${title}`,
         note,
-        body(result),
+        body(result, results),
         failures === "" ? null : `Not measured:\n\n${failures}`,
       ];
       return [...parts.filter((part) => part !== null), sourceOf(result)];

@@ -7,7 +7,7 @@ import { fullPeerTable, updateTable } from "./peer-table.js";
 interface Report {
   readonly title: string;
   readonly note: string;
-  readonly body: (result: Result) => string;
+  readonly body: (result: Result, all: ReadonlyMap<string, Result>) => string;
 }
 
 /** Columns of a table, as they are headed, and the values under them. */
@@ -85,14 +85,24 @@ export const reports: Readonly<Record<string, Report>> = {
   "start-up": {
     title: "Until training gets going",
     note: "Milliseconds in a fresh process: Node itself, reading the modules, then graphs, compilation and the first update of the white-dwarf experiment; and the next update.",
-    body: ({ rows }) =>
-      columns(rows, {
+    body: ({ rows }, all) => {
+      const own = columns(rows, {
         runtime: text("runtime"),
         process: number("processMs"),
         "reading modules": number("loadMs"),
         "compiling, first update": number("compileMs"),
         "next update": number("nextMs"),
-      }),
+      });
+      const others = (all.get("peers")?.rows ?? []).filter(
+        (row) => row.case === "white-dwarf" && row.work === "update" && row.threads === 1,
+      );
+      if (others.length === 0) return own;
+      const theirs = columns(others, {
+        "compiling, first update": (row) => `${row.library}, ${row.scheme}, ${row.gradient}, ${row.variant}`,
+        s: number("startSeconds"),
+      });
+      return `${own}\n\nThe same in processes that have done such work before, by \`peers.ts\`:\n\n${theirs}`;
+    },
   },
   scaling: {
     title: "Over the number of steps",
