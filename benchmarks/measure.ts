@@ -1,4 +1,5 @@
 import { cpus, loadavg } from "node:os";
+import { Random } from "../src/core/random.js";
 import type { Runtime } from "../src/runtime/runtime.js";
 
 /** Something to time: its name, and one run of it. */
@@ -65,13 +66,15 @@ export async function measure(
     plans.push({ repeats, every: Math.ceil((last.clock * repeats * rounds) / limit) || 1 });
   }
   const samples = contenders.map((): Sample[] => []);
+  // another order in each round, so that nobody always follows the same one
+  const order = Random.seeded(1);
   for (let round = 0; round < rounds; round++) {
     progress(`round ${round + 1} of ${rounds}`);
-    for (const [i, contender] of contenders.entries()) {
+    for (const i of order.permutation(contenders.length)) {
       const { repeats, every } = plans[i]!;
       if (round % every !== 0) continue;
       if (rest > 0) await pause();
-      samples[i]!.push(await sample(contender, repeats));
+      samples[i]!.push(await sample(contenders[i]!, repeats));
     }
   }
   return samples.map((own) => {

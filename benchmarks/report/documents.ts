@@ -87,5 +87,6 @@ function plotPart(results: Results): string | null {
     { name: "work-precision", alt: "error over time" },
   ].filter(({ name }) => results.has(name));
   if (plots.length === 0) return null;
-  return plots.map(({ name, alt }) => `![${alt}](benchmarks/results/${name}.svg)`).join("\n\n");
+  const shown = plots.map(({ name, alt }) => `![${alt}](benchmarks/results/${name}.svg)`);
+  return `### Over the number of steps, and at equal error\n\n${shown.join("\n\n")}`;
 }

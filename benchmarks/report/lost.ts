@@ -26,20 +26,33 @@ export function lossesOf(results: ReadonlyMap<string, Result>): Loss[] {
   return [...missed, ...rows];
 }
 
-/** Rows of others that beat the fastest of ours of the same case, kind of gradient and work. */
+/** Rows of others that beat the fastest of ours of the same case, kind of gradient and work, whatever the threads. */
 function fasterThanOurs(rows: readonly PeerRow[]) {
-  const key = (row: PeerRow) => [row.case, row.gradient, row.work ?? "gradient"].join();
+  const kind = (row: PeerRow) => [row.case, row.gradient, row.work ?? "gradient"].join();
+  const own = fastestOf(
+    rows.filter(({ library }) => library === "revort"),
+    kind,
+  );
+  const theirs = fastestOf(
+    rows.filter(({ library }) => library !== "revort"),
+    (row) => [kind(row), row.library, row.scheme, row.variant].join(),
+  );
+  return [...theirs.values()].flatMap((row) => {
+    const best = own.get(kind(row));
+    if (best === undefined || row.usPerStep >= best.usPerStep) return [];
+    const factor = showNumber(best.usPerStep / row.usPerStep);
+    return [{ case: row.case, what: `${showRow(row)} is ${factor} times faster than ${showRow(best)}` }];
+  });
+}
+
+/** Of the rows with one key, the fastest. */
+function fastestOf(rows: readonly PeerRow[], key: (row: PeerRow) => string): Map<string, PeerRow> {
   const fastest = new Map<string, PeerRow>();
-  for (const row of rows.filter(({ library }) => library === "revort")) {
+  for (const row of rows) {
     const best = fastest.get(key(row));
     if (best === undefined || row.usPerStep < best.usPerStep) fastest.set(key(row), row);
   }
-  return rows.flatMap((row) => {
-    const own = fastest.get(key(row));
-    if (row.library === "revort" || own === undefined || row.usPerStep >= own.usPerStep) return [];
-    const factor = showNumber(own.usPerStep / row.usPerStep);
-    return [{ case: row.case, what: `${showRow(row)} is ${factor} times faster than ${showRow(own)}` }];
-  });
+  return fastest;
 }
 
 /** A list in Markdown; one line that says so where there is nothing. */

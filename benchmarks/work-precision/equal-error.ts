@@ -32,7 +32,8 @@ export interface EqualError {
 }
 
 /**
- * Compares two libraries wherever both reach an error, each by its fastest solver there.
+ * Compares two libraries wherever both reach an error, each by its fastest solver there. Errors above a hundredth do not
+ * count: that is no solution.
  *
  * @param others  of each solver of the library that is divided, its points by falling tolerance
  * @returns  `null` if there is no error that both reach
@@ -42,10 +43,11 @@ export function atEqualError(
   own: readonly (readonly WorkPoint[])[],
 ): EqualError | null {
   const errors = [...others, ...own].flatMap((points) => points.map(({ error }) => error));
-  const [low, high] = [Math.log(Math.min(...errors)), Math.log(Math.max(...errors))];
+  const [low, high] = [Math.min(...errors), Math.min(largest, Math.max(...errors))];
   const ratios: { ratio: number; error: number }[] = [];
   for (let i = 0; i <= samples; i++) {
-    const error = Math.exp(low + ((high - low) * i) / samples);
+    // both ends as they are, not as a power rounds them
+    const error = i === 0 ? low : i === samples ? high : low * (high / low) ** (i / samples);
     const [theirs, ours] = [fastest(others, error), fastest(own, error)];
     if (theirs !== null && ours !== null) ratios.push({ ratio: theirs / ours, error });
   }
@@ -56,6 +58,7 @@ export function atEqualError(
 }
 
 const samples = 400;
+const largest = 1e-2;
 
 function fastest(solvers: readonly (readonly WorkPoint[])[], error: number): number | null {
   const all = solvers.map((points) => secondsAt(points, error)).filter((seconds) => seconds !== null);

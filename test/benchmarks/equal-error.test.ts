@@ -37,19 +37,32 @@ describe("work at equal error", () => {
   });
 
   it("finds the smallest factor where orders differ, at the end where the lower order is better", () => {
-    const [low, high] = [powerLaw(1, 2, [1, 100]), powerLaw(1, 4, [1, 10])];
-    // t = e^−½ over t = e^−¼: 1 at e = 1, 10 at e = 1e−4
+    const [low, high] = [powerLaw(1e-4, 2, [1, 100]), powerLaw(1e-4, 4, [1, 10])];
+    // t = (1e4 e)^−½ over t = (1e4 e)^−¼: 1 at e = 1e−4, 10 at e = 1e−8
     const { smallest, median, error } = atEqualError([low], [high])!;
     expect(smallest).to.be.closeTo(1, 1e-9);
-    expect(error).to.be.closeTo(1, 1e-9);
+    expect(error).to.be.closeTo(1e-4, 1e-12);
     // half way in log error; 401 errors are looked at, so within 1 part in 400 of the whole range
     expect(Math.log10(median)).to.be.closeTo(0.5, 0.01);
   });
 
   it("takes the fastest solver of each library at each error", () => {
-    const theirs = [powerLaw(1, 4, [1, 10]), powerLaw(1, 2, [1, 100])];
-    const own = [powerLaw(1, 4, [2, 5]).map((point) => ({ ...point, seconds: point.seconds / 2 }))];
+    const theirs = [powerLaw(1e-2, 4, [1, 10]), powerLaw(1e-2, 2, [1, 100])];
+    const own = [powerLaw(1e-2, 4, [2, 5]).map((point) => ({ ...point, seconds: point.seconds / 2 }))];
     expect(atEqualError(theirs, own)!.smallest).to.be.closeTo(2, 1e-9);
+  });
+
+  it("takes no account of errors that are no solution", () => {
+    const theirs = [...powerLaw(1e-2, 4, [1, 10])];
+    // a hundred times faster than they are, but for errors above a hundredth
+    const own = [
+      { seconds: 1e-4, error: 1 },
+      ...powerLaw(1e-2, 4, [1, 10]).map((p) => ({ ...p, seconds: p.seconds / 100 })),
+    ];
+    expect(atEqualError([[{ seconds: 1e-4, error: 1 }, ...theirs]], [own])!.smallest).to.be.closeTo(
+      100,
+      1e-7,
+    );
   });
 
   it("says that there is nothing to compare where no error is reached by both", () => {
