@@ -1,5 +1,6 @@
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { allowFusedMultiplyAdd } from "../src/cli/relaxed-simd.js";
+import { Random } from "../src/core/random.js";
 import type { Runtime } from "../src/runtime/runtime.js";
 
 // as the command lines do
@@ -9,8 +10,18 @@ allowFusedMultiplyAdd();
 export interface Contender {
   readonly name: string;
   readonly run: () => Promise<unknown>;
-  /** processor seconds so far of the process that does the work; this one by default */
-  readonly processor?: () => number;
+}
+
+/** Something in another process, which times its own work: the seconds of so many runs. */
+export interface RemoteContender {
+  readonly name: string;
+  readonly time: (repeats: number) => Promise<Sample>;
+}
+
+/** Seconds on the clock, and of processor time. */
+export interface Sample {
+  readonly clock: number;
+  readonly processor: number;
 }
 
 /**
@@ -34,15 +45,23 @@ export interface MeasureOptions {
   readonly turn?: number;
   /** longest time of all turns of a contender in seconds; what would take longer sits rounds out */
   readonly limit?: number;
+  /** seconds between turns, for threads of others that spin a while before they sleep */
+  readonly rest?: number;
+  /** told how far it has come */
+  readonly progress?: (text: string) => void;
 }
 
 /** Times contenders in turns, so that a machine that slows down slows all of them alike. */
 export async function measure(
-  contenders: readonly Contender[],
-  { rounds, warmUp = 0.5, turn = 0.01, limit = Number.POSITIVE_INFINITY }: MeasureOptions,
+  contenders: readonly (Contender | RemoteContender)[],
+  options: MeasureOptions,
 ): Promise<Timing[]> {
+  const { rounds, warmUp = 0.5, turn = 0.01, limit = Number.POSITIVE_INFINITY } = options;
+  const { rest = 0, progress = () => {} } = options;
+  const pause = () => new Promise((resolve) => setTimeout(resolve, rest * 1000));
   const plans: { repeats: number; every: number }[] = [];
   for (const contender of contenders) {
+    progress(`warming up ${contender.name}`);
     const start = performance.now();
     let last: Sample;
     do last = await sample(contender, 1);
@@ -51,10 +70,15 @@ export async function measure(
     plans.push({ repeats, every: Math.ceil((last.clock * repeats * rounds) / limit) || 1 });
   }
   const samples = contenders.map((): Sample[] => []);
+  // another order in each round, so that nobody always follows the same one
+  const order = Random.seeded(1);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, contender] of contenders.entries()) {
+    progress(`round ${round + 1} of ${rounds}`);
+    for (const i of order.permutation(contenders.length)) {
       const { repeats, every } = plans[i]!;
-      if (round % every === 0) samples[i]!.push(await sample(contender, repeats));
+      if (round % every !== 0) continue;
+      if (rest > 0) await pause();
+      samples[i]!.push(await sample(contenders[i]!, repeats));
     }
   }
   return samples.map((own) => {
@@ -69,17 +93,17 @@ export async function measure(
   });
 }
 
-interface Sample {
-  readonly clock: number;
-  readonly processor: number;
-}
-
-async function sample({ run, processor = ownProcessor }: Contender, repeats: number): Promise<Sample> {
-  const [start, busy] = [performance.now(), processor()];
-  for (let i = 0; i < repeats; i++) await run();
+/** Seconds of one run, out of several. */
+async function sample(contender: Contender | RemoteContender, repeats: number): Promise<Sample> {
+  if ("time" in contender) {
+    const { clock, processor } = await contender.time(repeats);
+    return { clock: clock / repeats, processor: processor / repeats };
+  }
+  const [start, busy] = [performance.now(), ownProcessor()];
+  for (let i = 0; i < repeats; i++) await contender.run();
   return {
     clock: (performance.now() - start) / 1000 / repeats,
-    processor: (processor() - busy) / repeats,
+    processor: (ownProcessor() - busy) / repeats,
   };
 }
 
@@ -92,13 +116,18 @@ function at(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }
 
+/** Processes that wanted to run in the minute before this one began: more than none means a busy machine. */
+const loadBefore = loadavg()[0]!;
+
 /** Where the numbers come from. */
 export function provenance(runtimes: readonly Runtime[] = []) {
   return {
+    date: new Date().toISOString(),
     machine: {
       cpu: cpus()[0]?.model ?? "unknown",
       cores: cpus().length,
       platform: `${process.platform}-${process.arch}`,
+      load: Number(loadBefore.toFixed(2)),
     },
     versions: {
       node: process.version,

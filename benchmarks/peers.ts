@@ -1,34 +1,33 @@
 /**
- * Whose gradients are fastest? revort against diffrax, plain JAX, torchdiffeq and torchode: the same fields, initial
- * weights, midpoint steps and losses, each compiled once, warm, in turns.
+ * Whose gradients are fastest? revort against diffrax (with the reversible method added to it), plain JAX, torchdiffeq
+ * and torchode: the same fields, initial weights, midpoint steps and losses, each compiled once, warm, in turns.
  *
- *   npx tsx benchmarks/peers.ts [--case white-dwarf|large|small] [--rounds 7] [--threads 1,2] [--json]
+ *   npx tsx benchmarks/peers.ts [--case white-dwarf,large,small] [--rounds 9] [--threads 1,2] [--json] [--save]
  *
- * It makes a Python environment of its own in node_modules/.cache/revort-peers from peers/requirements.txt. Without Python
- * or the network it says so and stops.
+ * Of revort's, `threads` are parts of the batch, each in a thread. The peers' Python environment is made in
+ * node_modules/.cache from peers/requirements.txt; without Python or the network this says so and stops.
  *
- * The losses and gradient norms of all contenders are shown, so that it can be seen that they compute the same.
+ * What finds another loss or gradient norm than revort's stored steps of the same scheme is not timed, and said.
  */
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
-import type { Tensor } from "../src/core/tensor.js";
 import type { GradientSpec } from "../src/gradients/method.js";
 import { jit } from "../src/runtimes/jit/jit.js";
 import { ortNode } from "../src/runtimes/ort-node.js";
+import { type ThreadedRuntime, type ThreadRuntime, threadRuntime } from "../src/runtimes/thread.js";
+import { conclude, readOptions, say, skip } from "./conclude.js";
 import { batchedTask, compileGradient, type GradientTask, whiteDwarfTask } from "./gradient-task.js";
-import { type Contender, measure, provenance, table } from "./measure.js";
+import { type Contender, measure, provenance, type RemoteContender, table } from "./measure.js";
+import { type PeerRow, peerTargets } from "./peer-targets.js";
+import { makePeers, python } from "./peers/environment.js";
+import { Peer } from "./peers/process.js";
+import { writtenTask } from "./peers/written-task.js";
+import type { Target } from "./result.js";
+import { compileUpdate } from "./update.js";
 
-const { values: options } = parseArgs({
-  options: {
-    case: { type: "string", multiple: true },
-    rounds: { type: "string", default: "7" },
-    threads: { type: "string", default: "1,2" },
-    json: { type: "boolean", default: false },
-  },
-});
+const options = readOptions({ case: "white-dwarf,large,small", rounds: "9", threads: "1,2" });
+const threadCounts = options.threads.split(",").map(Number);
 
 const cases: Readonly<Record<string, (coupled: boolean) => GradientTask>> = {
   "white-dwarf": whiteDwarfTask,
@@ -36,226 +35,172 @@ const cases: Readonly<Record<string, (coupled: boolean) => GradientTask>> = {
   small: (coupled) => batchedTask({ batch: 16, width: 32, steps: 100, dtype: "float32" }, coupled),
 };
 
-const folder = join(import.meta.dirname, "..", "node_modules", ".cache", "revort-peers");
-const python = join(folder, "venv", process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-const scripts = join(import.meta.dirname, "peers");
+/** Scheme and gradient of each of ours. */
+const ours: readonly (readonly [scheme: "coupled" | "midpoint", GradientSpec])[] = [
+  ["coupled", "reversible"],
+  ["coupled", "direct"],
+  ["midpoint", "direct"],
+  ["midpoint", "checkpoint"],
+  ["midpoint", "continuous"],
+];
 
-/** Makes the environment of the peers; returns why it cannot, if so. */
-function environment(): string | null {
-  const quiet = { stdio: "pipe" } as const;
-  try {
-    mkdirSync(folder, { recursive: true });
-    if (!existsSync(python)) execFileSync("python3", ["-m", "venv", join(folder, "venv")], quiet);
-  } catch (cause) {
-    return `Python 3 with venv is needed and cannot be run: ${firstLine(cause)}`;
-  }
-  try {
-    const requirements = join(scripts, "requirements.txt");
-    const installed = () => execFileSync(python, ["-c", "import diffrax, torchdiffeq, torchode"], quiet);
-    try {
-      installed();
-    } catch {
-      console.error("Installing the peers, once …");
-      execFileSync(python, ["-m", "pip", "install", "-q", "-r", requirements], quiet);
-      installed();
+/** What is known of a contender before it is timed. */
+type About = Omit<PeerRow, "usPerStep"> & {
+  readonly loss: number;
+  readonly norm: number | null;
+  readonly startSeconds: number;
+};
+
+type Entry = (Contender | RemoteContender) & { readonly about: About };
+
+/** A contender of another process, as peers/task.py tells of it. */
+type PeerAbout = Omit<About, "case" | "threads" | "startSeconds"> & {
+  readonly start: number;
+  readonly failure?: string;
+};
+
+/** Ours, on each runtime, in as many parts of the batch as there may be threads. */
+async function ownEntries(name: string, make: (coupled: boolean) => GradientTask, helpers: ThreadRuntime[]) {
+  const entries: Entry[] = [];
+  for (const [scheme, gradient] of ours) {
+    const task = make(scheme === "coupled");
+    const common = { case: name, library: "revort", scheme, gradient: String(gradient) };
+    for (const runtime of [jit(), await ortNode()]) {
+      for (const threads of threadCounts.filter((count) => count <= task.fit.y0.shape[0]!)) {
+        const others: ThreadRuntime[] = [];
+        for (let k = 1; k < threads; k++) others.push(await threadRuntime(runtime.name as ThreadedRuntime));
+        helpers.push(...others);
+        const { run, start, loss, gradientNorm } = await compileGradient(task, runtime, gradient, others);
+        const found = { loss, norm: gradientNorm, startSeconds: start };
+        const about = { ...common, variant: runtime.name, work: "gradient", threads, ...found };
+        entries.push({ name: `revort ${scheme} ${gradient} ${runtime.name} ${threads}`, run, about });
+      }
+      if (name !== "white-dwarf") continue;
+      const { run, start, loss } = await compileUpdate(task, runtime, gradient);
+      const found = { loss, norm: null, startSeconds: start };
+      const about = { ...common, variant: runtime.name, work: "update", threads: 1, ...found };
+      entries.push({ name: `revort ${scheme} ${gradient} ${runtime.name} update`, run, about });
     }
-  } catch (cause) {
-    return `The peers cannot be installed from PyPI: ${firstLine(cause)}`;
+  }
+  return entries;
+}
+
+/** Theirs, each script on each number of threads in a process of its own. */
+async function peerEntries(name: string, file: string, peers: Peer[]) {
+  const entries: Entry[] = [];
+  const versions: Record<string, string> = {};
+  const failures: string[] = [];
+  for (const script of ["in_jax.py", "in_torch.py"]) {
+    for (const threads of threadCounts) {
+      say(`${name}: ${script} on ${threads} threads …`);
+      const words = [join(import.meta.dirname, "peers", script), file, String(threads)];
+      const { peer, ready } = await Peer.start<{ versions: object; contenders: readonly PeerAbout[] }>(
+        python,
+        words,
+      );
+      peers.push(peer);
+      Object.assign(versions, ready.versions);
+      for (const [i, { start, failure, ...about }] of ready.contenders.entries()) {
+        const who = `${about.library} ${about.variant} ${about.work} ${threads}`;
+        if (failure !== undefined) failures.push(`${name}: ${who}: ${failure}`);
+        else {
+          const full = { ...about, case: name, threads, startSeconds: start };
+          entries.push({ name: who, time: (repeats) => peer.time(i, repeats), about: full });
+        }
+      }
+    }
+  }
+  return { entries, versions, failures };
+}
+
+/**
+ * What of a contender's numbers is not that of stored steps of the same scheme, if anything: continuous adjoints are off
+ * by what a step is, and float32 by rounding, both well below a hundredth here.
+ */
+function differs({ scheme, loss, norm }: About, own: readonly Entry[]): string | null {
+  const reference = own.find(
+    ({ about }) => about.scheme === scheme && about.gradient === "direct" && about.work === "gradient",
+  )!.about;
+  const off = (found: number, wanted: number, tolerance: number) =>
+    !(Math.abs(found / wanted - 1) < tolerance);
+  if (off(loss, reference.loss, 1e-4)) return `its loss is ${loss}, not ${reference.loss}`;
+  if (norm !== null && off(norm, reference.norm!, 1e-2)) {
+    return `the norm of its gradient is ${norm}, not ${reference.norm}`;
   }
   return null;
 }
 
-function firstLine(cause: unknown): string {
-  const { message, stderr } = cause as { message: string; stderr?: Buffer };
-  const lines = (stderr?.toString() || message).trim().split("\n");
-  return lines.find((line) => line.startsWith("ERROR")) ?? lines.at(-1)!;
-}
-
-interface PeerContender {
-  readonly name: string;
-  readonly loss?: number;
-  readonly norm?: number;
-  readonly start?: number;
-  readonly failure?: string;
-}
-
-/** A Python process with contenders in it, which runs them by name. */
-class Peer {
-  /** processor seconds so far */
-  processor = 0;
-  readonly #waiting: ((line: string) => void)[] = [];
-
-  private constructor(readonly child: ChildProcessWithoutNullStreams) {
-    createInterface(child.stdout).on("line", (line) => this.#waiting.shift()?.(line));
-    child.stderr.on("data", (text) => {
-      if (process.env.PEERS_DEBUG) process.stderr.write(text);
-    });
-  }
-
-  static async start(script: string, task: string, threads: string) {
-    const peer = new Peer(spawn(python, [join(scripts, script), task, threads]));
-    const died = new Promise<never>((_, reject) => {
-      peer.child.once("exit", (code) =>
-        reject(new Error(`${script} ended with code ${code}; set PEERS_DEBUG=1.`)),
-      );
-    });
-    died.catch(() => {});
-    const ready = await Promise.race([peer.#line(), died]);
-    return {
-      peer,
-      ...(JSON.parse(ready) as { versions: Record<string, string>; contenders: PeerContender[] }),
-    };
-  }
-
-  #line(): Promise<string> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  async run(name: string): Promise<void> {
-    this.child.stdin.write(`${name}\t1\n`);
-    this.processor = JSON.parse(await this.#line()) as number;
-  }
-
-  end(): void {
-    this.child.stdin.end();
-  }
-}
-
-interface Row {
-  readonly who: string;
-  readonly threads: string;
-  readonly loss: number;
-  readonly norm: number;
-  readonly startSeconds: number;
-}
-
-/** A task as the scripts of the peers read it. */
-function written({ ode, fit, parameters, time }: GradientTask): string {
-  const layers = Object.keys(parameters).filter((name) => name.endsWith(".weight"));
-  const nested = ({ shape, data }: Tensor): unknown => {
-    const build = (axis: number, at: number): unknown => {
-      if (axis === shape.length) return Number(data[at]);
-      const stride = shape.slice(axis + 1).reduce((p, d) => p * d, 1);
-      return Array.from({ length: shape[axis]! }, (_, i) => build(axis + 1, at + i * stride));
-    };
-    return build(0, 0);
-  };
-  return JSON.stringify({
-    dtype: ode.dtype,
-    time,
-    layers: layers.map((name) => [
-      nested(parameters[name]!),
-      nested(parameters[name.replace(".weight", ".bias")]!),
-    ]),
-    y0: nested(fit.y0),
-    target: nested(fit.target),
-    times: fit.grid.times,
-    everyStep: fit.grid.offsets.length > 2,
-  });
-}
-
 async function compare(name: string, make: (coupled: boolean) => GradientTask) {
-  const runtimes = [await ortNode(), jit()];
-  const rows: Row[] = [];
-  const contenders: Contender[] = [];
-  const failures: string[] = [];
-  const ours: readonly (readonly [boolean, GradientSpec])[] = [
-    [true, "reversible"],
-    [true, "direct"],
-    [false, "direct"],
-    [false, "checkpoint"],
-    [false, "continuous"],
-  ];
-  for (const [coupled, gradient] of ours) {
-    for (const runtime of runtimes) {
-      const task = make(coupled);
-      const { run, start, loss, gradientNorm } = await compileGradient(task, runtime, gradient);
-      rows.push({
-        who: `revort, ${coupled ? "coupled" : "midpoint"}, ${gradient}, ${runtime.name}`,
-        threads: "1",
-        loss,
-        norm: gradientNorm,
-        startSeconds: start,
-      });
-      contenders.push({ name: rows.at(-1)!.who, run });
+  const folder = mkdtempSync(join(tmpdir(), "revort-peers-"));
+  const [peers, helpers]: [Peer[], ThreadRuntime[]] = [[], []];
+  try {
+    say(`${name}: compiling …`);
+    const task = make(true);
+    const file = join(folder, "task.json");
+    writeFileSync(file, writtenTask(task, { updates: name === "white-dwarf" }));
+    const own = await ownEntries(name, make, helpers);
+    const { entries, versions, failures } = await peerEntries(name, file, peers);
+    const all: Entry[] = [];
+    for (const entry of [...own, ...entries]) {
+      const complaint = differs(entry.about, own);
+      if (complaint === null) all.push(entry);
+      else failures.push(`${name}: ${entry.name}: ${complaint}`);
     }
+    const timings = await measure(all, {
+      ...{ rounds: Number(options.rounds), warmUp: 0.3, turn: 0, limit: 8, rest: 0.02 },
+      progress: (text) => say(`${name}: ${text}`),
+    });
+    const steps = task.fit.grid.times.length - 1;
+    const perStep = (seconds: number) => (seconds * 1e6) / steps;
+    const rows = all.map(({ about }, i) => {
+      const { median, least, processor, quartiles } = timings[i]!;
+      const times = { least: perStep(least), processor: perStep(processor) };
+      const [lower, upper] = quartiles.map(perStep) as [number, number];
+      return { ...about, steps, usPerStep: perStep(median), ...times, lower, upper };
+    });
+    return { rows, versions, failures };
+  } finally {
+    for (const peer of peers) peer.end();
+    for (const helper of helpers) await helper.close();
+    rmSync(folder, { recursive: true });
   }
-  const file = join(folder, `${name}.json`);
-  writeFileSync(file, written(make(true)));
-  const versions: Record<string, string> = {};
-  const peers: Peer[] = [];
-  for (const script of ["in_jax.py", "in_torch.py"]) {
-    for (const threads of options.threads.split(",")) {
-      const { peer, contenders: found, versions: own } = await Peer.start(script, file, threads);
-      peers.push(peer);
-      Object.assign(versions, own);
-      for (const { name: who, failure, loss, norm, start } of found) {
-        if (failure !== undefined) {
-          failures.push(`${who}: ${failure}`);
-          continue;
-        }
-        rows.push({ who, threads, loss: loss!, norm: norm!, startSeconds: start! });
-        contenders.push({ name: who, run: () => peer.run(who), processor: () => peer.processor });
-      }
-    }
-  }
-  const timings = await measure(contenders, {
-    rounds: Number(options.rounds),
-    warmUp: 0.3,
-    turn: 0,
-    limit: 8,
-  });
-  for (const peer of peers) peer.end();
-  const { fit } = make(true);
-  const steps = fit.grid.times.length - 1;
-  return {
-    case: name,
-    steps,
-    versions,
-    failures: [...new Set(failures)],
-    rows: rows.map((row, i) => ({
-      ...row,
-      secondsPerGradient: timings[i]!.median,
-      least: timings[i]!.least,
-      processor: timings[i]!.processor,
-      quartiles: timings[i]!.quartiles,
-      usPerStep: (timings[i]!.median * 1e6) / steps,
-    })),
-  };
 }
 
-const reason = environment();
-if (reason !== null) {
-  console.log(options.json ? JSON.stringify({ benchmark: "peers", skipped: reason }) : `Skipped. ${reason}`);
-} else {
-  const results = [];
-  for (const name of options.case ?? Object.keys(cases)) {
-    const result = await compare(name, cases[name]!);
-    results.push(result);
-    if (options.json) continue;
-    console.log(`\n${name}: ${result.steps} steps, forward and backward\n`);
-    console.log(
-      table(
-        ["us/step", "least", "processor", "quartiles", "who", "threads", "loss", "|gradient|", "start s"],
-        [...result.rows]
-          .sort((a, b) => a.usPerStep - b.usPerStep)
-          .map((row) => [
-            row.usPerStep.toFixed(2),
-            ((row.least * 1e6) / result.steps).toFixed(2),
-            ((row.processor * 1e6) / result.steps).toFixed(2),
-            row.quartiles.map((q) => ((q * 1e6) / result.steps).toFixed(1)).join("–"),
-            row.who,
-            row.threads,
-            row.loss.toPrecision(7),
-            row.norm.toPrecision(6),
-            row.startSeconds.toFixed(2),
-          ]),
-      ),
-    );
-    for (const failure of result.failures) console.log(`failed: ${failure}`);
-  }
+function textOf(rows: Awaited<ReturnType<typeof compare>>["rows"]): string {
+  const parts = [...new Set(rows.map((row) => row.case))].map((name) => {
+    const own = rows.filter((row) => row.case === name).sort((a, b) => a.usPerStep - b.usPerStep);
+    const cells = own.map((row) => [
+      ...[row.usPerStep, row.least, row.processor].map((us) => us.toFixed(2)),
+      `${row.lower.toFixed(1)}–${row.upper.toFixed(1)}`,
+      ...[row.library, row.scheme, row.gradient, row.variant, row.work, String(row.threads)],
+      ...[row.loss.toPrecision(7), row.norm?.toPrecision(6) ?? "–", row.startSeconds.toFixed(2)],
+    ]);
+    const headings = ["us/step", "least", "processor", "quartiles", "library", "scheme", "gradient", "how"];
+    return `${name}: ${own[0]!.steps} steps, forward and backward\n\n${table(
+      [...headings, "work", "threads", "loss", "|gradient|", "start s"],
+      cells,
+    )}`;
+  });
+  return parts.join("\n\n");
+}
+
+const reason = makePeers();
+if (reason !== null) skip("peers", reason, options);
+else {
   const where = provenance([await ortNode(), jit()]);
-  const versions = Object.assign({}, where.versions, ...results.map((result) => result.versions));
-  if (options.json) console.log(JSON.stringify({ benchmark: "peers", ...where, versions, results }, null, 2));
-  else console.log(`\n${where.machine.cpu}, ${where.machine.cores} cores; ${JSON.stringify(versions)}`);
+  const rows = [];
+  const failures: string[] = [];
+  const targets: Target[] = [];
+  let versions = where.versions;
+  for (const name of options.case.split(",")) {
+    const found = await compare(name, cases[name]!);
+    rows.push(...found.rows);
+    failures.push(...found.failures);
+    targets.push(...peerTargets(name, found.rows));
+    versions = { ...versions, ...found.versions };
+  }
+  const settings = { rounds: Number(options.rounds), threads: options.threads };
+  await conclude({ benchmark: "peers", ...where, versions, settings, rows, failures, targets }, options, {
+    text: textOf(rows),
+  });
 }

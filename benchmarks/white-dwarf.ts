@@ -1,206 +1,157 @@
 /**
  * What does one gradient of the white-dwarf experiment cost (3-10-2 tanh perceptron, float64, one trajectory, 1000
- * steps, a loss at each), per solver step and per update, on the compiled runtime and on ONNX Runtime?
+ * steps, a loss at each), per solver step and per update, on the compiled runtime, on ONNX Runtime, and in C written by
+ * hand? And how long do the experiment's 1000 updates take?
  *
- *   npx tsx benchmarks/white-dwarf.ts [--json] [--repeats 15]
+ *   npx tsx benchmarks/white-dwarf.ts [--rounds 15] [--json] [--save]
  *
- * Repeats of the contenders take turns, so that a machine that slows down slows all of them. Start-up is the time from
- * a graph to its first result.
+ * Contenders take turns, so that a machine that slows down slows all of them. Start-up is the time from a graph to its
+ * first result, in a process that has done such work before; start-up.ts measures it in a fresh one.
  */
-import { cpus } from "node:os";
-import { Random } from "../src/core/random.js";
-import { numbers, scalar, tensor } from "../src/core/tensor.js";
-import { initialParameters } from "../src/fields/field.js";
-import { mlp } from "../src/fields/mlp.js";
-import { differentiator, type Fit, gradientOf, readScalar } from "../src/gradients/evaluate.js";
-import { neuralOde } from "../src/integrate/neural-ode.js";
-import { named, upload } from "../src/integrate/solve.js";
+import { numbers } from "../src/core/tensor.js";
 import { mse } from "../src/learning/losses.js";
 import { adamw } from "../src/learning/optimisers.js";
-import { reversible } from "../src/methods/reversible.js";
-import { euler, midpoint, ralston3, rk4, type Tableau } from "../src/methods/tableaux.js";
-import type { ExactGraphGradient } from "../src/programs/gradient.js";
-import { gridThrough } from "../src/programs/grid.js";
-import {
-  gradientName,
-  learningRateName,
-  lossName,
-  nextName,
-  updateCountName,
-} from "../src/programs/names.js";
-import { updateProgram } from "../src/programs/training.js";
-import type { DeviceTensors, Runtime } from "../src/runtime/runtime.js";
+import { euler, midpoint, ralston3, rk4 } from "../src/methods/tableaux.js";
+import type { Runtime } from "../src/runtime/runtime.js";
 import { jit } from "../src/runtimes/jit/jit.js";
 import { ortNode } from "../src/runtimes/ort-node.js";
-import { contestInC, type Limit } from "./c/limit.js";
+import { train } from "../src/train/train.js";
+import { type Contest, contestInC, flags } from "./c/limit.js";
+import { conclude, readOptions, say } from "./conclude.js";
+import { type CompiledGradient, compileGradient, whiteDwarfTask } from "./gradient-task.js";
+import { type Contender, measure, provenance, type RemoteContender, table } from "./measure.js";
+import { type Row, type Target, target, unmeasured } from "./result.js";
+import { compileUpdate } from "./update.js";
 
+const options = readOptions({ rounds: "15" });
 const steps = 1000;
-const json = process.argv.includes("--json");
-const repeats = Number(process.argv[process.argv.indexOf("--repeats") + 1]) || 15;
-
-const field = mlp({ dim: 2, hidden: [10] });
-const parameters = initialParameters(field, Random.seeded(1), "float64");
-const times = Array.from({ length: steps }, (_, i) => ((i + 1) * 5) / steps);
-const fit: Fit = {
-  grid: gridThrough(0, times, 5 / steps),
-  y0: tensor("float64", [1, 2], [1, 0]),
-  target: tensor(
-    "float64",
-    [steps, 1, 2],
-    times.flatMap((t) => [Math.cos(t), -Math.sin(t)]),
-  ),
-  weight: null,
-};
-
-/** One way to compute the gradient, ready to run. */
-interface Contender {
-  readonly tableau: string;
-  readonly gradient: ExactGraphGradient;
-  readonly runtime: string;
-  readonly startMs: number;
-  /** the gradient alone */
-  readonly run: () => Promise<unknown>;
-  /** gradient, loss on the host, and optimiser */
-  readonly update: () => Promise<unknown>;
-  readonly gradientMs: number[];
-  readonly updateMs: number[];
-}
-
-async function contender(
-  tableau: Tableau,
-  gradient: ExactGraphGradient,
-  runtime: Runtime,
-): Promise<Contender> {
-  const started = performance.now();
-  const ode = neuralOde({ field, method: reversible(tableau), stepSize: 5 / steps, dtype: "float64" });
-  const compiled = await differentiator(ode, { runtime, loss: mse(), gradient, fit });
-  const fixed = compiled.fixed(fit);
-  const trained = upload(runtime, named(parameters));
-  await readScalar(runtime, (await compiled.run(trained, fixed))[lossName]!);
-  const startMs = performance.now() - started;
-
-  const optimiser = adamw();
-  const shapes = Object.fromEntries(
-    Object.entries(named(parameters)).map(([name, { shape }]) => [name, shape]),
-  );
-  const updater = await runtime.compile(updateProgram({ optimiser, shapes, dtype: "float64", clip: null }));
-  const zeros = Object.fromEntries(
-    Object.keys(updater.inputs)
-      .filter((name) => name.startsWith("memory/"))
-      .map((name) => {
-        const shape = updater.inputs[name]!.shape as number[];
-        return [name, tensor("float64", shape, new Float64Array(shape.reduce((p, d) => p * d, 1)))];
-      }),
-  );
-  let state: DeviceTensors = { ...trained, ...upload(runtime, zeros) };
-  const update = async () => {
-    const own = Object.fromEntries(Object.keys(shapes).map((name) => [name, state[name]!]));
-    const results = await compiled.run(own, fixed);
-    await readScalar(runtime, results[lossName]!);
-    const gradients = Object.keys(shapes).map((name) => [gradientName(name), results[gradientName(name)]!]);
-    const updated = await updater.run({
-      ...state,
-      ...Object.fromEntries(gradients),
-      [learningRateName]: runtime.upload(scalar("float64", 1e-4)),
-      [updateCountName]: runtime.upload(scalar("float64", 1)),
-    });
-    state = Object.fromEntries(Object.keys(state).map((name) => [name, updated[nextName(name)]!]));
-  };
-  return {
-    tableau: tableau.name,
-    gradient,
-    runtime: runtime.name,
-    startMs,
-    run: () => compiled.run(trained, fixed),
-    update,
-    gradientMs: [],
-    updateMs: [],
-  };
-}
+const updates = 1000;
+/** "1.74 minutes" for 1000 updates by the reversible midpoint rule (McCallum & Foster 2024). */
+const publishedSeconds = 1.74 * 60;
+const inC = "C, written by hand";
 
 /** @throws unless the C program computes what the compiled runtime does */
-async function checkLimit({ loss, squares }: Limit): Promise<void> {
-  const runtime = jit();
-  const ode = neuralOde({ field, method: reversible(midpoint), stepSize: 5 / steps, dtype: "float64" });
-  const own = await gradientOf(ode, { runtime, loss: mse(), gradient: "reversible", fit, parameters });
-  const sum = Object.values(own.parameters)
-    .flatMap(numbers)
-    .reduce((total, g) => total + g * g, 0);
-  if (Math.abs(own.loss / loss - 1) < 1e-9 && Math.abs(sum / squares - 1) < 1e-9) return;
-  throw new Error(
-    `C finds loss ${loss} and squares ${squares}, the compiled runtime ${own.loss} and ${sum}.`,
-  );
+function checkLimit(contest: Contest, own: CompiledGradient): void {
+  const one = contest.run(1);
+  const differs = (found: number, wanted: number) => !(Math.abs(found / wanted - 1) < 1e-9);
+  if (differs(one.loss, own.loss) || differs(one.squares, own.parameterSquares)) {
+    throw new Error(
+      `C finds loss ${one.loss} and squares ${one.squares}, the compiled runtime ${own.loss} and ${own.parameterSquares}.`,
+    );
+  }
 }
 
-async function timed(run: () => Promise<unknown>): Promise<number> {
+/** Seconds of so many gradients in C, as it measures them: nothing but the gradient, the median of at least 20. */
+function limitSeconds(contest: Contest, repeats: number) {
+  const seconds = (contest.run(Math.max(repeats, 20)).usPerStep * steps * repeats) / 1e6;
+  return { clock: seconds, processor: seconds };
+}
+
+/** Seconds of the whole experiment by `train`, compilation included. */
+async function trainingSeconds(runtime: Runtime): Promise<number> {
+  const { ode, fit } = whiteDwarfTask(true, midpoint, steps);
+  const times = fit.grid.times.slice(1);
   const started = performance.now();
-  await run();
-  return performance.now() - started;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+  const result = await train(
+    ode,
+    { t0: 0, times, y0: fit.y0, observations: fit.target },
+    { runtime, loss: mse(), optimiser: adamw({ learningRate: 1e-3 }), steps: updates },
+  );
+  if (result.losses.length !== updates) throw new Error(`Only ${result.losses.length} updates were made.`);
+  return (performance.now() - started) / 1000;
 }
 
 const runtimes = [jit(), await ortNode()];
-const contenders: Contender[] = [];
+const contenders: ((Contender | RemoteContender) & { about: Row })[] = [];
+let contest: Contest | null = null;
 for (const tableau of [euler, midpoint, ralston3, rk4]) {
+  const task = whiteDwarfTask(true, tableau, steps);
   for (const gradient of ["reversible", "direct"] as const) {
-    for (const runtime of runtimes) contenders.push(await contender(tableau, gradient, runtime));
+    for (const runtime of runtimes) {
+      const about = { tableau: tableau.name, gradient, runtime: runtime.name };
+      const name = Object.values(about).join(" ");
+      const compiled = await compileGradient(task, runtime, gradient);
+      const update = await compileUpdate(task, runtime, gradient);
+      contenders.push({
+        ...{ name, run: compiled.run },
+        about: { ...about, work: "gradient", startMs: compiled.start * 1e3 },
+      });
+      contenders.push({
+        ...{ name: `${name} update`, run: update.run },
+        about: { ...about, work: "update", startMs: update.start * 1e3 },
+      });
+      if (tableau !== midpoint || gradient !== "reversible" || runtime.name !== "jit") continue;
+      contest = contestInC(steps, [
+        ...Object.values(task.parameters).flatMap(numbers),
+        ...numbers(task.fit.target),
+      ]);
+      if (contest === null) continue;
+      checkLimit(contest, compiled);
+      const program = contest;
+      contenders.push({
+        name: inC,
+        time: async (repeats) => limitSeconds(program, repeats),
+        about: { ...about, runtime: inC, work: "gradient", startMs: null },
+      });
+    }
   }
 }
-// engines optimise what they have seen run for a while, in the background, one function after the other
-for (let round = 0; round < 3; round++) {
-  for (const { runtime, run } of contenders) {
-    const until = performance.now() + (runtime === "jit" ? 400 : 1);
-    while (performance.now() < until) await run();
-  }
-}
-const c = contestInC(steps, [...Object.values(parameters).flatMap(numbers), ...numbers(fit.target)]);
-const limits: number[] = [];
-const one = c?.run(1);
-if (one) await checkLimit(one);
-for (let repeat = 0; repeat < repeats; repeat++) {
-  const limit = c?.run(20);
-  if (limit) limits.push(limit.usPerStep);
-  for (const one of contenders) {
-    one.gradientMs.push(await timed(one.run));
-    one.updateMs.push(await timed(one.update));
-  }
-}
+const timings = await measure(contenders, { rounds: Number(options.rounds), progress: say });
+contest?.end();
+say(`${updates} updates …`);
+const seconds = await trainingSeconds(jit());
 
-c?.end();
-const inC = limits.length === 0 ? null : median(limits);
-
-const rows = contenders.map(({ tableau, gradient, runtime, startMs, gradientMs, updateMs }) => ({
-  tableau,
-  gradient,
-  runtime,
-  startMs,
-  usPerStep: (median(gradientMs) * 1000) / steps,
-  msPerUpdate: median(updateMs),
-}));
-if (json) {
-  const versions = Object.fromEntries(runtimes.map(({ name, version }) => [name, version]));
-  const machine = { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version };
-  console.log(
-    JSON.stringify({ benchmark: "white-dwarf", machine, versions, steps, repeats, inC, rows }, null, 2),
+const rows = contenders.map(({ about }, i) => {
+  const { median, least, processor, quartiles } = timings[i]!;
+  const perStep = (time: number) => (time * 1e6) / steps;
+  const [lower, upper] = quartiles.map(perStep) as [number, number];
+  const times = { usPerStep: perStep(median), least: perStep(least), processor: perStep(processor) };
+  return { ...about, ...times, lower, upper };
+});
+const midpointOn = (runtime: string) =>
+  rows.find(
+    (row: Row) =>
+      row.tableau === "midpoint" &&
+      row.gradient === "reversible" &&
+      row.work === "gradient" &&
+      row.runtime === runtime,
   );
-} else {
-  console.log(`${cpus()[0]?.model}, Node ${process.version}; forward and backward, medians of ${repeats}\n`);
-  console.log("tableau   gradient    runtime  us/step  ms/update  start ms");
-  for (const row of rows) {
-    console.log(
-      [
-        row.tableau.padEnd(9),
-        row.gradient.padEnd(11),
-        row.runtime.padEnd(8),
-        row.usPerStep.toFixed(2).padStart(7),
-        row.msPerUpdate.toFixed(2).padStart(10),
-        row.startMs.toFixed(0).padStart(9),
-      ].join(" "),
-    );
-  }
-  if (inC !== null)
-    console.log(`\nC, midpoint, reversible: ${inC.toFixed(2)} us/step (gcc -O3 -march=native -ffast-math)`);
-}
+const limit = {
+  name: "white-dwarf/c",
+  what: `white dwarf, per solver step: time over that of C written by hand (${flags.join(" ")})`,
+  wanted: { atMost: 1.5 },
+};
+const [own, hand] = [midpointOn("jit")!, midpointOn(inC)];
+const targets: Target[] = [
+  hand === undefined
+    ? unmeasured(limit, "gcc is not there")
+    : target(limit, own.usPerStep / hand.usPerStep, `jit, reversible midpoint ÷ ${inC}`),
+  target(
+    {
+      name: "white-dwarf/training",
+      what: `white dwarf, ${updates} updates over ${steps} steps (published: ${publishedSeconds.toFixed(0)} s)`,
+      wanted: { atMost: 10 },
+      unit: "s",
+    },
+    seconds,
+    "train on jit, compilation included",
+  ),
+];
+const where = provenance(runtimes);
+await conclude(
+  {
+    ...{ benchmark: "white-dwarf", ...where, settings: { steps, rounds: Number(options.rounds) } },
+    ...{ rows, failures: hand === undefined ? ["C: gcc is not there"] : [], targets },
+  },
+  options,
+  {
+    text: `Forward and backward, medians of ${options.rounds} rounds\n\n${table(
+      ["tableau", "gradient", "runtime", "work", "us/step", "least", "processor", "start ms"],
+      rows.map((row: Row) => [
+        ...[row.tableau, row.gradient, row.runtime, row.work].map(String),
+        ...[row.usPerStep, row.least, row.processor].map((us) => (us as number).toFixed(2)),
+        row.startMs === null ? "–" : (row.startMs as number).toFixed(0),
+      ]),
+    )}`,
+  },
+);

@@ -1,4 +1,4 @@
-"""diffrax, and the reversible method written in plain JAX by its formulas (this diffrax has no reversible adjoint)."""
+"""diffrax, as it comes and with the reversible method added to it; and both schemes written in plain JAX."""
 
 import os
 import sys
@@ -9,10 +9,29 @@ if sys.argv[2] == "1":
 import diffrax
 import jax
 import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
+from by_formulas import coupled_scan, midpoint_scan, reversible_by_formulas
+from midpoint_written_out import MidpointWrittenOut
+from reversible_in_diffrax import Reversible, ReversibleAdjoint
 from task import serve
 
 LAMBDA = 0.999
+LEARNING_RATE, BETA1, BETA2, EPSILON, DECAY = 1e-4, 0.9, 0.999, 1e-8, 1e-2
+
+
+def adamw(theta, gradient, memory):
+    """One update by AdamW (Loshchilov & Hutter 2019)."""
+    first, second, count = memory
+    count = count + 1
+    first = jtu.tree_map(lambda m, g: BETA1 * m + (1 - BETA1) * g, first, gradient)
+    second = jtu.tree_map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, second, gradient)
+
+    def update(p, m, v):
+        ratio = (m / (1 - BETA1**count)) / (jnp.sqrt(v / (1 - BETA2**count)) + EPSILON)
+        return p - LEARNING_RATE * (ratio + DECAY * p)
+
+    return jtu.tree_map(update, theta, first, second), (first, second, count)
 
 
 def prepare(task):
@@ -33,110 +52,104 @@ def prepare(task):
         w, b = theta[-1]
         return x @ w.T + b
 
-    def loss_of(solve):
-        def loss(theta, y0):
-            return jnp.mean((solve(theta, y0) - target) ** 2)
+    def norm_of(gradients):
+        return float(np.sqrt(sum(float(jnp.sum(g * g)) for g in jtu.tree_leaves(gradients))))
 
-        run = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
+    def loss_by(solve):
+        return lambda theta, y0: jnp.mean((solve(theta, y0) - target) ** 2)
+
+    def gradient_of(solve):
+        run = jax.jit(jax.value_and_grad(loss_by(solve), argnums=(0, 1)))
 
         def check():
-            value, gradients = run(theta, y0)
-            squares = [float(jnp.sum(g * g)) for g in jax.tree_util.tree_leaves(gradients)]
-            return float(value), float(np.sqrt(sum(squares)))
+            loss, gradients = run(theta, y0)
+            return {"loss": float(loss), "norm": norm_of(gradients)}
 
         return lambda: (check, lambda: jax.block_until_ready(run(theta, y0)))
 
-    def with_diffrax(adjoint):
+    def update_of(solve):
+        """The gradient, the optimiser, and the loss on the host."""
+        zeros = jtu.tree_map(jnp.zeros_like, theta)
+        state = [theta, (zeros, zeros, jnp.zeros((), dtype))]
+
+        @jax.jit
+        def once(theta, memory):
+            loss, gradient = jax.value_and_grad(loss_by(solve))(theta, y0)
+            return loss, *adamw(theta, gradient, memory)
+
+        def run():
+            loss, *state[:] = once(*state)
+            return float(loss)
+
+        return lambda: (lambda: {"loss": run(), "norm": None}, run)
+
+    def with_diffrax(solver, adjoint):
         # BacksolveAdjoint goes backwards with the controller of the solve, and so not through given times
         back = isinstance(adjoint, diffrax.BacksolveAdjoint)
+        if back:
+            at, options = diffrax.SaveAt(ts=times[1:]), {"dt0": h, "max_steps": n + 2}
+            controller = diffrax.ConstantStepSize()
+        else:
+            at, options = diffrax.SaveAt(steps=True), {"dt0": None, "max_steps": n}
+            controller = diffrax.StepTo(times)
 
         def solve(theta, y0):
             return diffrax.diffeqsolve(
                 diffrax.ODETerm(f),
-                diffrax.Midpoint(),
+                solver,
                 t0=times[0],
                 t1=times[-1],
-                dt0=h if back else None,
                 y0=y0,
                 args=theta,
-                saveat=diffrax.SaveAt(ts=times[1:]) if every_step else diffrax.SaveAt(t1=True),
-                stepsize_controller=diffrax.ConstantStepSize() if back else diffrax.StepTo(times),
+                saveat=at if every_step else diffrax.SaveAt(t1=True),
+                stepsize_controller=controller,
                 adjoint=adjoint,
-                max_steps=n + 2 if back else n,
+                **options,
             ).ys
 
-        return loss_of(solve)
+        return solve
 
-    def psi(theta, t, h, y):
-        return h * f(t + 0.5 * h, y + 0.5 * h * f(t, y, theta), theta)
-
-    def midpoint(theta, y0):
-        def step(y, ts):
-            t0, t1 = ts
-            y = y + psi(theta, t0, t1 - t0, y)
-            return y, (y if every_step else None)
-
-        end, ys = jax.lax.scan(step, y0, (times[:-1], times[1:]))
-        return ys if every_step else end[None]
-
-    def forward(theta, t0, t1, y, z):
-        h = t1 - t0
-        y1 = LAMBDA * (y - z) + (z + psi(theta, t0, h, z))
-        return y1, z - psi(theta, t1, -h, y1)
-
-    def coupled(theta, y0):
-        def step(state, ts):
-            state = forward(theta, *ts, *state)
-            return state, (state[0] if every_step else None)
-
-        end, ys = jax.lax.scan(step, (y0, y0), (times[:-1], times[1:]))
-        return (ys if every_step else end[0][None]), end
-
-    @jax.custom_vjp
-    def reversible(theta, y0):
-        return coupled(theta, y0)[0]
-
-    def reversible_forward(theta, y0):
-        ys, end = coupled(theta, y0)
-        return ys, (theta, end)
-
-    def reversible_backward(kept, cotangent):
-        theta, (y, z) = kept
-
-        def back(carried, xs):
-            y1, z1, ybar, zbar, sums = carried
-            (t0, t1), arriving = xs
-            if arriving is not None:
-                ybar = ybar + arriving
-            h = t1 - t0
-            second, pull_second = jax.vjp(lambda theta, y: psi(theta, t1, -h, y), theta, y1)
-            z0 = z1 + second
-            first, pull_first = jax.vjp(lambda theta, z: psi(theta, t0, h, z), theta, z0)
-            y0 = z0 + (y1 - (z0 + first)) / LAMBDA
-            theta_second, y_second = pull_second(-zbar)
-            ybar = ybar + y_second
-            theta_first, z_first = pull_first(ybar)
-            zbar = zbar + (1 - LAMBDA) * ybar + z_first
-            sums = jax.tree_util.tree_map(lambda s, a, b: s + a + b, sums, theta_first, theta_second)
-            return (y0, z0, LAMBDA * ybar, zbar, sums), None
-
-        zeros = jnp.zeros_like(y)
-        ybar = zeros if every_step else cotangent[0]
-        xs = ((times[:-1], times[1:]), cotangent if every_step else None)
-        start = (y, z, ybar, zeros, jax.tree_util.tree_map(jnp.zeros_like, theta))
-        (_, _, ybar, zbar, sums), _ = jax.lax.scan(back, start, xs, reverse=True)
-        return sums, ybar + zbar
-
-    reversible.defvjp(reversible_forward, reversible_backward)
-
-    return {"jax": jax.__version__, "diffrax": diffrax.__version__}, [
-        ("jax, reversible by its formulas", loss_of(reversible)),
-        ("jax, coupled, direct (scan)", loss_of(lambda theta, y0: coupled(theta, y0)[0])),
-        ("jax, midpoint, direct (scan)", loss_of(midpoint)),
-        ("diffrax, midpoint, RecursiveCheckpointAdjoint", with_diffrax(diffrax.RecursiveCheckpointAdjoint())),
-        ("diffrax, midpoint, DirectAdjoint", with_diffrax(diffrax.DirectAdjoint())),
-        ("diffrax, midpoint, BacksolveAdjoint", with_diffrax(diffrax.BacksolveAdjoint())),
+    plain, written = diffrax.Midpoint(), MidpointWrittenOut()
+    by_checkpoints, all_checkpoints = (
+        diffrax.RecursiveCheckpointAdjoint(),
+        diffrax.RecursiveCheckpointAdjoint(checkpoints=n),
+    )
+    setting = (f, times, LAMBDA, every_step)
+    # library, scheme, kind of gradient, how it is done, the solve
+    solves = [
+        ("diffrax", "coupled", "reversible", "Midpoint", with_diffrax(Reversible(plain, LAMBDA), ReversibleAdjoint())),
+        (
+            "diffrax",
+            "coupled",
+            "reversible",
+            "midpoint written out",
+            with_diffrax(Reversible(written, LAMBDA), ReversibleAdjoint()),
+        ),
+        ("diffrax", "midpoint", "checkpoint", "RecursiveCheckpointAdjoint()", with_diffrax(plain, by_checkpoints)),
+        (
+            "diffrax",
+            "midpoint",
+            "direct",
+            "RecursiveCheckpointAdjoint(checkpoints=steps)",
+            with_diffrax(plain, all_checkpoints),
+        ),
+        ("diffrax", "midpoint", "direct", "DirectAdjoint()", with_diffrax(plain, diffrax.DirectAdjoint())),
+        ("diffrax", "midpoint", "continuous", "BacksolveAdjoint()", with_diffrax(plain, diffrax.BacksolveAdjoint())),
+        ("JAX", "coupled", "reversible", "by its formulas, lax.scan", reversible_by_formulas(*setting)),
+        ("JAX", "coupled", "direct", "lax.scan", coupled_scan(*setting)),
+        ("JAX", "midpoint", "direct", "lax.scan", midpoint_scan(f, times, every_step)),
     ]
+
+    # one scheme alone, where that is asked for
+    solves = [names for names in solves if task.get("scheme") in (None, names[1])]
+
+    def about(library, scheme, gradient, variant, work):
+        return {"library": library, "scheme": scheme, "gradient": gradient, "variant": variant, "work": work}
+
+    contenders = [(about(*names, "gradient"), gradient_of(solve)) for *names, solve in solves]
+    if task["updates"]:
+        contenders += [(about(*names, "update"), update_of(solve)) for *names, solve in solves]
+    return {"jax": jax.__version__, "diffrax": diffrax.__version__}, contenders
 
 
 serve(prepare)

@@ -7,8 +7,7 @@ import torchdiffeq
 import torchode
 from task import serve
 
-if sys.argv[2] == "1":
-    torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[2]))
 
 
 class Field(torch.nn.Module):
@@ -26,9 +25,9 @@ class Field(torch.nn.Module):
 
     def forward(self, t, y):
         if self.time:
-            # torchdiffeq gives one time, torchode one for each sample
-            column = t[:, None] if t.ndim == 1 else t.expand(y.shape[0], 1)
-            y = torch.cat([column, y], 1)
+            # torchdiffeq gives one time, torchode one for each sample, or one sample alone
+            t = t.reshape(t.shape + (1,) * (y.ndim - t.ndim))
+            y = torch.cat([torch.ones_like(y[..., :1]) * t, y], -1)
         return self.net(y)
 
 
@@ -67,7 +66,8 @@ def prepare(task):
 
         def check():
             loss = run()
-            return float(loss.detach()), sum(float((p.grad**2).sum()) for p in parameters) ** 0.5
+            norm = sum(float((p.grad**2).sum()) for p in parameters) ** 0.5
+            return {"loss": float(loss.detach()), "norm": norm}
 
         return lambda: (check, run)
 
@@ -104,14 +104,24 @@ def prepare(task):
         "torchdiffeq": torchdiffeq.__version__,
         "torchode": getattr(torchode, "__version__", "1.0.1"),
     }
+
+    def about(library, gradient, variant):
+        return {
+            "library": library,
+            "scheme": "midpoint",
+            "gradient": gradient,
+            "variant": variant,
+            "work": "gradient",
+        }
+
     return versions, [
-        ("torchdiffeq, midpoint, odeint", contender(with_torchdiffeq(torchdiffeq.odeint))),
+        (about("torchdiffeq", "direct", "odeint"), contender(with_torchdiffeq(torchdiffeq.odeint))),
         (
-            "torchdiffeq, midpoint, odeint_adjoint",
+            about("torchdiffeq", "continuous", "odeint_adjoint"),
             contender(with_torchdiffeq(torchdiffeq.odeint_adjoint)),
         ),
-        ("torchode, midpoint, AutoDiffAdjoint", contender(with_torchode(through))),
-        ("torchode, midpoint, BacksolveAdjoint", contender(with_torchode(back))),
+        (about("torchode", "direct", "AutoDiffAdjoint"), contender(with_torchode(through))),
+        (about("torchode", "continuous", "BacksolveAdjoint"), contender(with_torchode(back))),
     ]
 
 

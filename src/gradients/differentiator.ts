@@ -108,11 +108,12 @@ export function gridOfTimes(t0: number, saves: readonly number[]): Grid {
   return gridThrough(t0, saves, Math.max(...saves.map((time) => Math.abs(time - t0))) || 1);
 }
 
-export function fixedInputs(ode: NeuralOde, runtime: Runtime, fit: Fit): FixedInputs {
+/** @param times  whether what the gradient of the times needs is among them: three numbers for each step */
+export function fixedInputs(ode: NeuralOde, runtime: Runtime, fit: Fit, times = true): FixedInputs {
   const { grid, y0, target, weight } = fit;
   const tensors = upload(runtime, {
     ...gridTensors(grid, ode.dtype),
-    ...shareTensors(grid, ode.dtype),
+    ...(times ? shareTensors(grid, ode.dtype) : {}),
     [y0Name]: y0,
     [dataName("target")]: target,
     ...(weight === null ? {} : { [dataName("weight")]: weight }),

@@ -30,7 +30,7 @@ export async function oneGraph(
   return {
     ...costOn(fit.grid),
     costOn,
-    fixed: (data) => fixedInputs(ode, runtime, data),
+    fixed: (data) => fixedInputs(ode, runtime, data, times),
     run: (trained, fixed) => executable.run(pick({ ...fixed.tensors, ...trained }, executable.inputs)),
     locate: (trained, { grid, tensors }) =>
       locateDivergence(ode, runtime, setting, grid, { ...tensors, ...trained }),

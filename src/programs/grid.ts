@@ -98,11 +98,16 @@ export function checkTimes(t0: number, saves: readonly number[]): void {
 export function gridTensors(grid: Grid, dtype: FloatDType): Record<string, Tensor> {
   const n = stepsOf(grid);
   const { times } = grid;
-  const steps = Array.from({ length: n }, (_, i) => times[i + 1]! - times[i]!);
+  const [t0, t1, h] = [new Float64Array(n), new Float64Array(n), new Float64Array(n)];
+  for (let i = 0; i < n; i++) {
+    t0[i] = times[i]!;
+    t1[i] = times[i + 1]!;
+    h[i] = t1[i]! - t0[i]!;
+  }
   return {
-    [gridNames.t0]: tensor(dtype, [n], times.slice(0, n)),
-    [gridNames.t1]: tensor(dtype, [n], times.slice(1)),
-    [gridNames.h]: tensor(dtype, [n], steps),
+    [gridNames.t0]: tensor(dtype, [n], t0),
+    [gridNames.t1]: tensor(dtype, [n], t1),
+    [gridNames.h]: tensor(dtype, [n], h),
     [offsetsName]: tensor("int64", [grid.offsets.length], grid.offsets),
   };
 }

@@ -1,0 +1,167 @@
+import type { PeerRow } from "../peer-targets.js";
+import { type Result, type Row, showNumber } from "../result.js";
+import { markdownTable } from "./markdown.js";
+import { fullPeerTable, updateTable } from "./peer-table.js";
+
+/** How a benchmark is shown: the question that it answers, and its rows as a table. */
+interface Report {
+  readonly title: string;
+  readonly note: string;
+  readonly body: (result: Result, all: ReadonlyMap<string, Result>) => string;
+}
+
+/** Columns of a table, as they are headed, and the values under them. */
+function columns(rows: readonly Row[], shown: Readonly<Record<string, (row: Row) => string>>): string {
+  return markdownTable(
+    Object.keys(shown),
+    rows.map((row) => Object.values(shown).map((cell) => cell(row))),
+  );
+}
+
+const text =
+  (name: string) =>
+  (row: Row): string =>
+    String(row[name] ?? "");
+const number =
+  (name: string, scale = 1) =>
+  (row: Row): string =>
+    typeof row[name] === "number" ? showNumber(row[name] * scale) : "–";
+
+export const reports: Readonly<Record<string, Report>> = {
+  "white-dwarf": {
+    title: "One small trajectory",
+    note: "Microseconds per solver step of the white-dwarf experiment, forward and backward. `update` is the gradient, AdamW, and the loss on the host.",
+    body: ({ rows }) =>
+      columns(rows, {
+        tableau: text("tableau"),
+        gradient: text("gradient"),
+        runtime: text("runtime"),
+        work: text("work"),
+        "µs/step": number("usPerStep"),
+        least: number("least"),
+        processor: number("processor"),
+      }),
+  },
+  "batched-mlp": {
+    title: "A batch of states and a perceptron",
+    note: "Milliseconds of a gradient, 2-H-H-2 with tanh. `parts` are parts of the batch, each in a thread; `reversible` takes two midpoint steps in each of its own.",
+    body: ({ rows }) =>
+      columns(rows, {
+        batch: text("batch"),
+        width: text("width"),
+        gradient: text("gradient"),
+        runtime: text("runtime"),
+        parts: text("parts"),
+        "ms/gradient": number("secondsPerGradient", 1e3),
+        least: number("least", 1e3),
+        processor: number("processor", 1e3),
+      }),
+  },
+  peers: {
+    title: "Against diffrax, JAX, torchdiffeq and torchode",
+    note:
+      "Microseconds per step, forward and backward, medians; all of a case compute the same loss and gradient norm. `coupled` is the reversible scheme, which does twice the work of `midpoint`. " +
+      "diffrax has no reversible adjoint of its own: the rows are peers/reversible_in_diffrax.py around its midpoint rule, and around the same rule written out for speed. " +
+      "`RecursiveCheckpointAdjoint(checkpoints=steps)` stores every step. For revort, threads are parts of the batch. Last, an update of the white-dwarf experiment.",
+    body: ({ rows }) => {
+      const known = rows as unknown as readonly PeerRow[];
+      return `${fullPeerTable(known)}\n\n${updateTable(known)}`;
+    },
+  },
+  "work-precision": {
+    title: "Chosen steps: work and precision",
+    note: "Microseconds of a warm solve, and the error at its end.",
+    body: ({ rows }) =>
+      `![error over time](results/work-precision.svg)\n\n${columns(rows, {
+        problem: text("problem"),
+        library: text("library"),
+        solver: text("solver"),
+        tolerance: text("tolerance"),
+        error: (row) => (row.error as number).toExponential(1),
+        steps: text("steps"),
+        "µs/solve": number("seconds", 1e6),
+      })}`,
+  },
+  "start-up": {
+    title: "Until training gets going",
+    note: "Milliseconds in a fresh process: Node itself, reading the modules, then graphs, compilation and the first update of the white-dwarf experiment; and the next update.",
+    body: ({ rows }, all) => {
+      const own = columns(rows, {
+        runtime: text("runtime"),
+        process: number("processMs"),
+        "reading modules": number("loadMs"),
+        "compiling, first update": number("compileMs"),
+        "next update": number("nextMs"),
+      });
+      const others = (all.get("peers")?.rows ?? []).filter(
+        (row) => row.case === "white-dwarf" && row.work === "update" && row.threads === 1,
+      );
+      if (others.length === 0) return own;
+      const theirs = columns(others, {
+        "compiling, first update": (row) => `${row.library}, ${row.scheme}, ${row.gradient}, ${row.variant}`,
+        s: number("startSeconds"),
+      });
+      return `${own}\n\nThe same in processes that have done such work before, by \`peers.ts\`:\n\n${theirs}`;
+    },
+  },
+  scaling: {
+    title: "Over the number of steps",
+    note: "64 states of a 2-8-8-2 perceptron, coupled midpoint steps, float64. Memory is the largest of a whole process that computes one gradient.",
+    body: ({ rows }) =>
+      `![time and memory over steps](results/scaling.svg)\n\n${columns(rows, {
+        gradient: text("gradient"),
+        runtime: text("runtime"),
+        steps: text("steps"),
+        "µs/step": number("usPerStep"),
+        "largest memory, MiB": number("peakMebibytes"),
+        "states stored": text("storedStates"),
+      })}`,
+  },
+  auto: {
+    title: "Is the runtime `auto` right?",
+    note: "Microseconds per step of a reversible gradient, 2-width-width-2. `penalty` is the time on the chosen runtime over that on the faster one.",
+    body: ({ rows }) =>
+      columns(rows, {
+        dtype: text("dtype"),
+        width: text("width"),
+        batch: text("batch"),
+        jit: number("jit"),
+        "ort-cpu": number("ort"),
+        choice: text("choice"),
+        penalty: (row) => (row.penalty as number).toFixed(2),
+      }),
+  },
+  operators: {
+    title: "Operators per step on ONNX Runtime",
+    note: "Counted in the graphs of gradients with a loss at every step; `fused` after `src/runtimes/fuse.ts`.",
+    body: ({ rows }) =>
+      columns(rows, {
+        field: text("field"),
+        tableau: text("tableau"),
+        gradient: text("gradient"),
+        evaluations: text("evaluations"),
+        forward: text("forward"),
+        "forward, fused": text("forwardFused"),
+        backward: text("backward"),
+        "backward, fused": text("backwardFused"),
+      }),
+  },
+  "javascript-peers": {
+    title: "Against TensorFlow.js and jax-js",
+    note: "Microseconds per step, forward and backward. TensorFlow.js runs eagerly; jax-js has no loop, so a solve is unrolled, or each step is a call. revort's reversible gradient does twice the work.",
+    body: ({ rows }) =>
+      columns(
+        [...rows].sort(
+          (a, b) => String(a.case).localeCompare(String(b.case)) || Number(a.usPerStep) - Number(b.usPerStep),
+        ),
+        {
+          case: text("case"),
+          library: text("library"),
+          gradient: text("gradient"),
+          how: text("variant"),
+          "µs/step": number("usPerStep"),
+          "start, s": number("startSeconds"),
+        },
+      ),
+  },
+};

@@ -1,0 +1,42 @@
+/**
+ * Why something is lost, where it is: by the names of targets and of rows, or of a family of them (what stands before
+ * the last slash). Which of them are lost, the data say; a reason is printed only then.
+ */
+const reasons: Readonly<Record<string, string>> = {
+  "white-dwarf/c":
+    "WebAssembly has vectors of 128 bits and no fused multiply-add; C that is compiled for the machine has what the machine has.",
+  "white-dwarf/diffrax":
+    "XLA compiles a loop over steps well; ten times less than that is close to what C written by hand takes.",
+  "white-dwarf/diffrax-any":
+    "Its midpoint rule written anew, without diffrax's loop over stages, is a loop that XLA compiles to little more than the arithmetic; a tenth of that is less than C written by hand takes.",
+  "white-dwarf/training":
+    "Most of it is the gradient; the rest is compiling and one round to the host in each update.",
+  large:
+    "At this size nearly all time is spent in products of matrices and tanh, which ONNX Runtime and XLA both do near what the processor can; there is little between operators left to save.",
+  "large/diffrax-reversible":
+    "At this size nearly all time is spent in products of matrices and tanh, which ONNX Runtime and XLA both do near what the processor can; a factor of two would have to come from them.",
+  "large/any":
+    "The reversible scheme evaluates the field twice as often as the plain steps that it is held against here, and at this size evaluations are all that costs.",
+  small:
+    "The field is too small for ONNX Runtime, and large enough for XLA to use vectors wider than the 128 bits of WebAssembly's.",
+  "work-precision":
+    "diffrax's whole solve is one program, compiled once; a call of `solve` builds and compiles its graphs, runs them in turns, and looks at what came out.",
+  auto: "Prices of operators differ from machine to machine, and near the crossing both runtimes are about as fast.",
+  "scaling/memory-jit":
+    "States do not add to it, but the times of the steps do: where each starts and ends and how long it is, as arrays and as inputs of the graph.",
+  "scaling/memory-ort-cpu":
+    "States do not add to it, but the times of the steps do: where each starts and ends and how long it is, as arrays and as inputs of the graph.",
+  "scaling/time-jit":
+    "Each step costs the same; what bends the line is a processor that grows warm or is shared.",
+  "scaling/time-ort-cpu":
+    "Each step costs the same; what bends the line is a processor that grows warm or is shared.",
+  "start-up":
+    "Building the graphs is JavaScript that runs for the first time, before the engine has optimised it.",
+  "javascript-peers": "A single compiled product of large matrices, which theirs is better at.",
+};
+
+/** The reason for a loss, as sentences. */
+export function whyLost(name: string): string {
+  const family = name.slice(0, name.lastIndexOf("/"));
+  return reasons[name] ?? reasons[family] ?? reasons[name.split("/")[0]!] ?? "Nobody has looked into it yet.";
+}

@@ -1,0 +1,24 @@
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { writeAtomic } from "../src/storage/atomic.js";
+import { type Result, resultSchema } from "./result.js";
+
+/** Where results lie: one JSON file for each benchmark, and a plot where it says more than a table. */
+export const resultsFolder = join(import.meta.dirname, "results");
+
+/** Writes a result, and its plot. @throws {z.ZodError} for a result that is none */
+export async function saveResult(result: Result, svg: string | null): Promise<void> {
+  mkdirSync(resultsFolder, { recursive: true });
+  const place = (extension: string) => join(resultsFolder, `${result.benchmark}.${extension}`);
+  await writeAtomic(place("json"), `${JSON.stringify(resultSchema.parse(result), null, 2)}\n`);
+  if (svg !== null) await writeAtomic(place("svg"), svg);
+}
+
+/** All results that there are, by the names of their benchmarks. @throws {z.ZodError} */
+export function readResults(folder = resultsFolder): ReadonlyMap<string, Result> {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
+  const results = files.map((file) =>
+    resultSchema.parse(JSON.parse(readFileSync(join(folder, file), "utf8"))),
+  );
+  return new Map(results.map((result) => [result.benchmark, result]));
+}

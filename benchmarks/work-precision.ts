@@ -1,0 +1,191 @@
+/**
+ * How long does a solve take for how small an error, where the solver chooses its steps: revort, diffrax and SciPy?
+ *
+ *   npx tsx benchmarks/work-precision.ts [--tolerances 1e-4,1e-5,1e-6,1e-7,1e-8,1e-9,1e-10] [--rounds 7]
+ *     [--problem lotka-volterra,van-der-pol,brusselator,three-body] [--json] [--save]
+ *
+ * Everything is warm. revort is `solve` on jit with all that a call costs; diffrax is a compiled `diffeqsolve` with
+ * SaveAt(t1=True); SciPy is `solve_ivp`. All get one number as relative and absolute tolerance, and the same kind of
+ * controller. Errors are those of the state at the end, relative to its size, against SciPy's DOP853 at 1e-13, or where
+ * an orbit is known to close, against its start.
+ *
+ * Of libraries with several solvers the fastest counts, at each error.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pid } from "../src/control/control.js";
+import { numbers, scalar, tensor } from "../src/core/tensor.js";
+import { neuralOde } from "../src/integrate/neural-ode.js";
+import { solve } from "../src/integrate/solve.js";
+import { explicit } from "../src/methods/explicit.js";
+import { dopri5, tsit5 } from "../src/methods/tableaux.js";
+import { jit } from "../src/runtimes/jit/jit.js";
+import { conclude, readOptions, say, skip } from "./conclude.js";
+import { type Contender, measure, provenance, type RemoteContender, table } from "./measure.js";
+import { makePeers, python } from "./peers/environment.js";
+import { Peer } from "./peers/process.js";
+import { type Row, type Target, target, unmeasured } from "./result.js";
+import { atEqualError, type WorkPoint } from "./work-precision/equal-error.js";
+import { workPrecisionChart } from "./work-precision/plot.js";
+import { type Problem, type ProblemName, problems } from "./work-precision/problems.js";
+
+const options = readOptions({
+  tolerances: "1e-4,1e-5,1e-6,1e-7,1e-8,1e-9,1e-10",
+  ...{ rounds: "7", problem: Object.keys(problems).join(",") },
+});
+const names = options.problem.split(",") as ProblemName[];
+const tolerances = options.tolerances.split(",").map(Number);
+const rounds = Number(options.rounds);
+const runtime = jit();
+
+interface About {
+  readonly library: string;
+  readonly problem: string;
+  readonly solver: string;
+  readonly tolerance: number;
+}
+
+interface Ended extends About {
+  /** the state at the end */
+  readonly y: readonly number[];
+  readonly steps: number;
+}
+
+type Entry = (Contender | RemoteContender) & { readonly about: Ended };
+
+async function ownEntries(name: ProblemName): Promise<Entry[]> {
+  const { field, parameters, y0, t1 }: Problem = problems[name];
+  const entries: Entry[] = [];
+  for (const tableau of [tsit5, dopri5]) {
+    const ode = neuralOde({ field, method: explicit(tableau), dtype: "float64" });
+    for (const tolerance of tolerances) {
+      const run = () =>
+        solve(ode, {
+          ...{ runtime, y0: tensor("float64", [1, y0.length], y0), t0: 0, t1 },
+          parameters: Object.fromEntries(
+            Object.entries(parameters).map(([key, value]) => [key, scalar("float64", value)]),
+          ),
+          control: pid({ rtol: tolerance, atol: tolerance }),
+        });
+      const { ys, stats } = await run();
+      const about = { library: "revort", problem: name, solver: tableau.name, tolerance };
+      entries.push({
+        ...{ name: Object.values(about).join(" "), run },
+        about: { ...about, y: numbers(ys), steps: stats.steps },
+      });
+    }
+  }
+  return entries;
+}
+
+/** How far a state is from another, relative to the size of that. */
+function distance(y: readonly number[], reference: readonly number[]): number {
+  return Math.hypot(...y.map((value, i) => value - reference[i]!)) / Math.hypot(...reference);
+}
+
+async function compare() {
+  const folder = mkdtempSync(join(tmpdir(), "revort-work-"));
+  const file = join(folder, "task.json");
+  const asked = Object.fromEntries(
+    names.map((name) => [name, { y0: problems[name].y0, t1: problems[name].t1 }]),
+  );
+  writeFileSync(file, JSON.stringify({ problems: asked, tolerances }));
+  say("Compiling …");
+  const words = [join(import.meta.dirname, "peers", "work_precision.py"), file];
+  const { peer, ready } = await Peer.start<{
+    versions: Readonly<Record<string, string>>;
+    contenders: readonly (Ended & { failure?: string })[];
+  }>(python, words);
+  try {
+    const all: Entry[] = [];
+    for (const name of names) all.push(...(await ownEntries(name)));
+    const failures: string[] = [];
+    const references = new Map<string, readonly number[]>();
+    for (const [i, about] of ready.contenders.entries()) {
+      const name = `${about.library} ${about.problem} ${about.solver} ${about.tolerance}`;
+      if (about.failure !== undefined) failures.push(`${name}: ${about.failure}`);
+      else if (about.library === "reference") references.set(about.problem, about.y);
+      else all.push({ name, time: (repeats) => peer.time(i, repeats), about });
+    }
+    const timings = await measure(all, { rounds, warmUp: 0.05, turn: 0.002, limit: 3, progress: say });
+    const rows = all.map(({ about }, i) => {
+      const { library, problem, solver, tolerance, y, steps } = about;
+      const reference = problems[problem as ProblemName].end ?? references.get(problem)!;
+      const { median, least } = timings[i]!;
+      return {
+        library,
+        problem,
+        solver,
+        tolerance,
+        error: distance(y, reference),
+        steps,
+        seconds: median,
+        least,
+      };
+    });
+    return { rows, failures, versions: ready.versions };
+  } finally {
+    peer.end();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+type WorkRow = Awaited<ReturnType<typeof compare>>["rows"][number];
+
+/** The points of each solver of a library, by falling tolerance. */
+function seriesOf(rows: readonly WorkRow[], problem: string, library: string): (readonly WorkPoint[])[] {
+  const own = rows.filter((row) => row.problem === problem && row.library === library);
+  return [...new Set(own.map(({ solver }) => solver))].map((solver) =>
+    own.filter((row) => row.solver === solver).sort((a, b) => b.tolerance - a.tolerance),
+  );
+}
+
+function targetsOf(rows: readonly WorkRow[]): Target[] {
+  return names.flatMap((problem) =>
+    ["diffrax", "SciPy"].map((peer) => {
+      const asked = {
+        name: `work-precision/${problem}-${peer.toLowerCase()}`,
+        what: `${problem}, chosen steps: faster than ${peer} at equal error, at least`,
+        wanted: { atLeast: 5 },
+      };
+      const found = atEqualError(seriesOf(rows, problem, peer), seriesOf(rows, problem, "revort"));
+      if (found === null) return unmeasured(asked, "there is no error that both reach");
+      const where = `smallest at an error of ${found.error.toExponential(0)}; median ${found.median.toPrecision(3)}`;
+      return target(asked, found.smallest, where);
+    }),
+  );
+}
+
+const reason = makePeers();
+if (reason !== null) skip("work-precision", reason, options);
+else {
+  const { rows, failures, versions } = await compare();
+  const where = provenance([runtime]);
+  await conclude(
+    {
+      ...{ benchmark: "work-precision", ...where, versions: { ...where.versions, ...versions } },
+      ...{
+        settings: { rounds, dtype: "float64" },
+        rows: rows as readonly Row[] as Row[],
+        failures,
+        targets: targetsOf(rows),
+      },
+    },
+    options,
+    {
+      chart: workPrecisionChart(names, rows),
+      text: table(
+        ["problem", "library", "solver", "tolerance", "error", "steps", "us/solve", "us/step"],
+        rows.map((row) => [
+          ...[row.problem, row.library, row.solver, String(row.tolerance), row.error.toExponential(2)],
+          ...[
+            String(row.steps),
+            (row.seconds * 1e6).toFixed(0),
+            ((row.seconds * 1e6) / row.steps).toFixed(2),
+          ],
+        ]),
+      ),
+    },
+  );
+}
