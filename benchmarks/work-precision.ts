@@ -4,8 +4,8 @@
  *   npx tsx benchmarks/work-precision.ts [--tolerances 1e-4,1e-5,1e-6,1e-7,1e-8,1e-9,1e-10] [--rounds 7]
  *     [--problem lotka-volterra,van-der-pol,brusselator,three-body] [--json] [--save]
  *
- * Everything is warm. revort is `solve` on jit with all that a call costs; diffrax is a compiled `diffeqsolve` with
- * SaveAt(t1=True); SciPy is `solve_ivp`. All get one number as relative and absolute tolerance, and the same kind of
+ * Everything is warm. revort, on jit, is `solve` with all that a call costs, and the whole solve as one compiled graph, as it
+ * is exported; diffrax is a compiled `diffeqsolve` with SaveAt(t1=True); SciPy is `solve_ivp`. All get one number as relative and absolute tolerance, and the same kind of
  * controller. Errors are those of the state at the end, relative to its size, against SciPy's DOP853 at 1e-13, or where
  * an orbit is known to close, against its start.
  *
@@ -14,21 +14,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pid } from "../src/control/control.js";
-import { numbers, scalar, tensor } from "../src/core/tensor.js";
-import { neuralOde } from "../src/integrate/neural-ode.js";
-import { solve } from "../src/integrate/solve.js";
-import { explicit } from "../src/methods/explicit.js";
-import { dopri5, tsit5 } from "../src/methods/tableaux.js";
 import { jit } from "../src/runtimes/jit/jit.js";
 import { conclude, readOptions, say, skip } from "./conclude.js";
-import { type Contender, measure, provenance, type RemoteContender, table } from "./measure.js";
+import { measure, provenance, type RemoteContender, table } from "./measure.js";
 import { makePeers, python } from "./peers/environment.js";
 import { Peer } from "./peers/process.js";
 import { type Row, type Target, target, unmeasured } from "./result.js";
+import { built } from "./work-precision/built.js";
 import { atEqualError, type WorkPoint } from "./work-precision/equal-error.js";
 import { workPrecisionChart } from "./work-precision/plot.js";
-import { type Problem, type ProblemName, problems } from "./work-precision/problems.js";
+import { type ProblemName, problems } from "./work-precision/problems.js";
 
 const options = readOptions({
   tolerances: "1e-4,1e-5,1e-6,1e-7,1e-8,1e-9,1e-10",
@@ -52,36 +47,17 @@ interface Ended extends About {
   readonly steps: number;
 }
 
-type Entry = (Contender | RemoteContender) & { readonly about: Ended };
-
-async function ownEntries(name: ProblemName): Promise<Entry[]> {
-  const { field, parameters, y0, t1 }: Problem = problems[name];
-  const entries: Entry[] = [];
-  for (const tableau of [tsit5, dopri5]) {
-    const ode = neuralOde({ field, method: explicit(tableau), dtype: "float64" });
-    for (const tolerance of tolerances) {
-      const run = () =>
-        solve(ode, {
-          ...{ runtime, y0: tensor("float64", [1, y0.length], y0), t0: 0, t1 },
-          parameters: Object.fromEntries(
-            Object.entries(parameters).map(([key, value]) => [key, scalar("float64", value)]),
-          ),
-          control: pid({ rtol: tolerance, atol: tolerance }),
-        });
-      const { ys, stats } = await run();
-      const about = { library: "revort", problem: name, solver: tableau.name, tolerance };
-      entries.push({
-        ...{ name: Object.values(about).join(" "), run },
-        about: { ...about, y: numbers(ys), steps: stats.steps },
-      });
-    }
-  }
-  return entries;
-}
+type Entry = RemoteContender & { readonly about: Ended };
 
 /** How far a state is from another, relative to the size of that. */
 function distance(y: readonly number[], reference: readonly number[]): number {
   return Math.hypot(...y.map((value, i) => value - reference[i]!)) / Math.hypot(...reference);
+}
+
+/** What a process says of itself. */
+interface Ready {
+  readonly versions?: Readonly<Record<string, string>>;
+  readonly contenders: readonly (Ended & { readonly failure?: string })[];
 }
 
 async function compare() {
@@ -92,21 +68,26 @@ async function compare() {
   );
   writeFileSync(file, JSON.stringify({ problems: asked, tolerances }));
   say("Compiling …");
-  const words = [join(import.meta.dirname, "peers", "work_precision.py"), file];
-  const { peer, ready } = await Peer.start<{
-    versions: Readonly<Record<string, string>>;
-    contenders: readonly (Ended & { failure?: string })[];
-  }>(python, words);
+  const processes = [
+    { program: python, words: [join(import.meta.dirname, "peers", "work_precision.py"), file] },
+    { program: process.execPath, words: [built("own.ts"), file] },
+  ];
+  const peers: Peer[] = [];
+  const versions: Record<string, string> = {};
   try {
     const all: Entry[] = [];
-    for (const name of names) all.push(...(await ownEntries(name)));
     const failures: string[] = [];
     const references = new Map<string, readonly number[]>();
-    for (const [i, about] of ready.contenders.entries()) {
-      const name = `${about.library} ${about.problem} ${about.solver} ${about.tolerance}`;
-      if (about.failure !== undefined) failures.push(`${name}: ${about.failure}`);
-      else if (about.library === "reference") references.set(about.problem, about.y);
-      else all.push({ name, time: (repeats) => peer.time(i, repeats), about });
+    for (const { program, words } of processes) {
+      const { peer, ready } = await Peer.start<Ready>(program, words);
+      peers.push(peer);
+      Object.assign(versions, ready.versions);
+      for (const [i, about] of ready.contenders.entries()) {
+        const name = `${about.library} ${about.problem} ${about.solver} ${about.tolerance}`;
+        if (about.failure !== undefined) failures.push(`${name}: ${about.failure}`);
+        else if (about.library === "reference") references.set(about.problem, about.y);
+        else all.push({ name, time: (repeats) => peer.time(i, repeats), about });
+      }
     }
     const timings = await measure(all, { rounds, warmUp: 0.05, turn: 0.002, limit: 3, progress: say });
     const rows = all.map(({ about }, i) => {
@@ -124,20 +105,21 @@ async function compare() {
         least,
       };
     });
-    return { rows, failures, versions: ready.versions };
+    return { rows, failures, versions };
   } finally {
-    peer.end();
+    for (const peer of peers) peer.end();
     rmSync(folder, { recursive: true });
   }
 }
 
 type WorkRow = Awaited<ReturnType<typeof compare>>["rows"][number];
 
-/** The points of each solver of a library, by falling tolerance. */
+/** The points of each solver of a library (of revort, of both ways to have it), by falling tolerance. */
 function seriesOf(rows: readonly WorkRow[], problem: string, library: string): (readonly WorkPoint[])[] {
-  const own = rows.filter((row) => row.problem === problem && row.library === library);
-  return [...new Set(own.map(({ solver }) => solver))].map((solver) =>
-    own.filter((row) => row.solver === solver).sort((a, b) => b.tolerance - a.tolerance),
+  const own = rows.filter((row) => row.problem === problem && row.library.split(",")[0] === library);
+  const nameOf = (row: WorkRow) => `${row.library} ${row.solver}`;
+  return [...new Set(own.map(nameOf))].map((name) =>
+    own.filter((row) => nameOf(row) === name).sort((a, b) => b.tolerance - a.tolerance),
   );
 }
 

@@ -133,7 +133,7 @@ export const reports: Readonly<Record<string, Report>> = {
   },
   operators: {
     title: "Operators per step on ONNX Runtime",
-    note: "Counted in the graphs of gradients with a loss at every step; `fused` after `src/runtimes/fuse.ts`.",
+    note: "Counted in the graphs of gradients with a loss at every step; `fused` after `src/runtime/fuse.ts`.",
     body: ({ rows }) =>
       columns(rows, {
         field: text("field"),

@@ -4,7 +4,7 @@
  */
 const reasons: Readonly<Record<string, string>> = {
   "white-dwarf/c":
-    "WebAssembly has vectors of 128 bits and no fused multiply-add; C that is compiled for the machine has what the machine has.",
+    "WebAssembly has vectors of 128 bits; C that is compiled for the machine has what the machine has.",
   "white-dwarf/diffrax":
     "XLA compiles a loop over steps well; ten times less than that is close to what C written by hand takes.",
   "white-dwarf/diffrax-any":
@@ -20,7 +20,7 @@ const reasons: Readonly<Record<string, string>> = {
   small:
     "The field is too small for ONNX Runtime, and large enough for XLA to use vectors wider than the 128 bits of WebAssembly's.",
   "work-precision":
-    "diffrax's whole solve is one program, compiled once; a call of `solve` builds and compiles its graphs, runs them in turns, and looks at what came out.",
+    "diffrax's whole solve is one compiled loop as revort's is, about 0.4 µs a step where XLA was thought to take several. A step of ours is six evaluations one after the other, an error norm and a power, each waiting for the one before; a fifth of diffrax's time would be less than their latencies add up to.",
   auto: "Prices of operators differ from machine to machine, and near the crossing both runtimes are about as fast.",
   "scaling/memory-jit":
     "States do not add to it, but the times of the steps do: where each starts and ends and how long it is, as arrays and as inputs of the graph.",

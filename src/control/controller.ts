@@ -1,9 +1,9 @@
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { div, mul } from "../ops/arithmetic.js";
+import { exp, log } from "../ops/elementwise.js";
 import { maximum, minimum } from "../ops/extrema.js";
 import { and, greater, greaterOrEqual, less, not, where } from "../ops/logic.js";
-import { pow } from "../ops/power.js";
 import type { Pid } from "./control.js";
 
 /** What a controller remembers from step to step. */
@@ -47,10 +47,10 @@ export function decide(b: Builder, control: Pid, order: number, attempt: Attempt
   const smallest = (safety / factorMax) ** order;
   const inverse = where(b, finite, div(b, 1, maximum(b, norm, smallest)), 0);
 
-  let factor = mul(b, pow(b, inverse, (p + i + d) / order), safety);
+  let factor = mul(b, power(b, inverse, (p + i + d) / order), safety);
   const back = -(p + 2 * d) / order;
-  if (back !== 0) factor = mul(b, factor, pow(b, memory.last!, back));
-  if (d !== 0) factor = mul(b, factor, pow(b, memory.beforeLast!, d / order));
+  if (back !== 0) factor = mul(b, factor, power(b, memory.last!, back));
+  if (d !== 0) factor = mul(b, factor, power(b, memory.beforeLast!, d / order));
 
   // longer only if this step was accepted, and the one before
   const shorten = where(b, accept, where(b, memory.rejected, 1, operandOf(b, norm, factorMax)), safety);
@@ -66,6 +66,11 @@ export function decide(b: Builder, control: Pid, order: number, attempt: Attempt
       rejected: not(b, accept),
     },
   };
+}
+
+/** xᵉ = exp (e log x), which near 1 is as good as Pow and takes a third of its time: a quarter of a step of a small field. */
+function power(b: Builder, x: Value, exponent: number): Value {
+  return exp(b, mul(b, log(b, x), exponent));
 }
 
 /**
