@@ -100,23 +100,23 @@ export function secondsOf(work: Work, prices: Prices): number {
 }
 
 /**
- * Prices of one core (Xeon with AVX-512), fitted to whole gradients of perceptrons of 8 to 128 units on batches of 1 to
- * 256; `benchmarks/auto.ts` shows how far they hold. What they are used for is the ratio of two of them, which varies
- * less from machine to machine than they do.
+ * Prices of one core (Zen 4, with the fused multiply-add), fitted to whole gradients of perceptrons of 8 to 128 units on
+ * batches of 1 to 256; `benchmarks/auto.ts` shows how far they hold. What they are used for is the ratio of two of them,
+ * which varies less from machine to machine than they do.
  */
 export const prices = {
   "ort-cpu": {
     run: 40000,
-    node: 575,
-    product: { float32: 0.015, float64: 0.038 },
-    element: { float32: 0.42, float64: 1.31 },
-    function: { float32: 0.55, float64: 0.18 },
+    node: 375,
+    product: { float32: 0.018, float64: 0.031 },
+    element: { float32: 0.33, float64: 1.38 },
+    function: { float32: 0, float64: 0.52 },
   },
   jit: {
     run: 4000,
-    node: 13,
-    product: { float32: 0.074, float64: 0.128 },
-    element: { float32: 0.36, float64: 0.59 },
-    function: { float32: 1.53, float64: 4.2 },
+    node: 4.5,
+    product: { float32: 0.037, float64: 0.083 },
+    element: { float32: 0.29, float64: 0.55 },
+    function: { float32: 0.73, float64: 1.13 },
   },
 } as const satisfies Record<string, Prices>;
