@@ -141,6 +141,7 @@ export {
   type Runtime,
   RuntimeUnavailableError,
 } from "./runtime/runtime.js";
+export { unroll, unrolled } from "./runtime/unroll.js";
 export { auto } from "./runtimes/auto.js";
 export { type JitOptions, jit } from "./runtimes/jit/jit.js";
 export { ortWasm } from "./runtimes/ort-web.js";

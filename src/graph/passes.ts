@@ -9,8 +9,17 @@ import {
   type Value,
 } from "./graph.js";
 
-/** Emits what takes the place of a node, or returns `null` to keep it. */
-export type Rewrite = (b: Builder, node: Node, inputs: readonly (Value | null)[]) => readonly Value[] | null;
+/**
+ * Emits what takes the place of a node, or returns `null` to keep it.
+ *
+ * @param within  writes out a subgraph of the node in its place, with given inputs
+ */
+export type Rewrite = (
+  b: Builder,
+  node: Node,
+  inputs: readonly (Value | null)[],
+  within: (body: Graph, inputs: readonly Value[]) => readonly Value[],
+) => readonly Value[] | null;
 
 /** The graph built anew, node by node: constants fold, equal nodes merge, and each node may be rewritten. */
 export function rebuild(graph: Graph, rewrite: Rewrite = () => null): Graph {
@@ -35,8 +44,15 @@ function replay(b: Builder, graph: Graph, images: Map<Value, Value>, rewrite: Re
   const imageOf = (value: Value): Value => images.get(value) ?? b.constant(value.constant!);
   for (const node of nodesOf(graph)) {
     const operands = node.inputs.map((value) => (value === null ? null : imageOf(value)));
+    const within = (body: Graph, given: readonly Value[]) =>
+      replay(
+        b,
+        body,
+        new Map([...images, ...body.inputs.map((value, i) => [value, given[i]!] as const)]),
+        rewrite,
+      );
     const results =
-      rewrite(b, node, operands) ?? b.emit(node.op, operands, copyBodies(b, node, images, rewrite));
+      rewrite(b, node, operands, within) ?? b.emit(node.op, operands, copyBodies(b, node, images, rewrite));
     node.outputs.forEach((output, i) => {
       images.set(output, results[i]!);
     });

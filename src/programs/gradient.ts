@@ -150,12 +150,14 @@ export function undoEvaluations(method: Method, times: boolean): number {
 
 /** Backpropagation through stored steps: the state before each step is kept, and its cotangents pulled from there. */
 function directGradient(b: Builder, setting: Setting, inputs: BackwardInputs): DifferentiableSolve {
-  const { field, method, saves } = setting;
+  const { field, method, saves, everyStep } = setting;
   const { parameters, y0, grid } = inputs;
   const start = method.start(systemIn(b, field, parameters), firstTime(b, grid), y0);
   const { carried: end, scans: trajectory } = loop(
     b,
-    { trips: gather(b, grid.offsets, saves), carried: start },
+    everyStep
+      ? { trips: saves, carried: start, length: saves }
+      : { trips: gather(b, grid.offsets, saves), carried: start },
     (inner, i, state) => ({
       carried: method.step(
         systemIn(inner, field, parameters),

@@ -125,7 +125,13 @@ class Replay {
     for (const node of nodesOf(graph)) {
       const operands = node.inputs.map((value) => (value === null ? null : imageOf(value)));
       checkOperands(node, operands);
-      const rewritten = this.rewrite(b, node, operands);
+      const within = (body: Graph, given: readonly Value[]) =>
+        this.#replay(
+          b,
+          body,
+          new Map([...images, ...body.inputs.map((value, i) => [value, given[i]!] as const)]),
+        );
+      const rewritten = this.rewrite(b, node, operands, within);
       if (rewritten !== null) this.rewrote = true;
       const results = rewritten ?? b.emit(node.op, operands, this.#attributes(b, node, operands, images));
       checkResults(node, results);
