@@ -7,7 +7,7 @@ import { reduceSum } from "../../ops/broadcast.js";
 import { abs, exp, log, sqrt } from "../../ops/elementwise.js";
 import { maximum, minimum } from "../../ops/extrema.js";
 import { gemm, matmul } from "../../ops/linalg.js";
-import { greaterOrEqual, lessOrEqual, where } from "../../ops/logic.js";
+import { equal, greaterOrEqual, lessOrEqual, where } from "../../ops/logic.js";
 import { pow } from "../../ops/power.js";
 import { reduceMax } from "../../ops/reduce.js";
 import { cast, reshape, transpose } from "../../ops/reshape.js";
@@ -130,6 +130,12 @@ const rules: Readonly<Record<string, Rule>> = {
     if (exponent === 2) return [mul(b, x!, x!)];
     if (exponent === 3) return [mul(b, mul(b, x!, x!), x!)];
     if (exponent === -1) return [div(b, 1, x!)];
+    if (exponent === 0.5 || exponent === 1.5) {
+      // a root is not: of −∞, infinite, and of −0, 0
+      const root = sqrt(b, x!);
+      const power = exponent === 0.5 ? add(b, root, 0) : mul(b, x!, root);
+      return [where(b, equal(b, x!, -Infinity), Infinity, power)];
+    }
     return null;
   },
 };

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { type FloatDType, numbers, tensor } from "../../../src/core/tensor.js";
 import { Builder } from "../../../src/graph/builder.js";
 import { opset } from "../../../src/ops/opset.js";
+import { pow } from "../../../src/ops/power.js";
 import { jit } from "../../../src/runtimes/jit/jit.js";
 
 /** By function: operands, the nearest float64 to the value, and what is missing to the true one. */
@@ -71,6 +72,23 @@ describe("elementary functions of the compiled runtime", () => {
       });
     });
   }
+
+  it("Pow by halves, which are roots, is within 2 units in the last place, edges included", async () => {
+    const bases = [0, -0, 1, 2, 1e-300, 5e-324, 1e200, 0.3, 7, -1, Infinity, -Infinity, Number.NaN];
+    for (const exponent of [0.5, 1.5]) {
+      const b = new Builder();
+      const x = b.input("x", "float64", [bases.length]);
+      const runtime = jit();
+      const executable = await runtime.compile(b.graph({ y: pow(b, x, exponent) }));
+      const { y } = await executable.run({ x: runtime.upload(tensor("float64", [bases.length], bases)) });
+      numbers(await runtime.download(y!)).forEach((found, i) => {
+        const expected = bases[i]! ** exponent;
+        const about = `${bases[i]} ** ${exponent} = ${found}, not ${expected}`;
+        if (!Number.isFinite(expected) || expected === 0) expect(found, about).to.deep.equal(expected);
+        else expect(Math.abs(found - expected) / unit(expected, "float64"), about).to.be.below(2);
+      });
+    }
+  });
 
   it("Tanh is within 2 units in the last place in float32, over all exponents", async () => {
     // a float32 every 3000 or so from 2^-40 to 16, where float64 arithmetic tells the truth
