@@ -15,6 +15,10 @@ const reasons: Readonly<Record<string, string>> = {
     "At this size nearly all time is spent in products of matrices and tanh, which ONNX Runtime and XLA both do near what the processor can; there is little between operators left to save.",
   "large/diffrax-reversible":
     "At this size nearly all time is spent in products of matrices and tanh, which ONNX Runtime and XLA both do near what the processor can; a factor of two would have to come from them.",
+  "large/checkpoint":
+    "Checkpointing is many runs, one for each stretch between stored states, which are handed over in between. In two threads each run is too short to gain from the second.",
+  "small/any":
+    "What it is held against takes plain steps, half as many evaluations of the field, and XLA has vectors of 512 bits where WebAssembly's have 128; revort's own gradient of plain steps is twice as fast as its reversible one.",
   "large/any":
     "The reversible scheme evaluates the field twice as often as the plain steps that it is held against here, and at this size evaluations are all that costs.",
   small:
