@@ -85,13 +85,19 @@ async function serve({ id, requests }: Message): Promise<void> {
 
 /** messages received so far */
 let received = 0;
+/** messages that are not served yet, in order */
+const queue: Message[] = [];
+let isServing = false;
 
-/** Serves a message, and those that come soon after it. */
-async function serveAll(first: Message): Promise<void> {
-  for (let message: Message | null = first; message !== null; ) {
+/** Serves what is in the queue, and what comes soon after a run. */
+async function serveAll(): Promise<void> {
+  isServing = true;
+  for (let message = queue.shift() ?? null; message !== null; ) {
     await serve(message);
-    message = message.requests.at(-1)!.kind === "run" ? nextSoon() : null;
+    const isRun = message.requests.at(-1)!.kind === "run";
+    message = queue.shift() ?? (isRun ? nextSoon() : null);
   }
+  isServing = false;
 }
 
 function nextSoon(): Message | null {
@@ -105,8 +111,8 @@ function nextSoon(): Message | null {
   return null;
 }
 
-let turn: Promise<void> = Promise.resolve();
 parentPort!.on("message", (message: Message) => {
   received++;
-  turn = turn.then(() => serveAll(message));
+  queue.push(message);
+  if (!isServing) serveAll();
 });

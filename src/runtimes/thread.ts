@@ -18,8 +18,7 @@ import {
 } from "../runtime/runtime.js";
 
 /** The runtimes that a thread can be started with. */
-export const threadedRuntimes = ["ort-cpu", "jit", "auto"] as const;
-export type ThreadedRuntime = (typeof threadedRuntimes)[number];
+export type ThreadedRuntime = "ort-cpu" | "jit" | "auto";
 
 /** What the thread is asked to do. Tensors and executables go by numbers that this side gives out. */
 export type Request =

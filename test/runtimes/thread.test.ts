@@ -1,12 +1,15 @@
 import { expect } from "chai";
+import { numbers, scalar } from "../../src/core/tensor.js";
+import { Builder } from "../../src/graph/builder.js";
+import { add } from "../../src/ops/arithmetic.js";
 import { RunError } from "../../src/runtime/runtime.js";
-import { type ThreadRuntime, threadRuntime } from "../../src/runtimes/thread.js";
+import { type ThreadedRuntime, type ThreadRuntime, threadRuntime } from "../../src/runtimes/thread.js";
 import { conformance } from "../runtime/conformance.js";
 import { failure } from "../support/failure.js";
 
 describe("Runtimes in threads", () => {
   const opened: ThreadRuntime[] = [];
-  const open = async (name: "ort-cpu" | "jit") => {
+  const open = async (name: ThreadedRuntime) => {
     opened.push(await threadRuntime(name));
     return opened.at(-1)!;
   };
@@ -16,6 +19,26 @@ describe("Runtimes in threads", () => {
 
   conformance("ort-cpu-thread", () => open("ort-cpu"));
   conformance("jit-thread", () => open("jit"));
+
+  for (const name of ["ort-cpu", "jit", "auto"] as const) {
+    it(`${name}: serve requests in order, however they pile up`, async () => {
+      const runtime = await open(name);
+      const b = new Builder();
+      const x = b.input("x", "float64", []);
+      const executable = await runtime.compile(b.graph({ y: add(b, x, 1) }));
+      // some of these arrive while others run, some while the thread looks out for the next
+      for (let round = 0; round < 5; round++) {
+        const found = await Promise.all(
+          Array.from({ length: 20 }, async (_, i) => {
+            const { y } = await executable.run({ x: runtime.upload(scalar("float64", i)) });
+            const again = await executable.run({ x: y! });
+            return numbers(await runtime.download(again.y!))[0];
+          }),
+        );
+        expect(found).to.deep.equal(Array.from({ length: 20 }, (_, i) => i + 2));
+      }
+    });
+  }
 
   it("fail what they were asked when the thread ends", async () => {
     const runtime = await open("jit");
