@@ -1,16 +1,16 @@
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { div, mul } from "../ops/arithmetic.js";
-import { exp, log } from "../ops/elementwise.js";
 import { maximum, minimum } from "../ops/extrema.js";
 import { and, greater, greaterOrEqual, less, not, where } from "../ops/logic.js";
+import { pow } from "../ops/power.js";
 import type { Pid } from "./control.js";
 
 /** What a controller remembers from step to step. */
 export interface Memory {
-  /** 1 / eₙ₋₁; `null` where the controller does not look at it */
+  /** eₙ₋₁²; `null` where the controller does not look at it */
   readonly last: Value | null;
-  /** 1 / eₙ₋₂, likewise */
+  /** eₙ₋₂², likewise */
   readonly beforeLast: Value | null;
   /** a bool: whether the last attempt was rejected */
   readonly rejected: Value;
@@ -23,8 +23,8 @@ export function memoryParts({ p, d }: Pid): readonly (keyof Memory)[] {
 }
 
 export interface Attempt {
-  /** scaled norm of the error; NaN and infinity are rejected */
-  readonly norm: Value;
+  /** e², the square of the scaled norm of the error; NaN and infinity are rejected */
+  readonly square: Value;
   /** a bool: whether the step was cut short to hit a time, so that its error says little about the next */
   readonly cut: Value;
 }
@@ -37,40 +37,39 @@ export interface Decision {
   readonly memory: Memory;
 }
 
-/** Accepts or rejects a step, and says how long the next one should be. */
+/**
+ * Accepts or rejects a step, and says how long the next one should be. It reckons with squares of norms: their roots would
+ * only be one more operation for the next step to wait for.
+ */
 export function decide(b: Builder, control: Pid, order: number, attempt: Attempt, memory: Memory): Decision {
   const { p, i, d, safety, factorMin, factorMax } = control;
-  const { norm, cut } = attempt;
-  const accept = less(b, norm, 1);
-  const finite = less(b, norm, largest);
+  const { square, cut } = attempt;
+  const accept = less(b, square, 1);
   // an error so small that the step grows by the largest factor counts as that small
   const smallest = (safety / factorMax) ** order;
-  const inverse = where(b, finite, div(b, 1, maximum(b, norm, smallest)), 0);
+  const counted = maximum(b, square, smallest ** 2);
+  const power = (x: Value, exponent: number) => pow(b, x, exponent / (2 * order));
 
-  let factor = mul(b, power(b, inverse, (p + i + d) / order), safety);
-  const back = -(p + 2 * d) / order;
-  if (back !== 0) factor = mul(b, factor, power(b, memory.last!, back));
-  if (d !== 0) factor = mul(b, factor, power(b, memory.beforeLast!, d / order));
+  let factor = mul(b, power(counted, -(p + i + d)), safety);
+  const back = p + 2 * d;
+  if (back !== 0) factor = mul(b, factor, power(memory.last!, back));
+  if (d !== 0) factor = mul(b, factor, power(memory.beforeLast!, -d));
 
   // longer only if this step was accepted, and the one before
-  const shorten = where(b, accept, where(b, memory.rejected, 1, operandOf(b, norm, factorMax)), safety);
-  factor = maximum(b, minimum(b, factor, shorten), factorMin);
+  const shorten = where(b, accept, where(b, memory.rejected, 1, operandOf(b, square, factorMax)), safety);
+  const limited = maximum(b, minimum(b, factor, shorten), factorMin);
+  factor = where(b, less(b, square, largest), limited, factorMin);
 
   const remembered = and(b, accept, not(b, cut));
   return {
     accept,
     factor,
     memory: {
-      last: memory.last && where(b, remembered, inverse, memory.last),
+      last: memory.last && where(b, remembered, counted, memory.last),
       beforeLast: memory.beforeLast && where(b, remembered, memory.last!, memory.beforeLast),
       rejected: not(b, accept),
     },
   };
-}
-
-/** xᵉ = exp (e log x), which near 1 is as good as Pow and takes a third of its time: a quarter of a step of a small field. */
-function power(b: Builder, x: Value, exponent: number): Value {
-  return exp(b, mul(b, log(b, x), exponent));
 }
 
 /**
@@ -97,7 +96,8 @@ export function driftTerm(
   return where(b, parting, beyond, minimum(b, beyond, safety ** order));
 }
 
-const largest = 1e30;
+/** of a square that is a number */
+const largest = 1e60;
 
 function operandOf(b: Builder, like: Value, value: number): Value {
   return b.scalar(like.dtype, value);

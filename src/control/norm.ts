@@ -20,9 +20,14 @@ export function normAxes(state: Value, sharing: Sharing): number[] | null {
   return sharing === "batch" ? null : state.shape.slice(1).map((_, axis) => axis + 1);
 }
 
-/** √(mean x²): over everything, or over all axes but the leading one, which are kept with size 1. */
+/** mean x²: over everything, or over all axes but the leading one, which are kept with size 1. */
+export function meanSquare(b: Builder, x: Value, sharing: Sharing): Value {
+  return reduceMean(b, mul(b, x, x), normAxes(x, sharing), sharing === "sample");
+}
+
+/** √(mean x²) */
 export function rootMeanSquare(b: Builder, x: Value, sharing: Sharing): Value {
-  return sqrt(b, reduceMean(b, mul(b, x, x), normAxes(x, sharing), sharing === "sample"));
+  return sqrt(b, meanSquare(b, x, sharing));
 }
 
 /** atol + rtol max(|y0|, |y1|), componentwise: what an error is held against. */

@@ -1,3 +1,4 @@
+import type { Pid } from "../control/control.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { Row } from "./dense-solution.js";
 
@@ -32,6 +33,8 @@ export interface Course {
   readonly onEvent?: (track: number, event: number, time: number, y: Row, steps: number) => boolean;
   /** how closely the times of events are wanted; rounding by default */
   readonly eventTolerance?: number | undefined;
+  /** what errors are held against; those of the control that the solve was compiled for, unless others are given */
+  readonly tolerances?: Pick<Pid, "rtol" | "atol">;
   /** attempted steps per track */
   readonly maxSteps: number;
   readonly signal?: AbortSignal | undefined;

@@ -23,20 +23,20 @@ export interface Programs {
   readonly numbers: Numbers;
 }
 
-/** Numbers on a device that each solve takes anew, and mostly the same ones: the last of each type is kept. */
+/** Numbers on a device that each solve takes anew, and mostly the same ones: the last for each input is kept. */
 export class Numbers {
   readonly #runtime: Runtime;
-  readonly #last = new Map<DType, { readonly value: number; readonly tensor: DeviceTensor }>();
+  readonly #last = new Map<string, { readonly value: number; readonly tensor: DeviceTensor }>();
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
   }
 
-  of(dtype: DType, value: number): DeviceTensor {
-    const last = this.#last.get(dtype);
+  of(input: string, dtype: DType, value: number): DeviceTensor {
+    const last = this.#last.get(input);
     if (last !== undefined && Object.is(last.value, value)) return last.tensor;
     const tensor = this.#runtime.upload(scalar(dtype, value));
-    this.#last.set(dtype, { value, tensor });
+    this.#last.set(input, { value, tensor });
     return tensor;
   }
 }

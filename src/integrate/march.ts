@@ -1,14 +1,8 @@
+import type { Pid } from "../control/control.js";
 import { type FloatDType, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
 import { type AdaptiveSetting, timeShape } from "../programs/adaptive-setting.js";
-import {
-  crossedName,
-  locateNames,
-  adaptiveNames as names,
-  nextName,
-  stateName,
-  type y0Name,
-} from "../programs/names.js";
+import { crossedName, locateNames, adaptiveNames as names, nextName, stateName } from "../programs/names.js";
 import { resting } from "../runtime/resting.js";
 import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
 import { type Course, rootMeanSquare, rounded, type Track } from "./course.js";
@@ -31,8 +25,6 @@ const attemptsBetweenSignals = 256;
 /** What may be recorded per run, in bytes. */
 const recordLimit = 1 << 25;
 
-type FixedName = typeof names.smallest | typeof y0Name | typeof names.t | typeof names.end;
-
 /** A solve on its way. */
 export class March {
   readonly tracks: readonly Track[];
@@ -42,7 +34,7 @@ export class March {
   readonly #course: Course;
   readonly #parameters: DeviceTensors;
   /** what does not change from run to run, and what only the first one takes */
-  readonly #fixed: { readonly [name in FixedName]: DeviceTensor };
+  readonly #fixed: DeviceTensors;
   readonly #ends: readonly number[];
   readonly #rounding: number;
   readonly #smallest: number;
@@ -82,10 +74,20 @@ export class March {
     this.#smallest = Math.max(control.kind === "pid" ? control.dtmin : 0, this.#rounding);
     this.#parameters = parameters;
     this.#fixed = {
-      smallest: programs.numbers.of(dtype, this.#smallest),
+      smallest: programs.numbers.of(names.smallest, dtype, this.#smallest),
+      ...(control.kind === "pid" && this.#tolerances(course.tolerances ?? control)),
       y0: runtime.upload(y0),
       t: this.#upload(t0),
       end: this.#upload(this.#ends),
+    };
+  }
+
+  #tolerances({ rtol, atol }: Pick<Pid, "rtol" | "atol">): DeviceTensors {
+    const { numbers } = this.#programs;
+    const { dtype } = this.#setting;
+    return {
+      [names.rtol]: numbers.of(names.rtol, dtype, rtol),
+      [names.atol]: numbers.of(names.atol, dtype, atol),
     };
   }
 
@@ -157,7 +159,7 @@ export class March {
     }
     const own = {
       [names.targets]: this.#upload(targets.flat(), [targets.length]),
-      [names.attempts]: this.#programs.numbers.of("int64", attempts),
+      [names.attempts]: this.#programs.numbers.of(names.attempts, "int64", attempts),
     };
     const results = await program.run(pick(program, own, this.#values ?? {}, this.#fixed, this.#parameters));
     const values: Record<string, DeviceTensor> = {};

@@ -37,8 +37,9 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
   const chained = plan.stops[0]!.length > 1 && chainsStops({ state: y0.shape, dtype, record });
   const limited =
     control.kind === "pid" ? { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) } : control;
-  // programs do not depend on given times, which are inputs
-  const settings = control.kind === "times" ? [control.kind] : Object.values(limited);
+  // programs do not depend on given times and tolerances, which are inputs
+  const { rtol, atol, ...others } = limited.kind === "pid" ? limited : { rtol: 0, atol: 0, ...limited };
+  const settings = control.kind === "times" ? [control.kind] : Object.values(others);
   const key = [runtime, ode.field, method, dtype, sharing, record, chained, y0.shape.join(), ...settings];
   const make = () =>
     compileDriver(runtime, {
@@ -53,6 +54,7 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
       onStop: plan.onStop,
       onStep: plan.onStep,
       onEvent: plan.onEvent,
+      tolerances: { rtol, atol },
       maxSteps,
       signal,
       eventTolerance,

@@ -19,11 +19,33 @@ export function increment(system: System, tableau: Tableau, h: Value, t: Value, 
 export function stagesOf({ b, f }: System, tableau: Tableau, h: Value, t: Value, y: Value): Value[] {
   const stages: Value[] = [];
   for (const [i, row] of tableau.a.entries()) {
-    const shift = combine(b, h, row, stages);
     const ti = tableau.c[i] === 0 ? t : add(b, t, mul(b, h, tableau.c[i]!));
-    stages.push(f(ti, shift === null ? y : add(b, y, shift)));
+    stages.push(f(ti, moved(b, y, h, row, stages)));
   }
   return stages;
+}
+
+/**
+ * y + h Σⱼ wⱼ kⱼ, the last stage last: all that comes before it is known while that stage is evaluated, and need not be
+ * waited for.
+ */
+function moved(b: Builder, y: Value, h: Value, weights: readonly number[], stages: readonly Value[]): Value {
+  const last = weights.findLastIndex((weight) => weight !== 0);
+  if (last < 0) return y;
+  const isLast = (weight: number) => weight === weights[last];
+  const before = combine(
+    b,
+    h,
+    weights.map((weight) => (isLast(weight) ? 0 : weight)),
+    stages,
+  );
+  const after = combine(
+    b,
+    h,
+    weights.map((weight) => (isLast(weight) ? weight : 0)),
+    stages,
+  )!;
+  return add(b, before === null ? y : add(b, y, before), after);
 }
 
 /**

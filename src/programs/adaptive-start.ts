@@ -34,7 +34,7 @@ export interface Start {
  */
 export function startOf(
   system: System,
-  setting: AdaptiveSetting,
+  setting: AdaptiveSetting & Stepping,
   { t0, y0, end }: { readonly t0: Value; readonly y0: Value; readonly end: Value },
 ): Start {
   const { b } = system;

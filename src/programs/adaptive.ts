@@ -13,7 +13,13 @@ import { minimum } from "../ops/extrema.js";
 import { and, equal, less, not, or, where } from "../ops/logic.js";
 import { cast, shapeOf } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
-import { type AdaptiveSetting, type CountedProgram, carriesSlope, timeShape } from "./adaptive-setting.js";
+import {
+  type AdaptiveSetting,
+  type CountedProgram,
+  carriesSlope,
+  type Stepping,
+  timeShape,
+} from "./adaptive-setting.js";
 import { startOf } from "./adaptive-start.js";
 import { any, counting, crosses, type Frame, select, tryStep } from "./attempt.js";
 import { parameterInputs } from "./inputs.js";
@@ -39,6 +45,7 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
   const { method, dtype, state, events = [] } = setting;
   const b = new Builder();
   const parameters = parameterInputs(b, setting);
+  const stepping = withTolerances(b, setting);
   const shape = timeShape(setting);
   const scalarInput = (name: string, of: "float" | "bool" = "float") =>
     b.input(name, of === "bool" ? "bool" : dtype, shape);
@@ -52,7 +59,7 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
     memory: memoryFrom(setting, (part) => scalarInput(names[part], part === "rejected" ? "bool" : "float")),
     signals: events.map((_, k) => scalarInput(signalName(k))),
   };
-  return attempts(b, setting, parameters, start, "adaptive");
+  return attempts(b, stepping, parameters, start, "adaptive");
 }
 
 /**
@@ -64,24 +71,35 @@ export function launchProgram(setting: AdaptiveSetting): CountedProgram & { read
   const { dtype, state } = setting;
   const b = new Builder();
   const parameters = parameterInputs(b, setting);
+  const stepping = withTolerances(b, setting);
   const shape = timeShape(setting);
   const y0 = b.input(y0Name, dtype, state);
   const t0 = b.input(names.t, dtype, shape);
   const end = b.input(names.end, dtype, shape);
   const { system, evaluations } = counting(b, setting.field, parameters);
-  const { slope, h, ...start } = startOf(system, setting, { t0, y0, end });
+  const { slope, h, ...start } = startOf(system, stepping, { t0, y0, end });
   const size = shape.reduce((product, dim) => product * dim, 1);
   const ones = b.constant(tensor(dtype, shape, new Array(size).fill(1)));
   const never = b.constant(tensor("bool", shape, new Array(size).fill(false)));
   const memory = memoryFrom(setting, (part) => (part === "rejected" ? never : ones));
   const frame: Frame = { ...start, slope, t: t0, h, memory };
-  return { ...attempts(b, setting, parameters, frame, "launch"), atStart: evaluations() };
+  return { ...attempts(b, stepping, parameters, frame, "launch"), atStart: evaluations() };
+}
+
+/** Tolerances as inputs, so that solves which differ in them alone are one program. */
+function withTolerances(b: Builder, setting: AdaptiveSetting): AdaptiveSetting & Stepping {
+  const { control, dtype } = setting;
+  if (control.kind !== "pid") return setting;
+  return {
+    ...setting,
+    tolerances: { rtol: b.input(names.rtol, dtype, []), atol: b.input(names.atol, dtype, []) },
+  };
 }
 
 /** The loop over attempts, and all that it puts out. */
 function attempts(
   b: Builder,
-  setting: AdaptiveSetting,
+  setting: AdaptiveSetting & Stepping,
   parameters: Values,
   start: Frame,
   name: string,
@@ -183,7 +201,6 @@ function attempts(
   return { graph: b.graph(outputs, name), evaluations };
 }
 
-/** The order of what goes from one attempt to the next. */
 /** How a frame is carried through a loop. */
 export function layoutOf(setting: Pick<AdaptiveSetting, "method" | "control" | "record" | "events">) {
   const { method, control, events = [] } = setting;

@@ -1,13 +1,13 @@
 import { type Decision, decide, driftTerm, type Memory } from "../control/controller.js";
-import { normAxes, rootMeanSquare, scaledNorm, toleranceOf } from "../control/norm.js";
+import { meanSquare, normAxes, rootMeanSquare, scaledNorm, toleranceOf } from "../control/norm.js";
 import type { Event } from "../events/event.js";
 import type { Values, VectorField } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { Interval, State, System } from "../methods/method.js";
-import { add, mul, sub } from "../ops/arithmetic.js";
+import { add, div, mul, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
-import { abs, sign } from "../ops/elementwise.js";
+import { abs, sign, sqrt } from "../ops/elementwise.js";
 import { maximum, minimum } from "../ops/extrema.js";
 import { and, equal, greater, greaterOrEqual, less, lessOrEqual, not, or, where } from "../ops/logic.js";
 import { reduceMax } from "../ops/reduce.js";
@@ -64,31 +64,30 @@ export function tryStep(system: System, setting: Stepping, before: Frame, target
   const tolerance = toleranceOf(b, y0, y1, setting.tolerances ?? control);
   const error = method.error!.of(system, interval, before.state, after);
   // NaN where y1 is not finite, so that it is rejected
-  const norm = add(b, scaledNorm(b, error, tolerance, sharing), zero);
+  // the tolerance is known before the error is: the division need not be waited for
+  const scaled = mul(b, error, div(b, 1, tolerance));
+  const square = add(b, meanSquare(b, scaled, sharing), zero);
   const order = method.error!.order;
-  const judged =
-    apart === null || control.driftTolerance === Infinity
-      ? norm
-      : maximum(
-          b,
-          norm,
-          driftTerm(b, control, order, method.coupling ?? 1, {
-            before: scaledNorm(b, sub(b, y0, before.state[method.companion!]!), tolerance, sharing),
-            after: scaledNorm(b, apart, tolerance, sharing),
-          }),
-        );
+  let judged = square;
+  if (apart !== null && control.driftTolerance !== Infinity) {
+    const drift = driftTerm(b, control, order, method.coupling ?? 1, {
+      before: scaledNorm(b, sub(b, y0, before.state[method.companion!]!), tolerance, sharing),
+      after: scaledNorm(b, apart, tolerance, sharing),
+    });
+    judged = maximum(b, square, mul(b, drift, drift));
+  }
   const { accept, factor, memory }: Decision = decide(
     b,
     control,
     order,
-    { norm: judged, cut },
+    { square: judged, cut },
     before.memory!,
   );
   const proposed = mul(b, abs(b, interval.h), factor);
   // what was cut short to hit a time was not too long
   const size = where(b, and(b, cut, accept), maximum(b, proposed, abs(b, before.h)), proposed);
   const h = mul(b, minimum(b, size, control.dtmax), sign(b, way));
-  return { ...shared, accept, h, memory, norm };
+  return { ...shared, accept, h, memory, norm: sqrt(b, square) };
 }
 
 /** The equation, with f(t, y) known for the beginning of a step, and the number of evaluations it has been asked for. */

@@ -88,6 +88,9 @@ export const adaptiveNames = {
   attempts: "attempts",
   /** the step size below which a rejection is final */
   smallest: "smallest",
+  /** what errors are held against */
+  rtol: "rtol",
+  atol: "atol",
   /** whether a step was rejected for good */
   failed: "failed",
   /** after each attempt: the time */

@@ -17,7 +17,13 @@ function follow(control: Pid, order: number, norms: readonly number[], cut = fal
   const float = (x: number) => b.scalar("float64", x);
   let memory = { last: float(1), beforeLast: float(1), rejected: b.scalar("bool", false) };
   return norms.map((norm) => {
-    const decision = decide(b, control, order, { norm: float(norm), cut: b.scalar("bool", cut) }, memory);
+    const decision = decide(
+      b,
+      control,
+      order,
+      { square: float(norm ** 2), cut: b.scalar("bool", cut) },
+      memory,
+    );
     memory = decision.memory as typeof memory;
     return { accept: known(decision.accept) === 1, factor: known(decision.factor) };
   });

@@ -45,7 +45,7 @@ function watched(): { runtime: Runtime; compiled: string[]; alive: () => number 
 }
 
 describe("what an equation has compiled", () => {
-  it("serves the next solve like it, with other numbers and times", async () => {
+  it("serves the next solve like it, with other numbers, times and tolerances", async () => {
     const { runtime, compiled } = watched();
     const ode = neuralOde({ field: lotkaVolterra(), method: tsit5 });
     const request = (t1: number, tolerance = 1e-8): SolveOptions => ({
@@ -56,8 +56,12 @@ describe("what an equation has compiled", () => {
     for (const t1 of [1, 7, 20]) await solve(ode, request(t1));
     expect(compiled).to.deep.equal(["launch"]);
     expect(numbers((await solve(ode, request(20))).ys)).to.deep.equal(numbers(first.ys));
-    await solve(ode, request(20, 1e-6));
-    expect(compiled).to.deep.equal(["launch", "launch"]);
+    const rough = await solve(ode, request(20, 1e-6));
+    expect(compiled).to.deep.equal(["launch"]);
+    const fresh = neuralOde({ field: lotkaVolterra(), method: tsit5 });
+    expect(numbers(rough.ys)).to.deep.equal(numbers((await solve(fresh, request(20, 1e-6))).ys));
+    expect(rough.stats.steps).to.be.below(first.stats.steps);
+    expect(compiled).to.have.length(2);
     await solve(ode, { ...request(20), save: "dense" });
     expect(compiled).to.have.length(3);
   });
@@ -73,7 +77,7 @@ describe("what an equation has compiled", () => {
     const { runtime, alive } = watched();
     const ode = neuralOde({ field: lotkaVolterra(), method: tsit5 });
     for (let k = 1; k <= 9; k++) {
-      await solve(ode, { runtime, parameters, y0, t0: 0, t1: 1, control: pid({ rtol: 10 ** -k }) });
+      await solve(ode, { runtime, parameters, y0, t0: 0, t1: 1, control: pid({ safety: k / 10 }) });
     }
     expect(alive()).to.equal(4);
     await ode.kept.release();

@@ -128,9 +128,11 @@ describe("The runtime auto", () => {
       const [own, expected] = [await through(runtime, save), await through(ort, save)];
       expect(own.stats).to.deep.equal(expected.stats);
       const reference = numbers(expected.ys);
-      // a few hundred steps, each with its own rounding
+      // a few hundred steps, each with its own rounding. Where steps end is known less well: their errors are 1e-8 of what
+      // they are differences of, so that their own rounding moves the ends by some 1e-8 of a step
+      const tolerance = save === "every-step" ? 1e-7 : 1e-11;
       numbers(own.ys).forEach((value, i) => {
-        expect(value).to.be.closeTo(reference[i]!, 1e-11 * Math.abs(reference[i]!));
+        expect(value).to.be.closeTo(reference[i]!, tolerance * Math.abs(reference[i]!));
       });
     }
     expect(choices.map(({ graph, runtime: chosen }) => [graph, chosen])).to.deep.equal(

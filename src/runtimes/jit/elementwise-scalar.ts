@@ -115,6 +115,18 @@ export function emitScalar(
           x,
         );
         break;
+      // the elements that are left over where the others were vectors
+      case "MultiplyAdd":
+      case "MultiplySubtract":
+        for (const operand of operands) {
+          operand();
+          code.vector(cell === "f64" ? "f64x2.splat" : "f32x4.splat");
+        }
+        code.vector(
+          `${cell === "f64" ? "f64x2" : "f32x4"}.relaxed_${type === "MultiplyAdd" ? "madd" : "nmadd"}`,
+        );
+        code.lane(cell === "f64" ? "f64x2.extract_lane" : "f32x4.extract_lane", 0);
+        break;
       case "Reciprocal":
         number(1);
         x();

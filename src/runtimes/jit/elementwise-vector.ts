@@ -47,6 +47,14 @@ export function emitVector(
         number(0);
         op("pmax");
         break;
+      case "MultiplyAdd":
+        all();
+        op("relaxed_madd");
+        break;
+      case "MultiplySubtract":
+        all();
+        op("relaxed_nmadd");
+        break;
       case "Reciprocal":
         number(1);
         x();

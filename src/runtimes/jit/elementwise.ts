@@ -9,6 +9,7 @@ const names: ReadonlySet<string> = new Set([
   ...Object.keys(arithmetic),
   ...Object.keys(rounding),
   ...["Max", "Min", "Relu", "Reciprocal", "Sign", "Mod", "Where", "Cast", "Pow"],
+  ...["MultiplyAdd", "MultiplySubtract"],
   ...["And", "Or", "Xor", "Not", "IsNaN", "IsInf"],
   ...["Exp", "Tanh", "Sigmoid", "Log", "Sin", "Cos", "Atan", "Erf", "Sinh", "Cosh"],
 ]);

@@ -1,5 +1,6 @@
 import { sizeOf } from "../../core/tensor.js";
 import type { Graph, Value } from "../../graph/graph.js";
+import { contraction } from "./contract.js";
 import { Frame } from "./frame.js";
 import { lower } from "./rewrites.js";
 import { writeScope } from "./scope.js";
@@ -47,7 +48,7 @@ export function programOf(
   capacities: ReadonlyMap<string, number>,
   fused: boolean,
 ): Program {
-  const { graph: concrete, loops, hints } = specialise(graph, sizes, lower);
+  const { graph: concrete, loops, hints } = specialise(graph, sizes, lower, fused ? contraction : null);
   const unit = new Unit(loops, capacities, hints, fused);
   const rowsOf = ({ shape: [rows] }: Value) => (typeof rows === "string" ? unit.placesOf(rows) : null);
   const main = unit.module.define([], [], "run");

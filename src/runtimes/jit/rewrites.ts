@@ -85,7 +85,9 @@ const rules: Readonly<Record<string, Rule>> = {
   ReduceMean: (b, inputs, attributes) => {
     const axes = reducedAxes(inputs, attributes);
     const count = axes.reduce((p, axis) => p * (inputs[0]!.shape[axis] as number), 1);
-    return [div(b, total(b, inputs, attributes, inputs[0]!), count)];
+    const sum = total(b, inputs, attributes, inputs[0]!);
+    // the reciprocal of a power of two is exact, and to multiply by it is faster
+    return [Number.isInteger(Math.log2(count)) ? mul(b, sum, 1 / count) : div(b, sum, count)];
   },
   ReduceL1: (b, inputs, attributes) => [total(b, inputs, attributes, abs(b, inputs[0]!))],
   ReduceL2: (b, inputs, attributes) => [

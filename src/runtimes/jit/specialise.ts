@@ -35,11 +35,16 @@ export interface Specialised {
 
 /**
  * The graph for concrete input shapes: shapes propagate, what depends on shapes alone folds to constants, and
- * operators are rewritten until the rewrite has nothing more to do.
+ * operators are rewritten until the rewrite has nothing more to do, and once more by what is made of the graph then.
  *
  * @throws {OpenDimensionError} naming what has to be closed for that
  */
-export function specialise(graph: Graph, sizes: Sizes, rewrite: Rewrite): Specialised {
+export function specialise(
+  graph: Graph,
+  sizes: Sizes,
+  rewrite: Rewrite,
+  finish: ((graph: Graph) => Rewrite) | null = null,
+): Specialised {
   const symbols = new Map<string, number>();
   graph.inputs.forEach((input, i) => {
     input.shape.forEach((dim, axis) => {
@@ -79,11 +84,12 @@ export function specialise(graph: Graph, sizes: Sizes, rewrite: Rewrite): Specia
   );
   let last = first;
   // a rewrite may emit what has to be rewritten itself
-  for (let depth = 0; depth < 8 && last.rewrote; depth++) {
-    const before = result.loops;
-    last = new Replay(before, rewrite, ({ body }) => body.trips!);
+  const again = (by: Rewrite) => {
+    last = new Replay(result.loops, by, ({ body }) => body.trips!);
     result = last.run(result.graph, result.graph.inputs);
-  }
+  };
+  for (let depth = 0; depth < 8 && last.rewrote; depth++) again(rewrite);
+  if (finish !== null) again(finish(result.graph));
   return { ...result, hints };
 }
 

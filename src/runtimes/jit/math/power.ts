@@ -1,5 +1,7 @@
 import type { Push } from "../wasm/index.js";
+import { type Double, fastSum, plus, product, times } from "./doubles.js";
 import { expOf } from "./exponential.js";
+import { powerByTable } from "./power-by-table.js";
 import type { Vectors } from "./vectors.js";
 
 // x^y = exp(y log x), with log x and the product in pairs of float64, high and low: an error of log x is multiplied by
@@ -14,43 +16,6 @@ const twoThirds = { high: 0.6666666666666666, low: 3.700743415417188e-17 };
 const ln2 = { high: 0.6931471806019545, low: -4.2009150726810846e-11 };
 const rootHalf = 0x3fe6a09e667f3bcdn;
 const one = 0x3ffn << 52n;
-
-/** An unevaluated sum, |low| ≤ half a unit in the last place of high. */
-interface Double {
-  readonly high: Push;
-  readonly low: Push;
-}
-
-/** a + b exactly, for |a| ≥ |b| */
-function fastSum(p: Vectors, a: Push, b: Push): Double {
-  const high = p.let(p.add(a, b));
-  return { high, low: p.let(p.sub(b, p.sub(high, a))) };
-}
-
-/** a b exactly, by halves of 26 bits (Dekker 1971) */
-function product(p: Vectors, a: Push, b: Push): Double {
-  const split = (x: Push) => {
-    const c = p.let(p.mul(x, p.number(2 ** 27 + 1)));
-    const top = p.let(p.sub(c, p.sub(c, x)));
-    return { top, rest: p.let(p.sub(x, top)) };
-  };
-  const high = p.let(p.mul(a, b));
-  const [x, y] = [split(a), split(b)];
-  const cross = p.add(p.sub(p.mul(x.top, y.top), high), p.mul(x.top, y.rest));
-  const low = p.let(p.add(p.add(cross, p.mul(x.rest, y.top)), p.mul(x.rest, y.rest)));
-  return { high, low };
-}
-
-/** a b, to some 2^−104 */
-export function times(p: Vectors, a: Double, b: Double): Double {
-  const { high, low } = product(p, a.high, b.high);
-  return fastSum(p, high, p.let(p.add(low, p.add(p.mul(a.high, b.low), p.mul(a.low, b.high)))));
-}
-
-function plus(p: Vectors, a: Double, b: Double): Double {
-  const { high, low } = fastSum(p, a.high, b.high);
-  return fastSum(p, high, p.let(p.add(low, p.add(a.low, b.low))));
-}
 
 /** log x of a positive finite number, to some 2^−65 */
 function logarithm(p: Vectors, given: Push): Double {
@@ -85,8 +50,23 @@ function logarithm(p: Vectors, given: Push): Double {
   };
 }
 
-/** x^y, as C and IEEE 754 define it at the edges. */
+/** x^y, as C and IEEE 754 define it at the edges. Where all lanes allow it, by the shorter way. */
 export function pow(p: Vectors, x: Push, y: Push): Push {
+  const { code } = p;
+  const { value, holds } = powerByTable(p, x, y);
+  holds();
+  code.vector("i64x2.bitmask").i32(0b11).op("i32.eq");
+  const result = code.local("v128");
+  const keep = (power: Push) => () => {
+    power();
+    code.set(result);
+  };
+  code.if(keep(value), () => keep(anyPower(p, x, y))());
+  return p.own(result);
+}
+
+/** x^y for any x and y. */
+function anyPower(p: Vectors, x: Push, y: Push): Push {
   const size = p.let(p.abs(x));
   const isZero = p.let(p.apply("f64x2.eq", size, p.number(0)));
   const isInfinite = p.let(p.apply("f64x2.eq", size, p.number(Infinity)));

@@ -1,5 +1,5 @@
 import type { Local, Push } from "../wasm/index.js";
-import { times } from "./power.js";
+import { times } from "./doubles.js";
 import { reductionFunction } from "./reduction.js";
 import type { Vectors } from "./vectors.js";
 

@@ -1,0 +1,69 @@
+import { isFloat } from "../../core/tensor.js";
+import {
+  broadcastShapes,
+  type Graph,
+  nodesOf,
+  type Op,
+  sameShape,
+  subgraphsOf,
+  type Value,
+} from "../../graph/graph.js";
+import type { Rewrite } from "../../graph/passes.js";
+
+function fusedOp(type: string): Op {
+  return {
+    type,
+    infer: ([x, y, z]) => [
+      { dtype: x!.dtype, shape: broadcastShapes(type, broadcastShapes(type, x!.shape, y!.shape), z!.shape) },
+    ],
+  };
+}
+
+/** x y + z, rounded once. */
+export const MultiplyAdd = fusedOp("MultiplyAdd");
+/** z − x y, rounded once. */
+export const MultiplySubtract = fusedOp("MultiplySubtract");
+
+/**
+ * Sums of products that nothing else needs, as one operation: half the instructions, and half the latency where steps
+ * follow from each other, as the stages of a Runge–Kutta method do. Single elements are left alone, for which
+ * WebAssembly has no such instruction.
+ */
+export function contraction(graph: Graph): Rewrite {
+  const uses = usesIn(graph);
+  const isTerm = (value: Value | null, sum: Value): boolean =>
+    value?.node?.op.type === "Mul" &&
+    value.node.scope === sum.scope &&
+    uses.get(value) === 1 &&
+    sameShape(value.shape, sum.shape);
+  return (b, { op, inputs, outputs }, images) => {
+    const sum = outputs[0]!;
+    if ((op.type !== "Add" && op.type !== "Sub") || !isFloat(sum.dtype)) return null;
+    if (sum.shape.every((dim) => dim === 1)) return null;
+    const [left, right] = [0, 1].map((i) => isTerm(inputs[i]!, sum)) as [boolean, boolean];
+    // of two products, the one that is known last
+    const which = op.type === "Sub" || !left ? 1 : right && inputs[1]!.node!.id > inputs[0]!.node!.id ? 1 : 0;
+    if (!(which === 1 ? right : left)) return null;
+    const product = images[which]!.node;
+    if (product?.op.type !== "Mul") return null;
+    const fused = op.type === "Add" ? MultiplyAdd : MultiplySubtract;
+    return b.emit(fused, [...product.inputs, images[1 - which]!]);
+  };
+}
+
+/** How often each value is read, as an operand, inside bodies or as an output. */
+function usesIn(graph: Graph): Map<Value, number> {
+  const uses = new Map<Value, number>();
+  const count = (value: Value | null) => {
+    if (value !== null) uses.set(value, (uses.get(value) ?? 0) + 1);
+  };
+  const visit = (part: Graph): void => {
+    for (const { inputs, attributes } of nodesOf(part)) {
+      inputs.forEach(count);
+      subgraphsOf(attributes).forEach(visit);
+    }
+    for (const { value } of part.outputs) count(value);
+  };
+  visit(graph);
+  return uses;
+}
