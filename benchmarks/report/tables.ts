@@ -106,7 +106,7 @@ export const reports: Readonly<Record<string, Report>> = {
   },
   scaling: {
     title: "Over the number of steps",
-    note: "64 states of a 2-8-8-2 perceptron, coupled midpoint steps, float64. Memory is the largest of a whole process that computes one gradient.",
+    note: "64 states of a 2-8-8-2 perceptron, coupled midpoint steps, float64. Memory is the largest of a whole process that computes gradients of that many steps, and nothing else.",
     body: ({ rows }) =>
       `![time and memory over steps](results/scaling.svg)\n\n${columns(rows, {
         gradient: text("gradient"),

@@ -1,7 +1,7 @@
 import type { Control } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { settingOf, upload } from "../integrate/solve.js";
+import { handOver, settingOf, upload } from "../integrate/solve.js";
 import type { Loss } from "../learning/losses.js";
 import { type Grid, gridTensors, gridThrough } from "../programs/grid.js";
 import { dataName, y0Name } from "../programs/names.js";
@@ -111,14 +111,13 @@ export function gridOfTimes(t0: number, saves: readonly number[]): Grid {
 /** @param times  whether what the gradient of the times needs is among them: three numbers for each step */
 export function fixedInputs(ode: NeuralOde, runtime: Runtime, fit: Fit, times = true): FixedInputs {
   const { grid, y0, target, weight } = fit;
-  const tensors = upload(runtime, {
-    ...gridTensors(grid, ode.dtype),
-    ...(times ? shareTensors(grid, ode.dtype) : {}),
+  const steps = { ...gridTensors(grid, ode.dtype), ...(times ? shareTensors(grid, ode.dtype) : {}) };
+  const data = {
     [y0Name]: y0,
     [dataName("target")]: target,
     ...(weight === null ? {} : { [dataName("weight")]: weight }),
-  });
-  return { grid, tensors };
+  };
+  return { grid, tensors: { ...handOver(runtime, steps), ...upload(runtime, data) } };
 }
 
 export function evaluationsOf({ forward, recomputed, backward }: GradientWork): number {

@@ -9,7 +9,7 @@ import { locateDivergence } from "./divergence.js";
 import { MaxStepsError, SolveAbortedError } from "./failures.js";
 import { judged, relative } from "./judgement.js";
 import type { NeuralOde } from "./neural-ode.js";
-import { named, pick, settingOf, upload } from "./problem.js";
+import { handOver, named, pick, settingOf, upload } from "./problem.js";
 import { reconstructionError } from "./reconstruction.js";
 import type { Problem } from "./request.js";
 import type { Solution } from "./solution.js";
@@ -32,7 +32,10 @@ export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid):
   const key = [runtime, ode.field, method, dtype, y0.shape.join(), saves, everyStep, undoes];
   const make = () => runtime.compile(solveProgram(setting, undoes));
   return ode.kept.use(key, make, async (executable) => {
-    const inputs = upload(runtime, { ...named(parameters), [y0Name]: y0, ...gridTensors(grid, dtype) });
+    const inputs = {
+      ...upload(runtime, { ...named(parameters), [y0Name]: y0 }),
+      ...handOver(runtime, gridTensors(grid, dtype)),
+    };
     const results = await executable.run(pick(inputs, executable.inputs));
     const ys = await runtime.download(results[ysName]!);
     if (!allFinite(ys)) throw await locateDivergence(ode, runtime, setting, grid, inputs);

@@ -76,6 +76,13 @@ export function upload(runtime: Runtime, tensors: Tensors): DeviceTensors {
   return uploaded;
 }
 
+/** Tensors that nobody will write to any more, without a copy where the runtime has them in host memory. */
+export function handOver(runtime: Runtime, tensors: Tensors): DeviceTensors {
+  const { host } = runtime;
+  if (host === undefined) return upload(runtime, tensors);
+  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, host.wrap(value)]));
+}
+
 /** The inputs that a graph takes, out of those there are. */
 export function pick(inputs: DeviceTensors, wanted: object): DeviceTensors {
   return Object.fromEntries(Object.keys(wanted).map((name) => [name, inputs[name]!]));

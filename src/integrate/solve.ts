@@ -120,6 +120,15 @@ function gridOf({ control, spans: [span] }: Problem): Grid | null {
 
 export { locateDivergence } from "./divergence.js";
 export { DivergenceError } from "./failures.js";
-export { checkParameters, checkState, named, ParameterError, pick, settingOf, upload } from "./problem.js";
+export {
+  checkParameters,
+  checkState,
+  handOver,
+  named,
+  ParameterError,
+  pick,
+  settingOf,
+  upload,
+} from "./problem.js";
 export type { SolveEachOptions, SolveOptions } from "./request.js";
 export type { Solution, SolveStats } from "./solution.js";

@@ -34,7 +34,6 @@ export function gridThrough(t0: number, saves: readonly number[], stepSize: numb
     throw new TimeError(`The step size must be a positive number, but ${stepSize} was given.`);
   }
   checkTimes(t0, saves);
-  const times = [t0];
   const offsets = [0];
   let from = t0;
   for (const to of saves) {
@@ -46,9 +45,17 @@ export function gridThrough(t0: number, saves: readonly number[], stepSize: numb
         `A step size of ${stepSize} means ${count} steps from ${from} to ${to}, more than ${maximalSteps}. Enlarge the step size.`,
       );
     }
-    for (let k = 1; k <= count; k++) times.push(k === count ? to : from + ((to - from) * k) / count);
-    offsets.push(times.length - 1);
+    offsets.push(offsets.at(-1)! + count);
     from = to;
+  }
+  // all at once: an array that grows takes twice the memory of a long solve
+  const times = new Array<number>(offsets.at(-1)! + 1);
+  times[0] = t0;
+  for (const [save, to] of saves.entries()) {
+    const [first, last] = [offsets[save]!, offsets[save + 1]!];
+    const start = times[first]!;
+    for (let i = first + 1; i < last; i++) times[i] = start + ((to - start) * (i - first)) / (last - first);
+    if (last > first) times[last] = to;
   }
   return { times, offsets };
 }
