@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
 import { openRuntime, type RuntimeName } from "../../src/cli/runtimes.js";
+import { largestMemory } from "../../src/figures/largest-memory.js";
 import type { ExactGraphGradient } from "../../src/programs/gradient.js";
 import { compileGradient } from "../gradient-task.js";
 import { scalingTask } from "./task.js";
@@ -17,14 +17,4 @@ const { compiled, run } = await compileGradient(
   gradient,
 );
 for (let done = Number(steps); done < 20_000; done += Number(steps)) await run();
-console.log(JSON.stringify({ bytes: largestMemory() * 1024, storedStates: compiled.cost.storedStates }));
-
-/**
- * Largest resident memory in kilobytes. Linux's own count for a process begins with what the one that started it had,
- * so it is taken from where that is not counted.
- */
-function largestMemory(): number {
-  const status = "/proc/self/status";
-  const own = existsSync(status) ? /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(status, "utf8")) : null;
-  return own === null ? process.resourceUsage().maxRSS : Number(own[1]);
-}
+console.log(JSON.stringify({ bytes: largestMemory(), storedStates: compiled.cost.storedStates }));

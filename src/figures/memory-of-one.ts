@@ -9,6 +9,7 @@ import { reversible } from "../methods/reversible.js";
 import { midpoint } from "../methods/tableaux.js";
 import { gridThrough } from "../programs/grid.js";
 import { ortNode } from "../runtimes/ort-node.js";
+import { largestMemory } from "./largest-memory.js";
 
 // A process of its own for one gradient, so that what it reports is the memory of that gradient alone:
 //
@@ -41,7 +42,4 @@ const { cost } = await gradientOf(
     },
   },
 );
-// resident memory is in kilobytes on every platform here
-console.log(
-  JSON.stringify({ bytes: process.resourceUsage().maxRSS * 1024, storedStates: cost.storedStates }),
-);
+console.log(JSON.stringify({ bytes: largestMemory(), storedStates: cost.storedStates }));

@@ -10,7 +10,7 @@ import {
   RunError,
   type Runtime,
 } from "../runtime/runtime.js";
-import { prices, secondsOf, workOf } from "./cost.js";
+import { prices, secondsOf, unknownTrips, workOf } from "./cost.js";
 import { needsUnforeseen } from "./jit/open.js";
 
 /** Which runtime a graph went to, and why. */
@@ -213,10 +213,17 @@ class AutoGraph implements AutoExecutable {
     const perNode = (work.products.float32 + work.products.float64) / Math.max(1, work.nodes);
     return pick(
       runtime,
-      `${work.nodes} operators with ${perNode.toPrecision(2)} multiplications each take about ` +
-        `${showSeconds(compiled)} on ${this.compiled.name} and ${showSeconds(ort)} on ${this.ort.name}`,
+      `${showCount(work.nodes)} operators with ${showCount(perNode)} multiplications each take about ` +
+        `${showSeconds(compiled)} on ${this.compiled.name} and ${showSeconds(ort)} on ${this.ort.name}` +
+        (work.assumes ? `, if loops that end by themselves run ${unknownTrips} times` : ""),
     );
   }
+}
+
+/** Two digits: 7, 240, 2.4 million. */
+function showCount(count: number): string {
+  const rounded = Number(count.toPrecision(2));
+  return rounded < 1e6 ? String(rounded) : `${Number((rounded / 1e6).toPrecision(2))} million`;
 }
 
 function showSeconds(seconds: number): string {

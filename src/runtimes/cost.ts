@@ -11,6 +11,8 @@ export interface Work {
   readonly elements: Readonly<Record<"float32" | "float64", number>>;
   /** those of them that take an elementary function */
   readonly functions: Readonly<Record<"float32" | "float64", number>>;
+  /** whether it is not known how often some loop runs, which is taken to be {@link unknownTrips} times */
+  readonly assumes: boolean;
 }
 
 /** Operators that cost tens of instructions an element, not one. */
@@ -21,7 +23,7 @@ const elementary: ReadonlySet<string> = new Set([
 ]);
 
 /** Iterations of a loop of which nothing is known. */
-const unknownTrips = 100;
+export const unknownTrips = 100;
 
 /**
  * The work of one run.
@@ -30,8 +32,12 @@ const unknownTrips = 100;
  */
 export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
   const zero = () => ({ float32: 0, float64: 0 });
-  const total = { nodes: 0, products: zero(), elements: zero(), functions: zero() };
-  const dimOf = (dim: Dim) => (typeof dim === "number" ? dim : (sizes.get(dim) ?? unknownTrips));
+  const total = { nodes: 0, products: zero(), elements: zero(), functions: zero(), assumes: false };
+  const assumed = () => {
+    total.assumes = true;
+    return unknownTrips;
+  };
+  const dimOf = (dim: Dim) => (typeof dim === "number" ? dim : (sizes.get(dim) ?? assumed()));
   const size = ({ shape }: { readonly shape: Shape }) => sizeOf(shape.map(dimOf));
   const visit = (part: Graph, times: number): void => {
     for (const node of nodesOf(part)) {
@@ -42,10 +48,10 @@ export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
       if (op.type === "Gemm" || op.type === "MatMul") {
         total.products[kind] += times * size(output) * dimOf(innerOf(node));
       } else if (op.type === "Loop") {
-        visit(attributes.body as Graph, times * tripsOf(node, dimOf));
+        visit(attributes.body as Graph, times * tripsOf(node, dimOf, assumed));
       } else if (op.type === "Scan") {
         const walked = inputs.at(-1);
-        visit(attributes.body as Graph, times * (walked ? dimOf(walked.shape[0] ?? 1) : unknownTrips));
+        visit(attributes.body as Graph, times * (walked ? dimOf(walked.shape[0] ?? 1) : assumed()));
       } else if (op.type === "If") {
         visit(attributes.then_branch as Graph, times / 2);
         visit(attributes.else_branch as Graph, times / 2);
@@ -70,11 +76,11 @@ function innerOf({ inputs, attributes }: Node): Dim {
   return attributes.transA === 1 ? shape[0]! : shape.at(-1)!;
 }
 
-function tripsOf({ inputs, attributes }: Node, dimOf: (dim: Dim) => number): number {
+function tripsOf({ inputs, attributes }: Node, dimOf: (dim: Dim) => number, assumed: () => number): number {
   const given = inputs[0]?.constant;
   if (given) return Number(given.data[0]);
   const { trips } = attributes.body as Graph;
-  return trips === undefined ? unknownTrips : dimOf(trips);
+  return trips === undefined ? assumed() : dimOf(trips);
 }
 
 /** What a runtime takes for each kind of work, in nanoseconds. */

@@ -1,6 +1,7 @@
 import { Random } from "../../src/core/random.js";
 import { tensor } from "../../src/core/tensor.js";
 import { initialParameters } from "../../src/fields/field.js";
+import { largestMemory } from "../../src/figures/largest-memory.js";
 import { gradientOf } from "../../src/gradients/evaluate.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { mse } from "../../src/learning/losses.js";
@@ -34,4 +35,4 @@ const { cost } = await gradientOf(neuralOde({ field, method: reversible(euler), 
   },
 });
 if (cost.steps !== Number(steps)) throw new Error(`${cost.steps} steps were taken instead of ${steps}.`);
-console.log(process.resourceUsage().maxRSS * 1024);
+console.log(largestMemory());

@@ -138,7 +138,7 @@ describe("The runtime auto", () => {
     expect(choices.map(({ graph, runtime: chosen }) => [graph, chosen])).to.deep.equal(
       choices.map(() => ["launch", "jit"]),
     );
-    expect(choices).to.not.have.length(0);
+    expect(choices[0]!.why).to.match(/operators with .* if loops that end by themselves run 100 times$/);
   });
 
   it("moves tensors between its runtimes without copying them", () => {
