@@ -1,10 +1,10 @@
 import { numbers, sizeOf } from "../../core/tensor.js";
 import { type Graph, type Node, normaliseAxis, type Value } from "../../graph/graph.js";
-import { Frame, isSmall, shapeOf } from "./frame.js";
+import { Frame, isSmall, overlap, shapeOf } from "./frame.js";
 import { dropAxis } from "./movement.js";
 import { firstCapacity } from "./open.js";
 import { runsThrough } from "./specialise.js";
-import { bytesOf, type View } from "./view.js";
+import { bytesOf, isContiguous, type View } from "./view.js";
 import type { Code, Local, Push } from "./wasm/index.js";
 
 // Each body becomes a function of the iteration. That is also what lets an engine put its optimised code in place
@@ -54,8 +54,9 @@ function emitBody(
 
   // everything is read before anything is overwritten
   const proceed: Push = repetition.proceed === null ? () => code.i32(1) : inner.scalar(repetition.proceed);
+  const stays = next.map((value, k) => value === inputs[k] || isAt(inner.knownView(value), slots[k]!));
   const sources = next.map((value, k): View | null => {
-    if (value === inputs[k]) return null;
+    if (stays[k]) return null;
     if (isSmall(value)) inner.lanesOf(value);
     const view = inner.knownLanes(value) === null ? inner.viewOf(value) : null;
     if (view === null || !slots.some((slot) => overlap(slot, view))) return view;
@@ -75,7 +76,7 @@ function emitBody(
   next.forEach((value, k) => {
     const source = sources[k]!;
     if (source !== null) inner.copyStrided(source, slots[k]!);
-    else if (value !== inputs[k]) inner.write(value, slots[k]!);
+    else if (!stays[k]) inner.write(value, slots[k]!);
   });
   proceed();
   for (const { value } of body.outputs) inner.release(value);
@@ -83,10 +84,9 @@ function emitBody(
   return { index, slots };
 }
 
-function overlap(a: View, b: View): boolean {
-  if (b.dynamic !== null) return true;
-  const size = sizeOf(a.shape) * bytesOf(a.dtype);
-  return b.address >= a.address && b.address < a.address + size;
+/** Whether a value is where it is to be after the iteration, as what is written in place is. */
+function isAt(view: View | null, slot: View): boolean {
+  return view !== null && view.dynamic === null && view.address === slot.address && isContiguous(view);
 }
 
 export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void {
@@ -125,7 +125,7 @@ export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void
         inner.setLanes(body.inputs[1]!, 1, [inner.registers.keep("bool", 1)]);
       }
       views.forEach((view, k) => {
-        inner.setView(body.inputs[k + 2]!, { ...view, buffer: null });
+        inner.setOwned(body.inputs[k + 2]!, { ...view, buffer: null });
       });
     },
     proceed: goesOn ? null : proceed,
@@ -224,7 +224,7 @@ export function emitScan(frame: Frame, node: Node, writeScope: WriteScope): void
     inputs: body.inputs.slice(0, carried.length),
     enter(inner, states) {
       states.forEach((view, k) => {
-        inner.setView(body.inputs[k]!, { ...view, buffer: null });
+        inner.setOwned(body.inputs[k]!, { ...view, buffer: null });
       });
       views.forEach((view, k) => {
         const reversed = setting("scan_input_directions", k) === 1;

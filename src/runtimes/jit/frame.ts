@@ -27,6 +27,8 @@ export class Frame {
   readonly #views = new Map<Value, View>();
   readonly #lanes = new Map<Value, Lanes>();
   readonly #uses = new Map<Value, number>();
+  /** memory that belongs to a value alone: whoever is the last to need it may write there */
+  readonly #owned = new Map<Value, View>();
   /** where a value must end up, known before it is computed */
   readonly #destinations = new Map<Value, View>();
 
@@ -236,6 +238,20 @@ export class Frame {
     return contiguous(type.dtype, shape, buffer.address, buffer);
   }
 
+  /** Defines a value that has its memory for itself, whatever becomes of that. */
+  setOwned(value: Value, view: View): void {
+    this.#owned.set(value, view);
+    this.#views.set(value, view);
+  }
+
+  /** The memory of a value that its last user may write to; `null` where something else looks at it still. */
+  takeOver(value: Value): View | null {
+    const own = this.#owned.get(value);
+    if (own === undefined || this.usesOf(value) !== 1) return null;
+    for (const [other, view] of this.#views) if (other !== value && overlap(own, view)) return null;
+    return own;
+  }
+
   /** Defines a value as another view of a buffer. */
   alias(value: Value, view: View): void {
     if (view.buffer !== null) this.unit.plan.retain(view.buffer);
@@ -276,6 +292,12 @@ export class Frame {
       this.#views.delete(value);
     }
   }
+}
+
+/** Whether view b looks into the memory of a, wherever it is there: no offset leads out of what a view looks at. */
+export function overlap(a: View, b: View): boolean {
+  const size = sizeOf(a.shape) * bytesOf(a.dtype);
+  return b.address >= a.address && b.address < a.address + size;
 }
 
 function rangeOf(value: Value): number[] {

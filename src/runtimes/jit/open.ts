@@ -71,6 +71,8 @@ function takesOpen(
       return normaliseAxis(axis, operands[0]!.shape.length, "Concat") === 0;
     case "Gather":
       return normaliseAxis(axis, operands[0]!.shape.length, "Gather") === 0 && !open(operands[1]!);
+    case "GatherND":
+      return !open(operands[1]!);
     case "Scan": {
       const carried = operands.length - (attributes.num_scan_inputs as number);
       const axes = (attributes.scan_input_axes as readonly number[] | undefined) ?? [];
