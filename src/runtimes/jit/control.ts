@@ -1,8 +1,8 @@
 import { numbers, sizeOf } from "../../core/tensor.js";
-import { type Graph, type Node, normaliseAxis, type Value } from "../../graph/graph.js";
+import { type Graph, type Node, nodesOf, normaliseAxis, type Value } from "../../graph/graph.js";
 import { Frame, isSmall, overlap, shapeOf } from "./frame.js";
 import { dropAxis } from "./movement.js";
-import { firstCapacity } from "./open.js";
+import { capacityFor, firstCapacity } from "./open.js";
 import { runsThrough } from "./specialise.js";
 import { bytesOf, isContiguous, type View } from "./view.js";
 import type { Code, Local, Push } from "./wasm/index.js";
@@ -41,6 +41,8 @@ function emitBody(
   const { body, carried, inputs, next, scans } = repetition;
   for (const value of node.captures) frame.settle(value);
   const slots = carried.map((start) => {
+    const own = frame.takeOver(start);
+    if (own !== null) return own;
     const slot = frame.allocate(start);
     frame.write(start, slot);
     return slot;
@@ -103,15 +105,19 @@ export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void
   const stacked = results.slice(carried.length);
   const rowBytes = stacked.reduce((sum, row) => sum + sizeOf(shapeOf(row)) * bytesOf(row.dtype), 0);
   const source = typeof body.trips === "string" ? body.trips : null;
-  if (source !== null && !unit.capacities.has(source)) {
+  if (source !== null) {
     const most = trips?.constant ? numbers(trips.constant)[0]! : Number.POSITIVE_INFINITY;
-    unit.capacities.set(source, Math.max(1, Math.min(most, firstCapacity(rowBytes))));
+    const likely = unit.hints.get(source);
+    const first = likely === undefined ? firstCapacity(rowBytes) : capacityFor(likely, rowBytes);
+    const known = unit.capacities.get(source) ?? 0;
+    if (known === 0 || likely !== undefined)
+      unit.capacities.set(source, Math.max(1, known, Math.min(most, first)));
   }
   const [capacity] = unit.roomOf([body.trips!]) as [number];
   const exact = trips?.constant != null && runsThrough(body, node.inputs);
   const scanned = node.outputs.slice(carried.length).map((output) => ({
     output,
-    view: frame.allocate(output),
+    view: stackOf(frame, output),
   }));
 
   const { index, slots } = emitBody(frame, node, writeScope, {
@@ -167,9 +173,22 @@ export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void
   }
   for (const local of [i, limit, going]) code.free(local);
   slots.forEach((slot, k) => {
-    frame.setView(node.outputs[k]!, slot);
+    frame.setOwned(node.outputs[k]!, slot);
   });
   for (const { output, view } of scanned) frame.setView(output, view);
+}
+
+/** Where rows are stacked: where something is put after them, the first of the rows that make up the whole. */
+function stackOf(frame: Frame, output: Value): View {
+  const whole = nodesOf(frame.graph).find(
+    ({ op, inputs, attributes, outputs }) =>
+      op.type === "Concat" && inputs[0] === output && attributes.axis === 0 && !isSmall(outputs[0]!),
+  )?.outputs[0];
+  if (whole === undefined) return frame.allocate(output);
+  const view = frame.allocate(whole);
+  frame.setDestination(whole, view);
+  frame.unit.plan.retain(view.buffer!);
+  return { ...view, shape: frame.unit.roomOf(output.shape) };
 }
 
 /** Stores a count in a word, or the larger of it and what is there. */
@@ -259,7 +278,7 @@ export function emitScan(frame: Frame, node: Node, writeScope: WriteScope): void
   );
   code.free(i);
   slots.forEach((slot, k) => {
-    frame.setView(node.outputs[k]!, slot);
+    frame.setOwned(node.outputs[k]!, slot);
   });
   for (const { output, view } of scanned) frame.setView(output, view);
 }

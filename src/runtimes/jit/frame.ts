@@ -27,8 +27,8 @@ export class Frame {
   readonly #views = new Map<Value, View>();
   readonly #lanes = new Map<Value, Lanes>();
   readonly #uses = new Map<Value, number>();
-  /** memory that belongs to a value alone: whoever is the last to need it may write there */
-  readonly #owned = new Map<Value, View>();
+  /** values that have memory for themselves which no buffer stands for, as what a loop carries does */
+  readonly #owned = new Set<Value>();
   /** where a value must end up, known before it is computed */
   readonly #destinations = new Map<Value, View>();
 
@@ -240,16 +240,24 @@ export class Frame {
 
   /** Defines a value that has its memory for itself, whatever becomes of that. */
   setOwned(value: Value, view: View): void {
-    this.#owned.set(value, view);
+    this.#owned.add(value);
     this.#views.set(value, view);
   }
 
-  /** The memory of a value that its last user may write to; `null` where something else looks at it still. */
+  /**
+   * The memory of a value, for its last user to write to and to free; `null` where it has none for itself, or something
+   * else looks at it.
+   */
   takeOver(value: Value): View | null {
-    const own = this.#owned.get(value);
-    if (own === undefined || this.usesOf(value) !== 1) return null;
-    for (const [other, view] of this.#views) if (other !== value && overlap(own, view)) return null;
-    return own;
+    const view = this.#views.get(value);
+    if (view === undefined || this.usesOf(value) !== 1) return null;
+    const mine = view.buffer !== null || this.#owned.has(value);
+    if (!mine || view.dynamic !== null || !isContiguous(view)) return null;
+    for (let frame: Frame | null = this; frame !== null; frame = frame.outer) {
+      for (const [other, seen] of frame.#views) if (other !== value && overlap(view, seen)) return null;
+    }
+    this.#views.delete(value);
+    return view;
   }
 
   /** Defines a value as another view of a buffer. */

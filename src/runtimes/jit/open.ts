@@ -50,9 +50,12 @@ const isSymbolic = (dim: Dim) => typeof dim === "string";
 
 /** @throws {OpenDimensionError} if a node needs to know how many rows an operand has */
 export function checkOperands(node: Node, operands: readonly (Value | null)[]): void {
-  if (operands.some(isOpen) && !(operands.every(leadsOnly) && takesOpen(node, operands, isOpen))) {
-    throw new OpenDimensionError(sourcesOf(operands));
-  }
+  if (!operands.some(isOpen)) return;
+  if (operands.every(leadsOnly) && takesOpen(node, operands, isOpen)) return;
+  const [, index = null] = operands;
+  // as many are gathered as there are indices: what they are gathered from may stay open
+  const onlyIndex = ["Gather", "GatherND"].includes(node.op.type) && isOpen(index);
+  throw new OpenDimensionError(sourcesOf(onlyIndex ? [index] : operands));
 }
 
 /** Whether a node can do with operands of which nobody knows how long they are. */
