@@ -144,3 +144,67 @@ describe("rows written to a table that a loop carries", () => {
     expect(bytesOf("that is used whole after it")).to.be.above(3 * rows);
   });
 });
+
+describe("what a loop starts from", () => {
+  /** Adds one, a number of times. */
+  const raised = (b: Builder, x: Value, trips = 3): Value =>
+    loop(b, { trips, carried: [x] }, (inner, _i, [y]) => ({ carried: [add(inner, y!, 1)] })).carried[0]!;
+
+  const graphs: Record<string, (b: Builder, x: Value) => Record<string, Value>> = {
+    "may be needed after it": (b, x) => ({ up: raised(b, x), x }),
+    "may be another look at what is needed after it": (b, x) => {
+      const up = raised(b, reshape(b, x, [-1]));
+      return { up, sum: add(b, reshape(b, up, x.shape as number[]), x) };
+    },
+    "may be a row of what is needed after it": (b, x) => ({
+      up: raised(b, gather(b, x, 1)),
+      y: mul(b, x, 3),
+    }),
+    "may be a look at what lies outside of the loop around it": (b, x) => {
+      const { carried } = loop(b, { trips: 4, carried: [mul(b, x, 0)] }, (inner, _i, [sum]) => {
+        const up = raised(inner, reshape(inner, x, [-1]));
+        return { carried: [add(inner, sum!, reshape(inner, up, x.shape as number[]))] };
+      });
+      return { sum: carried[0]! };
+    },
+    "may be what another has left": (b, x) => ({ up: raised(b, raised(b, raised(b, x, 0), 2)) }),
+    "may be carried by the loop around it": (b, x) => {
+      const { carried, scans } = loop(b, { trips: 4, carried: [x], length: 4 }, (inner, _i, [y]) => {
+        const up = raised(inner, y!);
+        return { carried: [up], scans: [reshape(inner, up, [-1])] };
+      });
+      return { last: carried[0]!, all: scans[0]! };
+    },
+    "may be two values that are one": (b, x) => {
+      const { carried } = loop(b, { trips: 3, carried: [x, x] }, (inner, _i, [p, q]) => ({
+        carried: [add(inner, p!, 1), mul(inner, q!, 2)],
+      }));
+      return { p: carried[0]!, q: carried[1]! };
+    },
+  };
+  for (const width of [2, 50]) {
+    for (const [what, build] of Object.entries(graphs)) {
+      it(`${what}, ${width} wide`, async () => {
+        const b = new Builder();
+        b.input("places", "int64", [places.length]);
+        // computed, so that its memory is not that of an input
+        const x = mul(b, b.input("table", "float64", [rows, width]), 2);
+        const graph = b.graph(build(b, x));
+        expect(await outputsOf(jit(), graph)).to.deep.equal(await outputsOf(await ortNode(), graph));
+      });
+    }
+  }
+
+  it("needs no copy where nothing needs it after it", () => {
+    const width = 10_000;
+    const statesOf = (after: boolean) => {
+      const b = new Builder();
+      const x = mul(b, b.input("x", "float64", [width]), 2);
+      const up = raised(b, x);
+      const graph = b.graph(after ? { up, x } : { up });
+      const sizes = { shapes: [[width]], closed: new Set<string>(), trips: new Map() };
+      return programOf(graph, sizes, new Map(), false).bytes / (8 * width);
+    };
+    expect(statesOf(true) - statesOf(false)).to.be.closeTo(1, 0.01);
+  });
+});
