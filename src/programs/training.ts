@@ -55,7 +55,7 @@ export function lossProgram(setting: LossSetting): Graph {
   return b.graph({ [lossName]: setting.loss.apply(b, ys, target, weight) }, "loss");
 }
 
-/** The graph from states at the saves to the loss and their cotangents, for a gradient that takes several runs. */
+/** The graph from states at the saves to the loss and their cotangents, for a gradient between whose runs steps are chosen. */
 export function arrivingProgram(setting: LossSetting): Graph {
   const b = new Builder();
   const { dtype, state, saves, loss } = setting;
