@@ -15,6 +15,7 @@ import {
   atTimes,
   layoutOf,
   type Pulled,
+  perTurn,
   type ScheduledInputs,
   throughLegs,
   throughStart,
@@ -73,6 +74,7 @@ function throughTurns(
     b,
     {
       trips: gather(b, shapeOf(b, turns), 0),
+      length: "turns",
       carried: [...held, ...layout.nothing(b)],
     },
     (outer, turn, values) => {
@@ -83,16 +85,17 @@ function throughTurns(
       const one = outer.scalar("int64", 1);
       const restored = values.slice(0, width).map((states) => gather(outer, states, slot));
       const count = sub(outer, at, from);
-      const { state } = advance(outer, setting, inputs, { first: from, count }, restored);
+      const { state } = advance(outer, setting, inputs, { first: from, count, length: perTurn }, restored);
       const next = stored(outer, values.slice(0, width), store, state);
 
       const length = sub(outer, to, at);
-      const stretch = { first: at, count: sub(outer, length, one), keep: true };
+      // no longer than there are slots
+      const stretch = { first: at, count: sub(outer, length, one), length: "slots", keep: true };
       const { state: last, before } = advance(outer, setting, inputs, stretch, state);
       const states = before.map((rows, k) => concat(outer, [rows, unsqueeze(outer, last[k]!, [0])], 0));
       const { carried: pulled } = loop(
         outer,
-        { trips: length, carried: values.slice(width) },
+        { trips: length, carried: values.slice(width), length: perTurn },
         (inner, j, within) => {
           const k = sub(inner, sub(inner, length, one), j);
           const i = add(inner, at, k);

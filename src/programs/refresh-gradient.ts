@@ -15,6 +15,7 @@ import {
   type Legs,
   layoutOf,
   type Pulled,
+  perTurn,
   type ScheduledInputs,
   throughLegs,
   throughStart,
@@ -58,7 +59,7 @@ function throughTurns(
   const layout = layoutOf(setting, inputs);
   const { carried } = loop(
     b,
-    { trips: gather(b, shapeOf(b, turns), 0), carried: [...end, ...layout.nothing(b)] },
+    { trips: gather(b, shapeOf(b, turns), 0), carried: [...end, ...layout.nothing(b)], length: "turns" },
     (outer, turn, values) => {
       const row = gather(outer, turns, turn);
       const [leg, from, to] = (["leg", "from", "to"] as const).map((name) =>
@@ -67,7 +68,7 @@ function throughTurns(
       const restored = kept.map((states) => gather(outer, states, leg));
       return loop(
         outer,
-        { trips: sub(outer, to, from), carried: [...restored, ...values.slice(width)] },
+        { trips: sub(outer, to, from), carried: [...restored, ...values.slice(width)], length: perTurn },
         (inner, j, within) => {
           const after = sub(inner, to, j);
           const i = sub(inner, after, inner.scalar("int64", 1));

@@ -26,27 +26,32 @@ export interface Pulled {
   readonly times: readonly Value[];
 }
 
+/** Steps that are taken one after the other. */
+interface Stretch {
+  readonly first: Value;
+  readonly count: Value;
+  /** how many there are at most, where they are kept, and otherwise about how many */
+  readonly length: string;
+  /** whether to keep the states before them */
+  readonly keep?: boolean;
+}
+
 /** Goes a number of steps forward from a state, of which the first is number `first`. */
 export function advance(
   b: Builder,
   { field, method }: Setting,
   { parameters, grid }: BackwardInputs,
-  { first, count, keep = false }: { first: Value; count: Value; keep?: boolean },
+  { first, count, length, keep = false }: Stretch,
   state: readonly Value[],
 ): { state: State; before: readonly Value[] } {
-  const { carried, scans } = loop(
-    b,
-    // a stretch whose states are kept is no longer than there are slots
-    { trips: count, carried: state, ...(keep ? { length: "slots" } : {}) },
-    (inner, k, within) => ({
-      carried: method.step(
-        systemIn(inner, field, parameters),
-        intervalAt(inner, grid, add(inner, first, k)),
-        within as unknown as State,
-      ),
-      scans: keep ? within : [],
-    }),
-  );
+  const { carried, scans } = loop(b, { trips: count, carried: state, length }, (inner, k, within) => ({
+    carried: method.step(
+      systemIn(inner, field, parameters),
+      intervalAt(inner, grid, add(inner, first, k)),
+      within as unknown as State,
+    ),
+    scans: keep ? within : [],
+  }));
   return { state: carried as unknown as State, before: scans };
 }
 
@@ -91,7 +96,7 @@ export function throughLegs(
         const bound = gather(inner, starts, place);
         const next = gather(inner, bounds, add(inner, bound, inner.scalar("int64", 1)));
         const begin = gather(inner, bounds, bound);
-        const stretch = { first: begin, count: sub(inner, next, begin) };
+        const stretch = { first: begin, count: sub(inner, next, begin), length: "steps/bounds" };
         const { state } = advance(inner, setting, inputs, stretch, within);
         return { carried: state, scans: [state[0]] };
       });
@@ -108,6 +113,9 @@ export function throughLegs(
     kept,
   };
 }
+
+/** About how many steps there are in a turn on the way back. */
+export const perTurn = "steps/turns";
 
 /** Cotangents of the saved states, with zeros after them for where nothing is saved. */
 export function arrivingFrom(b: Builder, { dtype, state }: Setting, cotangent: Value): Value {

@@ -213,7 +213,7 @@ class AutoGraph implements AutoExecutable {
     const perNode = (work.products.float32 + work.products.float64) / Math.max(1, work.nodes);
     return pick(
       runtime,
-      `${work.nodes} operators with ${perNode.toPrecision(2)} multiplications each take about ` +
+      `${Math.round(work.nodes)} operators with ${perNode.toPrecision(2)} multiplications each take about ` +
         `${showSeconds(compiled)} on ${this.compiled.name} and ${showSeconds(ort)} on ${this.ort.name}`,
     );
   }

@@ -31,7 +31,12 @@ const unknownTrips = 100;
 export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
   const zero = () => ({ float32: 0, float64: 0 });
   const total = { nodes: 0, products: zero(), elements: zero(), functions: zero() };
-  const dimOf = (dim: Dim) => (typeof dim === "number" ? dim : (sizes.get(dim) ?? unknownTrips));
+  const known = (name: string) => sizes.get(name) ?? unknownTrips;
+  const dimOf = (dim: Dim) => {
+    if (typeof dim === "number") return dim;
+    const [name, by] = dim.split("/") as [string, string?];
+    return by === undefined ? known(name) : known(name) / Math.max(1, known(by));
+  };
   const size = ({ shape }: { readonly shape: Shape }) => sizeOf(shape.map(dimOf));
   const visit = (part: Graph, times: number): void => {
     for (const node of nodesOf(part)) {
