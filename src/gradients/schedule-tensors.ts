@@ -23,12 +23,12 @@ export function scheduleTensors(method: GradientMethod, grid: Grid): Tensors {
     [scheduleNames.arrivals]: list(arrivalsOf(grid)),
   };
   if (plan.kind === "refresh") {
-    const ends = plan.stores.map((at) => way.legs.findLastIndex((leg) => leg.at(-1) === at));
-    const turns = undoTurns(plan, ends);
+    const endingAt = new Map(way.legs.map((leg, i) => [leg.at(-1)!, i]));
+    const turns = undoTurns(plan, endingAt);
     return { ...common, [scheduleNames.turns]: table(turns, Object.keys(refreshTurns).length) };
   }
-  const stores = new Array<number>(way.legs.length).fill(plan.slots);
-  for (const [slot, at] of plan.stores.entries()) stores[way.legs.findIndex(([from]) => from === at)] = slot;
+  const slotOf = new Map(plan.stores.map((at, slot) => [at, slot]));
+  const stores = way.legs.map(([from]) => slotOf.get(from!) ?? plan.slots);
   return {
     ...common,
     [scheduleNames.slots]: list(new Array<number>(plan.slots + 1).fill(0)),
@@ -84,7 +84,7 @@ function forwardWay({ times, offsets }: Grid, stores: readonly number[]): Forwar
 
 /** How many places a leg has, so that stored states and reports are fewest: a power of two, or the most there are. */
 function placesPerLeg(points: readonly number[]): number {
-  const most = Math.max(...points);
+  const most = points.reduce((longest, count) => Math.max(longest, count));
   const rows = (places: number) =>
     points.reduce((legs, count) => legs + Math.ceil(count / places), 0) * (places + 1);
   let best = most;
@@ -119,13 +119,11 @@ function reverseTurns({ slots, actions }: Plan): number[][] {
   return turns.map(({ slot, from, at, store, to }) => [slot, from, at, store, to]);
 }
 
-/** The turns of a gradient that undoes steps. @param legs  in which the stored states lie */
-function undoTurns({ actions }: Plan, legs: readonly number[]): number[][] {
+/** The turns of a gradient that undoes steps. @param endingAt  the legs by the states that they end with */
+function undoTurns({ actions }: Plan, endingAt: ReadonlyMap<number, number>): number[][] {
   const turns: number[][] = [];
-  let leg = 0;
   for (const action of actions()) {
-    if (action.kind === "restore") leg = legs[action.slot]!;
-    else if (action.kind === "undo") turns.push([leg, action.from, action.to]);
+    if (action.kind === "undo") turns.push([endingAt.get(action.to)!, action.from, action.to]);
   }
   return turns;
 }

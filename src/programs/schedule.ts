@@ -31,7 +31,7 @@ export interface ScheduleValues {
 
 /** The places for states, where they come and go on the way back. */
 export interface SlotValues {
-  /** [slots + 1] zeros: of which state is in each slot at first there is a choice of one; nobody reads the last slot */
+  /** [slots + 1] zeros, as all slots hold the first state at first; one more than there are takes what nobody reads */
   readonly first: Value;
   /** [legs]: the slot that takes the state at the start of each leg */
   readonly stores: Value;
@@ -61,7 +61,7 @@ export const refreshTurns = {
   to: 2,
 } as const;
 
-export function isScheduled(gradient: GraphGradient): gradient is ScheduledGradient {
+function isScheduled(gradient: GraphGradient): gradient is ScheduledGradient {
   return gradient === "checkpoint" || gradient === "refresh";
 }
 
