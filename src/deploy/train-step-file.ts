@@ -2,9 +2,15 @@ import type { Control } from "../control/control.js";
 import { Random } from "../core/random.js";
 import { scalar, type Tensor, tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
-import { gridOfTimes, lossSetting } from "../gradients/differentiator.js";
+import { gridInputs, gridOfTimes, lossSetting } from "../gradients/differentiator.js";
 import { type Fit, onStepsOf } from "../gradients/evaluate.js";
-import { type GradientSpec, gradientMethodOf, showGradientMethod } from "../gradients/method.js";
+import {
+  type GradientMethod,
+  type GradientSpec,
+  gradientMethodOf,
+  showGradientMethod,
+} from "../gradients/method.js";
+import { graphGradientOf } from "../gradients/plan.js";
 import { Builder } from "../graph/builder.js";
 import { encode } from "../graph/encode.js";
 import { type Graph, inputsReadBy } from "../graph/graph.js";
@@ -14,8 +20,8 @@ import { type Loss, mse } from "../learning/losses.js";
 import { adamw, type Optimiser } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
 import { isReversible } from "../methods/method.js";
-import { GradientMethodError, type GraphGradient } from "../programs/gradient.js";
-import { gridTensors, gridThrough } from "../programs/grid.js";
+import { GradientMethodError } from "../programs/gradient.js";
+import { gridThrough } from "../programs/grid.js";
 import {
   batchesName,
   dataName,
@@ -38,7 +44,6 @@ import { portable } from "./portable.js";
 export interface TrainStepOptions {
   readonly loss?: Loss;
   readonly optimiser?: Optimiser;
-  /** one that is a single graph: "reversible", "direct" or "continuous" */
   readonly gradient?: GradientSpec;
   /** steps of another size than the equation's, or between given times */
   readonly control?: Control;
@@ -54,7 +59,7 @@ export interface TrainStepOptions {
  * The graph of a training step on given trajectories: what is trained, the optimiser's memory, learning rate and number
  * of the update, data and time grid in; loss, gradient norm and what is new out.
  *
- * @throws {GradientMethodError} for a gradient that is no single graph
+ * @throws {GradientMethodError} for steps that are chosen outside of the graph, or a solver that cannot be undone
  * @throws {ShapeError | TimeError | TrainingDataError} for data that do not fit
  */
 export function trainStepGraph(ode: NeuralOde, data: Trajectories, options: TrainStepOptions = {}): Graph {
@@ -74,10 +79,10 @@ export function encodeTrainStep(
   data: Trajectories,
   options: TrainStepOptions = {},
 ): Uint8Array {
-  const { setting, fit } = prepared(ode, data, options);
-  const { optimiser, loss, gradient, clip } = setting;
+  const { setting, fit, method } = prepared(ode, data, options);
+  const { optimiser, loss, clip } = setting;
   const graph = portable(trainStepGraph(ode, data, options));
-  const grid = gridTensors(fit.grid, ode.dtype);
+  const grid = gridInputs(ode, fit.grid, { times: false, method });
   // of times that nothing depends on, ONNX Runtime would complain
   const read = inputsReadBy(graph);
   const inputs = graph.inputs.filter((value) => read.has(value) || !Object.hasOwn(grid, value.name!));
@@ -96,7 +101,7 @@ export function encodeTrainStep(
         "revort.optimiser": optimiser.name,
         "revort.optimiserSettings": JSON.stringify(optimiser.settings),
         "revort.loss": loss.name,
-        "revort.gradient": gradient,
+        "revort.gradient": showGradientMethod(method),
         ...(clip === null ? {} : { "revort.clip": String(clip) }),
         "revort.countsFrom": "1",
       },
@@ -165,15 +170,13 @@ function prepared(
   ode: NeuralOde,
   data: Trajectories,
   { loss = mse(), optimiser = adamw(), control, clip, trainY0 = false, ...options }: TrainStepOptions,
-): { setting: TrainStepSetting; fit: Fit } {
+): { setting: TrainStepSetting; fit: Fit; method: GradientMethod } {
   const y0 = checkState(ode, data.y0);
   const { target, weight } = targetsOf({ ...data, y0 }, ode.dtype);
   const grid = control ? gridOfTimes(data.t0, data.times) : gridThrough(data.t0, data.times, ode.stepSize);
   const fit = onStepsOf({ grid, y0, target, weight }, control);
-  const gradient = graphGradient(
-    options.gradient ?? (isReversible(ode.method) ? "reversible" : "direct"),
-    control,
-  );
+  checkSteps(control);
+  const method = gradientMethodOf(options.gradient ?? (isReversible(ode.method) ? "reversible" : "direct"));
   const count = y0.shape[0]!;
   const batchSize = options.batchSize ?? count;
   checkTrainable(ode.field, { count, batchSize, trainY0 });
@@ -185,25 +188,17 @@ function prepared(
     ...lossSetting(ode, { loss, fit: batch, ...(control && { control }) } as Parameters<
       typeof lossSetting
     >[1]),
-    ...{ optimiser, gradient, trainY0, clip: clip ?? null },
+    ...{ optimiser, gradient: graphGradientOf(method), trainY0, clip: clip ?? null },
     trajectories: batchSize === count ? null : count,
   };
-  return { setting, fit };
+  return { setting, fit, method };
 }
 
-/** @throws {GradientMethodError} unless a gradient is a single graph */
-function graphGradient(spec: GradientSpec, control: Control | undefined): GraphGradient {
-  const method = gradientMethodOf(spec);
-  if (control?.kind === "pid") {
-    throw new GradientMethodError(
-      "Steps that are chosen by their error are chosen outside of the gradient's graph, so such a training step is " +
-        "no single graph. Use steps of one size (a step size), or given times.",
-    );
-  }
-  if (method.kind === "direct" || method.kind === "continuous") return method.kind;
-  if (method.kind === "reversible" && method.refresh === undefined) return method.kind;
+/** @throws {GradientMethodError} for steps that are chosen by their error */
+function checkSteps(control: Control | undefined): void {
+  if (control?.kind !== "pid") return;
   throw new GradientMethodError(
-    `The gradient "${showGradientMethod(method)}" takes several runs, so such a training step is no single graph. ` +
-      'Use "reversible", "direct" or "continuous".',
+    "Steps that are chosen by their error are chosen outside of the gradient's graph, so such a training step is " +
+      "no single graph. Use steps of one size (a step size), or given times.",
   );
 }

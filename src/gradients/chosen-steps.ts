@@ -5,7 +5,7 @@ import { compileDriver, type Driver, rounded } from "../integrate/drive.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
 import { chainsStops } from "../programs/adaptive-setting.js";
-import { type Grid, gridTensors } from "../programs/grid.js";
+import type { Grid } from "../programs/grid.js";
 import { y0Name } from "../programs/names.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
 import {
@@ -16,7 +16,6 @@ import {
   type FixedInputs,
   type GridDifferentiator,
 } from "./differentiator.js";
-import { shareTensors } from "./times.js";
 
 /** A solve that chose its steps. */
 export interface ChosenSteps {
@@ -109,7 +108,7 @@ export async function withChosenSteps(
       const y0 = await runtime.download(inputs[y0Name]!);
       const { grid, evaluations } = await chooseSteps(driver, inputs, y0, fixed.grid, ode);
       latest = afterSolve(inner.costOn(grid), evaluations);
-      replayed = { grid, tensors: { ...fixed.tensors, ...gridInputs(ode, runtime, grid) } };
+      replayed = { grid, tensors: { ...fixed.tensors, ...inner.gridInputs(grid) } };
       return inner.run(trained, replayed);
     },
     locate: (trained, fixed) => inner.locate(trained, replayed ?? fixed),
@@ -118,11 +117,6 @@ export async function withChosenSteps(
       await inner.release();
     },
   };
-}
-
-function gridInputs({ dtype }: NeuralOde, runtime: Runtime, grid: Grid): DeviceTensors {
-  const tensors = { ...gridTensors(grid, dtype), ...shareTensors(grid, dtype) };
-  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, runtime.upload(value)]));
 }
 
 /** The costs of a gradient with those of the solve that chose the steps: the solve over them is done a second time. */

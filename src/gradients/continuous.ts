@@ -6,16 +6,10 @@ import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
 import { locateDivergence, pick } from "../integrate/solve.js";
 import { adjointEndProgram, adjointField, jumpProgram } from "../programs/backward-continuous.js";
-import {
-  adjointNames,
-  arrivingName,
-  rowsName,
-  savedRowsName,
-  timesName,
-} from "../programs/backward-names.js";
+import { adjointNames, arrivingName, timesName } from "../programs/backward-names.js";
 import { stepsOf } from "../programs/grid.js";
-import { gradientName, lossName, nextName, y0Name } from "../programs/names.js";
-import { arrivingProgram } from "../programs/sweep-stretches.js";
+import { gradientName, lossName, nextName, y0Name, ysName } from "../programs/names.js";
+import { arrivingProgram } from "../programs/training.js";
 import type { DeviceTensor, DeviceTensors, Executable } from "../runtime/runtime.js";
 import { chooseSteps, driverFor, wantedTimes } from "./chosen-steps.js";
 import {
@@ -61,25 +55,18 @@ export async function adaptiveContinuous(
   const jump = await runtime.compile(jumpProgram(setting, adjoint, times));
   const end = await runtime.compile(adjointEndProgram(setting, adjoint, times));
   const zero = runtime.upload({ dtype, shape: [size], data: emptyData(dtype, size) } as Tensor);
-  const savedRows = runtime.upload(
-    tensor(
-      "int64",
-      [setting.saves],
-      Array.from({ length: setting.saves }, (_, save) => save),
-    ),
-  );
   let latest = costsOf(0, 0, 0, 0);
   let solved: FixedInputs | null = null;
 
   async function run(trained: DeviceTensors, fixed: FixedInputs): Promise<DeviceTensors> {
-    const inputs: DeviceTensors = { ...fixed.tensors, [savedRowsName]: savedRows, ...trained };
+    const inputs: DeviceTensors = { ...fixed.tensors, ...trained };
     const call = (program: Executable, own: DeviceTensors) =>
       program.run(pick({ ...inputs, ...own }, program.inputs));
     const y0 = await runtime.download(inputs[y0Name]!);
     const chosen = await chooseSteps(forward, inputs, y0, fixed.grid, ode);
     solved = { grid: chosen.grid, tensors: fixed.tensors };
     const rows = runtime.upload(stacked(chosen.rows, y0));
-    const { [lossName]: value, [arrivingName]: arriving } = await call(loss, { [rowsName]: rows });
+    const { [lossName]: value, [arrivingName]: arriving } = await call(loss, { [ysName]: rows });
 
     const { t0, saves } = wantedTimes(fixed.grid);
     const all = [t0, ...saves].map((time) => rounded(dtype, time));
@@ -92,7 +79,7 @@ export async function adaptiveContinuous(
         [adjointNames.vector]: vector,
         [adjointNames.save]: runtime.upload(scalar("int64", save)),
         [adjointNames.t]: runtime.upload(scalar(dtype, from)),
-        [rowsName]: rows,
+        [ysName]: rows,
         [arrivingName]: arriving!,
       });
       if (times) inTimes.unshift(numbers(await runtime.download(jumped[adjointNames.inTime]!))[0]!);

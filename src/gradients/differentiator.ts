@@ -1,5 +1,6 @@
 import type { Control } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
+import type { Tensors } from "../fields/field.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { handOver, settingOf, upload } from "../integrate/solve.js";
 import type { Loss } from "../learning/losses.js";
@@ -7,7 +8,8 @@ import { type Grid, gridTensors, gridThrough } from "../programs/grid.js";
 import { dataName, y0Name } from "../programs/names.js";
 import type { LossSetting } from "../programs/training.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
-import type { GradientSpec } from "./method.js";
+import type { GradientMethod, GradientSpec } from "./method.js";
+import { scheduleTensors } from "./schedule-tensors.js";
 import { shareTensors } from "./times.js";
 
 /** What a loss is taken on: where the solve starts, where it steps, and what it is held against. */
@@ -76,6 +78,8 @@ export interface Differentiator {
 /** A compiled gradient that serves any grid. */
 export interface GridDifferentiator extends Differentiator {
   readonly costOn: (grid: Grid) => Costs;
+  /** What it takes of a grid, on the device. */
+  readonly gridInputs: (grid: Grid) => DeviceTensors;
 }
 
 export interface DifferentiatorOptions {
@@ -108,10 +112,31 @@ export function gridOfTimes(t0: number, saves: readonly number[]): Grid {
   return gridThrough(t0, saves, Math.max(...saves.map((time) => Math.abs(time - t0))) || 1);
 }
 
-/** @param times  whether what the gradient of the times needs is among them: three numbers for each step */
-export function fixedInputs(ode: NeuralOde, runtime: Runtime, fit: Fit, times = true): FixedInputs {
+/** What is wanted of a grid. */
+export interface GridUse {
+  /** whether what the gradient of the times needs: three numbers for each step */
+  readonly times?: boolean;
+  /** the gradient whose schedule is wanted, if it has one */
+  readonly method?: GradientMethod;
+}
+
+/** What programs take of a grid. */
+export function gridInputs(
+  { dtype }: NeuralOde,
+  grid: Grid,
+  { times = true, method }: GridUse = {},
+): Tensors {
+  return {
+    ...gridTensors(grid, dtype),
+    ...(times ? shareTensors(grid, dtype) : {}),
+    ...(method === undefined ? {} : scheduleTensors(method, grid)),
+  };
+}
+
+/** Inputs that are not trained, on the device. */
+export function fixedInputs(ode: NeuralOde, runtime: Runtime, fit: Fit, use: GridUse = {}): FixedInputs {
   const { grid, y0, target, weight } = fit;
-  const steps = { ...gridTensors(grid, ode.dtype), ...(times ? shareTensors(grid, ode.dtype) : {}) };
+  const steps = gridInputs(ode, grid, use);
   const data = {
     [y0Name]: y0,
     [dataName("target")]: target,

@@ -17,12 +17,10 @@ import {
   fixedInputs,
   type GradientCost,
   type GradientWork,
-  type GridDifferentiator,
   lossSetting,
 } from "./differentiator.js";
-import { type GradientMethod, gradientMethodOf } from "./method.js";
+import { gradientMethodOf } from "./method.js";
 import { oneGraph } from "./one-graph.js";
-import { checkpointPlanner, inStretches, refreshPlanner } from "./stretches.js";
 import { type TimeGradient, timeGradient } from "./times.js";
 import { whyNotFinite } from "./training-error.js";
 
@@ -46,33 +44,15 @@ export async function differentiator(
 ): Promise<Differentiator> {
   const method = gradientMethodOf(options.gradient);
   const { control } = options;
-  if (control === undefined) return onGrid(ode, method, options);
+  if (control === undefined) return oneGraph(ode, method, options);
   if (control.kind === "pid") {
     return method.kind === "continuous"
       ? adaptiveContinuous(ode, method.seminorm ?? false, control, options)
-      : withChosenSteps(ode, control, (chosen) => onGrid(ode, method, chosen), options);
+      : withChosenSteps(ode, control, (chosen) => oneGraph(ode, method, chosen), options);
   }
   const { control: _, ...rest } = options;
-  const compiled = await onGrid(ode, method, { ...rest, fit: onStepsOf(options.fit, control) });
+  const compiled = await oneGraph(ode, method, { ...rest, fit: onStepsOf(options.fit, control) });
   return { ...compiled, fixed: (fit) => compiled.fixed(onStepsOf(fit, control)) };
-}
-
-/** The gradient over given steps. */
-function onGrid(
-  ode: NeuralOde,
-  method: GradientMethod,
-  options: DifferentiatorOptions,
-): Promise<GridDifferentiator> {
-  switch (method.kind) {
-    case "reversible":
-      return method.refresh === undefined
-        ? oneGraph(ode, "reversible", options)
-        : inStretches(ode, "undo", refreshPlanner(method.refresh), options);
-    case "checkpoint":
-      return inStretches(ode, "reverse", checkpointPlanner(method.states), options);
-    default:
-      return oneGraph(ode, method.kind, options);
-  }
 }
 
 /** A fit with the steps that a control asks for, where they are known beforehand. */

@@ -1,6 +1,6 @@
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { locateDivergence, pick } from "../integrate/solve.js";
-import { type GraphGradient, storedStates, undoEvaluations } from "../programs/gradient.js";
+import { locateDivergence, pick, upload } from "../integrate/solve.js";
+import { undoEvaluations } from "../programs/gradient.js";
 import { type Grid, stepsOf } from "../programs/grid.js";
 import { gradientProgram } from "../programs/training.js";
 import {
@@ -10,27 +10,32 @@ import {
   fixedInputs,
   type GradientWork,
   type GridDifferentiator,
+  gridInputs,
   lossSetting,
 } from "./differentiator.js";
+import type { GradientMethod } from "./method.js";
+import { graphGradientOf, planOf } from "./plan.js";
+import { reversalCost } from "./schedule.js";
 
 /**
- * Compiles a gradient that is one graph.
+ * Compiles a gradient on given steps: one graph.
  *
  * @throws {GradientMethodError} if the method of the equation cannot be differentiated this way
  */
 export async function oneGraph(
   ode: NeuralOde,
-  gradient: GraphGradient,
+  method: GradientMethod,
   options: DifferentiatorOptions,
 ): Promise<GridDifferentiator> {
   const { runtime, fit, times = false } = options;
   const setting = lossSetting(ode, options);
-  const executable = await runtime.compile(gradientProgram(setting, gradient));
-  const costOn = (grid: Grid): Costs => costsOf(ode, gradient, grid, times);
+  const executable = await runtime.compile(gradientProgram(setting, graphGradientOf(method)));
+  const costOn = (grid: Grid): Costs => costsOf(ode, method, grid, times);
   return {
     ...costOn(fit.grid),
     costOn,
-    fixed: (data) => fixedInputs(ode, runtime, data, times),
+    gridInputs: (grid) => upload(runtime, gridInputs(ode, grid, { times, method })),
+    fixed: (data) => fixedInputs(ode, runtime, data, { times, method }),
     run: (trained, fixed) => executable.run(pick({ ...fixed.tensors, ...trained }, executable.inputs)),
     locate: (trained, { grid, tensors }) =>
       locateDivergence(ode, runtime, setting, grid, { ...tensors, ...trained }),
@@ -39,17 +44,19 @@ export async function oneGraph(
 }
 
 /** What a gradient of one graph costs. */
-export function costsOf(ode: NeuralOde, gradient: GraphGradient, grid: Grid, times = false): Costs {
+export function costsOf({ method }: NeuralOde, gradient: GradientMethod, grid: Grid, times = false): Costs {
   const steps = stepsOf(grid);
-  const work = workOf(ode, gradient, steps, times);
-  return {
-    cost: { steps, evaluations: evaluationsOf(work), storedStates: storedStates(gradient, steps) },
-    work,
+  const plan = planOf(gradient, steps);
+  const { advanced, states } =
+    plan === null
+      ? { advanced: 0, states: gradient.kind === "direct" ? steps + 1 : 1 }
+      : reversalCost(plan.stores, plan.actions());
+  const back = gradient.kind === "reversible" ? undoEvaluations(method, times) : method.evaluations;
+  const work: GradientWork = {
+    forward: method.evaluations * steps,
+    recomputed: method.evaluations * advanced,
+    backward: back * steps,
+    runs: 1,
   };
-}
-
-function workOf({ method }: NeuralOde, gradient: GraphGradient, steps: number, times: boolean): GradientWork {
-  const forward = method.evaluations * steps;
-  const back = gradient === "reversible" ? undoEvaluations(method, times) : method.evaluations;
-  return { forward, recomputed: 0, backward: back * steps, runs: 1 };
+  return { cost: { steps, evaluations: evaluationsOf(work), storedStates: states }, work };
 }

@@ -2,7 +2,7 @@ import { castTensor, scalar, type Tensor } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
 import type { Tensors } from "../fields/field.js";
 import { eventGradientProgram } from "../programs/event-gradient.js";
-import type { GraphGradient } from "../programs/gradient.js";
+import type { GraphGradient, ScheduledGradient } from "../programs/gradient.js";
 import { type Grid, gridTensors } from "../programs/grid.js";
 import { eventCotangentNames, gradientName, parameterName, y0Name } from "../programs/names.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -22,7 +22,7 @@ export interface EventGradientOptions {
   /** cotangents of its time (0 if left out) and of the state at it (zeros if left out) */
   readonly cotangents: { readonly time?: number; readonly state?: Tensor };
   /** "reversible" needs a method that can be undone */
-  readonly gradient: GraphGradient;
+  readonly gradient: Exclude<GraphGradient, ScheduledGradient>;
 }
 
 /**

@@ -54,7 +54,10 @@ export interface LoopOptions {
   readonly trips: Value | number;
   /** values handed from one iteration to the next */
   readonly carried: readonly Value[];
-  /** the leading dimension of the scans, where it is known */
+  /**
+   * the leading dimension of the scans, where it is known; where nothing is stacked, about how many iterations there are,
+   * a dimension of the inputs or a quotient of two
+   */
   readonly length?: Dim;
 }
 

@@ -233,6 +233,11 @@ export const ScatterND: Op = {
   },
 };
 
+/** The parts of x at index lists [..., depth]. */
+export function gatherND(b: Builder, x: Value, indices: Value): Value {
+  return b.apply(GatherND, [x, cast(b, indices, "int64")]);
+}
+
 /** x with updates written (or added) at index lists: indices [..., depth], updates [..., rest of x's shape]. */
 export function scatterND(
   b: Builder,

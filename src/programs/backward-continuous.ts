@@ -11,7 +11,7 @@ import { zeros } from "../ops/linalg.js";
 import { reshape, unsqueeze } from "../ops/reshape.js";
 import { flip } from "../ops/slice.js";
 import { concat, gather, split } from "../ops/slicing.js";
-import { adjointNames, arrivingName, rowsName } from "./backward-names.js";
+import { adjointNames, arrivingName } from "./backward-names.js";
 import {
   type BackwardInputs,
   type DifferentiableSolve,
@@ -19,7 +19,7 @@ import {
   zerosOf,
 } from "./backward-step.js";
 import { firstTime, intervalAt, parameterInputs, type Setting, stepsTo, systemIn } from "./inputs.js";
-import { gradientName, nextName, parameterName, reconstructedName, y0Name } from "./names.js";
+import { gradientName, nextName, parameterName, reconstructedName, y0Name, ysName } from "./names.js";
 import { solve } from "./solve.js";
 
 /** The parts of an augmented state. */
@@ -165,8 +165,8 @@ export function jumpProgram(setting: Setting, adjoint: AdjointField, times: bool
   const vector = b.input(adjointNames.vector, dtype, adjoint.state);
   const save = b.input(adjointNames.save, "int64", []);
   const t = b.input(adjointNames.t, dtype, []);
-  const y = gather(b, b.input(rowsName, dtype, [saves, ...state]), save);
-  const arriving = gather(b, b.input(arrivingName, dtype, [saves + 1, ...state]), save);
+  const y = gather(b, b.input(ysName, dtype, [saves, ...state]), save);
+  const arriving = gather(b, b.input(arrivingName, dtype, [saves, ...state]), save);
   const before = adjoint.part(b, vector);
   const next = adjoint.join(b, { ...before, y, a: add(b, before.a, arriving) });
   return b.graph(

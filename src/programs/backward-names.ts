@@ -1,24 +1,20 @@
-// Names of what goes between the programs of a gradient that takes several runs, and of what times add to a grid.
+// Names of what goes between the programs of a gradient that takes several runs, and of what schedules and times add to
+// a grid.
 
-/** The cotangent of an array of the state. */
-export const cotangentName = (k: number): string => `cotangent/${k}`;
-/** A part of a gradient, summed over the steps done. */
-export const sumName = (name: string): string => `sum/${name}`;
-
-/** Step indices between which to go; where there are several, a state is reported at each but the first. */
-export const boundsName = "bounds";
-/** How many stretches lie between the bounds. */
-export const stretchesName = "stretches";
-/** States reported on the way. */
-export const rowsName = "rows";
-/** Which of those rows are saves. */
-export const savedRowsName = "savedRows";
-/** Cotangents of the saved states, with a row of zeros after the last. */
+/** Cotangents of the saved states. */
 export const arrivingName = "arriving";
-/** Which row of those cotangents arrives at the end of each step. */
-export const arrivalsName = "arrivals";
-/** Which of them arrives at the initial state. */
-export const firstArrivalName = "firstArrival";
+
+/** The tables of a schedule. */
+export const scheduleNames = {
+  bounds: "schedule/bounds",
+  legs: "schedule/legs",
+  places: "schedule/places",
+  saves: "schedule/saves",
+  slots: "schedule/slots",
+  stores: "schedule/stores",
+  turns: "schedule/turns",
+  arrivals: "schedule/arrivals",
+} as const;
 
 /** Gradient of the times: the first one, then the save times. */
 export const timesName = "times";

@@ -8,6 +8,7 @@ import { zeros } from "../ops/linalg.js";
 import { gather } from "../ops/slicing.js";
 import { shareNames } from "./backward-names.js";
 import { firstTime, intervalAt, type Setting, type SolveInputs, systemIn } from "./inputs.js";
+import type { ScheduleValues } from "./schedule.js";
 
 /**
  * Where each step starts and ends between the two times around it (the first time and the save times), from 0 to 1.
@@ -20,9 +21,10 @@ export interface TimeShares {
   readonly end: Value;
 }
 
-/** The inputs of a gradient. Without shares, times have no gradient. */
+/** The inputs of a gradient. Without shares, times have no gradient; a schedule is there for gradients that have one. */
 export interface BackwardInputs extends SolveInputs {
   readonly shares: TimeShares | null;
+  readonly schedule: ScheduleValues | null;
 }
 
 /** Declares the shares of steps, where times are to have a gradient. */

@@ -7,7 +7,8 @@ import { add, div, mul, neg } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { unsqueeze } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
-import { differentiableSolve, type GraphGradient } from "./gradient.js";
+import { differentiableSolve } from "./differentiable-solve.js";
+import type { GraphGradient, ScheduledGradient } from "./gradient.js";
 import { type Setting, solveInputs, systemIn } from "./inputs.js";
 import { eventCotangentNames, gradientName, parameterName, y0Name } from "./names.js";
 
@@ -23,13 +24,17 @@ import { eventCotangentNames, gradientName, parameterName, y0Name } from "./name
  *
  * @see Chen, Amos & Nickel 2021, "Learning neural event functions for ordinary differential equations"
  */
-export function eventGradientProgram(setting: Setting, event: Event, gradient: GraphGradient): Graph {
+export function eventGradientProgram(
+  setting: Setting,
+  event: Event,
+  gradient: Exclude<GraphGradient, ScheduledGradient>,
+): Graph {
   const { field, dtype, state, saves } = setting;
   const b = new Builder();
   const inputs = solveInputs(b, setting);
   const time = b.input(eventCotangentNames.time, dtype, []);
   const cotangent = b.input(eventCotangentNames.state, dtype, state);
-  const { ys, pull } = differentiableSolve(b, gradient, setting, { ...inputs, shares: null });
+  const { ys, pull } = differentiableSolve(b, gradient, setting, { ...inputs, shares: null, schedule: null });
   const y = gather(b, ys, saves - 1);
   const t = gather(b, inputs.grid.t1, -1);
   const slope = systemIn(b, field, inputs.parameters).f(t, y);

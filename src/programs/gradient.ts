@@ -7,7 +7,6 @@ import { mul } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
 import { unsqueeze } from "../ops/reshape.js";
 import { concat, gather } from "../ops/slicing.js";
-import { continuousGradient } from "./backward-continuous.js";
 import {
   addAll,
   type BackwardInputs,
@@ -21,35 +20,15 @@ import { firstTime, intervalAt, type Setting, solveInputs, systemIn } from "./in
 import { solve } from "./solve.js";
 import { type Sweep, sweepBack } from "./sweep.js";
 
-/** Gradients that are one graph and exact. */
+/** Gradients that are exact and take no schedule. */
 export type ExactGraphGradient = "reversible" | "direct";
-/** Gradients that are one graph. */
-export type GraphGradient = ExactGraphGradient | "continuous";
+/** Gradients that go by a schedule of stored states: between them, steps are taken again, or undone. */
+export type ScheduledGradient = "checkpoint" | "refresh";
+/** Gradients as graphs. */
+export type GraphGradient = ExactGraphGradient | ScheduledGradient | "continuous";
 
 /** A gradient method that does not exist, or cannot be used with a solver. */
 export class GradientMethodError extends RevortError {}
-
-/** A solve that can be differentiated, by any method that is one graph. */
-export function differentiableSolve(
-  b: Builder,
-  gradient: GraphGradient,
-  setting: Setting,
-  inputs: BackwardInputs,
-): DifferentiableSolve {
-  switch (gradient) {
-    case "reversible":
-      return reversibleGradient(b, setting, inputs);
-    case "direct":
-      return directGradient(b, setting, inputs);
-    case "continuous":
-      return continuousGradient(b, setting, inputs);
-  }
-}
-
-/** States kept for the backward pass (each of `width` arrays): the whole memory cost of a gradient method. */
-export function storedStates(gradient: GraphGradient, steps: number): number {
-  return gradient === "direct" ? steps + 1 : 1;
-}
 
 /** @throws {GradientMethodError} unless the steps of a method can be undone */
 export function undoable(method: Method): ReversibleMethod {
@@ -66,7 +45,11 @@ export function undoable(method: Method): ReversibleMethod {
  *
  * @throws {GradientMethodError} if the method cannot be undone
  */
-function reversibleGradient(b: Builder, setting: Setting, inputs: BackwardInputs): DifferentiableSolve {
+export function reversibleGradient(
+  b: Builder,
+  setting: Setting,
+  inputs: BackwardInputs,
+): DifferentiableSolve {
   const method = undoable(setting.method);
   const { ys, end } = solve(b, setting, inputs);
   const pull = (cotangent: Value): SolveCotangents => {
@@ -136,7 +119,7 @@ export function undoEvaluations(method: Method, times: boolean): number {
     everyStep: false,
   };
   const b = new Builder();
-  const inputs = { ...solveInputs(b, setting), shares: shareInputs(b, setting, times) };
+  const inputs = { ...solveInputs(b, setting), shares: shareInputs(b, setting, times), schedule: null };
   const arrays = (name: string) =>
     Array.from({ length: method.width }, (_, k) => b.input(`${name}${k}`, "float64", countingState));
   undoStep(b, { ...setting, method: undoable(method) }, inputs, b.input("i", "int64", []), {
@@ -149,7 +132,7 @@ export function undoEvaluations(method: Method, times: boolean): number {
 }
 
 /** Backpropagation through stored steps: the state before each step is kept, and its cotangents pulled from there. */
-function directGradient(b: Builder, setting: Setting, inputs: BackwardInputs): DifferentiableSolve {
+export function directGradient(b: Builder, setting: Setting, inputs: BackwardInputs): DifferentiableSolve {
   const { field, method, saves, everyStep } = setting;
   const { parameters, y0, grid } = inputs;
   const start = method.start(systemIn(b, field, parameters), firstTime(b, grid), y0);

@@ -25,6 +25,7 @@ import {
   updatesName,
   y0Name,
 } from "./names.js";
+import { type ScheduleValues, scheduleInputs } from "./schedule.js";
 import { type LossData, type LossSetting, lossGradient } from "./training.js";
 import {
   memoryInputs,
@@ -47,6 +48,7 @@ export interface TrainStepSetting extends LossSetting, UpdateSetting {
 /** What a training step is held against: where trajectories start, where the solve steps, what was observed. */
 interface StepData extends LossData {
   readonly grid: GridValues;
+  readonly schedule: ScheduleValues | null;
   /** unless initial states are trained */
   readonly y0: Value | null;
 }
@@ -199,7 +201,7 @@ function trainStep(
   b: Builder,
   setting: TrainStepSetting,
   { trained, memory }: Trained,
-  { grid, y0, target, weight }: StepData,
+  { grid, schedule, y0, target, weight }: StepData,
   learningRate: Value,
   count: Value,
 ): Trained & { readonly loss: Value; readonly norm: Value } {
@@ -207,7 +209,7 @@ function trainStep(
   const parameters = Object.fromEntries(
     Object.keys(field.parameters).map((name) => [name, trained[parameterName(name)]!]),
   );
-  const inputs = { parameters, grid, y0: y0 ?? trained[y0Name]!, shares: null };
+  const inputs = { parameters, grid, y0: y0 ?? trained[y0Name]!, shares: null, schedule };
   const found = lossGradient(b, setting, gradient, inputs, { target, weight });
   const gradients: Values = {
     ...Object.fromEntries(
@@ -226,11 +228,12 @@ function trainingInputs(b: Builder, setting: TrainStepSetting): Trained {
 
 /** Declares the data of all trajectories. */
 function dataInputs(b: Builder, setting: TrainStepSetting): StepData {
-  const { dtype, state, saves, weighted, trainY0, trajectories } = setting;
+  const { dtype, state, saves, weighted, gradient, trainY0, trajectories } = setting;
   const whole = trajectories === null ? state : [trajectories, ...state.slice(1)];
   return {
     y0: trainY0 ? null : b.input(y0Name, dtype, whole),
     grid: gridInputs(b, setting),
+    schedule: scheduleInputs(b, setting, gradient, false),
     target: b.input(dataName("target"), dtype, [saves, ...whole]),
     weight: weighted ? b.input(dataName("weight"), dtype, [saves, ...whole]) : null,
   };

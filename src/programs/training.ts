@@ -3,9 +3,10 @@ import type { Values } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
 import type { Loss } from "../learning/losses.js";
-import { timesName } from "./backward-names.js";
-import { type BackwardInputs, type SolveCotangents, shareInputs } from "./backward-step.js";
-import { differentiableSolve, type GraphGradient } from "./gradient.js";
+import { arrivingName, timesName } from "./backward-names.js";
+import { type BackwardInputs, type SolveCotangents, shareInputs, zerosOf } from "./backward-step.js";
+import { differentiableSolve } from "./differentiable-solve.js";
+import type { GraphGradient } from "./gradient.js";
 import { type Setting, solveInputs } from "./inputs.js";
 import {
   dataName,
@@ -17,7 +18,9 @@ import {
   reconstructedName,
   updateCountName,
   y0Name,
+  ysName,
 } from "./names.js";
+import { scheduleInputs } from "./schedule.js";
 import { solve } from "./solve.js";
 import { memoryInputs, nextOutputs, trainedInputs, type UpdateSetting, update } from "./update.js";
 
@@ -52,6 +55,16 @@ export function lossProgram(setting: LossSetting): Graph {
   return b.graph({ [lossName]: setting.loss.apply(b, ys, target, weight) }, "loss");
 }
 
+/** The graph from states at the saves to the loss and their cotangents, for a gradient between whose runs steps are chosen. */
+export function arrivingProgram(setting: LossSetting): Graph {
+  const b = new Builder();
+  const { dtype, state, saves, loss } = setting;
+  const ys = b.input(ysName, dtype, [saves, ...state]);
+  const { target, weight } = lossInputs(b, setting);
+  const value = loss.apply(b, ys, target, weight);
+  return b.graph({ [lossName]: value, [arrivingName]: cotangentOf(b, value, ys) }, "loss");
+}
+
 /**
  * The graph of a loss and its whole gradient: parameters, y0, grid and data in; the loss, the gradient of each
  * parameter, of y0 and, where it is wanted, of the times, and (by reconstruction) y0 as it comes back out.
@@ -60,7 +73,12 @@ export function lossProgram(setting: LossSetting): Graph {
  */
 export function gradientProgram(setting: LossSetting, gradient: GraphGradient): Graph {
   const b = new Builder();
-  const inputs = { ...solveInputs(b, setting), shares: shareInputs(b, setting, setting.times ?? false) };
+  const { times = false } = setting;
+  const inputs = {
+    ...solveInputs(b, setting),
+    shares: shareInputs(b, setting, times),
+    schedule: scheduleInputs(b, setting, gradient, times),
+  };
   const found = lossGradient(b, setting, gradient, inputs, lossInputs(b, setting));
   return b.graph(
     {
@@ -97,10 +115,15 @@ export function lossGradient(
 ): LossGradient {
   const { ys, pull } = differentiableSolve(b, gradient, setting, inputs);
   const loss = setting.loss.apply(b, ys, target, weight);
-  const [cotangent] = pullback(b, [loss], [b.scalar(setting.dtype, 1)], [ys]);
-  const { parameters, ...rest } = pull(cotangent!);
+  const { parameters, ...rest } = pull(cotangentOf(b, loss, ys));
   const names = Object.keys(inputs.parameters);
   return { ...rest, loss, parameters: Object.fromEntries(names.map((name, i) => [name, parameters[i]!])) };
+}
+
+/** ∂L/∂y at the saves. */
+function cotangentOf(b: Builder, loss: Value, ys: Value): Value {
+  const [cotangent] = pullback(b, [loss], [b.scalar(loss.dtype, 1)], [ys]);
+  return cotangent ?? zerosOf(b, ys);
 }
 
 /**

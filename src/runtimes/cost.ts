@@ -37,7 +37,12 @@ export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
     total.assumes = true;
     return unknownTrips;
   };
-  const dimOf = (dim: Dim) => (typeof dim === "number" ? dim : (sizes.get(dim) ?? assumed()));
+  const known = (name: string) => sizes.get(name) ?? assumed();
+  const dimOf = (dim: Dim) => {
+    if (typeof dim === "number") return dim;
+    const [name, by] = dim.split("/") as [string, string?];
+    return by === undefined ? known(name) : known(name) / Math.max(1, known(by));
+  };
   const size = ({ shape }: { readonly shape: Shape }) => sizeOf(shape.map(dimOf));
   const visit = (part: Graph, times: number): void => {
     for (const node of nodesOf(part)) {

@@ -5,16 +5,13 @@ import { stepwiseUpdater } from "./stepwise-updater.js";
 import type { Updater, UpdaterOptions } from "./updater.js";
 
 /**
- * Compiles updates: as one graph that does many in a run, or, where a gradient takes several runs or its steps are
- * chosen by their error, or the batch is split among threads, as a gradient and an update by it.
+ * Compiles updates: as one graph that does many in a run, or, where steps are chosen by their error or the batch is
+ * split among threads, as a gradient and an update by it.
  *
  * @throws as `differentiator` does
  */
 export function compileUpdater(ode: NeuralOde, options: UpdaterOptions): Promise<Updater> {
   const method = gradientMethodOf(options.gradient);
-  const several =
-    method.kind === "checkpoint" || (method.kind === "reversible" && method.refresh !== undefined);
-  if (several || options.helpers.length > 0 || options.control?.kind === "pid")
-    return stepwiseUpdater(ode, options);
-  return oneGraphUpdater(ode, method.kind, options);
+  if (options.helpers.length > 0 || options.control?.kind === "pid") return stepwiseUpdater(ode, options);
+  return oneGraphUpdater(ode, method, options);
 }

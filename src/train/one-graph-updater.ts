@@ -1,11 +1,12 @@
 import { emptyData, numbers, scalar, type Tensor, tensor } from "../core/tensor.js";
 import { type Fit, fixedInputs, lossSetting } from "../gradients/differentiator.js";
 import { onStepsOf } from "../gradients/evaluate.js";
+import type { GradientMethod } from "../gradients/method.js";
 import { costsOf } from "../gradients/one-graph.js";
+import { graphGradientOf } from "../gradients/plan.js";
 import { whyNotFinite } from "../gradients/training-error.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { locateDivergence, pick } from "../integrate/solve.js";
-import type { GraphGradient } from "../programs/gradient.js";
 import {
   batchesName,
   bestLossName,
@@ -28,7 +29,7 @@ const mostIndices = 1 << 16;
 /** Updates as one graph, with what is trained, the memory and the data on the device throughout. */
 export async function oneGraphUpdater(
   ode: NeuralOde,
-  gradient: GraphGradient,
+  gradient: GradientMethod,
   options: UpdaterOptions,
 ): Promise<Updater> {
   const { runtime, loss, optimiser, clip, trainY0, batchSize, control } = options;
@@ -47,9 +48,12 @@ export async function oneGraphUpdater(
       ? mostUpdates
       : Math.max(1, Math.min(mostUpdates, Math.floor(mostIndices / batchSize)));
   const executable = await runtime.compile(
-    updatesProgram({ ...setting, gradient, optimiser, clip, trainY0, trajectories }, most),
+    updatesProgram(
+      { ...setting, gradient: graphGradientOf(gradient), optimiser, clip, trainY0, trajectories },
+      most,
+    ),
   );
-  const fixed = fixedInputs(ode, runtime, whole);
+  const fixed = fixedInputs(ode, runtime, whole, { times: false, method: gradient });
 
   const inputsFor = (plan: readonly Planned[], lowest: number): DeviceTensors => {
     const rates = emptyData(dtype, most);

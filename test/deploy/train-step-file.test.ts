@@ -12,6 +12,8 @@ import {
 import { type Activation, activations } from "../../src/fields/activations.js";
 import type { Tensors, VectorField } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
+import { gridInputs } from "../../src/gradients/differentiator.js";
+import { gradientMethodOf } from "../../src/gradients/method.js";
 import { decode } from "../../src/graph/decode.js";
 import { type NeuralOde, neuralOde } from "../../src/integrate/neural-ode.js";
 import { ParameterError } from "../../src/integrate/solve.js";
@@ -22,7 +24,7 @@ import { explicit } from "../../src/methods/explicit.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { midpoint, rk4 } from "../../src/methods/tableaux.js";
 import { GradientMethodError } from "../../src/programs/gradient.js";
-import { gridTensors, gridThrough } from "../../src/programs/grid.js";
+import { gridThrough } from "../../src/programs/grid.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
@@ -90,6 +92,8 @@ describe("a training step as a file", () => {
       equation: { ...ode, method: explicit(rk4) },
     },
     "by the continuous adjoint": { options: { gradient: "continuous" }, gaps: true },
+    "by checkpoints": { options: { gradient: "checkpoint:3" }, gaps: true },
+    "by steps undone from stored states": { options: { gradient: "reversible:4", trainY0: true } },
     "of the initial states as well": { options: { trainY0: true } },
     "in float32": { equation: { ...ode, dtype: "float32" }, gaps: true },
   };
@@ -98,7 +102,8 @@ describe("a training step as a file", () => {
       const data = observed(gaps);
       const all = { ...base, ...options };
       const first = trainStart(equation, data, all);
-      const grid = gridTensors(gridThrough(0, times, 0.1), equation.dtype);
+      const method = gradientMethodOf(all.gradient ?? "reversible");
+      const grid = gridInputs(equation, gridThrough(0, times, 0.1), { times: false, method });
       const graph = trainStepGraph(equation, data, all);
       for (const runtime of [jit(), await ortNode()] as Runtime[]) {
         const own = await train(equation, data, { ...all, runtime, steps: updates });
@@ -228,15 +233,12 @@ describe("a training step as a file", () => {
     expect(gridOf(false)).to.deep.equal(["h", "offsets"]);
   });
 
-  it("is refused for gradients that are no single graph, and for what cannot be trained", () => {
+  it("is refused where steps are chosen outside of it or cannot be undone, and for what cannot be trained", () => {
     const data = observed(false);
-    expect(() => encodeTrainStep(ode, data, { gradient: "checkpoint:3" })).to.throw(
+    const plain = { ...ode, method: explicit(midpoint) };
+    expect(() => encodeTrainStep(plain, data, { gradient: "reversible:5" })).to.throw(
       GradientMethodError,
-      '"checkpoint:3" takes several runs',
-    );
-    expect(() => encodeTrainStep(ode, data, { gradient: "reversible:5" })).to.throw(
-      GradientMethodError,
-      "direct",
+      "cannot be undone",
     );
     expect(() => encodeTrainStep(ode, data, { control: pid() })).to.throw(
       GradientMethodError,

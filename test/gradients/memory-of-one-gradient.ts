@@ -3,11 +3,11 @@ import { tensor } from "../../src/core/tensor.js";
 import { initialParameters } from "../../src/fields/field.js";
 import { largestMemory } from "../../src/figures/largest-memory.js";
 import { gradientOf } from "../../src/gradients/evaluate.js";
+import type { GradientSpec } from "../../src/gradients/method.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { mse } from "../../src/learning/losses.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { euler } from "../../src/methods/tableaux.js";
-import type { ExactGraphGradient } from "../../src/programs/gradient.js";
 import { gridThrough } from "../../src/programs/grid.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { wavering } from "../support/fields.js";
@@ -16,7 +16,7 @@ import { wavering } from "../support/fields.js";
 //
 //   node --import tsx test/gradients/memory-of-one-gradient.ts reversible 10000 50000
 
-const [gradient, steps, dim] = process.argv.slice(2) as [ExactGraphGradient, string, string];
+const [gradient, steps, dim] = process.argv.slice(2) as [GradientSpec, string, string];
 const field = wavering(Number(dim));
 const stepSize = 1 / Number(steps);
 const zeros = (shape: number[]) => tensor("float64", shape, new Float64Array(Number(dim)));

@@ -1,10 +1,10 @@
 import { numbers, sizeOf } from "../../core/tensor.js";
-import { type Graph, type Node, normaliseAxis, type Value } from "../../graph/graph.js";
-import { Frame, isSmall, shapeOf } from "./frame.js";
+import { type Graph, type Node, nodesOf, normaliseAxis, type Value } from "../../graph/graph.js";
+import { Frame, isSmall, overlap, shapeOf } from "./frame.js";
 import { dropAxis } from "./movement.js";
-import { firstCapacity } from "./open.js";
+import { capacityFor, firstCapacity } from "./open.js";
 import { runsThrough } from "./specialise.js";
-import { bytesOf, type View } from "./view.js";
+import { bytesOf, isContiguous, type View } from "./view.js";
 import type { Code, Local, Push } from "./wasm/index.js";
 
 // Each body becomes a function of the iteration. That is also what lets an engine put its optimised code in place
@@ -41,6 +41,8 @@ function emitBody(
   const { body, carried, inputs, next, scans } = repetition;
   for (const value of node.captures) frame.settle(value);
   const slots = carried.map((start) => {
+    const own = frame.takeOver(start);
+    if (own !== null) return own;
     const slot = frame.allocate(start);
     frame.write(start, slot);
     return slot;
@@ -54,8 +56,9 @@ function emitBody(
 
   // everything is read before anything is overwritten
   const proceed: Push = repetition.proceed === null ? () => code.i32(1) : inner.scalar(repetition.proceed);
+  const stays = next.map((value, k) => value === inputs[k] || isAt(inner.knownView(value), slots[k]!));
   const sources = next.map((value, k): View | null => {
-    if (value === inputs[k]) return null;
+    if (stays[k]) return null;
     if (isSmall(value)) inner.lanesOf(value);
     const view = inner.knownLanes(value) === null ? inner.viewOf(value) : null;
     if (view === null || !slots.some((slot) => overlap(slot, view))) return view;
@@ -75,7 +78,7 @@ function emitBody(
   next.forEach((value, k) => {
     const source = sources[k]!;
     if (source !== null) inner.copyStrided(source, slots[k]!);
-    else if (value !== inputs[k]) inner.write(value, slots[k]!);
+    else if (!stays[k]) inner.write(value, slots[k]!);
   });
   proceed();
   for (const { value } of body.outputs) inner.release(value);
@@ -83,10 +86,9 @@ function emitBody(
   return { index, slots };
 }
 
-function overlap(a: View, b: View): boolean {
-  if (b.dynamic !== null) return true;
-  const size = sizeOf(a.shape) * bytesOf(a.dtype);
-  return b.address >= a.address && b.address < a.address + size;
+/** Whether a value is where it is to be after the iteration, as what is written in place is. */
+function isAt(view: View | null, slot: View): boolean {
+  return view !== null && view.dynamic === null && view.address === slot.address && isContiguous(view);
 }
 
 export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void {
@@ -103,15 +105,19 @@ export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void
   const stacked = results.slice(carried.length);
   const rowBytes = stacked.reduce((sum, row) => sum + sizeOf(shapeOf(row)) * bytesOf(row.dtype), 0);
   const source = typeof body.trips === "string" ? body.trips : null;
-  if (source !== null && !unit.capacities.has(source)) {
+  if (source !== null) {
     const most = trips?.constant ? numbers(trips.constant)[0]! : Number.POSITIVE_INFINITY;
-    unit.capacities.set(source, Math.max(1, Math.min(most, firstCapacity(rowBytes))));
+    const likely = unit.hints.get(source);
+    const first = likely === undefined ? firstCapacity(rowBytes) : capacityFor(likely, rowBytes);
+    const known = unit.capacities.get(source) ?? 0;
+    if (known === 0 || likely !== undefined)
+      unit.capacities.set(source, Math.max(1, known, Math.min(most, first)));
   }
   const [capacity] = unit.roomOf([body.trips!]) as [number];
   const exact = trips?.constant != null && runsThrough(body, node.inputs);
   const scanned = node.outputs.slice(carried.length).map((output) => ({
     output,
-    view: frame.allocate(output),
+    view: stackOf(frame, output),
   }));
 
   const { index, slots } = emitBody(frame, node, writeScope, {
@@ -125,7 +131,7 @@ export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void
         inner.setLanes(body.inputs[1]!, 1, [inner.registers.keep("bool", 1)]);
       }
       views.forEach((view, k) => {
-        inner.setView(body.inputs[k + 2]!, { ...view, buffer: null });
+        inner.setOwned(body.inputs[k + 2]!, { ...view, buffer: null });
       });
     },
     proceed: goesOn ? null : proceed,
@@ -167,9 +173,22 @@ export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void
   }
   for (const local of [i, limit, going]) code.free(local);
   slots.forEach((slot, k) => {
-    frame.setView(node.outputs[k]!, slot);
+    frame.setOwned(node.outputs[k]!, slot);
   });
   for (const { output, view } of scanned) frame.setView(output, view);
+}
+
+/** Where rows are stacked: where something is put after them, the first of the rows that make up the whole. */
+function stackOf(frame: Frame, output: Value): View {
+  const whole = nodesOf(frame.graph).find(
+    ({ op, inputs, attributes, outputs }) =>
+      op.type === "Concat" && inputs[0] === output && attributes.axis === 0 && !isSmall(outputs[0]!),
+  )?.outputs[0];
+  if (whole === undefined) return frame.allocate(output);
+  const view = frame.allocate(whole);
+  frame.setDestination(whole, view);
+  frame.unit.plan.retain(view.buffer!);
+  return { ...view, shape: frame.unit.roomOf(output.shape) };
 }
 
 /** Stores a count in a word, or the larger of it and what is there. */
@@ -224,7 +243,7 @@ export function emitScan(frame: Frame, node: Node, writeScope: WriteScope): void
     inputs: body.inputs.slice(0, carried.length),
     enter(inner, states) {
       states.forEach((view, k) => {
-        inner.setView(body.inputs[k]!, { ...view, buffer: null });
+        inner.setOwned(body.inputs[k]!, { ...view, buffer: null });
       });
       views.forEach((view, k) => {
         const reversed = setting("scan_input_directions", k) === 1;
@@ -259,7 +278,7 @@ export function emitScan(frame: Frame, node: Node, writeScope: WriteScope): void
   );
   code.free(i);
   slots.forEach((slot, k) => {
-    frame.setView(node.outputs[k]!, slot);
+    frame.setOwned(node.outputs[k]!, slot);
   });
   for (const { output, view } of scanned) frame.setView(output, view);
 }

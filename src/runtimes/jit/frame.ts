@@ -27,6 +27,8 @@ export class Frame {
   readonly #views = new Map<Value, View>();
   readonly #lanes = new Map<Value, Lanes>();
   readonly #uses = new Map<Value, number>();
+  /** values that have memory for themselves which no buffer stands for, as what a loop carries does */
+  readonly #owned = new Set<Value>();
   /** where a value must end up, known before it is computed */
   readonly #destinations = new Map<Value, View>();
 
@@ -236,6 +238,28 @@ export class Frame {
     return contiguous(type.dtype, shape, buffer.address, buffer);
   }
 
+  /** Defines a value that has its memory for itself, whatever becomes of that. */
+  setOwned(value: Value, view: View): void {
+    this.#owned.add(value);
+    this.#views.set(value, view);
+  }
+
+  /**
+   * The memory of a value, for its last user to write to and to free; `null` where it has none for itself, or something
+   * else looks at it.
+   */
+  takeOver(value: Value): View | null {
+    const view = this.#views.get(value);
+    if (view === undefined || this.usesOf(value) !== 1) return null;
+    const mine = view.buffer !== null || this.#owned.has(value);
+    if (!mine || view.dynamic !== null || !isContiguous(view)) return null;
+    for (let frame: Frame | null = this; frame !== null; frame = frame.outer) {
+      for (const [other, seen] of frame.#views) if (other !== value && overlap(view, seen)) return null;
+    }
+    this.#views.delete(value);
+    return view;
+  }
+
   /** Defines a value as another view of a buffer. */
   alias(value: Value, view: View): void {
     if (view.buffer !== null) this.unit.plan.retain(view.buffer);
@@ -276,6 +300,12 @@ export class Frame {
       this.#views.delete(value);
     }
   }
+}
+
+/** Whether view b looks into the memory of a, wherever it is there: no offset leads out of what a view looks at. */
+export function overlap(a: View, b: View): boolean {
+  const size = sizeOf(a.shape) * bytesOf(a.dtype);
+  return b.address >= a.address && b.address < a.address + size;
 }
 
 function rangeOf(value: Value): number[] {

@@ -188,10 +188,16 @@ export function emitConcat(frame: Frame, node: Node): void {
   let at = 0;
   for (const value of inputs) {
     const count = shapeOf(value)[axis]!;
-    if (count > 0) frame.copyStrided(frame.viewOf(value), part(target, axis, at, count));
+    const from = frame.viewOf(value);
+    if (count > 0 && !isThere(from, target)) frame.copyStrided(from, part(target, axis, at, count));
     at += count;
   }
   frame.setView(y, target);
+}
+
+/** Whether a part lies where the whole begins, as rows do that were stacked there. */
+function isThere(part: View, whole: View): boolean {
+  return part.dynamic === null && part.address === whole.address && part.buffer === whole.buffer;
 }
 
 /** One tensor after the other along the leading axis, where some have an open number of rows. */
@@ -212,9 +218,11 @@ function emitOpenConcat(frame: Frame, inputs: readonly Value[], target: View): v
     } else {
       unit.pushRows(code, dim);
       const count = code.i32(rowBytes).op("i32.mul").keep("i32");
-      code.get(moved).i32(address).op("i32.add");
-      pushBase(code, from.dynamic);
-      code.i32(from.address).op("i32.add").get(count).copyMemory();
+      if (!isThere(from, target)) {
+        code.get(moved).i32(address).op("i32.add");
+        pushBase(code, from.dynamic);
+        code.i32(from.address).op("i32.add").get(count).copyMemory();
+      }
       code.get(moved).get(count).op("i32.add").set(moved);
       code.free(count);
     }

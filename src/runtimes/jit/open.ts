@@ -50,9 +50,12 @@ const isSymbolic = (dim: Dim) => typeof dim === "string";
 
 /** @throws {OpenDimensionError} if a node needs to know how many rows an operand has */
 export function checkOperands(node: Node, operands: readonly (Value | null)[]): void {
-  if (operands.some(isOpen) && !(operands.every(leadsOnly) && takesOpen(node, operands, isOpen))) {
-    throw new OpenDimensionError(sourcesOf(operands));
-  }
+  if (!operands.some(isOpen)) return;
+  if (operands.every(leadsOnly) && takesOpen(node, operands, isOpen)) return;
+  const [, index = null] = operands;
+  // as many are gathered as there are indices: what they are gathered from may stay open
+  const onlyIndex = ["Gather", "GatherND"].includes(node.op.type) && isOpen(index);
+  throw new OpenDimensionError(sourcesOf(onlyIndex ? [index] : operands));
 }
 
 /** Whether a node can do with operands of which nobody knows how long they are. */
@@ -71,6 +74,8 @@ function takesOpen(
       return normaliseAxis(axis, operands[0]!.shape.length, "Concat") === 0;
     case "Gather":
       return normaliseAxis(axis, operands[0]!.shape.length, "Gather") === 0 && !open(operands[1]!);
+    case "GatherND":
+      return !open(operands[1]!);
     case "Scan": {
       const carried = operands.length - (attributes.num_scan_inputs as number);
       const axes = (attributes.scan_input_axes as readonly number[] | undefined) ?? [];

@@ -32,12 +32,21 @@ export class MemoryPlan {
     this.#free.forEach((gap, i) => {
       if (gap.bytes >= size && (best < 0 || gap.bytes < this.#free[best]!.bytes)) best = i;
     });
-    if (best < 0) return { address: this.reserve(size), bytes: size, uses: 1 };
+    if (best < 0) return { address: this.#atEnd(size), bytes: size, uses: 1 };
     const gap = this.#free[best]!;
     const { address } = gap;
     if (gap.bytes === size) this.#free.splice(best, 1);
     else this.#free[best] = { address: gap.address + size, bytes: gap.bytes - size };
     return { address, bytes: size, uses: 1 };
+  }
+
+  /** The address of bytes at the end, with what is free there. */
+  #atEnd(size: number): number {
+    const last = this.#free.at(-1);
+    if (last === undefined || last.address + last.bytes !== this.#end) return this.reserve(size);
+    this.#free.pop();
+    this.#end = last.address + size;
+    return last.address;
   }
 
   /** The address of bytes that nothing else ever uses: what is written there before a run is there throughout. */

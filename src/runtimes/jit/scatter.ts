@@ -100,7 +100,7 @@ function eachBlock(
       for (let i = 0; i < depth; i++) {
         at!.pointer();
         loadScalar(code, index.dtype, at!.offset + i * wide);
-        const one = checkIndex(frame, index.dtype, data.shape[i]!);
+        const one = checkIndex(frame, index.dtype, node.inputs[0]!.shape[i]!);
         code.get(one).i32(strides[i]!).op("i32.mul").get(place).op("i32.add").set(place);
         code.free(one);
       }
@@ -165,17 +165,22 @@ function update(frame: Frame, node: Node, place: Local, offset: number, from: Cu
   storeScalar(code, dtype, offset);
 }
 
+/** Where updates go: a copy of the operand, or the operand itself where nothing else needs it any more. */
 function start(frame: Frame, node: Node): { target: View; updates: View } {
   const [x, updates] = [node.inputs[0] as Value, node.inputs[2] as Value];
-  const target = frame.destination(node.outputs[0]!);
-  frame.copyStrided(frame.viewOf(x), target);
+  const y = node.outputs[0]!;
+  const own = frame.takeOver(x);
+  const target = own ?? frame.destination(y);
+  if (own === null) {
+    frame.copyStrided(frame.viewOf(x), target);
+    frame.setView(y, target);
+  } else frame.setOwned(y, own);
   return { target, updates: packed(frame, updates) };
 }
 
 export function emitScatterElements(frame: Frame, node: Node): void {
   const { target, updates } = start(frame, node);
   eachElement(frame, node, target, updates, (place, element) => update(frame, node, place, 0, element));
-  frame.setView(node.outputs[0]!, target);
 }
 
 export function emitScatterND(frame: Frame, node: Node): void {
@@ -202,7 +207,6 @@ export function emitScatterND(frame: Frame, node: Node): void {
     });
     code.free(from);
   });
-  frame.setView(node.outputs[0]!, target);
 }
 
 /** Shapes that a running sum walks through: before, along and after its axis. */

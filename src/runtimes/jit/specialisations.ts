@@ -117,7 +117,7 @@ export class Specialisations {
     if (ready?.room === JSON.stringify([...capacities])) return ready.loaded;
     let program: Program;
     try {
-      program = this.#write(shapes, variant);
+      program = this.#write(shapes, given, variant);
     } catch (cause) {
       if (this.#allClosed) throw cause;
       // whatever else it is, it may be because of what is open
@@ -171,10 +171,10 @@ export class Specialisations {
     });
   }
 
-  #write(shapes: Shapes, { capacities, trips }: Variant): Program {
+  #write(shapes: Shapes, next: Shapes, { capacities, trips }: Variant): Program {
     const closed = { has: (source: string) => this.#isClosed(source) };
     try {
-      return programOf(this.#graph, { shapes, closed, trips }, capacities, this.fused);
+      return programOf(this.#graph, { shapes, next, closed, trips }, capacities, this.fused);
     } catch (cause) {
       if (cause instanceof CompileError || cause instanceof OpenDimensionError) throw cause;
       const { message } = cause as Error;

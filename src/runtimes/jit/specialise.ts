@@ -18,6 +18,8 @@ import { checkOperands, checkResults, inputSource, loopSource, symbolsOf } from 
 export interface Sizes {
   /** concrete shapes of the inputs, in order */
   readonly shapes: readonly (readonly number[])[];
+  /** those of the next run, where `shapes` say how many rows there is room for */
+  readonly next?: readonly (readonly number[])[];
   /** sources of dimensions that have to be numbers: all others stay open */
   readonly closed: Pick<ReadonlySet<string>, "has">;
   /** how often loops turned out to run, by number, where their scans' length is closed and not to be foreseen */
@@ -48,7 +50,7 @@ export function specialise(
   const symbols = new Map<string, number>();
   graph.inputs.forEach((input, i) => {
     input.shape.forEach((dim, axis) => {
-      if (typeof dim === "string") symbols.set(dim, sizes.shapes[i]![axis]!);
+      if (typeof dim === "string") symbols.set(dim, (sizes.next ?? sizes.shapes)[i]![axis]!);
     });
   });
   const open = new Map<Dim, string>();

@@ -51,14 +51,12 @@ export class Unit {
   constructor(
     readonly loops: ReadonlyMap<Graph, number>,
     capacities: ReadonlyMap<string, number>,
-    hints: ReadonlyMap<string, number>,
+    /** how many rows the scans of loops are likely to have, by the source of their open dimension */
+    readonly hints: ReadonlyMap<string, number>,
     /** whether there is a fused multiply-add */
     readonly fused: boolean,
   ) {
     this.capacities = new Map(capacities);
-    for (const [source, rows] of hints) {
-      this.capacities.set(source, Math.max(rows, capacities.get(source) ?? 0));
-    }
   }
 
   /** The word that holds how many rows a source of an open dimension has. */

@@ -9,7 +9,8 @@ import { reduceSum } from "../../../src/ops/broadcast.js";
 import { loop, scan } from "../../../src/ops/control.js";
 import { Size } from "../../../src/ops/generate.js";
 import { less } from "../../../src/ops/logic.js";
-import { cast, shapeOf } from "../../../src/ops/reshape.js";
+import { cast, reshape, shapeOf, unsqueeze } from "../../../src/ops/reshape.js";
+import { gatherND } from "../../../src/ops/scatter.js";
 import { concat, gather } from "../../../src/ops/slicing.js";
 import { type DeviceTensors, type Executable, RunError, type Runtime } from "../../../src/runtime/runtime.js";
 import { jit } from "../../../src/runtimes/jit/jit.js";
@@ -89,6 +90,8 @@ function everyUse(): Graph {
   const { rows, values } = doubling(b);
   const given = b.input("given", "float64", ["given", 2]);
   const at = b.input("at", "int64", []);
+  const places = b.input("places", "int64", [3]);
+  const ones = tensor("int64", [3, 1], [1, 1, 1]);
   const joined = concat(b, [given, rows, b.constant(tensor("float64", [1, 2], [-1, -2]))], 0);
   const count = gather(b, shapeOf(b, joined), 0);
   const walked = (reverse: boolean) =>
@@ -110,7 +113,9 @@ function everyUse(): Graph {
     joined,
     one: gather(b, joined, at),
     last: gather(b, joined, -1),
-    some: gather(b, joined, b.input("places", "int64", [3])),
+    some: gather(b, joined, places),
+    parts: gatherND(b, joined, concat(b, [unsqueeze(b, places, [-1]), b.constant(ones)], 1)),
+    followed: concat(b, [rows, b.constant(tensor("float64", [1, 2], [3, 4]))], 0),
     shape: shapeOf(b, joined),
     size: b.apply(Size, [joined]),
     there: walked(false).scans[0]!,
@@ -177,21 +182,22 @@ describe("tensors of an open length on the compiled runtime", () => {
   it("are checked for indices out of range by their true length", async () => {
     const b = new Builder();
     const { rows } = doubling(b);
+    const i = b.input("i", "int64", []);
     const runtime = jit();
-    const executable = await runtime.compile(
-      b.graph({ y: gather(b, rows, b.input("i", "int64", [])) }, "pick"),
-    );
-    const pick = async (i: number) =>
-      (
-        await outputsOf(runtime, executable, {
-          ...{ trips: int(5), limit: float(1e9), x: tensor("float64", [2], [1, 2]), i: int(i) },
-        })
-      ).y!.values;
-    expect(await pick(4)).to.deep.equal([16, 32]);
-    expect(await pick(-5)).to.deep.equal([1, 2]);
-    for (const i of [5, -6, 63, 2 ** 31])
-      expect((await failure(pick(i), RunError)).message).to.contain("index");
-    expect(await pick(-1)).to.deep.equal([16, 32]);
+    for (const y of [gather(b, rows, i), gatherND(b, rows, reshape(b, i, [1, 1]))]) {
+      const executable = await runtime.compile(b.graph({ y }, "pick"));
+      const pick = async (place: number) =>
+        (
+          await outputsOf(runtime, executable, {
+            ...{ trips: int(5), limit: float(1e9), x: tensor("float64", [2], [1, 2]), i: int(place) },
+          })
+        ).y!.values;
+      expect(await pick(4)).to.deep.equal([16, 32]);
+      expect(await pick(-5)).to.deep.equal([1, 2]);
+      for (const place of [5, -6, 63, 2 ** 31])
+        expect((await failure(pick(place), RunError)).message).to.contain("index");
+      expect(await pick(-1)).to.deep.equal([16, 32]);
+    }
   });
 
   it("are compiled for each length where an operator needs to know it", async () => {

@@ -1,0 +1,90 @@
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import type { ReversibleMethod, State } from "../methods/method.js";
+import { sub } from "../ops/arithmetic.js";
+import { loop } from "../ops/control.js";
+import { shapeOf } from "../ops/reshape.js";
+import { gather } from "../ops/slicing.js";
+import type { DifferentiableSolve } from "./backward-step.js";
+import { undoable, undoStep } from "./gradient.js";
+import type { Setting } from "./inputs.js";
+import { refreshTurns } from "./schedule.js";
+import {
+  arrivingFrom,
+  atTimes,
+  type Legs,
+  layoutOf,
+  type Pulled,
+  perTurn,
+  type ScheduledInputs,
+  throughLegs,
+  throughStart,
+  withArrival,
+} from "./scheduled.js";
+
+/**
+ * Backpropagation with reconstruction from stored states: the state at the end of each leg is kept, and steps are undone
+ * from there.
+ *
+ * @throws {GradientMethodError} if the method cannot be undone
+ */
+export function refreshGradient(b: Builder, given: Setting, inputs: ScheduledInputs): DifferentiableSolve {
+  const setting = { ...given, method: undoable(given.method) };
+  const legs = throughLegs(
+    b,
+    setting,
+    inputs,
+    () => [],
+    (_outer, _leg, { to }) => ({ held: [], kept: to }),
+  );
+  const pull = (cotangent: Value) => {
+    const arriving = arrivingFrom(b, setting, cotangent);
+    const { state, ...pulled } = throughTurns(b, setting, inputs, legs, arriving);
+    return { ...throughStart(b, setting, inputs, pulled, arriving), reconstructed: state[0]! };
+  };
+  return { ys: legs.ys, pull };
+}
+
+/** The way back by undoing steps. In each turn, a stored state replaces the one that was got back. */
+function throughTurns(
+  b: Builder,
+  setting: Setting & { readonly method: ReversibleMethod },
+  inputs: ScheduledInputs,
+  { end, kept }: Legs,
+  arriving: Value,
+): Pulled & { readonly state: readonly Value[] } {
+  const { method } = setting;
+  const { width } = method;
+  const { turns } = inputs.schedule;
+  const layout = layoutOf(setting, inputs);
+  const { carried } = loop(
+    b,
+    { trips: gather(b, shapeOf(b, turns), 0), carried: [...end, ...layout.nothing(b)], length: "turns" },
+    (outer, turn, values) => {
+      const row = gather(outer, turns, turn);
+      const [leg, from, to] = (["leg", "from", "to"] as const).map((name) =>
+        gather(outer, row, refreshTurns[name]),
+      ) as [Value, Value, Value];
+      const restored = kept.map((states) => gather(outer, states, leg));
+      return loop(
+        outer,
+        { trips: sub(outer, to, from), carried: [...restored, ...values.slice(width)], length: perTurn },
+        (inner, j, within) => {
+          const after = sub(inner, to, j);
+          const i = sub(inner, after, inner.scalar("int64", 1));
+          const { cotangents, sums, times } = layout.unpack(within.slice(width));
+          const nothing = inputs.shares === null ? [] : [0, 0].map(() => inner.scalar(setting.dtype, 0));
+          const before = undoStep(inner, setting, inputs, i, {
+            state: within.slice(0, width) as unknown as State,
+            cotangents: withArrival(inner, inputs, cotangents, arriving, after),
+            sums,
+            times: nothing,
+          });
+          const around = atTimes(inner, inputs, times, i, before.times);
+          return { carried: [...before.state, ...layout.pack({ ...before, times: around })] };
+        },
+      );
+    },
+  );
+  return { state: carried.slice(0, width), ...layout.unpack(carried.slice(width)) };
+}
