@@ -4,7 +4,7 @@ import { Frame, isSmall, shapeOf } from "./frame.js";
 import { dropAxis } from "./movement.js";
 import { firstCapacity } from "./open.js";
 import { runsThrough } from "./specialise.js";
-import { bytesOf, type View } from "./view.js";
+import { bytesOf, isContiguous, type View } from "./view.js";
 import type { Code, Local, Push } from "./wasm/index.js";
 
 // Each body becomes a function of the iteration. That is also what lets an engine put its optimised code in place
@@ -54,8 +54,9 @@ function emitBody(
 
   // everything is read before anything is overwritten
   const proceed: Push = repetition.proceed === null ? () => code.i32(1) : inner.scalar(repetition.proceed);
+  const isThere = next.map((value, k) => value === inputs[k] || isAt(inner.knownView(value), slots[k]!));
   const sources = next.map((value, k): View | null => {
-    if (value === inputs[k]) return null;
+    if (isThere[k]) return null;
     if (isSmall(value)) inner.lanesOf(value);
     const view = inner.knownLanes(value) === null ? inner.viewOf(value) : null;
     if (view === null || !slots.some((slot) => overlap(slot, view))) return view;
@@ -75,12 +76,22 @@ function emitBody(
   next.forEach((value, k) => {
     const source = sources[k]!;
     if (source !== null) inner.copyStrided(source, slots[k]!);
-    else if (value !== inputs[k]) inner.write(value, slots[k]!);
+    else if (!isThere[k]) inner.write(value, slots[k]!);
   });
   proceed();
   for (const { value } of body.outputs) inner.release(value);
   inner.end();
   return { index, slots };
+}
+
+/** Carried values in their slots, which the body may overwrite once nothing in it needs them. */
+function inSlot(slot: View): View {
+  return { ...slot, buffer: { ...slot.buffer!, uses: 1, stays: true } };
+}
+
+/** Whether a value has been computed where it is to end up. */
+function isAt(view: View | null, slot: View): boolean {
+  return view !== null && view.dynamic === null && view.address === slot.address && isContiguous(view);
 }
 
 function overlap(a: View, b: View): boolean {
@@ -125,7 +136,7 @@ export function emitLoop(frame: Frame, node: Node, writeScope: WriteScope): void
         inner.setLanes(body.inputs[1]!, 1, [inner.registers.keep("bool", 1)]);
       }
       views.forEach((view, k) => {
-        inner.setView(body.inputs[k + 2]!, { ...view, buffer: null });
+        inner.setView(body.inputs[k + 2]!, inSlot(view));
       });
     },
     proceed: goesOn ? null : proceed,
@@ -224,7 +235,7 @@ export function emitScan(frame: Frame, node: Node, writeScope: WriteScope): void
     inputs: body.inputs.slice(0, carried.length),
     enter(inner, states) {
       states.forEach((view, k) => {
-        inner.setView(body.inputs[k]!, { ...view, buffer: null });
+        inner.setView(body.inputs[k]!, inSlot(view));
       });
       views.forEach((view, k) => {
         const reversed = setting("scan_input_directions", k) === 1;

@@ -9,7 +9,7 @@ import { broadcastStrides, bytesOf, contiguous, isContiguous, type View } from "
 import type { Code, Local, Push } from "./wasm/index.js";
 
 /** Tensors up to this size are kept in locals, element by element, and computed without loops. */
-export const smallLimit = 64;
+const smallLimit = 64;
 
 export function isSmall(value: { readonly shape: readonly (number | string)[] }): boolean {
   return sizeOf(value.shape as number[]) <= smallLimit;
@@ -240,6 +240,14 @@ export class Frame {
   alias(value: Value, view: View): void {
     if (view.buffer !== null) this.unit.plan.retain(view.buffer);
     this.#views.set(value, view);
+  }
+
+  /** The place of a value, for what is computed from it element by element, if nothing else needs the value any more. */
+  takeOver(value: Value): View | null {
+    const view = this.#views.get(value);
+    if (!view?.buffer || view.buffer.uses > 1 || this.usesOf(value) > 1 || !isContiguous(view)) return null;
+    this.unit.plan.retain(view.buffer);
+    return view;
   }
 
   /** Counts the operands of a node as used, and frees what nothing needs any more. */

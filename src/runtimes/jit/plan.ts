@@ -4,6 +4,8 @@ export interface Buffer {
   readonly bytes: number;
   /** values that still need it */
   uses: number;
+  /** whether it stays when none does */
+  readonly stays?: boolean;
 }
 
 const alignment = 16;
@@ -53,7 +55,7 @@ export class MemoryPlan {
   }
 
   release(buffer: Buffer): void {
-    if (--buffer.uses > 0) return;
+    if (--buffer.uses > 0 || buffer.stays) return;
     const gap = { address: buffer.address, bytes: buffer.bytes };
     let at = this.#free.findIndex(({ address }) => address > gap.address);
     if (at < 0) at = this.#free.length;

@@ -17,7 +17,8 @@ import {
 } from "./indexing.js";
 import { emitMap, emitSmallMap } from "./map.js";
 import { emitConcat, emitMovement, emitPacked, isMovement } from "./movement.js";
-import { emitProduct, isSmallProduct } from "./product.js";
+import { emitProduct, emitTerm, isSmallProduct } from "./product.js";
+import { type ProductSum, productSums } from "./product-sums.js";
 import { emitReduction, emitSmallReduction, isReduction } from "./reduce.js";
 import {
   emitCumSum,
@@ -31,12 +32,14 @@ import { emitSmallProduct } from "./small-product.js";
 /** What is written in one go: a node, with those that it absorbs, or a group of elementwise ones. */
 interface Item {
   readonly nodes: Node[];
-  readonly kind: "map" | "reduction" | "node";
+  readonly kind: "map" | "reduction" | "node" | "term";
+  /** what a product adds to */
+  readonly sum?: ProductSum;
 }
 
 /** Writes the nodes of a scope, operands before results. */
 export function writeScope(frame: Frame): void {
-  for (const { kind, nodes } of itemsOf(frame)) {
+  for (const { kind, nodes, sum } of itemsOf(frame)) {
     if (kind === "map") {
       const inside = new Map<Value, number>();
       for (const node of nodes) {
@@ -47,6 +50,7 @@ export function writeScope(frame: Frame): void {
         .filter((value) => frame.usesOf(value) > (inside.get(value) ?? 0));
       emitMap(frame, { shape: shapeOf(nodes[0]!.outputs[0]!), nodes, stored: new Set(stored) });
     } else if (kind === "reduction") emitReduction(frame, nodes.at(-1)!, nodes.slice(0, -1));
+    else if (kind === "term") emitTerm(frame, nodes[0]!, sum!);
     else writeNode(frame, nodes[0]!);
     for (const node of nodes) frame.done(node);
   }
@@ -63,15 +67,33 @@ function itemsOf(frame: Frame): Item[] {
     if (isReduction(node.op.type) && !isSmall(node.inputs[0]!)) absorbed.set(node, chain(frame, node));
   }
   const taken = new Set([...absorbed.values()].flat());
+  const sums = productSums(frame, nodes);
   const items: Item[] = [];
   const position = new Map<Value, number>();
+  const computed = (value: Value | null) =>
+    value === null || value.node?.scope !== frame.graph.scope || position.has(value);
   for (const node of nodes) {
     if (taken.has(node)) continue;
     const place = (at: number) => {
       for (const value of node.outputs) position.set(value, at);
     };
     const own = absorbed.get(node);
-    if (own !== undefined) {
+    const sum = sums.get(node);
+    if (sum !== undefined) {
+      // a product is computed where it stands, if there is something to add it to by then, else where the sum is complete
+      const isTerm = sum.products.includes(node);
+      if (isTerm && computed(sum.rest)) items.push({ kind: "term", nodes: [node], sum });
+      if (node !== sum.adds.at(-1)) continue;
+      for (const product of sum.products) {
+        if (!items.some(({ nodes: [done] }) => done === product)) {
+          items.push({ kind: "term", nodes: [product], sum });
+        }
+      }
+      // with the last of them the additions are done too
+      const last = items.findLastIndex((item) => item.sum === sum);
+      items[last]!.nodes.push(...sum.adds);
+      position.set(sum.result, last);
+    } else if (own !== undefined) {
       place(items.push({ kind: "reduction", nodes: [...own, node] }) - 1);
     } else if (isElementwise(node.op.type) && !isSmall(node.outputs[0]!)) {
       const ready = Math.max(-1, ...node.inputs.map((value) => position.get(value!) ?? -1));
