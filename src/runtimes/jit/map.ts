@@ -3,7 +3,7 @@ import { type Application, lanesOf, type Width } from "./cell.js";
 import { loadScalar, storeScalar } from "./cells.js";
 import { loadCells, storeCells } from "./copy.js";
 import { emitCell, widthOf } from "./elementwise.js";
-import { broadcastOffsets, type Frame, shapeOf } from "./frame.js";
+import { broadcastOffsets, type Frame, isSmall, shapeOf } from "./frame.js";
 import { emitArray, isShortFunction } from "./math/library.js";
 import { type Cursor, collapse, emitNest, type Walk } from "./nest.js";
 import { broadcastStrides, bytesOf, type View } from "./view.js";
@@ -161,6 +161,11 @@ function typeOf(value: Value) {
   return value.dtype === "int64" || value.dtype === "uint64" ? ("i64" as const) : ("i32" as const);
 }
 
+/** Whether a node is an elementary function of a whole array in memory. */
+export function isArrayFunction(node: Node): boolean {
+  return isShortFunction(node.op.type) && widthOf(applicationOf(node)) > 1 && !isSmall(node.outputs[0]!);
+}
+
 /**
  * An elementary function of a whole array: a function of the module, shared by all arrays of the length. Called for each
  * vector it takes three times as long, and written out wherever it is needed it makes functions that V8 allocates registers
@@ -169,10 +174,10 @@ function typeOf(value: Value) {
  * @returns whether there is such a function
  */
 function emitArrayFunction({ unit, code }: Frame, node: Node, length: number, from: View, to: View): boolean {
+  if (!isArrayFunction(node)) return false;
   const { type } = node.op;
   const application = applicationOf(node);
-  const width = widthOf(application);
-  if (!isShortFunction(type) || width === 1 || length < width) return false;
+  const width = widthOf(application) as 2 | 4;
   const { dtype } = node.outputs[0]!;
   const index = unit.function(`${type}/${dtype}[${length}]`, ["i32", "i32"], [], (target) => {
     const rest = length % width;

@@ -15,7 +15,7 @@ import {
   emitSize,
   emitTable,
 } from "./indexing.js";
-import { emitMap, emitSmallMap } from "./map.js";
+import { emitMap, emitSmallMap, isArrayFunction } from "./map.js";
 import { emitConcat, emitMovement, emitPacked, isMovement } from "./movement.js";
 import { emitProduct, emitTerm, isSmallProduct } from "./product.js";
 import { type ProductSum, productSums } from "./product-sums.js";
@@ -32,7 +32,7 @@ import { emitSmallProduct } from "./small-product.js";
 /** What is written in one go: a node, with those that it absorbs, or a group of elementwise ones. */
 interface Item {
   readonly nodes: Node[];
-  readonly kind: "map" | "reduction" | "node" | "term";
+  readonly kind: "map" | "function" | "reduction" | "node" | "term";
   /** what a product adds to */
   readonly sum?: ProductSum;
 }
@@ -40,7 +40,7 @@ interface Item {
 /** Writes the nodes of a scope, operands before results. */
 export function writeScope(frame: Frame): void {
   for (const { kind, nodes, sum } of itemsOf(frame)) {
-    if (kind === "map") {
+    if (kind === "map" || kind === "function") {
       const inside = new Map<Value, number>();
       for (const node of nodes) {
         for (const value of node.inputs) inside.set(value!, (inside.get(value!) ?? 0) + 1);
@@ -58,7 +58,8 @@ export function writeScope(frame: Frame): void {
 
 /**
  * The nodes of a scope as items. An elementwise node on tensors in memory joins an earlier group of its shape if all
- * that it needs is computed by then; a reduction takes in the elementwise nodes that nothing else needs.
+ * that it needs is computed by then; a reduction takes in the elementwise nodes that nothing else needs. An elementary
+ * function stays alone where whole arrays have a function of their own, which is worth more than a pass over memory.
  */
 function itemsOf(frame: Frame): Item[] {
   const nodes = nodesOf(frame.graph);
@@ -95,6 +96,8 @@ function itemsOf(frame: Frame): Item[] {
       position.set(sum.result, last);
     } else if (own !== undefined) {
       place(items.push({ kind: "reduction", nodes: [...own, node] }) - 1);
+    } else if (isArrayFunction(node)) {
+      place(items.push({ kind: "function", nodes: [node] }) - 1);
     } else if (isElementwise(node.op.type) && !isSmall(node.outputs[0]!)) {
       const ready = Math.max(-1, ...node.inputs.map((value) => position.get(value!) ?? -1));
       const group = items.findIndex(
@@ -123,7 +126,7 @@ function chain(frame: Frame, reduction: Node): Node[] {
   const visit = (value: Value | null) => {
     const node = value?.node;
     if (!node || node.scope !== frame.graph.scope || found.includes(node)) return;
-    const fits = isElementwise(node.op.type) && sameShape(value.shape, shape);
+    const fits = isElementwise(node.op.type) && !isArrayFunction(node) && sameShape(value.shape, shape);
     if (!fits || frame.usesOf(value) !== 1) return;
     found.push(node);
     node.inputs.forEach(visit);

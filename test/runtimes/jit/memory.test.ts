@@ -46,6 +46,24 @@ async function outputsOf(runtime: Runtime, graph: Graph, seed: number): Promise<
   return Promise.all(graph.outputs.map(async ({ name }) => numbers(await runtime.download(results[name]!))));
 }
 
+/** How many functions a module has, below 128: the count at the beginning of section 3. */
+function functionsIn(module: Uint8Array): number {
+  let at = 8;
+  const number = () => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = module[at++]!;
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+  };
+  for (;;) {
+    const [id, size] = [module[at++]!, number()];
+    if (id === 3) return number();
+    at += size;
+  }
+}
+
 describe("graphs of the compiled runtime", () => {
   let reference: Runtime;
   before(async () => {
@@ -232,6 +250,16 @@ describe("graphs of the compiled runtime", () => {
     const [matrix, rows] = [64 * 64 * 8, 16 * 64 * 8];
     // the input and the slot; and of the rows, the inputs, the slot, and what is computed of it
     expect(bytes).to.be.below(2 * matrix + 7 * rows);
+  });
+
+  it("take a function of an array in one go, whatever else is made of it element by element", () => {
+    const b = new Builder();
+    const y = tanh(b, b.input("x", "float32", [8, 16]));
+    const graph = b.graph({ slope: sub(b, 1, mul(b, y, y)), total: reduceSum(b, tanh(b, y), [0]) });
+    const sizes = { shapes: [[8, 16]], closed: new Set<string>(), trips: new Map() };
+    const { module } = programOf(graph, sizes, new Map(), false);
+    // the graph and the array; one that is called for each vector would be a third
+    expect(functionsIn(module)).to.equal(2);
   });
 
   it("carry values through loops, swapped, shifted and untouched", () =>
