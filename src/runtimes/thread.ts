@@ -36,7 +36,7 @@ export type Request =
       readonly inputs: Readonly<Record<string, number>>;
       readonly outputs: Readonly<Record<string, number>>;
     }
-  | { readonly kind: "dispose"; readonly tensors: readonly number[] }
+  | { readonly kind: "dispose"; readonly tensors: number[] }
   | { readonly kind: "release"; readonly executable: number };
 
 /** What a thread is started with. */
@@ -146,9 +146,13 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
     if (waiting.length < heldBack) waiting.push(request);
     else tell(request).catch(() => {});
   };
-  const forgotten = new FinalizationRegistry((tensor: number) =>
-    post({ kind: "dispose", tensors: [tensor] }),
-  );
+  const forget = (tensor: number): void => {
+    const last = waiting.at(-1);
+    // one request for many, since each costs as much to send as a small tensor
+    if (last?.kind === "dispose" && last.tensors.length < heldBack) last.tensors.push(tensor);
+    else post({ kind: "dispose", tensors: [tensor] });
+  };
+  const forgotten = new FinalizationRegistry(forget);
   const handle = (type: Pick<Handle, "dtype" | "shape">, tensor: number, value: Tensor | null): Handle => {
     const made = { dtype: type.dtype, shape: type.shape, tensor, value };
     forgotten.register(made, tensor, made);
@@ -216,7 +220,7 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
     },
     dispose(value) {
       forgotten.unregister(value);
-      post({ kind: "dispose", tensors: [(value as Handle).tensor] });
+      forget((value as Handle).tensor);
     },
     lookOut() {
       for (const end = performance.now() + lookout; pending.size > 0 && performance.now() < end; ) {
