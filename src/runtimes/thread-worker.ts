@@ -68,7 +68,7 @@ async function answer(request: Request): Promise<unknown> {
 }
 
 /** Milliseconds to look out for another message after a run before going to sleep: to wake up takes some 0.08 of them. */
-const lookout = 2;
+const lookout = 1;
 
 async function serve({ id, requests }: Message): Promise<void> {
   let reply: Reply;

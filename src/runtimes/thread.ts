@@ -84,7 +84,7 @@ interface Handle extends DeviceTensor {
 }
 
 /** Milliseconds to look out for an answer at most: what takes longer does not mind being told of. */
-const lookout = 0.5;
+const lookout = 0.2;
 
 /** How many requests that nobody waits for are held back at most. */
 const heldBack = 64;
