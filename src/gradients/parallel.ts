@@ -1,13 +1,9 @@
 import { RevortError } from "../core/errors.js";
-import { numbers, sizeOf, type Tensor, type TensorData } from "../core/tensor.js";
-import { Builder } from "../graph/builder.js";
-import type { Graph, Value } from "../graph/graph.js";
+import { emptyData, numbers, sizeOf, type Tensor, type TensorData } from "../core/tensor.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { locateDivergence } from "../integrate/solve.js";
-import { add, mul } from "../ops/arithmetic.js";
-import { concat } from "../ops/slicing.js";
 import { gradientName, reconstructedName, y0Name } from "../programs/names.js";
-import type { DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
+import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
 import {
   type Differentiator,
   type DifferentiatorOptions,
@@ -56,15 +52,17 @@ export async function parallelDifferentiator(
   const compiled = await Promise.all(
     parts.map((part, k) => differentiator(ode, { ...options, runtime: runtimes[k]!, fit: part })),
   );
-  let sum: Executable | null = null;
 
   async function runPart(k: number, trained: readonly (readonly [string, Tensor])[], fixed: SplitInputs) {
     const runtime = runtimes[k]!;
-    const own = trained.map(([name, value]) => [
+    const own = trained.map(([name, value]): [string, DeviceTensor] => [
       name,
       runtime.upload(name === y0Name ? rows(value, 0, bounds(value.shape[0]!, runtimes.length, k)) : value),
     ]);
-    return compiled[k]!.run(Object.fromEntries(own), fixed.parts[k]!);
+    const results = Object.entries(await compiled[k]!.run(Object.fromEntries(own), fixed.parts[k]!));
+    const values = await Promise.all(results.map(([, value]) => onHost(runtime, value)));
+    for (const [, value] of own) runtime.dispose(value);
+    return Object.fromEntries(results.map(([name], i) => [name, values[i]!]));
   }
 
   return {
@@ -80,53 +78,57 @@ export async function parallelDifferentiator(
     },
     async run(trained, fixed) {
       const given = fixed as SplitInputs;
-      const onHost = await Promise.all(
-        Object.entries(trained).map(async ([name, value]) => [name, await home.download(value)] as const),
+      const parameters = await Promise.all(
+        Object.entries(trained).map(async ([name, value]) => [name, await onHost(home, value)] as const),
       );
       // the others first: what runs here keeps this thread busy
-      const others = helpers.map((_, k) => runPart(k + 1, onHost, given));
-      const own = runPart(0, onHost, given);
-      const results = await Promise.all([own, ...others]);
-      const inputs: Record<string, DeviceTensors[string]> = {};
-      const moves = results.flatMap((result, k) =>
-        Object.entries(result).map(async ([name, value]) => {
-          inputs[`${k}/${name}`] = k === 0 ? value : home.upload(await runtimes[k]!.download(value));
-          if (k > 0) runtimes[k]!.dispose(value);
-        }),
-      );
-      await Promise.all(moves);
-      const dtype = ode.dtype;
-      given.shares.forEach((share, k) => {
-        const data = dtype === "float64" ? Float64Array.of(share) : Float32Array.of(share);
-        inputs[shareName(k)] = home.upload({ dtype, shape: [], data } as Tensor);
+      const others = Promise.all(helpers.map((_, k) => runPart(k + 1, parameters, given)));
+      const own = runPart(0, parameters, given).then((results) => {
+        for (const helper of helpers) helper.lookOut?.();
+        return results;
       });
-      sum ??= await home.compile(sumProgram(results, dtype));
-      return sum.run(inputs);
+      const [mine, theirs] = await Promise.all([own, others]);
+      const results = Object.keys(mine).map((name) => {
+        const whole = together(
+          name,
+          [mine, ...theirs].map((part) => part[name]!),
+          given.shares,
+        );
+        return [name, home.host === undefined ? home.upload(whole) : home.host.wrap(whole)] as const;
+      });
+      return Object.fromEntries(results);
     },
     locate: (trained, { grid, tensors }) =>
       locateDivergence(ode, home, lossSetting(ode, options), grid, { ...tensors, ...trained }),
     async release() {
       for (const one of compiled) await one.release();
-      await sum?.release();
     },
   };
 }
 
-const shareName = (k: number): string => `share/${k}`;
+/** A tensor here, to be read only, without a copy where its runtime keeps it here anyway. */
+async function onHost(runtime: Runtime, value: DeviceTensor): Promise<Tensor> {
+  return runtime.host === undefined ? runtime.download(value) : runtime.host.read(value);
+}
 
-/** The graph that puts parts together: means by their shares, what belongs to trajectories side by side. */
-function sumProgram(results: readonly DeviceTensors[], dtype: NeuralOde["dtype"]): Graph {
-  const b = new Builder();
-  const shares = results.map((_, k) => b.input(shareName(k), dtype, []));
-  const outputs: Record<string, Value> = {};
-  for (const name of Object.keys(results[0]!)) {
-    const parts = results.map((result, k) => b.input(`${k}/${name}`, dtype, result[name]!.shape));
-    const weighted = () => parts.map((part, k) => mul(b, part, shares[k]!));
-    if (name === reconstructedName) outputs[name] = concat(b, parts, 0);
-    else if (name === gradientName(y0Name)) outputs[name] = concat(b, weighted(), 0);
-    else outputs[name] = weighted().reduce((total, part) => add(b, total, part));
+/** A result of all parts: means by their shares, what belongs to trajectories side by side. */
+function together(name: string, parts: readonly Tensor[], shares: readonly number[]): Tensor {
+  const factors = name === reconstructedName ? shares.map(() => 1) : shares;
+  const { dtype, shape } = parts[0]!;
+  const isBeside = name === reconstructedName || name === gradientName(y0Name);
+  const whole = isBeside ? [total(parts.map((part) => part.shape[0]!)), ...shape.slice(1)] : shape;
+  const data = emptyData(dtype, sizeOf(whole)) as TensorData;
+  let at = 0;
+  for (const [k, part] of parts.entries()) {
+    addTimes(data as Float64Array, at, factors[k]!, part.data as Float64Array);
+    if (isBeside) at += part.data.length;
   }
-  return b.graph(outputs, "sum-of-parts");
+  return { dtype, shape: whole, data } as Tensor;
+}
+
+/** sum[at + i] += factor · terms[i] */
+function addTimes(sum: Float64Array, at: number, factor: number, terms: Float64Array): void {
+  for (let i = 0; i < terms.length; i++) sum[at + i]! += factor * terms[i]!;
 }
 
 /** From which to which trajectory part k of n goes. */
@@ -156,8 +158,11 @@ function sharesOf(parts: readonly Fit[]): number[] {
   const sizes = parts.map(({ target, weight }) =>
     weight === null ? sizeOf(target.shape) : numbers(weight).reduce((sum, w) => sum + w, 0),
   );
-  const total = sizes.reduce((sum, size) => sum + size, 0);
-  return sizes.map((size) => size / total);
+  return sizes.map((size) => size / total(sizes));
+}
+
+function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 /** Elements from–to along an axis. */

@@ -48,6 +48,11 @@ export interface Runtime {
   dispose(value: DeviceTensor): void;
   /** Where the runtime keeps its tensors in host memory: they can be shared with others, without copies. */
   readonly host?: HostMemory;
+  /**
+   * Looks out, for a moment, for answers of what works beside this thread. For those who have nothing else to do until
+   * then: to be told of them takes longer.
+   */
+  lookOut?(): void;
 }
 
 /** Tensors of a runtime that are host memory. What is shared must not be written to. */

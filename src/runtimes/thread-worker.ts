@@ -17,7 +17,7 @@ import {
 
 // The other end of `threadRuntime`: one request after the other, in order; of a message, the answer to the last.
 
-const { runtime: name, sent } = workerData as ThreadData;
+const { runtime: name, counts, replies } = workerData as ThreadData;
 let opened: Promise<Runtime> | null = null;
 const tensors = new Map<number, DeviceTensor>();
 const executables = new Map<number, Executable>();
@@ -80,7 +80,8 @@ async function serve({ id, requests }: Message): Promise<void> {
     const error = cause as Error;
     reply = { id, failure: { name: error.constructor.name, message: error.message } };
   }
-  parentPort!.postMessage(reply);
+  replies.postMessage(reply);
+  Atomics.add(counts, 1, 1);
 }
 
 /** messages received so far */
@@ -102,7 +103,7 @@ async function serveAll(): Promise<void> {
 
 function nextSoon(): Message | null {
   for (const end = performance.now() + lookout; performance.now() < end; ) {
-    if (Atomics.load(sent, 0) === received) continue;
+    if (Atomics.load(counts, 0) === received) continue;
     const next = receiveMessageOnPort(parentPort!) as { message: Message } | undefined;
     if (next === undefined) continue;
     received++;

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { Tensor } from "../core/tensor.js";
 import { encode } from "../graph/encode.js";
 import type { Graph, ValueType } from "../graph/graph.js";
@@ -36,14 +36,16 @@ export type Request =
       readonly inputs: Readonly<Record<string, number>>;
       readonly outputs: Readonly<Record<string, number>>;
     }
-  | { readonly kind: "dispose"; readonly tensors: readonly number[] }
+  | { readonly kind: "dispose"; readonly tensors: number[] }
   | { readonly kind: "release"; readonly executable: number };
 
 /** What a thread is started with. */
 export interface ThreadData {
   readonly runtime: ThreadedRuntime;
-  /** one shared number: how many messages have been sent, for a thread that looks out for them */
-  readonly sent: Int32Array;
+  /** shared: how many messages have been sent, and how many answered, for those who look out for them */
+  readonly counts: Int32Array;
+  /** where the answers go */
+  readonly replies: MessagePort;
 }
 
 /** What goes to the thread at once: requests that nobody waits for, and the one whose answer is wanted. */
@@ -81,6 +83,9 @@ interface Handle extends DeviceTensor {
   readonly value: Tensor | null;
 }
 
+/** Milliseconds to look out for an answer at most: what takes longer does not mind being told of. */
+const lookout = 0.2;
+
 /** How many requests that nobody waits for are held back at most. */
 const heldBack = 64;
 
@@ -93,14 +98,15 @@ const causes = { CompileError, RunError, InputError, RuntimeUnavailableError };
  * @throws {RuntimeUnavailableError} if the runtime does not work there
  */
 export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntime> {
-  const sent = new Int32Array(new SharedArrayBuffer(4));
-  const worker = startWorker({ runtime: name, sent });
+  const counts = new Int32Array(new SharedArrayBuffer(8));
+  const { port1: answers, port2: replies } = new MessageChannel();
+  const worker = startWorker({ runtime: name, counts, replies });
   const pending = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
   let requests = 0;
   let handles = 0;
-  // the thread keeps the process alive only while it is asked something
-  worker.unref();
-  worker.on("message", ({ id, result, failure }: Reply) => {
+  let answered = 0;
+  const take = ({ id, result, failure }: Reply): void => {
+    answered++;
     const waiting = pending.get(id)!;
     pending.delete(id);
     if (pending.size === 0) worker.unref();
@@ -109,7 +115,11 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
       const Cause = causes[failure.name as keyof typeof causes] ?? RunError;
       waiting.reject(new Cause(failure.message));
     }
-  });
+  };
+  answers.on("message", take);
+  // the thread keeps the process alive only while it is asked something
+  answers.unref();
+  worker.unref();
   let ended: string | null = null;
   const end = (reason: string) => {
     ended ??= reason;
@@ -128,7 +138,7 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
       pending.set(message.id, { resolve, reject });
       worker.ref();
       worker.postMessage(message);
-      Atomics.add(sent, 0, 1);
+      Atomics.add(counts, 0, 1);
     });
   };
   /** Tells with what is told next; what fails shows in what follows. */
@@ -136,9 +146,13 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
     if (waiting.length < heldBack) waiting.push(request);
     else tell(request).catch(() => {});
   };
-  const forgotten = new FinalizationRegistry((tensor: number) =>
-    post({ kind: "dispose", tensors: [tensor] }),
-  );
+  const forget = (tensor: number): void => {
+    const last = waiting.at(-1);
+    // one request for many, since each costs as much to send as a small tensor
+    if (last?.kind === "dispose" && last.tensors.length < heldBack) last.tensors.push(tensor);
+    else post({ kind: "dispose", tensors: [tensor] });
+  };
+  const forgotten = new FinalizationRegistry(forget);
   const handle = (type: Pick<Handle, "dtype" | "shape">, tensor: number, value: Tensor | null): Handle => {
     const made = { dtype: type.dtype, shape: type.shape, tensor, value };
     forgotten.register(made, tensor, made);
@@ -206,7 +220,14 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
     },
     dispose(value) {
       forgotten.unregister(value);
-      post({ kind: "dispose", tensors: [(value as Handle).tensor] });
+      forget((value as Handle).tensor);
+    },
+    lookOut() {
+      for (const end = performance.now() + lookout; pending.size > 0 && performance.now() < end; ) {
+        if (Atomics.load(counts, 1) === answered) continue;
+        const next = receiveMessageOnPort(answers) as { message: Reply } | undefined;
+        if (next !== undefined) take(next.message);
+      }
     },
     async close() {
       await worker.terminate();
@@ -217,12 +238,13 @@ export async function threadRuntime(name: ThreadedRuntime): Promise<ThreadRuntim
 /** Starts the thread. Sources go through tsx, which does not reach into threads unasked. */
 function startWorker(workerData: ThreadData): Worker {
   if (!import.meta.url.endsWith(".ts")) {
-    return new Worker(new URL("./thread-worker.js", import.meta.url), { workerData });
+    const worker = new URL("./thread-worker.js", import.meta.url);
+    return new Worker(worker, { workerData, transferList: [workerData.replies] });
   }
   const tsx = createRequire(import.meta.url).resolve("tsx/cjs/api");
   const file = fileURLToPath(new URL("./thread-worker.ts", import.meta.url));
   const source = `require(${JSON.stringify(tsx)}).register(); require(${JSON.stringify(file)});`;
-  return new Worker(source, { eval: true, workerData });
+  return new Worker(source, { eval: true, workerData, transferList: [workerData.replies] });
 }
 
 function typesOf(entries: readonly (readonly [string, ValueType])[]): Record<string, ValueType> {

@@ -40,6 +40,30 @@ describe("Runtimes in threads", () => {
     });
   }
 
+  it("give an answer to who looks out for it, before anything else gets a turn", async () => {
+    const runtime = await open("jit");
+    const b = new Builder();
+    const executable = await runtime.compile(b.graph({ y: add(b, b.input("x", "float64", []), 1) }));
+    let [found, hasTurned] = [Number.NaN, false];
+    const running = executable.run({ x: runtime.upload(scalar("float64", 2)) }).then(async ({ y }) => {
+      found = numbers(await runtime.download(y!))[0]!;
+    });
+    setImmediate(() => {
+      hasTurned = true;
+    });
+    for (const end = performance.now() + 5000; Number.isNaN(found) && performance.now() < end; ) {
+      runtime.lookOut!();
+      for (let i = 0; i < 10; i++) await null;
+    }
+    expect(found).to.equal(3);
+    expect(hasTurned).to.equal(false);
+    await running;
+    // with nothing to come there is nothing to look out for
+    const start = performance.now();
+    for (let i = 0; i < 1000; i++) runtime.lookOut!();
+    expect(performance.now() - start).to.be.below(400);
+  });
+
   it("fail what they were asked when the thread ends", async () => {
     const runtime = await open("jit");
     await runtime.close();

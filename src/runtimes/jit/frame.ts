@@ -9,7 +9,7 @@ import { broadcastStrides, bytesOf, contiguous, isContiguous, type View } from "
 import type { Code, Local, Push } from "./wasm/index.js";
 
 /** Tensors up to this size are kept in locals, element by element, and computed without loops. */
-export const smallLimit = 64;
+const smallLimit = 64;
 
 export function isSmall(value: { readonly shape: readonly (number | string)[] }): boolean {
   return sizeOf(value.shape as number[]) <= smallLimit;

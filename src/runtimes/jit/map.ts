@@ -1,9 +1,10 @@
 import type { Node, Value } from "../../graph/graph.js";
 import { type Application, lanesOf, type Width } from "./cell.js";
+import { loadScalar, storeScalar } from "./cells.js";
 import { loadCells, storeCells } from "./copy.js";
 import { emitCell, widthOf } from "./elementwise.js";
-import { broadcastOffsets, type Frame, shapeOf } from "./frame.js";
-import { isShortFunction, writeOut } from "./math/library.js";
+import { broadcastOffsets, type Frame, isSmall, shapeOf } from "./frame.js";
+import { emitArray, isShortFunction } from "./math/library.js";
 import { type Cursor, collapse, emitNest, type Walk } from "./nest.js";
 import { broadcastStrides, bytesOf, type View } from "./view.js";
 import type { Local, Push } from "./wasm/index.js";
@@ -160,39 +161,33 @@ function typeOf(value: Value) {
   return value.dtype === "int64" || value.dtype === "uint64" ? ("i64" as const) : ("i32" as const);
 }
 
+/** Whether a node is an elementary function of a whole array in memory. */
+export function isArrayFunction(node: Node): boolean {
+  return isShortFunction(node.op.type) && widthOf(applicationOf(node)) > 1 && !isSmall(node.outputs[0]!);
+}
+
 /**
- * An elementary function of a whole array: a function of the module, shared by all arrays of the length, in which the
- * elementary function is written out twice side by side. Called for each vector it takes 1.3 times as long, and written
- * out wherever it is needed it makes functions that V8 allocates registers badly in.
+ * An elementary function of a whole array: a function of the module, shared by all arrays of the length. Called for each
+ * vector it takes three times as long, and written out wherever it is needed it makes functions that V8 allocates registers
+ * badly in.
  *
  * @returns whether there is such a function
  */
 function emitArrayFunction({ unit, code }: Frame, node: Node, length: number, from: View, to: View): boolean {
+  if (!isArrayFunction(node)) return false;
   const { type } = node.op;
-  const width = widthOf(applicationOf(node));
-  if (!isShortFunction(type) || width === 1 || length < width) return false;
+  const application = applicationOf(node);
+  const width = widthOf(application) as 2 | 4;
   const { dtype } = node.outputs[0]!;
   const index = unit.function(`${type}/${dtype}[${length}]`, ["i32", "i32"], [], (target) => {
-    const walk = (pointer: Local): Walk => ({ strides: [bytesOf(dtype)], address: 0, dynamic: pointer });
-    emitNest(target, {
-      sizes: [length],
-      walks: [walk(0), walk(1)],
-      vectorAxis: 0,
-      width,
-      unroll: 2,
-      body(taken, [source, goal]) {
-        loadCells(target, from, taken, source!, bytesOf(dtype));
-        if (taken !== 1) writeOut(unit, target, type, taken);
-        else {
-          const x = target.keep(typeOf(node.outputs[0]!));
-          emitCell(unit, target, applicationOf(node), 1, [() => target.get(x)]);
-          target.free(x);
-        }
-        const y = target.keep(taken > 1 ? "v128" : typeOf(node.outputs[0]!));
-        storeCells(target, to, taken, goal!, () => target.get(y));
-        target.free(y);
-      },
-    });
+    const rest = length % width;
+    const behind = emitArray(unit, target, type, width, (length - rest) / width, { from: 0, to: 1 });
+    for (let i = 0; i < rest; i++) {
+      const offset = behind + i * bytesOf(dtype);
+      target.get(1);
+      emitCell(unit, target, application, 1, [() => loadScalar(target.get(0), dtype, offset)]);
+      storeScalar(target, dtype, offset);
+    }
   });
   for (const { address, dynamic } of [from, to]) {
     code.i32(address);

@@ -44,7 +44,12 @@ export class Kernel {
   /** All blocks: columns outermost, so that a stripe of B stays in the cache. */
   blocks(rows: number, columns: number, corner: Corner): void {
     const isWide = this.sides.b.column === this.bytes && this.sides.y.column === this.bytes;
-    const stripes = isWide ? [this.lanes * block.vectors, this.lanes, columns % this.lanes] : [1];
+    // two rows alone leave room for more columns
+    const widest = rows <= block.rows / 2 ? 2 * block.vectors : block.vectors;
+    const stripes = isWide
+      ? [...new Set([widest, block.vectors, 1])].map((vectors) => vectors * this.lanes)
+      : [1];
+    if (isWide) stripes.push(columns % this.lanes);
     let left = columns;
     const at = {
       b: this.#copy(corner.b),

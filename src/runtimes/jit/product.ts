@@ -1,8 +1,9 @@
 import type { Node, Value } from "../../graph/graph.js";
 import { lanesOf } from "./cell.js";
-import { type Frame, shapeOf, smallLimit } from "./frame.js";
+import { type Frame, shapeOf } from "./frame.js";
 import { emitNest } from "./nest.js";
 import { Kernel, type Matrix } from "./product-kernel.js";
+import type { ProductSum } from "./product-sums.js";
 import { broadcastStrides, bytesOf, type View } from "./view.js";
 
 // Products of matrices, Y = A B + C. Transposition is a matter of strides.
@@ -27,30 +28,49 @@ export function productOf({ inputs, outputs, attributes }: Node): Product {
   return { a, b, c: c ?? null, rows, inner, columns, transA, transB: attributes.transB === 1 };
 }
 
-/** Whether a product is small enough to be written out, multiplication by multiplication. */
+/**
+ * Whether a product is small enough to be written out, multiplication by multiplication. Where a loop has more to do than
+ * some twelve vectors, the trip through memory costs less than to arrange elements in locals.
+ */
 export function isSmallProduct(node: Node): boolean {
   const { a, b, rows, inner, columns } = productOf(node);
-  return (
-    a.shape.length === 2 &&
-    b.shape.length === 2 &&
-    lanesOf(a.dtype) > 1 &&
-    rows * columns <= smallLimit &&
-    rows * inner <= smallLimit &&
-    inner * columns <= 8 * smallLimit &&
-    rows * inner * columns <= 1024
-  );
+  const lanes = lanesOf(a.dtype);
+  const isMatrix = a.shape.length === 2 && b.shape.length === 2;
+  return isMatrix && lanes > 1 && rows * inner * columns <= 12 * lanes;
 }
 
-/** A product in memory, in blocks of rows and columns that stay in registers; leading axes are batches. */
+/** A product in memory. */
 export function emitProduct(frame: Frame, node: Node): void {
+  const y = node.outputs[0]!;
+  const { c } = productOf(node);
+  const target = frame.destination(y);
+  emitInto(frame, node, c === null ? null : frame.viewOf(c), target);
+  frame.setView(y, target);
+}
+
+/** A product that adds to a sum: the first of them to the rest, in its place if nothing else needs it. */
+export function emitTerm(frame: Frame, node: Node, { rest, result }: ProductSum): void {
+  const sofar = frame.knownView(result);
+  if (sofar !== null) {
+    emitInto(frame, node, sofar, sofar);
+    return;
+  }
+  const start = rest === null ? null : frame.viewOf(rest);
+  const own = rest === null ? null : frame.takeOver(rest);
+  const target = own ?? frame.allocate(result);
+  emitInto(frame, node, start, target);
+  if (own === null) frame.setView(result, target);
+  else frame.setOwned(result, own);
+}
+
+/** Y = A B + C, in blocks of rows and columns that stay in registers; leading axes are batches. */
+function emitInto(frame: Frame, node: Node, c: View | null, target: View): void {
   const { code } = frame;
   const product = productOf(node);
   const { rows, inner, columns } = product;
   const y = node.outputs[0]!;
   const bytes = bytesOf(y.dtype);
   const [a, b] = [frame.viewOf(product.a), frame.viewOf(product.b)];
-  const c = product.c === null ? null : frame.viewOf(product.c);
-  const target = frame.destination(y);
   const batch = shapeOf(y).slice(0, -2);
   const swap = (strides: readonly number[], swapped: boolean) => {
     const [outer, last] = strides.slice(-2).map((stride) => stride * bytes) as [number, number];
@@ -96,5 +116,4 @@ export function emitProduct(frame: Frame, node: Node): void {
       for (const local of starts) code.free(local);
     },
   });
-  frame.setView(y, target);
 }

@@ -15,9 +15,10 @@ import {
   emitSize,
   emitTable,
 } from "./indexing.js";
-import { emitMap, emitSmallMap } from "./map.js";
+import { emitMap, emitSmallMap, isArrayFunction } from "./map.js";
 import { emitConcat, emitMovement, emitPacked, isMovement } from "./movement.js";
-import { emitProduct, isSmallProduct } from "./product.js";
+import { emitProduct, emitTerm, isSmallProduct } from "./product.js";
+import { type ProductSum, productSums } from "./product-sums.js";
 import { emitReduction, emitSmallReduction, isReduction } from "./reduce.js";
 import {
   emitCumSum,
@@ -31,13 +32,15 @@ import { emitSmallProduct } from "./small-product.js";
 /** What is written in one go: a node, with those that it absorbs, or a group of elementwise ones. */
 interface Item {
   readonly nodes: Node[];
-  readonly kind: "map" | "reduction" | "node";
+  readonly kind: "map" | "function" | "reduction" | "node" | "term";
+  /** what a product adds to */
+  readonly sum?: ProductSum;
 }
 
 /** Writes the nodes of a scope, operands before results. */
 export function writeScope(frame: Frame): void {
-  for (const { kind, nodes } of itemsOf(frame)) {
-    if (kind === "map") {
+  for (const { kind, nodes, sum } of itemsOf(frame)) {
+    if (kind === "map" || kind === "function") {
       const inside = new Map<Value, number>();
       for (const node of nodes) {
         for (const value of node.inputs) inside.set(value!, (inside.get(value!) ?? 0) + 1);
@@ -47,6 +50,7 @@ export function writeScope(frame: Frame): void {
         .filter((value) => frame.usesOf(value) > (inside.get(value) ?? 0));
       emitMap(frame, { shape: shapeOf(nodes[0]!.outputs[0]!), nodes, stored: new Set(stored) });
     } else if (kind === "reduction") emitReduction(frame, nodes.at(-1)!, nodes.slice(0, -1));
+    else if (kind === "term") emitTerm(frame, nodes[0]!, sum!);
     else writeNode(frame, nodes[0]!);
     for (const node of nodes) frame.done(node);
   }
@@ -54,7 +58,8 @@ export function writeScope(frame: Frame): void {
 
 /**
  * The nodes of a scope as items. An elementwise node on tensors in memory joins an earlier group of its shape if all
- * that it needs is computed by then; a reduction takes in the elementwise nodes that nothing else needs.
+ * that it needs is computed by then; a reduction takes in the elementwise nodes that nothing else needs. An elementary
+ * function stays alone where whole arrays have a function of their own, which is worth more than a pass over memory.
  */
 function itemsOf(frame: Frame): Item[] {
   const nodes = nodesOf(frame.graph);
@@ -63,16 +68,36 @@ function itemsOf(frame: Frame): Item[] {
     if (isReduction(node.op.type) && !isSmall(node.inputs[0]!)) absorbed.set(node, chain(frame, node));
   }
   const taken = new Set([...absorbed.values()].flat());
+  const sums = productSums(frame, nodes);
   const items: Item[] = [];
   const position = new Map<Value, number>();
+  const computed = (value: Value | null) =>
+    value === null || value.node?.scope !== frame.graph.scope || position.has(value);
   for (const node of nodes) {
     if (taken.has(node)) continue;
     const place = (at: number) => {
       for (const value of node.outputs) position.set(value, at);
     };
     const own = absorbed.get(node);
-    if (own !== undefined) {
+    const sum = sums.get(node);
+    if (sum !== undefined) {
+      // a product is computed where it stands, if there is something to add it to by then, else where the sum is complete
+      const isTerm = sum.products.includes(node);
+      if (isTerm && computed(sum.rest)) items.push({ kind: "term", nodes: [node], sum });
+      if (node !== sum.adds.at(-1)) continue;
+      for (const product of sum.products) {
+        if (!items.some(({ nodes: [done] }) => done === product)) {
+          items.push({ kind: "term", nodes: [product], sum });
+        }
+      }
+      // with the last of them the additions are done too
+      const last = items.findLastIndex((item) => item.sum === sum);
+      items[last]!.nodes.push(...sum.adds);
+      position.set(sum.result, last);
+    } else if (own !== undefined) {
       place(items.push({ kind: "reduction", nodes: [...own, node] }) - 1);
+    } else if (isArrayFunction(node)) {
+      place(items.push({ kind: "function", nodes: [node] }) - 1);
     } else if (isElementwise(node.op.type) && !isSmall(node.outputs[0]!)) {
       const ready = Math.max(-1, ...node.inputs.map((value) => position.get(value!) ?? -1));
       const group = items.findIndex(
@@ -101,7 +126,7 @@ function chain(frame: Frame, reduction: Node): Node[] {
   const visit = (value: Value | null) => {
     const node = value?.node;
     if (!node || node.scope !== frame.graph.scope || found.includes(node)) return;
-    const fits = isElementwise(node.op.type) && sameShape(value.shape, shape);
+    const fits = isElementwise(node.op.type) && !isArrayFunction(node) && sameShape(value.shape, shape);
     if (!fits || frame.usesOf(value) !== 1) return;
     found.push(node);
     node.inputs.forEach(visit);

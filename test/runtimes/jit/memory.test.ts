@@ -20,6 +20,7 @@ import { tanh } from "../../../src/ops/trigonometry.js";
 import type { Runtime } from "../../../src/runtime/runtime.js";
 import { RunError } from "../../../src/runtime/runtime.js";
 import { jit } from "../../../src/runtimes/jit/jit.js";
+import { programOf } from "../../../src/runtimes/jit/program.js";
 import { ortNode } from "../../../src/runtimes/ort-node.js";
 import { failure } from "../../support/failure.js";
 
@@ -43,6 +44,24 @@ async function outputsOf(runtime: Runtime, graph: Graph, seed: number): Promise<
   ]);
   const results = await executable.run(Object.fromEntries(feeds));
   return Promise.all(graph.outputs.map(async ({ name }) => numbers(await runtime.download(results[name]!))));
+}
+
+/** How many functions a module has, below 128: the count at the beginning of section 3. */
+function functionsIn(module: Uint8Array): number {
+  let at = 8;
+  const number = () => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = module[at++]!;
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+  };
+  for (;;) {
+    const [id, size] = [module[at++]!, number()];
+    if (id === 3) return number();
+    at += size;
+  }
 }
 
 describe("graphs of the compiled runtime", () => {
@@ -165,6 +184,83 @@ describe("graphs of the compiled runtime", () => {
       ),
       { numRuns: 40, seed: 3 },
     ));
+
+  it("add products up, whatever else needs the terms", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.tuple(...[1, 1, 1].map(() => fc.constantFrom(1, 2, 5, 9, 16))),
+        fc.constantFrom<FloatDType>("float64", "float32"),
+        async ([m, k, n], dtype) => {
+          await agree((b) => {
+            const [x, y] = [b.input("x", dtype, [k!, m!]), b.input("y", dtype, [k!, n!])];
+            const [z, r] = [b.input("z", dtype, [m!, n!]), b.input("r", dtype, [m!, n!])];
+            const { carried } = loop(
+              b,
+              { trips: 3, carried: [x, z, z, z, z, z] },
+              (inner, _, [p, once, twice, swapped, other, late]) => {
+                const product = (s: number) =>
+                  gemm(inner, mul(inner, p!, s), sub(inner, y, s), null, { transA: 1 });
+                const next = tanh(inner, add(inner, p!, 0.1));
+                const kept = product(5);
+                const terms = add(inner, add(inner, product(1), product(2)), product(3));
+                // a product before what it is added to, which needs another one
+                const early = product(7);
+                const rest = mul(inner, product(8), r);
+                return {
+                  carried: [
+                    next,
+                    add(inner, once!, terms),
+                    // twice is needed again, and so is one of the terms
+                    add(inner, add(inner, twice!, kept), mul(inner, mul(inner, twice!, 0.5), kept)),
+                    add(inner, other!, product(6)),
+                    swapped!,
+                    sub(inner, add(inner, early, rest), reshape(inner, late!, [m!, n!])),
+                  ],
+                };
+              },
+            );
+            const own = mul(b, r, 2);
+            const names = ["state", "once", "twice", "swapped", "other", "late"];
+            return {
+              ...Object.fromEntries(names.map((name, i) => [name, carried[i]!])),
+              input: add(b, r, gemm(b, x, y, null, { transA: 1 })),
+              own,
+              sum: add(b, gemm(b, x, y, null, { transA: 1 }), own),
+            };
+          }, dtype);
+        },
+      ),
+      { numRuns: 40, seed: 5 },
+    ));
+
+  it("add products to what a loop carries where it is, without a matrix for each", () => {
+    const b = new Builder();
+    const [x, y, z] = [
+      [16, 64],
+      [16, 64],
+      [64, 64],
+    ].map((shape, i) => b.input(`${i}`, "float64", shape));
+    const { carried } = loop(b, { trips: 3, carried: [z!, x!] }, (inner, _, [sum, p]) => {
+      const product = (s: number) => gemm(inner, mul(inner, p!, s), y!, null, { transA: 1 });
+      return { carried: [add(inner, sum!, add(inner, product(1), product(2))), tanh(inner, p!)] };
+    });
+    const graph = b.graph({ sum: carried[0]! });
+    const shapes = graph.inputs.map((input) => input.shape as number[]);
+    const { bytes } = programOf(graph, { shapes, closed: new Set(), trips: new Map() }, new Map(), false);
+    const [matrix, rows] = [64 * 64 * 8, 16 * 64 * 8];
+    // the input and the slot; and of the rows, the inputs, the slot, and what is computed of it
+    expect(bytes).to.be.below(2 * matrix + 7 * rows);
+  });
+
+  it("take a function of an array in one go, whatever else is made of it element by element", () => {
+    const b = new Builder();
+    const y = tanh(b, b.input("x", "float32", [8, 16]));
+    const graph = b.graph({ slope: sub(b, 1, mul(b, y, y)), total: reduceSum(b, tanh(b, y), [0]) });
+    const sizes = { shapes: [[8, 16]], closed: new Set<string>(), trips: new Map() };
+    const { module } = programOf(graph, sizes, new Map(), false);
+    // the graph and the array; one that is called for each vector would be a third
+    expect(functionsIn(module)).to.equal(2);
+  });
 
   it("carry values through loops, swapped, shifted and untouched", () =>
     property((shape, dtype, seed) =>

@@ -1,5 +1,5 @@
 import type { Push } from "../wasm/index.js";
-import { exp } from "./exponential.js";
+import { expOf } from "./exponential.js";
 import type { Vectors } from "./vectors.js";
 
 /** (erf(x) / x − 2/√π) / x² in x², for |x| ≤ 1, to 1e−19 */
@@ -30,6 +30,6 @@ export function erf(p: Vectors, x: Push): Push {
   const s = p.let(p.div(p.sub(size, p.number(2)), p.add(size, p.number(2))));
   const rest = p.polynomial(farTail, s);
   const square = p.let(p.apply("f64x2.neg", p.mul(size, size)));
-  const far = p.withSign(p.sub(p.number(1), p.mul(exp(p, square), rest)), x);
+  const far = p.withSign(p.sub(p.number(1), p.mul(expOf(p, square, null), rest)), x);
   return p.select(p.apply("f64x2.le", p.abs(x), p.number(1)), near, far);
 }

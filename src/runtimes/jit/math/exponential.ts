@@ -1,4 +1,5 @@
 import type { Push } from "../wasm/index.js";
+import type { Staged } from "./pipeline.js";
 import type { Vectors } from "./vectors.js";
 
 // exp, and what is made of it. Coefficients: Remez' algorithm in 60 digits, rounded.
@@ -56,26 +57,31 @@ function powerOfTwo(p: Vectors, bits: Push): Push {
   return p.int("add", p.shiftLeft(bits, p.format.fraction), p.number(1));
 }
 
-/**
- * eˣ = 2^k eʳ. The factor is applied in two halves, so that neither overflows and subnormal results round once.
- */
-export function exp(p: Vectors, given: Push): Push {
-  return expOf(p, given, null);
+/** What exp needs to know of an operand, which is brought to where the result is 0 or infinite at the most. */
+function reduceWithin(p: Vectors, given: Push): [bits: Push, k: Push, r: Push] {
+  const [lowest, highest] = constants[p.format.bits].range;
+  const above = p.float("pmax", given, p.number(lowest));
+  const { bits, k, r } = reduce(p, p.let(p.float("pmin", above, p.number(highest))));
+  return [bits, k, r];
 }
+
+/** 2^(k + scale) eʳ. The factor is applied in two halves, so that neither overflows and subnormal results round once. */
+function scaled(p: Vectors, [bits, k, r]: readonly Push[], scale = 0): Push {
+  const rounder = p.number(rounderOf(p));
+  const half = p.let(p.madd(k!, p.number(0.5), rounder));
+  const rest = p.let(p.int("sub", bits!, p.int("sub", half, rounder)));
+  const e = p.let(p.add(p.number(1), expm1OfRest(p, r!)));
+  const second = scale === 0 ? rest : p.int("add", rest, p.bits(BigInt(scale)));
+  return p.mul(p.mul(e, powerOfTwo(p, half)), powerOfTwo(p, second));
+}
+
+/** eˣ = 2^k eʳ */
+export const exp: Staged = [reduceWithin, (p, ...reduced) => [p.let(scaled(p, reduced))]];
 
 /** 2^scale exp(x + tail), for a tail so small that only its first power counts. */
 export function expOf(p: Vectors, given: Push, tail: Push | null, scale = 0): Push {
-  const [lowest, highest] = constants[p.format.bits].range;
-  const above = p.float("pmax", given, p.number(lowest));
-  const x = p.let(p.float("pmin", above, p.number(highest)));
-  const { bits, k, r } = reduce(p, x);
-  const rounder = p.number(rounderOf(p));
-  const half = p.let(p.madd(k, p.number(0.5), rounder));
-  const rest = p.let(p.int("sub", bits, p.int("sub", half, rounder)));
-  const inner = expm1OfRest(p, tail === null ? r : p.let(p.add(r, tail)));
-  const e = p.let(p.add(p.number(1), inner));
-  const second = scale === 0 ? rest : p.int("add", rest, p.bits(BigInt(scale)));
-  return p.mul(p.mul(e, powerOfTwo(p, half)), powerOfTwo(p, second));
+  const [bits, k, r] = reduceWithin(p, given);
+  return scaled(p, [bits, k, tail === null ? r : p.let(p.add(r, tail))], scale);
 }
 
 /** e^x − 1 = 2^k (eʳ − 1) + (2^k − 1), which does not cancel, for 0 ≤ x ≤ 700 */
@@ -103,8 +109,11 @@ export function sinh(p: Vectors, x: Push): Push {
 }
 
 /** 1 / (1 + e^−|x|) for x ≥ 0, e^−|x| / (1 + e^−|x|) below */
-export function sigmoid(p: Vectors, x: Push): Push {
-  const e = p.let(exp(p, p.let(p.float("neg", p.abs(x)))));
-  const top = p.select(p.float("lt", x, p.number(0)), e, p.number(1));
-  return p.div(top, p.add(p.number(1), e));
-}
+export const sigmoid: Staged = [
+  (p, x) => [x!, ...reduceWithin(p, p.let(p.float("neg", p.abs(x!))))],
+  (p, x, ...reduced) => [x!, p.let(scaled(p, reduced))],
+  (p, x, e) => {
+    const top = p.select(p.float("lt", x!, p.number(0)), e!, p.number(1));
+    return [p.let(p.div(top, p.add(p.number(1), e!)))];
+  },
+];

@@ -1,25 +1,31 @@
 import type { Unit } from "../unit.js";
-import type { Code, Push, ValType } from "../wasm/index.js";
+import type { Code, Local, Push, ValType } from "../wasm/index.js";
 import { erf } from "./error-function.js";
 import { cosh, exp, sigmoid, sinh } from "./exponential.js";
 import { tanh } from "./hyperbolic-tangent.js";
 import { log } from "./logarithm.js";
+import { emitPipeline, type Staged, throughStages } from "./pipeline.js";
 import { pow } from "./power.js";
 import { atan, cos, sin } from "./trigonometric.js";
 import { type Format, pairs, quads, Vectors } from "./vectors.js";
 
-const functions: Readonly<Record<string, (p: Vectors, x: Push, y: Push) => Push>> = {
+/** A function in one stage. */
+function whole(f: (p: Vectors, x: Push, y: Push) => Push): Staged {
+  return [(p, x, y) => [p.let(f(p, x!, y!))]];
+}
+
+const functions: Readonly<Record<string, Staged>> = {
   Exp: exp,
   Tanh: tanh,
   Sigmoid: sigmoid,
-  Log: log,
-  Sin: sin,
-  Cos: cos,
-  Atan: atan,
-  Erf: erf,
-  Sinh: sinh,
-  Cosh: cosh,
-  Pow: pow,
+  Log: whole(log),
+  Sin: whole(sin),
+  Cos: whole(cos),
+  Atan: whole(atan),
+  Erf: whole(erf),
+  Sinh: whole(sinh),
+  Cosh: whole(cosh),
+  Pow: whole(pow),
 };
 
 /** How many operands a function takes. */
@@ -43,8 +49,8 @@ function functionIn(unit: Unit, name: string, format: Format): number {
   const count = operandsOf(name);
   return unit.function(`${name}/${format.float}`, vectors(count), ["v128"], (target) => {
     const p = new Vectors(target, unit, format);
-    const [x, y] = [() => target.get(0), () => target.get(count - 1)];
-    functions[name]!(p, x, y)();
+    const operands = [() => target.get(0), () => target.get(count - 1)];
+    throughStages(p, functions[name]!, operands)();
     p.end();
   });
 }
@@ -56,12 +62,16 @@ export function isShortFunction(name: string): boolean {
   return short.has(name);
 }
 
-/** Replaces the vector on the stack by f of it, written out in place. */
-export function writeOut(unit: Unit, code: Code, name: string, lanes: 2 | 4): void {
-  const p = new Vectors(code, unit, lanes === 2 ? pairs : quads);
-  const x = p.argument();
-  functions[name]!(p, x, x)();
-  p.end();
+/** Writes f of `count` vectors from one pointer to another. Returns how far behind the end the pointers stand, in bytes. */
+export function emitArray(
+  unit: Unit,
+  code: Code,
+  name: string,
+  lanes: 2 | 4,
+  count: number,
+  pointers: { readonly from: Local; readonly to: Local },
+): number {
+  return emitPipeline(unit, code, lanes === 2 ? pairs : quads, functions[name]!, count, pointers);
 }
 
 /** Replaces the pairs of float64 on the stack by f of them. */

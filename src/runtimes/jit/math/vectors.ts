@@ -15,6 +15,40 @@ export interface Format {
 export const pairs: Format = { float: "f64x2", int: "i64x2", fraction: 52, bits: 64, bias: 1023 };
 export const quads: Format = { float: "f32x4", int: "i32x4", fraction: 23, bits: 32, bias: 127 };
 
+/** Constants that stay in locals from their first use on: as many as there is room for. */
+export class HeldConstants {
+  readonly #locals = new Map<number, Local>();
+
+  constructor(
+    readonly code: Code,
+    readonly room: number,
+  ) {}
+
+  push(address: number): void {
+    const known = this.#locals.get(address);
+    if (known !== undefined) {
+      this.code.get(known);
+      return;
+    }
+    this.code.i32(0).vectorAccess("v128.load", address);
+    if (this.#locals.size === this.room) return;
+    const local = this.code.local("v128");
+    this.code.tee(local);
+    this.#locals.set(address, local);
+  }
+
+  /** From here on only what is held already is taken from locals. */
+  close(): HeldConstants {
+    const closed = new HeldConstants(this.code, this.#locals.size);
+    for (const [address, local] of this.#locals) closed.#locals.set(address, local);
+    return closed;
+  }
+
+  end(): void {
+    for (const local of this.#locals.values()) this.code.free(local);
+  }
+}
+
 /** Arithmetic on vectors, as expressions that push their value when they are called. */
 export class Vectors {
   readonly #locals: Local[] = [];
@@ -23,6 +57,7 @@ export class Vectors {
     readonly code: Code,
     readonly unit: Unit,
     readonly format: Format = pairs,
+    readonly constants = new HeldConstants(code, 0),
   ) {}
 
   /** whether lanes are float64 */
@@ -74,7 +109,7 @@ export class Vectors {
 
   #constant(bytes: Uint8Array): Push {
     const address = this.unit.vectorConstant(bytes);
-    return () => this.code.i32(0).vectorAccess("v128.load", address);
+    return () => this.constants.push(address);
   }
 
   apply(name: Vector, ...operands: Push[]): Push {
@@ -162,9 +197,14 @@ export class Vectors {
     };
   }
 
+  /** the sign of x alone */
+  signOf(x: Push): Push {
+    return this.apply("v128.and", x, this.signBit());
+  }
+
   /** |x| with the sign of y */
   withSign(x: Push, y: Push): Push {
-    return this.apply("v128.or", x, this.apply("v128.and", y, this.signBit()));
+    return this.apply("v128.or", x, this.signOf(y));
   }
 
   /**
