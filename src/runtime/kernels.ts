@@ -16,3 +16,8 @@ export function hasOrtKernel({ op, inputs }: Node): boolean {
   if (op.type === "Where") return inputs[1]!.dtype !== "bool";
   return !(float32Only.has(op.type) && inputs.some((value) => value?.dtype === "float64"));
 }
+
+/** Whether ONNX Runtime's WebGPU provider runs a node as it is. */
+export function hasWebGpuKernel(node: Node): boolean {
+  return hasOrtKernel(node);
+}
