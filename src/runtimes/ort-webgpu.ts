@@ -43,9 +43,13 @@ export async function webGpuRuntime(
   const name = "ort-webgpu";
   const open = async (graph: Graph, options: Ort.InferenceSession.SessionOptions): Promise<Session> => {
     const model = encode(graph);
-    const executionProviders = ["webgpu"];
     const session = await inLine(() =>
-      ort.InferenceSession.create(model, { ...options, executionProviders }),
+      ort.InferenceSession.create(model, {
+        ...options,
+        executionProviders: ["webgpu"],
+        // it turns what the GPU gathers into a Split, which the processor then runs (1.30)
+        extra: { optimization: { disable_specified_optimizers: "GatherSliceToSplitFusion" } },
+      }),
     );
     const run = (feeds: Ort.InferenceSession.FeedsType) => inLine(() => session.run(feeds));
     return { run: run as Session["run"], release: () => inLine(() => session.release()) };
