@@ -1,9 +1,9 @@
 import type * as Ort from "onnxruntime-common";
 import type { Tensor } from "../core/tensor.js";
 import { Builder } from "../graph/builder.js";
-import type { Graph } from "../graph/graph.js";
 import type { DeviceTensor } from "../runtime/runtime.js";
-import { dataOf, hostTensor, type OrtModule, type Session, typeOf } from "./ort.js";
+import { inLine, openOnGpu, viewOnGpu } from "./gpu-session.js";
+import { dataOf, hostTensor, type OrtModule, type Session, sessionOptions, typeOf } from "./ort.js";
 
 /** A tensor in host memory or on the GPU; what is wanted more than once moves there. */
 export interface GpuTensor extends DeviceTensor {
@@ -24,15 +24,6 @@ export function placeOf({ dtype }: Pick<DeviceTensor, "dtype">): Place {
   return dtype === "float32" ? "gpu-buffer" : "cpu";
 }
 
-/** What runs sessions. */
-export interface GpuSessions {
-  readonly ort: OrtModule;
-  /** Opens a session of a graph that leaves its outputs at a place. */
-  open(graph: Graph, place: Place): Promise<Session>;
-  /** Does something when all that was asked for before is done. */
-  inLine<T>(task: () => T | Promise<T>): Promise<T>;
-}
-
 /**
  * Tensors on a GPU. They cross over as input and output of a graph that does nothing: onnxruntime-node has no other way
  * (1.30), and a tensor that onnxruntime-web downloads itself is not on the GPU any more.
@@ -41,10 +32,10 @@ export class GpuMemory {
   readonly #crossings = new Map<Place, Promise<Session>>();
   readonly #forgotten = new FinalizationRegistry((value: Ort.Tensor) => this.#free(value));
 
-  constructor(readonly sessions: GpuSessions) {}
+  constructor(readonly ort: OrtModule) {}
 
   upload(value: Tensor): GpuTensor {
-    return this.take(hostTensor(this.sessions.ort, value));
+    return this.take(hostTensor(this.ort, value));
   }
 
   /** What a session has left, or what has been made for one. */
@@ -87,10 +78,8 @@ export class GpuMemory {
     let session = this.#crossings.get(to);
     if (session === undefined) {
       const b = new Builder();
-      session = this.sessions.open(
-        b.graph({ same: b.input("given", "float32", ["length"]) }, `to ${to}`),
-        to,
-      );
+      const graph = b.graph({ same: b.input("given", "float32", ["length"]) }, `to ${to}`);
+      session = openOnGpu(this.ort, graph, { ...sessionOptions(1), preferredOutputLocation: to });
       this.#crossings.set(to, session);
     }
     return session;
@@ -98,19 +87,12 @@ export class GpuMemory {
 
   async #carry(value: Ort.Tensor, to: Place): Promise<Ort.Tensor> {
     const session = await this.crossing(to);
-    const { same } = await session.run({ given: this.#view(value, [value.size]) });
-    return this.#view(same!, value.dims);
+    const { same } = await session.run({ given: this.#shaped(value, [value.size]) });
+    return this.#shaped(same!, value.dims);
   }
 
-  /** The same memory in another shape, freed with the view. */
-  #view(value: Ort.Tensor, dims: readonly number[]): Ort.Tensor {
-    if (value.location === "cpu") return value.reshape(dims);
-    const { gpuBuffer } = value;
-    return this.sessions.ort.Tensor.fromGpuBuffer(gpuBuffer, {
-      dataType: "float32",
-      dims,
-      dispose: () => value.dispose(),
-    });
+  #shaped(value: Ort.Tensor, dims: readonly number[]): Ort.Tensor {
+    return value.location === "cpu" ? value.reshape(dims) : viewOnGpu(this.ort, value, dims);
   }
 
   #watch(value: GpuTensor): void {
@@ -118,6 +100,6 @@ export class GpuMemory {
   }
 
   #free(value: Ort.Tensor): void {
-    this.sessions.inLine(() => value.dispose());
+    inLine(() => value.dispose());
   }
 }

@@ -1,5 +1,3 @@
-import type * as Ort from "onnxruntime-common";
-import { encode } from "../graph/encode.js";
 import { type Graph, nodesOf, showType, subgraphsOf, type Value } from "../graph/graph.js";
 import { decompose } from "../graph/passes.js";
 import { fuse } from "../runtime/fuse.js";
@@ -11,21 +9,13 @@ import {
   RuntimeUnavailableError,
 } from "../runtime/runtime.js";
 import { unroll } from "../runtime/unroll.js";
-import { GpuMemory, type GpuSessions, type GpuTensor, placeOf } from "./gpu-memory.js";
-import { compile, type OrtModule, type Provider, type Session, sessionOptions } from "./ort.js";
+import { GpuMemory, type GpuTensor, placeOf } from "./gpu-memory.js";
+import { openOnGpu } from "./gpu-session.js";
+import { compile, type OrtModule, type Provider } from "./ort.js";
 
 export interface WebGpuOptions {
   /** loops of up to so many iterations are written out, 16 by default: in a loop the GPU waits for the processor */
   readonly unroll?: number;
-}
-
-/** ONNX Runtime does one thing at a time where it has a GPU: what is asked for meanwhile waits here. */
-let last: Promise<unknown> = Promise.resolve();
-
-function inLine<T>(task: () => T | Promise<T>): Promise<T> {
-  const turn = last.then(task);
-  last = turn.catch(() => {});
-  return turn;
 }
 
 /**
@@ -41,25 +31,7 @@ export async function webGpuRuntime(
   { unroll: most = 16 }: WebGpuOptions,
 ): Promise<Runtime> {
   const name = "ort-webgpu";
-  const open = async (graph: Graph, options: Ort.InferenceSession.SessionOptions): Promise<Session> => {
-    const model = encode(graph);
-    const session = await inLine(() =>
-      ort.InferenceSession.create(model, {
-        ...options,
-        executionProviders: ["webgpu"],
-        // it turns what the GPU gathers into a Split, which the processor then runs (1.30)
-        extra: { optimization: { disable_specified_optimizers: "GatherSliceToSplitFusion" } },
-      }),
-    );
-    const run = (feeds: Ort.InferenceSession.FeedsType) => inLine(() => session.run(feeds));
-    return { run: run as Session["run"], release: () => inLine(() => session.release()) };
-  };
-  const sessions: GpuSessions = {
-    ort,
-    inLine,
-    open: (graph, place) => open(graph, { ...sessionOptions(1), preferredOutputLocation: place }),
-  };
-  const memory = new GpuMemory(sessions);
+  const memory = new GpuMemory(ort);
   try {
     // it stays open, and so does the GPU, which goes with its last session
     await memory.crossing("cpu");
@@ -76,7 +48,7 @@ export async function webGpuRuntime(
     },
     open(graph, options) {
       const places = graph.outputs.map((output) => [output.name, placeOf(output.value)]);
-      return open(graph, { ...options, preferredOutputLocation: Object.fromEntries(places) });
+      return openOnGpu(ort, graph, { ...options, preferredOutputLocation: Object.fromEntries(places) });
     },
     give: (value) => memory.give(value),
     take: (value) => memory.take(value),
