@@ -32,6 +32,9 @@ export interface Place {
   reference(): Promise<Runtime>;
 }
 
+/** Checks by what they check. */
+export type OwnChecks = Readonly<Record<string, (place: Place) => Promise<void>>>;
+
 const dtype = "float32";
 const field = mlp({ dim: 2, hidden: [8] });
 const saves = [0.25, 0.5, 0.75, 1];
@@ -42,7 +45,7 @@ const ode = neuralOde({ field, method: reversible(midpoint), stepSize: 0.25, dty
 const tolerance = 1e-4;
 
 /** Runs a graph once. */
-async function run(runtime: Runtime, graph: Graph, inputs: Readonly<Record<string, Tensor>>) {
+export async function run(runtime: Runtime, graph: Graph, inputs: Readonly<Record<string, Tensor>>) {
   const executable = await runtime.compile(graph);
   const results = await download(runtime, await executable.run(upload(runtime, inputs)));
   await executable.release();
@@ -67,7 +70,7 @@ async function both({ open, reference }: Place, type: string, xs: readonly numbe
 }
 
 /** What this runtime does in its own way, beside what every runtime must do. */
-export const webGpuChecks: Readonly<Record<string, (place: Place) => Promise<void>>> = {
+export const webGpuChecks: OwnChecks = {
   async "solves as another runtime does"({ open, reference }) {
     const { parameters, fit } = task;
     const results = [];
@@ -183,6 +186,54 @@ export const webGpuChecks: Readonly<Record<string, (place: Place) => Promise<voi
     expect([...(await runtime.download((await second).y!)).data]).to.deep.equal([3, 4]);
     const { message } = await failure(executable.run({ x: first.y! }), RunError);
     expect(message).to.contain("disposed");
+    await executable.release();
+  },
+
+  async "frees what a graph has left also when the graph is released"({ open }) {
+    const runtime = await open();
+    const b = new Builder();
+    const graph = b.graph({ y: add(b, b.input("x", dtype, [2]), 1) });
+    const left = [];
+    for (let i = 0; i < 5; i++) {
+      const executable = await runtime.compile(graph);
+      left.push((await executable.run(upload(runtime, { x: tensor(dtype, [2], [i, 2 * i]) }))).y!);
+      await executable.release();
+    }
+    for (const [i, value] of left.entries()) {
+      expect([...(await runtime.download(value)).data]).to.deep.equal([i + 1, 2 * i + 1]);
+      runtime.dispose(value);
+    }
+    const again = await run(runtime, graph, { x: tensor(dtype, [2], [1, 2]) });
+    expect([...again.y!.data]).to.deep.equal([2, 3]);
+  },
+
+  async "frees what nobody holds any more"({ open }) {
+    const collect = (globalThis as { gc?: () => void }).gc;
+    if (collect === undefined) throw new Error("Start the engine with --expose-gc.");
+    const runtime = await open();
+    const b = new Builder();
+    const executable = await runtime.compile(b.graph({ y: add(b, b.input("x", dtype, [2]), 1) }));
+    const given = upload(runtime, { x: tensor(dtype, [2], [1, 2]) });
+    const kept = (await executable.run(given)).y as GpuTensor;
+    const prototype = Object.getPrototypeOf(kept.ort) as { dispose(): void };
+    const { dispose } = prototype;
+    let freed = 0;
+    prototype.dispose = function () {
+      freed++;
+      dispose.call(this);
+    };
+    try {
+      for (let i = 0; i < 20; i++) await executable.run(given);
+      for (let i = 0; i < 50 && freed < 10; i++) {
+        collect();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    } finally {
+      prototype.dispose = dispose;
+    }
+    // an engine may hold the last ones a little longer
+    expect(freed).to.be.at.least(10);
+    expect([...(await runtime.download(kept)).data]).to.deep.equal([2, 3]);
     await executable.release();
   },
 

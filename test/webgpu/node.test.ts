@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { webGpuChecks } from "./checks.js";
+import { operatorChecks } from "./operators.js";
 import type { Report } from "./report.js";
 import { reported } from "./reported.js";
 
@@ -10,7 +12,7 @@ const software = "/usr/lib/chromium";
 
 async function inProcess(environment: NodeJS.ProcessEnv): Promise<Report | { readonly reason: string }> {
   const file = fileURLToPath(new URL("process.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", file], {
+  const child = spawn(process.execPath, ["--expose-gc", "--import", "tsx", file], {
     env: { ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -22,7 +24,7 @@ async function inProcess(environment: NodeJS.ProcessEnv): Promise<Report | { rea
   }
 }
 
-reported("ort-webgpu in Node", async () => {
+reported("ort-webgpu in Node", { ...webGpuChecks, ...operatorChecks }, async () => {
   const found = await inProcess({});
   const driver = `${software}/vk_swiftshader_icd.json`;
   if (!("reason" in found) || !existsSync(driver)) return found;

@@ -1,5 +1,5 @@
 import { checks } from "../runtime/checks.js";
-import { type Place, webGpuChecks } from "./checks.js";
+import type { OwnChecks, Place } from "./checks.js";
 
 /** What each check came to: `null` where it passed, else what went wrong. */
 export type Report = Readonly<Record<string, string | null>>;
@@ -12,10 +12,12 @@ export const skips: Readonly<Record<string, string>> = Object.fromEntries(
 );
 
 /** The titles of all checks, in order. */
-export const titles: readonly string[] = [...Object.keys(checks), ...Object.keys(webGpuChecks)];
+export function titlesOf(own: OwnChecks): readonly string[] {
+  return [...Object.keys(checks), ...Object.keys(own)];
+}
 
 /** Does all checks one after the other, with no help of a test runner: in a page, or in a process with another GPU. */
-export async function report(place: Place): Promise<Report> {
+export async function report(place: Place, own: OwnChecks): Promise<Report> {
   const runtime = await place.open();
   const results: Record<string, string | null> = {};
   const check = async (title: string, doing: () => Promise<void>) => {
@@ -27,6 +29,6 @@ export async function report(place: Place): Promise<Report> {
   for (const [title, doing] of Object.entries(checks)) {
     if (!(title in skips)) await check(title, () => doing(runtime, place.reference));
   }
-  for (const [title, doing] of Object.entries(webGpuChecks)) await check(title, () => doing(place));
+  for (const [title, doing] of Object.entries(own)) await check(title, () => doing(place));
   return results;
 }

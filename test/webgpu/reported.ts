@@ -1,7 +1,12 @@
-import { type Report, skips, titles } from "./report.js";
+import type { OwnChecks } from "./checks.js";
+import { type Report, skips, titlesOf } from "./report.js";
 
 /** Declares a test for each check that is done elsewhere. `obtain` gives the report, or says why there is none. */
-export function reported(name: string, obtain: () => Promise<Report | { readonly reason: string }>): void {
+export function reported(
+  name: string,
+  own: OwnChecks,
+  obtain: () => Promise<Report | { readonly reason: string }>,
+): void {
   describe(name, function () {
     this.timeout(120_000);
     let report: Report = {};
@@ -13,7 +18,7 @@ export function reported(name: string, obtain: () => Promise<Report | { readonly
       }
       report = obtained as Report;
     });
-    for (const title of titles) {
+    for (const title of titlesOf(own)) {
       if (title in skips) it.skip(`${title} (${skips[title]})`);
       else
         it(title, () => {
