@@ -24,10 +24,15 @@ export async function ortWasm(): Promise<Runtime> {
  * @throws {RuntimeUnavailableError} if `onnxruntime-web` is not installed, or the browser has no WebGPU or no GPU for it
  */
 export async function ortWebGpu(options: WebGpuOptions = {}): Promise<Runtime> {
-  const ort = await load(() => import("onnxruntime-web/webgpu"));
   const remedy =
-    "WebGPU is there for pages served by https or from localhost, in browsers that have it (Chrome and Edge from 113 on) on a " +
-    "machine with a GPU that they support. Without it use the runtimes jit or ort-wasm.";
+    "Browsers have WebGPU (Chrome and Edge from 113 on, others since) for pages served by https or from localhost, and on " +
+    "GPUs that they support. Without it use the runtimes jit or ort-wasm.";
+  // asked before, so that 27 MB of WebAssembly are not loaded in vain
+  if (!(await globalThis.navigator?.gpu?.requestAdapter())) {
+    const reason = globalThis.navigator?.gpu ? "the browser finds none" : "there is no WebGPU here";
+    throw new RuntimeUnavailableError(`ort-webgpu has no GPU (${reason}). ${remedy}`);
+  }
+  const ort = await load(() => import("onnxruntime-web/webgpu"));
   return webGpuRuntime(ort, versionOf(ort), remedy, options);
 }
 

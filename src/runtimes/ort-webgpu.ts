@@ -36,9 +36,9 @@ export async function webGpuRuntime(
     // it stays open, and so does the GPU, which goes with its last session
     await memory.crossing("cpu");
   } catch (cause) {
-    throw new RuntimeUnavailableError(`${name} has no GPU (${(cause as Error).message}). ${remedy}`, {
-      cause,
-    });
+    // without the line of ONNX Runtime's source
+    const reason = (cause as Error).message.replace(/^.*was false\. /, "").trim();
+    throw new RuntimeUnavailableError(`ort-webgpu has no GPU (${reason}). ${remedy}`, { cause });
   }
   const provider: Provider<GpuTensor> = {
     name,
@@ -78,7 +78,7 @@ function refuseFloat64(runtime: string, graph: Graph): void {
     if (value.dtype !== "float64") return;
     throw new CompileError(
       `${runtime} cannot run the graph "${graph.name}": its ${what} is ${showType(value)}, and WebGPU has no float64. ` +
-        'Build it in float32 (`dtype: "float32"`), or run it on jit, ort-cpu or ort-wasm.',
+        'Build it in float32 (`dtype: "float32"`, `--dtype float32`), or run it on jit, ort-cpu or ort-wasm.',
     );
   };
   visit(graph);
