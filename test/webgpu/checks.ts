@@ -7,7 +7,7 @@ import { parallelDifferentiator } from "../../src/gradients/parallel.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Graph } from "../../src/graph/graph.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
-import { named, solve, upload } from "../../src/integrate/solve.js";
+import { DivergenceError, named, solve, upload } from "../../src/integrate/solve.js";
 import { mse } from "../../src/learning/losses.js";
 import { adamw } from "../../src/learning/optimisers.js";
 import { reversible } from "../../src/methods/reversible.js";
@@ -24,6 +24,7 @@ import type { WebGpuOptions } from "../../src/runtimes/ort-webgpu.js";
 import { train } from "../../src/train/train.js";
 import { distance, tensorDistance, tensorsDistance } from "../support/distance.js";
 import { failure } from "../support/failure.js";
+import { squaring } from "../support/fields.js";
 import { randomTask } from "../support/gradients.js";
 
 /** How a place with WebGPU opens the runtime, and another one there. */
@@ -91,6 +92,18 @@ export const webGpuChecks: OwnChecks = {
     }
     expect(results[0]!.stats.steps).to.equal(results[1]!.stats.steps);
     expect(tensorDistance(results[0]!.ys, results[1]!.ys)).to.be.below(tolerance);
+  },
+
+  async "says where a solve diverges, as another runtime does"({ open, reference }) {
+    const messages = [];
+    for (const runtime of [await open(), await reference()]) {
+      // y' = y² from 1 is infinite at t = 1
+      const solving = neuralOde({ field: squaring, method: rk4, stepSize: 0.1, dtype });
+      const parameters = { a: tensor(dtype, [], [1]) };
+      const request = { runtime, parameters, y0: tensor(dtype, [1, 1], [1]), t0: 0, t1: 3 };
+      messages.push((await failure(solve(solving, request), DivergenceError)).message);
+    }
+    expect(messages[0]).to.equal(messages[1]).and.contain("t = 1.2");
   },
 
   async "finds one gradient with loops written out and with loops"({ open, reference }) {
