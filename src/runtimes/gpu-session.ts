@@ -34,6 +34,7 @@ export async function openOnGpu(
 class GpuSession implements Session {
   #left = 0;
   #isReleased = false;
+  #hasEnded = false;
 
   constructor(
     readonly ort: OrtModule,
@@ -65,7 +66,10 @@ class GpuSession implements Session {
   }
 
   async #endWhenEmpty(): Promise<void> {
-    if (this.#isReleased && this.#left === 0) await this.session.release();
+    if (!this.#isReleased || this.#left > 0 || this.#hasEnded) return;
+    // another session may have its number by now
+    this.#hasEnded = true;
+    await this.session.release();
   }
 }
 
