@@ -144,7 +144,8 @@ export {
 export { unroll, unrolled } from "./runtime/unroll.js";
 export { auto } from "./runtimes/auto.js";
 export { type JitOptions, jit } from "./runtimes/jit/jit.js";
-export { ortWasm } from "./runtimes/ort-web.js";
+export { ortWasm, ortWebGpu } from "./runtimes/ort-web.js";
+export type { WebGpuOptions } from "./runtimes/ort-webgpu.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
 export type { Checkpoint } from "./train/checkpoint.js";
 export { TrainingDataError, type Trajectories, targetsOf } from "./train/data.js";

@@ -2,5 +2,6 @@
 
 export * from "./browser.js";
 export { loadModel } from "./deploy/load-model.js";
-export { ortNode } from "./runtimes/ort-node.js";
+// ortWebGpu by the same name as in a browser
+export { ortNode, ortWebGpu } from "./runtimes/ort-node.js";
 export { threadRuntime } from "./runtimes/thread.js";

@@ -1,6 +1,6 @@
 import type { Runtime } from "../runtime/runtime.js";
 import type { Choice } from "../runtimes/auto.js";
-import { ortNode } from "../runtimes/ort-node.js";
+import { ortNode, ortWebGpu } from "../runtimes/ort-node.js";
 import { ortWasm } from "../runtimes/ort-web.js";
 
 /** Told which runtime a graph went to, and why. */
@@ -22,6 +22,8 @@ const runtimes = {
   "ort-cpu": ortNode,
   /** the same, compiled to WebAssembly */
   "ort-wasm": ortWasm,
+  /** ONNX Runtime's WebGPU provider, on a GPU: float32 alone */
+  "ort-webgpu": () => ortWebGpu(),
 } as const satisfies Record<string, (explain: Explain) => Promise<Runtime>>;
 
 export type RuntimeName = keyof typeof runtimes;

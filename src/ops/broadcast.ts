@@ -114,20 +114,23 @@ export function reducedShape(shape: Shape, axes: readonly number[], keepdims: bo
   return shape.flatMap((dim, axis) => (axes.includes(axis) ? (keepdims ? [1] : []) : [dim]));
 }
 
+/** The sum, mean, product or extremum of one value. */
+export const same = (_: Builder, x: Value): Value => x;
+
 /** What there is to say about a reduction over axes. */
 export interface Reduction {
   /** the values of one group, in order, to one */
   readonly combine: (values: readonly number[]) => number;
   /** the same of integers */
   readonly exact?: (values: readonly bigint[]) => bigint;
-  /** whether the reduction of one value is that value */
-  readonly keepsOne: boolean;
+  /** the reduction of single values, elementwise: what there is over no axes */
+  readonly ofOne: (b: Builder, x: Value) => Value;
   /** x̄ from ȳ (g) and y, both with reduced axes kept as axes of size 1 */
   readonly vjp: (b: Builder, g: Value, x: Value, y: Value, axes: readonly number[]) => Value;
 }
 
 /** The record that ReduceSum, ReduceMean, ReduceMax … share. */
-export function reduction(type: string, { combine, exact, keepsOne, vjp }: Reduction): Op {
+export function reduction(type: string, { combine, exact, ofOne, vjp }: Reduction): Op {
   return {
     type,
     attributes: { keepdims: "int", noop_with_empty_axes: "int" },
@@ -151,8 +154,8 @@ export function reduction(type: string, { combine, exact, keepsOne, vjp }: Reduc
       const shape = reducedShape(x!.shape, axes, attributes.keepdims !== 0) as number[];
       return [tensor(x!.dtype, shape, results)];
     },
-    simplify: (_, inputs, attributes) =>
-      keepsOne && reductionAxes(type, inputs, attributes).length === 0 ? [inputs[0]!] : null,
+    simplify: (b, inputs, attributes) =>
+      reductionAxes(type, inputs, attributes).length === 0 ? [ofOne(b, inputs[0]!)] : null,
     vjp(b, { inputs, outputs: [y], attributes }, [g]) {
       const x = inputs[0]!;
       const axes = reductionAxes(type, inputs, attributes);
@@ -176,7 +179,7 @@ export function restoreAxes(b: Builder, cotangent: Value, x: Value, axes: readon
 export const ReduceSum: Op = reduction("ReduceSum", {
   combine: (values) => values.reduce((sum, value) => sum + value, 0),
   exact: (values) => values.reduce((sum, value) => sum + value, 0n),
-  keepsOne: true,
+  ofOne: same,
   vjp: (b, g, x) => expandTo(b, g, x),
 });
 

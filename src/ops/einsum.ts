@@ -9,7 +9,8 @@ import {
   type Shape,
   type Value,
 } from "../graph/graph.js";
-import { expandTo, sumTo } from "./broadcast.js";
+import { expand, expandTo, sumTo } from "./broadcast.js";
+import { isStatic } from "./dims.js";
 import { required } from "./operand.js";
 import { reshape } from "./reshape.js";
 
@@ -63,6 +64,17 @@ function dimsOfLetters({ terms }: Equation, shapes: readonly Shape[], equation: 
   return dims;
 }
 
+/** The shape of each operand with the dimension that each of its letters has in any of them. */
+export function wholeShapes(operands: readonly Value[], attributes: Attributes): Shape[] {
+  const shapes = operands.map(({ shape }) => shape);
+  const equation = parse(
+    attributes,
+    shapes.map((shape) => shape.length),
+  );
+  const dims = dimsOfLetters(equation, shapes, attributes.equation as string);
+  return equation.terms.map((term) => [...term].map((letter) => dims.get(letter)!));
+}
+
 /**
  * Einsum: a sum of products over the letters that the result does not name.
  *
@@ -105,6 +117,13 @@ export const Einsum: Op = {
       inputs.map((x) => x!.shape.length),
     );
     return [einsum(b, spell(terms, result), ...(inputs as readonly Value[]))];
+  },
+  /** The same of operands that are repeated along axes of size 1, where others have more of that letter. */
+  decompose(b, inputs, attributes) {
+    const operands = inputs as readonly Value[];
+    const shapes = wholeShapes(operands, attributes);
+    const whole = operands.map((x, i) => (isStatic(shapes[i]!) ? expand(b, x, shapes[i]!) : x));
+    return [einsum(b, attributes.equation as string, ...whole)];
   },
   vjp(b, { inputs, attributes }, [g]) {
     const operands = inputs as readonly Value[];

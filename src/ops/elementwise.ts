@@ -1,7 +1,7 @@
 import type { Builder } from "../graph/builder.js";
 import type { Op, Value } from "../graph/graph.js";
 import { add, div, mul, neg, sub } from "./arithmetic.js";
-import { equal, where } from "./logic.js";
+import { equal, greater, less, where } from "./logic.js";
 import { unary } from "./unary.js";
 
 // Elementwise functions of one operand. In the rules y is the function's own value, so that it is computed once.
@@ -32,6 +32,7 @@ export const Sign: Op = unary("Sign", {
   f: Math.sign,
   exact: (x) => (x > 0n ? 1n : x < 0n ? -1n : 0n),
   vjp: null,
+  formula: (b, x) => where(b, greater(b, x, 0), 1, where(b, less(b, x, 0), -1, x)),
 });
 
 export const Floor: Op = unary("Floor", { f: Math.floor, vjp: null });

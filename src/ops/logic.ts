@@ -48,7 +48,7 @@ export const LessOrEqual: Op = comparison("LessOrEqual", (x, y) => x <= y);
 export const Greater: Op = comparison("Greater", (x, y) => x > y);
 export const GreaterOrEqual: Op = comparison("GreaterOrEqual", (x, y) => x >= y);
 
-function logical(type: string, f: (x: number, y: number) => boolean): Op {
+function logical(type: string, f: (x: number, y: number) => boolean, rest: Partial<Op> = {}): Op {
   return {
     type,
     infer(inputs) {
@@ -56,11 +56,15 @@ function logical(type: string, f: (x: number, y: number) => boolean): Op {
       return [{ dtype: "bool", shape: broadcastShapes(type, x.shape, y.shape) }];
     },
     fold: ([x, y]) => [foldBinary(x!, y!, "bool", f)],
+    ...rest,
   };
 }
 
 export const And: Op = logical("And", (x, y) => x + y === 2);
-export const Or: Op = logical("Or", (x, y) => x + y > 0);
+/** ¬(¬x ∧ ¬y) */
+export const Or: Op = logical("Or", (x, y) => x + y > 0, {
+  decompose: (b, [x, y]) => [not(b, and(b, not(b, x!), not(b, y!)))],
+});
 export const Xor: Op = logical("Xor", (x, y) => x !== y);
 
 export const Not: Op = {

@@ -1,11 +1,19 @@
 import { sizeOf } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { normaliseAxis, type Op, type Value } from "../graph/graph.js";
-import { div, mul, sub } from "./arithmetic.js";
-import { broadcastIndex, expandTo, reducedShape, reduceSum, reduction } from "./broadcast.js";
-import { exp, sign } from "./elementwise.js";
+import { add, div, mul, sub } from "./arithmetic.js";
+import {
+  broadcastIndex,
+  expandTo,
+  reducedShape,
+  reduceSum,
+  reduction,
+  reductionAxes,
+  same,
+} from "./broadcast.js";
+import { abs, exp, log, sign } from "./elementwise.js";
 import { larger, smaller } from "./extrema.js";
-import { and, equal, where } from "./logic.js";
+import { and, equal, less, where } from "./logic.js";
 import { intOf, required } from "./operand.js";
 import { cast, ShapeOp, squeeze } from "./reshape.js";
 
@@ -18,7 +26,7 @@ const total = (values: readonly bigint[]) => values.reduce((sum, value) => sum +
 export const ReduceMean: Op = reduction("ReduceMean", {
   combine: (values) => sumOf(values) / values.length,
   exact: (values) => total(values) / BigInt(values.length),
-  keepsOne: true,
+  ofOne: same,
   vjp: (b, g, x, _y, axes) => expandTo(b, overCount(b, g, x, axes), x),
 });
 
@@ -42,7 +50,7 @@ function share(b: Builder, g: Value, x: Value, y: Value, axes: readonly number[]
 export const ReduceMax: Op = reduction("ReduceMax", {
   combine: (values) => values.reduce((x, y) => Math.max(x, y), -Infinity),
   exact: (values) => values.reduce((x, y) => larger(x, y)),
-  keepsOne: true,
+  ofOne: same,
   vjp: share,
 });
 
@@ -50,7 +58,7 @@ export const ReduceMax: Op = reduction("ReduceMax", {
 export const ReduceMin: Op = reduction("ReduceMin", {
   combine: (values) => values.reduce((x, y) => Math.min(x, y), Infinity),
   exact: (values) => values.reduce((x, y) => smaller(x, y)),
-  keepsOne: true,
+  ofOne: same,
   vjp: share,
 });
 
@@ -61,7 +69,7 @@ export const ReduceMin: Op = reduction("ReduceMin", {
 export const ReduceProd: Op = reduction("ReduceProd", {
   combine: (values) => values.reduce((product, value) => product * value, 1),
   exact: (values) => values.reduce((product, value) => product * value, 1n),
-  keepsOne: true,
+  ofOne: same,
   vjp(b, g, x, _y, axes) {
     const isZero = equal(b, x, 0);
     const filled = where(b, isZero, 1, x);
@@ -77,14 +85,14 @@ export const ReduceProd: Op = reduction("ReduceProd", {
 export const ReduceL1: Op = reduction("ReduceL1", {
   combine: (values) => sumOf(values.map(Math.abs)),
   exact: (values) => total(values.map((x) => (x < 0n ? -x : x))),
-  keepsOne: false,
+  ofOne: abs,
   vjp: (b, g, x) => mul(b, g, sign(b, x)),
 });
 
 /** ȳ x / y; 0 where all elements are 0 */
 export const ReduceL2: Op = reduction("ReduceL2", {
   combine: (values) => Math.sqrt(sumOf(values.map((x) => x * x))),
-  keepsOne: false,
+  ofOne: abs,
   vjp: (b, g, x, y) => mul(b, x, div(b, g, where(b, equal(b, y, 0), 1, y))),
 });
 
@@ -92,27 +100,38 @@ export const ReduceL2: Op = reduction("ReduceL2", {
 export const ReduceSumSquare: Op = reduction("ReduceSumSquare", {
   combine: (values) => sumOf(values.map((x) => x * x)),
   exact: (values) => total(values.map((x) => x * x)),
-  keepsOne: false,
+  ofOne: (b, x) => mul(b, x, x),
   vjp: (b, g, x) => mul(b, mul(b, g, 2), x),
 });
 
 /** y = log Σ x:  ȳ / Σ x */
 export const ReduceLogSum: Op = reduction("ReduceLogSum", {
   combine: (values) => Math.log(sumOf(values)),
-  keepsOne: false,
+  ofOne: log,
   vjp: (b, g, x, _y, axes) => expandTo(b, div(b, g, reduceSum(b, x, axes, true)), x),
 });
 
 /** y = log Σ eˣ, shifted by the largest:  ȳ exp(x − y) */
-export const ReduceLogSumExp: Op = reduction("ReduceLogSumExp", {
-  combine(values) {
-    const largest = values.reduce((x, y) => Math.max(x, y), -Infinity);
-    if (!Number.isFinite(largest)) return largest;
-    return largest + Math.log(sumOf(values.map((x) => Math.exp(x - largest))));
+export const ReduceLogSumExp: Op = {
+  ...reduction("ReduceLogSumExp", {
+    combine(values) {
+      const largest = values.reduce((x, y) => Math.max(x, y), -Infinity);
+      if (!Number.isFinite(largest)) return largest;
+      return largest + Math.log(sumOf(values.map((x) => Math.exp(x - largest))));
+    },
+    ofOne: same,
+    vjp: (b, g, x, y) => mul(b, g, exp(b, sub(b, x, y))),
+  }),
+  decompose(b, inputs, attributes) {
+    const x = inputs[0]!;
+    const axes = reductionAxes("ReduceLogSumExp", inputs, attributes);
+    const largest = reduceMax(b, x, axes, true);
+    // ∞ − ∞ is NaN
+    const shift = where(b, less(b, abs(b, largest), Infinity), largest, 0);
+    const y = add(b, log(b, reduceSum(b, exp(b, sub(b, x, shift)), axes, true)), shift);
+    return [attributes.keepdims === 0 ? squeeze(b, y, axes) : y];
   },
-  keepsOne: true,
-  vjp: (b, g, x, y) => mul(b, g, exp(b, sub(b, x, y))),
-});
+};
 
 /** The index of an extremum along an axis, as int64: the first one, or with `select_last_index` the last. */
 function argument(type: string, isBetter: (x: number | bigint, y: number | bigint) => boolean): Op {

@@ -3,13 +3,14 @@ import type { Builder } from "../graph/builder.js";
 import { normaliseAxis, type Op, type Value } from "../graph/graph.js";
 import { mul, sub } from "./arithmetic.js";
 import { broadcastIndex, reducedShape, reduceSum } from "./broadcast.js";
-import { exp } from "./elementwise.js";
+import { exp, log } from "./elementwise.js";
 import { intOf, required } from "./operand.js";
+import { reduceMax } from "./reduce.js";
 
 /**
  * A softmax along an axis, or its logarithm, both shifted by the largest element so that nothing overflows.
  */
-function softmaxRecord(type: string, isLog: boolean, vjp: NonNullable<Op["vjp"]>): Op {
+function softmaxRecord(type: string, isLog: boolean, rules: Pick<Op, "vjp" | "decompose">): Op {
   return {
     type,
     attributes: { axis: "int" },
@@ -38,20 +39,29 @@ function softmaxRecord(type: string, isLog: boolean, vjp: NonNullable<Op["vjp"]>
       });
       return [{ ...x!, data } as Tensor];
     },
-    vjp,
+    ...rules,
   };
 }
 
 /** y = eˣ / Σ eˣ:  x̄ = y (ȳ − Σ ȳ y) */
-export const Softmax: Op = softmaxRecord("Softmax", false, (b, { outputs: [y], attributes }, [g]) => {
-  const inner = reduceSum(b, mul(b, g!, y!), [intOf(attributes, "axis", -1)], true);
-  return [mul(b, y!, sub(b, g!, inner))];
+export const Softmax: Op = softmaxRecord("Softmax", false, {
+  vjp(b, { outputs: [y], attributes }, [g]) {
+    const inner = reduceSum(b, mul(b, g!, y!), [intOf(attributes, "axis", -1)], true);
+    return [mul(b, y!, sub(b, g!, inner))];
+  },
 });
 
 /** y = x − log Σ eˣ:  x̄ = ȳ − eʸ Σ ȳ */
-export const LogSoftmax: Op = softmaxRecord("LogSoftmax", true, (b, { outputs: [y], attributes }, [g]) => {
-  const sum = reduceSum(b, g!, [intOf(attributes, "axis", -1)], true);
-  return [sub(b, g!, mul(b, exp(b, y!), sum))];
+export const LogSoftmax: Op = softmaxRecord("LogSoftmax", true, {
+  vjp(b, { outputs: [y], attributes }, [g]) {
+    const sum = reduceSum(b, g!, [intOf(attributes, "axis", -1)], true);
+    return [sub(b, g!, mul(b, exp(b, y!), sum))];
+  },
+  decompose(b, [x], attributes) {
+    const axes = [intOf(attributes, "axis", -1)];
+    const shifted = sub(b, x!, reduceMax(b, x!, axes, true));
+    return [sub(b, shifted, log(b, reduceSum(b, exp(b, shifted), axes, true)))];
+  },
 });
 
 export function softmax(b: Builder, x: Value, axis = -1): Value {

@@ -1,4 +1,5 @@
-import type { Node } from "../graph/graph.js";
+import { type Node, sameShape, type Value } from "../graph/graph.js";
+import { wholeShapes } from "../ops/einsum.js";
 
 /**
  * Operators without a float64 kernel on ONNX Runtime's CPU provider (1.30), native and WebAssembly alike: each was
@@ -15,4 +16,38 @@ const float32Only: ReadonlySet<string> = new Set([
 export function hasOrtKernel({ op, inputs }: Node): boolean {
   if (op.type === "Where") return inputs[1]!.dtype !== "bool";
   return !(float32Only.has(op.type) && inputs.some((value) => value?.dtype === "float64"));
+}
+
+/**
+ * Operators without a kernel on ONNX Runtime's WebGPU provider (1.30) that are functions of those that have one. The
+ * processor would run them, and each run would wait for what the GPU hands to it. There it runs, with no such function,
+ * Mod, Round, IsNaN, IsInf, Xor, Loop and Scan, float powers with int64 exponents, what moves bools about (but for
+ * Gather and Unsqueeze), and all but Cast of int64.
+ */
+const processorOnly: ReadonlySet<string> = new Set([
+  ...["Sign", "Or", "Sum", "Mean", "LogSoftmax", "OneHot"],
+  ...["Selu", "Celu", "Softsign", "GroupNormalization"],
+]);
+
+/** Operators that are off by up to 3e-3 and 7e-5 as WGSL defines them, and one that overflows at 89. */
+const imprecise: ReadonlySet<string> = new Set(["Asinh", "Acos", "ReduceLogSumExp"]);
+
+/** Whether ONNX Runtime's WebGPU provider runs a node as it is, for float32, and rightly. */
+export function hasWebGpuKernel(node: Node): boolean {
+  const { op, inputs, outputs, attributes } = node;
+  switch (op.type) {
+    case "Einsum":
+      // it reads past the end of an axis of size 1 where another operand's is longer
+      return wholeShapes(inputs as readonly Value[], attributes).every((shape, i) =>
+        sameShape(shape, inputs[i]!.shape),
+      );
+    case "LayerNormalization": {
+      const [x, scale, bias] = inputs as readonly [Value, Value, Value?];
+      const normalised = x.shape.slice(Number(attributes.axis ?? -1));
+      return [scale, bias ?? scale].every(({ shape }) => sameShape(shape, normalised));
+    }
+    default:
+      if (!hasOrtKernel(node) || imprecise.has(op.type)) return false;
+      return !processorOnly.has(op.type) || outputs[0]!.dtype === "int64";
+  }
 }

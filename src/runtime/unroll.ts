@@ -1,5 +1,5 @@
 import { numbers } from "../core/tensor.js";
-import type { Graph, Value } from "../graph/graph.js";
+import { type Graph, type Node, nodesOf, subgraphsOf, type Value } from "../graph/graph.js";
 import { rebuild } from "../graph/passes.js";
 import { unsqueeze } from "../ops/reshape.js";
 import { concat } from "../ops/slicing.js";
@@ -10,17 +10,17 @@ import type { Runtime } from "./runtime.js";
  * controls: on a GPU a Loop hands every iteration back to the processor. Steps that are saved one by one have such a loop,
  * so a solve or gradient of k steps becomes one straight graph.
  *
- * Loops of which the number of iterations depends on what goes in, or which end by a condition, stay.
+ * Loops of which the number of iterations depends on what goes in, or which end by a condition, stay, and so do those
+ * around them: written out they would be as many loops.
  *
  * @param most  iterations; a loop of more of them stays as well
  */
 export function unroll(graph: Graph, most: number): Graph {
   return rebuild(graph, (b, node, inputs, within) => {
-    if (node.op.type !== "Loop") return null;
+    if (node.op.type !== "Loop" || stays(node, most)) return null;
     const body = node.attributes.body as Graph;
-    const [trips, condition, ...start] = inputs as [Value | null, Value | null, ...Value[]];
-    const count = trips?.constant ? numbers(trips.constant)[0]! : Number.POSITIVE_INFINITY;
-    if (count > most || count < 1 || condition !== null || !isTrue(body.outputs[0]!.value)) return null;
+    const start = inputs.slice(2) as Value[];
+    const count = iterations(node);
     let carried: readonly Value[] = start;
     const rows: (readonly Value[])[] = [];
     for (let i = 0; i < count; i++) {
@@ -37,6 +37,22 @@ export function unroll(graph: Graph, most: number): Graph {
     );
     return [...carried, ...scans];
   });
+}
+
+/** Whether a node is a loop that is not written out, or holds one. */
+function stays(node: Node, most: number): boolean {
+  const bodies = subgraphsOf(node.attributes);
+  if (node.op.type === "Scan" || bodies.some((body) => nodesOf(body).some((inner) => stays(inner, most)))) {
+    return true;
+  }
+  if (node.op.type !== "Loop") return false;
+  const goesOn = node.inputs[1] === null && isTrue(bodies[0]!.outputs[0]!.value);
+  return !goesOn || iterations(node) > most || iterations(node) < 1;
+}
+
+/** How often a loop runs, infinite where that is known only when the graph runs. */
+function iterations({ inputs: [trips] }: Node): number {
+  return trips?.constant ? numbers(trips.constant)[0]! : Number.POSITIVE_INFINITY;
 }
 
 function isTrue({ constant }: Value): boolean {

@@ -81,6 +81,29 @@ describe("loops written out", () => {
     expect(hasLoop(unroll(counting("given", null), 4))).to.equal(true);
   });
 
+  it("stay around loops that stay, which would only be more", () => {
+    // two steps to each save, a number that goes in
+    const { fit } = randomTask({ field, stepSize: 1 / (2 * steps), saves, batch: 3 });
+    const ode = neuralOde({ field, method: reversible(midpoint), stepSize: 1 / (2 * steps) });
+    const graph = gradientProgram(lossSetting(ode, { loss: mse(), fit }), "reversible");
+    expect(countNodes(unroll(graph, 16))).to.be.at.most(countNodes(graph));
+    const b = new Builder();
+    const nested = (inside: number) => {
+      const { carried } = loop(
+        b,
+        { trips: 3, carried: [b.input(`x${inside}`, "float64", [])] },
+        (outer, _i, [x]) => ({
+          carried: loop(outer, { trips: inside, carried: [x!] }, (inner, _j, [y]) => ({
+            carried: [add(inner, y!, 1)],
+          })).carried,
+        }),
+      );
+      return b.graph({ y: carried[0]! });
+    };
+    expect(hasLoop(unroll(nested(2), 4))).to.equal(false);
+    expect(hasLoop(unroll(nested(5), 4))).to.equal(true);
+  });
+
   it("stack what a loop stacks", async () => {
     const b = new Builder();
     const x = b.input("x", "float64", [2]);
