@@ -47,6 +47,9 @@ export interface MeasureOptions {
   readonly limit?: number;
   /** seconds between turns, for threads of others that spin a while before they sleep */
   readonly rest?: number;
+  /** seconds that a contender runs at the beginning of each turn without being timed, if it runs so shortly: cores that
+   * have been idle are slow at first */
+  readonly lead?: number;
   /** told how far it has come */
   readonly progress?: (text: string) => void;
 }
@@ -57,9 +60,9 @@ export async function measure(
   options: MeasureOptions,
 ): Promise<Timing[]> {
   const { rounds, warmUp = 0.5, turn = 0.01, limit = Number.POSITIVE_INFINITY } = options;
-  const { rest = 0, progress = () => {} } = options;
+  const { rest = 0, lead = 0, progress = () => {} } = options;
   const pause = () => new Promise((resolve) => setTimeout(resolve, rest * 1000));
-  const plans: { repeats: number; every: number }[] = [];
+  const plans: { before: number; repeats: number; every: number }[] = [];
   for (const contender of contenders) {
     progress(`warming up ${contender.name}`);
     const start = performance.now();
@@ -67,7 +70,8 @@ export async function measure(
     do last = await sample(contender, 1);
     while (performance.now() - start < warmUp * 1000);
     const repeats = Math.max(1, Math.ceil(turn / last.clock));
-    plans.push({ repeats, every: Math.ceil((last.clock * repeats * rounds) / limit) || 1 });
+    const before = Math.floor(lead / last.clock);
+    plans.push({ before, repeats, every: Math.ceil((last.clock * repeats * rounds) / limit) || 1 });
   }
   const samples = contenders.map((): Sample[] => []);
   // another order in each round, so that nobody always follows the same one
@@ -75,9 +79,10 @@ export async function measure(
   for (let round = 0; round < rounds; round++) {
     progress(`round ${round + 1} of ${rounds}`);
     for (const i of order.permutation(contenders.length)) {
-      const { repeats, every } = plans[i]!;
+      const { before, repeats, every } = plans[i]!;
       if (round % every !== 0) continue;
       if (rest > 0) await pause();
+      if (before > 0) await sample(contenders[i]!, before);
       samples[i]!.push(await sample(contenders[i]!, repeats));
     }
   }

@@ -147,7 +147,7 @@ async function compare(name: string, make: (coupled: boolean) => GradientTask) {
       else failures.push(`${name}: ${entry.name}: ${complaint}`);
     }
     const timings = await measure(all, {
-      ...{ rounds: Number(options.rounds), warmUp: 0.3, turn: 0.03, limit: 8, rest: 0.02 },
+      ...{ rounds: Number(options.rounds), warmUp: 0.3, turn: 0.05, limit: 8, rest: 0.02, lead: 0.05 },
       progress: (text) => say(`${name}: ${text}`),
     });
     const steps = task.fit.grid.times.length - 1;

@@ -15,16 +15,14 @@ const reasons: Readonly<Record<string, string>> = {
     "At this size nearly all time is spent in products of matrices and tanh, which ONNX Runtime and XLA both do near what the processor can; there is little between operators left to save.",
   "large/diffrax-reversible":
     "At this size nearly all time is spent in products of matrices and tanh, which ONNX Runtime and XLA both do near what the processor can; a factor of two would have to come from them.",
-  "large/checkpoint":
-    "Checkpointing is many runs, one for each stretch between stored states, which are handed over in between. In two threads each run is too short to gain from the second.",
   "small/any":
-    "What it is held against takes plain steps, half as many evaluations of the field, and XLA has vectors of 512 bits where WebAssembly's have 128; revort's own gradient of plain steps is twice as fast as its reversible one.",
+    "What it is held against takes plain steps, half as many evaluations of the field, and XLA has vectors of 512 bits where WebAssembly's have 128: products of matrices alone take half of a step here, at nine tenths of what such vectors can do. revort's own gradient of plain steps is twice as fast as its reversible one.",
   "large/any":
     "The reversible scheme evaluates the field twice as often as the plain steps that it is held against here, and at this size evaluations are all that costs.",
   small:
     "The field is too small for ONNX Runtime, and large enough for XLA to use vectors wider than the 128 bits of WebAssembly's.",
   "work-precision":
-    "diffrax's whole solve is one compiled loop as revort's is, about 0.4 µs a step where XLA was thought to take several. A step of ours is six evaluations one after the other, an error norm and a power, each waiting for the one before; a fifth of diffrax's time would be less than their latencies add up to.",
+    "diffrax's whole solve is one compiled loop as revort's is. A step is six evaluations one after the other, an error norm and a power, each waiting for the one before, and neither can take less than their latencies add up to.",
   auto: "Prices of operators differ from machine to machine, and near the crossing both runtimes are about as fast.",
   "scaling/memory-jit":
     "States do not add to it, but the times of the steps do: where each starts and ends and how long it is, as arrays and as inputs of the graph.",
