@@ -16,7 +16,7 @@ const reasons: Readonly<Record<string, string>> = {
   "large/diffrax-reversible":
     "At this size nearly all time is spent in products of matrices and tanh, which ONNX Runtime and XLA both do near what the processor can; a factor of two would have to come from them.",
   "small/any":
-    "What it is held against takes plain steps, half as many evaluations of the field, and XLA has vectors of 512 bits where WebAssembly's have 128: products of matrices alone take half of a step here, at nine tenths of what such vectors can do. revort's own gradient of plain steps is twice as fast as its reversible one.",
+    "What it is held against takes plain steps, half as many evaluations of the field, and XLA has vectors of 512 bits where WebAssembly's have 128: products of matrices alone take about half of a step here, and are close to what such vectors can do. revort's own gradient of plain steps is twice as fast as its reversible one.",
   "large/any":
     "The reversible scheme evaluates the field twice as often as the plain steps that it is held against here, and at this size evaluations are all that costs.",
   small:
