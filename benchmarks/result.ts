@@ -74,9 +74,13 @@ export function showWanted({ wanted, unit }: Target): string {
   return unit === "" ? bound : `${bound} ${unit}`;
 }
 
-export function showMeasured({ measured, unit }: Target): string {
+/** With as many digits as tell it from what was wanted. */
+export function showMeasured({ measured, unit, wanted, met }: Target): string {
   if (measured === null) return "not measured";
-  return unit === "" ? `${showNumber(measured)}×` : `${showNumber(measured)} ${unit}`;
+  const tells = (text: string) => meets(wanted, Number(text)) === met;
+  const more = [4, 5, 6].map((digits) => measured.toPrecision(digits));
+  const shown = [showNumber(measured), ...more].find(tells) ?? String(measured);
+  return unit === "" ? `${shown}×` : `${shown} ${unit}`;
 }
 
 /** Three digits, and no power of ten where there need not be one. */

@@ -1,3 +1,4 @@
+import type { FloatDType } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { div, mul } from "../ops/arithmetic.js";
@@ -47,7 +48,7 @@ export function decide(b: Builder, control: Pid, order: number, attempt: Attempt
   const accept = less(b, square, 1);
   // an error so small that the step grows by the largest factor counts as that small
   const smallest = (safety / factorMax) ** order;
-  const counted = maximum(b, square, smallest ** 2);
+  const counted = maximum(b, square, Math.max(smallest ** 2, least[square.dtype as FloatDType]));
   const power = (x: Value, exponent: number) => pow(b, x, exponent / (2 * order));
 
   let factor = mul(b, power(counted, -(p + i + d)), safety);
@@ -98,6 +99,8 @@ export function driftTerm(
 
 /** of a square that is a number */
 const largest = 1e60;
+/** above 0: of what is remembered as 0, no power could make up for what is not */
+const least: { readonly [dtype in FloatDType]: number } = { float32: 2 ** -126, float64: 2 ** -1022 };
 
 function operandOf(b: Builder, like: Value, value: number): Value {
   return b.scalar(like.dtype, value);

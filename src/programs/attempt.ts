@@ -63,9 +63,9 @@ export function tryStep(system: System, setting: Stepping, before: Frame, target
 
   const tolerance = toleranceOf(b, y0, y1, setting.tolerances ?? control);
   const error = method.error!.of(system, interval, before.state, after);
-  // NaN where y1 is not finite, so that it is rejected
   // the tolerance is known before the error is: the division need not be waited for
   const scaled = mul(b, error, div(b, 1, tolerance));
+  // NaN where y1 is not finite, so that it is rejected
   const square = add(b, meanSquare(b, scaled, sharing), zero);
   const order = method.error!.order;
   let judged = square;

@@ -1,7 +1,8 @@
 import { sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { type Graph, type Node, nodesOf, sameShape, subgraphsOf, type Value } from "../graph/graph.js";
+import { type Graph, type Node, sameShape, type Value } from "../graph/graph.js";
 import { rebuild } from "../graph/passes.js";
+import { usesIn } from "../graph/uses.js";
 import { gemm } from "../ops/linalg.js";
 import { transpose } from "../ops/reshape.js";
 
@@ -81,22 +82,4 @@ function sumsRows({ inputs: [x, axes], attributes }: Node): boolean {
     sizeOf(axes!.constant!.shape) === 1 &&
     [0, -2].includes(Number(axes!.constant!.data[0]))
   );
-}
-
-/** How often each value is used, in all scopes. */
-function usesIn(graph: Graph): ReadonlyMap<Value, number> {
-  const uses = new Map<Value, number>();
-  const use = (value: Value | null) => {
-    if (value !== null) uses.set(value, (uses.get(value) ?? 0) + 1);
-  };
-  const visit = (part: Graph): void => {
-    for (const node of nodesOf(part)) {
-      node.inputs.forEach(use);
-      node.captures.forEach(use);
-      subgraphsOf(node.attributes).forEach(visit);
-    }
-    for (const { value } of part.outputs) use(value);
-  };
-  visit(graph);
-  return uses;
 }

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { controllers, type Pid, pid } from "../../src/control/control.js";
 import { decide, driftTerm } from "../../src/control/controller.js";
 import { rootMeanSquare, scaledNorm, toleranceOf } from "../../src/control/norm.js";
-import { numbers, tensor } from "../../src/core/tensor.js";
+import { type FloatDType, numbers, tensor } from "../../src/core/tensor.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Value } from "../../src/graph/graph.js";
 
@@ -12,9 +12,15 @@ import type { Value } from "../../src/graph/graph.js";
 const known = (value: Value) => numbers(value.constant!)[0]!;
 
 /** What the controller makes of the scaled errors of steps, one after the other. */
-function follow(control: Pid, order: number, norms: readonly number[], cut = false) {
+function follow(
+  control: Pid,
+  order: number,
+  norms: readonly number[],
+  cut = false,
+  dtype: FloatDType = "float64",
+) {
   const b = new Builder();
-  const float = (x: number) => b.scalar("float64", x);
+  const float = (x: number) => b.scalar(dtype, x);
   let memory = { last: float(1), beforeLast: float(1), rejected: b.scalar("bool", false) };
   return norms.map((norm) => {
     const decision = decide(
@@ -86,6 +92,15 @@ describe("a step-size controller", () => {
       expect(bad).to.deep.equal({ accept: false, factor: 0.2 });
       expect(next!.accept).to.equal(true);
     }
+  });
+
+  it("goes on from an error of zero where its square is below what float32 can tell from zero", () => {
+    // the least square that counts is (0.1 / 1000)^16 = 1e-64
+    const control = pid({ ...controllers.pi, safety: 0.1, factorMax: 1000, factorMin: 1e-3 });
+    const [first, second] = follow(control, 8, [0, 0.5], false, "float32");
+    // e₁ counts as 2^−63, the least that float32 has a square of
+    expect(first!.factor).to.be.closeTo(0.1 * 2 ** ((63 * 0.7) / 8), 1e-5);
+    expect(second!.factor).to.be.closeTo(0.1 * 0.5 ** (-0.7 / 8) * 2 ** ((-63 * 0.4) / 8), 1e-6);
   });
 
   it("does not take an error of zero for more than the largest growth", () => {

@@ -1,14 +1,7 @@
 import { isFloat } from "../../core/tensor.js";
-import {
-  broadcastShapes,
-  type Graph,
-  nodesOf,
-  type Op,
-  sameShape,
-  subgraphsOf,
-  type Value,
-} from "../../graph/graph.js";
+import { broadcastShapes, type Graph, type Op, sameShape, type Value } from "../../graph/graph.js";
 import type { Rewrite } from "../../graph/passes.js";
+import { usesIn } from "../../graph/uses.js";
 
 function fusedOp(type: string): Op {
   return {
@@ -49,21 +42,4 @@ export function contraction(graph: Graph): Rewrite {
     const fused = op.type === "Add" ? MultiplyAdd : MultiplySubtract;
     return b.emit(fused, [...product.inputs, images[1 - which]!]);
   };
-}
-
-/** How often each value is read, as an operand, inside bodies or as an output. */
-function usesIn(graph: Graph): Map<Value, number> {
-  const uses = new Map<Value, number>();
-  const count = (value: Value | null) => {
-    if (value !== null) uses.set(value, (uses.get(value) ?? 0) + 1);
-  };
-  const visit = (part: Graph): void => {
-    for (const { inputs, attributes } of nodesOf(part)) {
-      inputs.forEach(count);
-      subgraphsOf(attributes).forEach(visit);
-    }
-    for (const { value } of part.outputs) count(value);
-  };
-  visit(graph);
-  return uses;
 }
