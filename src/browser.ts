@@ -73,6 +73,7 @@ export { type Model, ModelError } from "./graph/model.js";
 export { decompose, inline, rebuild } from "./graph/passes.js";
 export { instantiate } from "./import/instantiate.js";
 export { toGraph } from "./import/to-graph.js";
+export { type Accuracy, type AccurateSolution, solveAccurately } from "./integrate/accurate.js";
 export type { CouplingChoice } from "./integrate/coupling.js";
 export { DenseSolution } from "./integrate/dense-solution.js";
 export { type EventGradientOptions, eventGradient } from "./integrate/event-gradient.js";
@@ -149,6 +150,7 @@ export type { WebGpuOptions } from "./runtimes/ort-webgpu.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
 export type { Checkpoint } from "./train/checkpoint.js";
 export { TrainingDataError, type Trajectories, targetsOf } from "./train/data.js";
+export { checkFit, type FitCheck, type FitCheckOptions } from "./train/fit-check.js";
 export {
   TrainingError,
   type TrainOptions,

@@ -85,6 +85,7 @@ function program(console: Console, finish: Finish): Command {
       "how often to save; 15 by default",
       positive("--checkpoint-every"),
     )
+    .option("--strict", "make warnings errors: exit code 1, with the run kept")
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")
     .action((subject, { debug: _, ...options }) =>

@@ -2,12 +2,14 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { FloatDType } from "../core/tensor.js";
 import { encodeField, type FieldMetadata } from "../deploy/field-file.js";
-import type { Tensors } from "../fields/field.js";
+import type { Tensors, VectorField } from "../fields/field.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { writeAtomic } from "../storage/atomic.js";
 import { encodeSafetensors } from "../storage/safetensors.js";
 import type { Checkpoint } from "../train/checkpoint.js";
+import type { FitCheck } from "../train/fit-check.js";
 import { parametersOf, type TrainResult } from "../train/train.js";
+import { componentNames } from "./components.js";
 import { table } from "./console.js";
 import type { Problem } from "./problem.js";
 import { runFiles, saveCheckpoint } from "./run-folder.js";
@@ -31,9 +33,20 @@ export interface TrainReport {
   readonly evaluations: number;
   readonly storedStates: number;
   readonly stopped: TrainResult["stopped"];
+  /** the fit held against its own field, solved accurately; `null` for a run that was interrupted */
+  readonly check: CheckReport | null;
   /** the numbers a mechanistic field was fitted for: its scalar parameters */
   readonly fitted: Readonly<Record<string, number>>;
   readonly out: string;
+}
+
+/** As {@link FitCheck}, with the name of the component. */
+export interface CheckReport extends Omit<FitCheck, "furthest"> {
+  readonly furthest: {
+    readonly time: number;
+    readonly trajectory: number;
+    readonly component: string;
+  } | null;
 }
 
 export function reportOf(
@@ -66,8 +79,17 @@ export function reportOf(
     evaluations: result.evaluations,
     storedStates: result.storedStates,
     stopped: result.stopped,
+    check: result.check && withNames(result.check, problem.ode.field),
     fitted: Object.fromEntries(fitted),
     out,
+  };
+}
+
+function withNames(check: FitCheck, field: VectorField): CheckReport {
+  const { furthest } = check;
+  return {
+    ...check,
+    furthest: furthest && { ...furthest, component: componentNames(field)[furthest.component]! },
   };
 }
 
@@ -124,6 +146,18 @@ export function metadataOfRun({ experiment }: Pick<Problem, "experiment">): Fiel
   return { units: { time: experiment.time.unit, state: experiment.unit }, trainedOn: experiment.name };
 }
 
+/** The loss of the field itself, and how far its solution lies from that of the solver that trained it. */
+function checkRows({ check }: TrainReport): [string, string][] {
+  if (check === null || check.loss === null) return [];
+  const rows: [string, string][] = [
+    [`loss of the trained field, solved by ${check.method} to ${check.rtol}`, check.loss.toPrecision(6)],
+  ];
+  if (check.distance !== null) {
+    rows.push(["largest distance from that, in standard deviations", check.distance.toPrecision(2)]);
+  }
+  return rows;
+}
+
 /** What people read at the end. */
 export function summary({ experiment }: Problem, report: TrainReport): string {
   const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
@@ -132,6 +166,7 @@ export function summary({ experiment }: Problem, report: TrainReport): string {
       ["loss, first", digits(report.loss.first)],
       ["loss, last", digits(report.loss.last)],
       ["loss, lowest", digits(report.loss.min)],
+      ...checkRows(report),
       ["updates", String(report.steps)],
       ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
       ["evaluations of the field per update", String(report.evaluations)],

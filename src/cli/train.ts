@@ -34,6 +34,8 @@ export interface TrainCommandOptions extends ProblemOptions {
   readonly overwrite?: boolean;
   /** seconds between two checkpoints, so that not even a power cut costs more */
   readonly checkpointEvery?: number;
+  /** whether a fit that its own field does not bear out is a failure */
+  readonly strict?: boolean;
   readonly json?: boolean;
 }
 
@@ -50,6 +52,9 @@ export async function trainCommand(
   const { problem, report, result } = await trainRun(subject, options, console);
   if (options.json) console.stdout.write(`${JSON.stringify(report)}\n`);
   else console.stdout.write(`${summary(problem, report)}\n`);
+  const warning = report.check?.warning ?? null;
+  if (warning !== null) console.stderr.write(`Warning: ${warning}\n`);
+  if (warning !== null && options.strict) return exitCodes.failed;
   if (result.stopped !== "aborted") return exitCodes.done;
   console.stderr.write(
     `Stopped after update ${report.steps}. Continue with: revort train --resume ${report.out}\n`,

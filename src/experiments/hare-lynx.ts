@@ -30,7 +30,7 @@ export const hareLynx: Experiment = {
   time: { name: "time", unit: "years since 1900" },
   unit: "thousands of pelts",
   protocol: {
-    solver: "midpoint",
+    solver: "rk4",
     coupling: 0.999,
     stepSize: 0.1,
     dtype: "float64",

@@ -38,7 +38,10 @@ export interface LossData {
   readonly weight: Value | null;
 }
 
-export function lossInputs(b: Builder, { dtype, state, saves, weighted }: LossSetting): LossData {
+export function lossInputs(
+  b: Builder,
+  { dtype, state, saves, weighted }: Pick<LossSetting, "dtype" | "state" | "saves" | "weighted">,
+): LossData {
   const shape = [saves, ...state];
   return {
     target: b.input(dataName("target"), dtype, shape),
@@ -53,6 +56,15 @@ export function lossProgram(setting: LossSetting): Graph {
   const { target, weight } = lossInputs(b, setting);
   const { ys } = solve(b, setting, inputs);
   return b.graph({ [lossName]: setting.loss.apply(b, ys, target, weight) }, "loss");
+}
+
+/** The graph from states at the saves to their loss, whatever solved for them. */
+export function statesLossProgram(setting: Omit<LossSetting, "field" | "method" | "everyStep">): Graph {
+  const b = new Builder();
+  const { dtype, state, saves, loss } = setting;
+  const ys = b.input(ysName, dtype, [saves, ...state]);
+  const { target, weight } = lossInputs(b, setting);
+  return b.graph({ [lossName]: loss.apply(b, ys, target, weight) }, "loss");
 }
 
 /** The graph from states at the saves to the loss and their cotangents, for a gradient between whose runs steps are chosen. */

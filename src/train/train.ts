@@ -21,6 +21,7 @@ import { type Checkpoint, emptyMemory } from "./checkpoint.js";
 import { compileUpdater } from "./compile-updater.js";
 import { Course, fetched, type Step } from "./course.js";
 import { type Trajectories, targetsOf } from "./data.js";
+import { checkFit, type FitCheck } from "./fit-check.js";
 import { Pace } from "./pace.js";
 import { checkTrainable } from "./updater.js";
 
@@ -83,6 +84,8 @@ export interface TrainOptions {
   readonly updatesPerRun?: number;
   /** goes on from here instead of starting anew */
   readonly resume?: Checkpoint;
+  /** whether to solve the trained field accurately at the end, and hold the fit against that; by default it is done */
+  readonly check?: boolean;
 }
 
 export interface TrainResult {
@@ -98,6 +101,8 @@ export interface TrainResult {
   readonly storedStates: number;
   readonly stopped: "done" | "aborted" | "patience";
   readonly checkpoint: Checkpoint;
+  /** the fit held against its own field, solved accurately; `null` if it was stopped, or the check was not wanted */
+  readonly check: FitCheck | null;
 }
 
 /**
@@ -228,15 +233,25 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     }
 
     const end = await checkpoint();
+    const found = { parameters: parametersOf(end.trained), y0: end.trained[y0Name] ?? y0 };
+    const wanted = (options.check ?? true) && stopped !== "aborted";
+    const { control } = options;
     return {
-      parameters: parametersOf(end.trained),
-      y0: end.trained[y0Name] ?? y0,
+      ...found,
       losses,
       seconds,
       evaluations: updater.cost.evaluations,
       storedStates: updater.cost.storedStates,
       stopped,
       checkpoint: end,
+      check: wanted
+        ? await checkFit(ode, data, {
+            runtime,
+            loss,
+            ...found,
+            ...(control === undefined ? {} : { control }),
+          })
+        : null,
     };
   } catch (error) {
     // whoever has the last report may still ask for its checkpoint
