@@ -1,11 +1,47 @@
-/** Where a command writes. Passed in, so that tests can read it. */
-export interface Console {
+import { printable, printableJson, printableLines } from "../core/printable.js";
+import type { ProgressStream } from "./progress.js";
+
+/** What takes a command's text. */
+export interface TextStream {
+  write(text: string): unknown;
+}
+
+/** What a command runs on. Passed in, so that tests can read it. */
+export interface Streams {
   /** results: plain text, or JSON alone */
-  readonly stdout: NodeJS.WritableStream;
+  readonly stdout: TextStream;
   /** everything else: progress, notes, warnings, errors */
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: TextStream & ProgressStream;
   /** From the first call on, Ctrl-C no longer ends the process: it aborts this signal. */
   readonly stopSignal: () => AbortSignal;
+}
+
+/**
+ * Where a command writes. What would act on a terminal is escaped, wherever the text comes from; line ends and tabs stay,
+ * but in a note, which is one line. (So a name within a longer text needs `printable` as well.)
+ */
+export interface Console {
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+  /** a line on stderr */
+  readonly note: (line: string) => void;
+  /** stderr as it is, for what moves the cursor: a bar. Nothing that comes from a file goes there. */
+  readonly bar: ProgressStream;
+  /** a line of JSON on stdout */
+  readonly json: (value: unknown) => void;
+  readonly stopSignal: () => AbortSignal;
+}
+
+export function consoleOn({ stdout, stderr, stopSignal }: Streams): Console {
+  const safe = (stream: TextStream): TextStream => ({ write: (text) => stream.write(printableLines(text)) });
+  return {
+    stdout: safe(stdout),
+    stderr: safe(stderr),
+    note: (line) => stderr.write(`${printable(line)}\n`),
+    bar: stderr,
+    json: (value) => stdout.write(`${printableJson(value)}\n`),
+    stopSignal,
+  };
 }
 
 /** Columns of text, right-aligned but for the first, as people read tables in a terminal. */
@@ -19,9 +55,4 @@ export function table(rows: readonly (readonly string[])[]): string {
         .trimEnd(),
     )
     .join("\n");
-}
-
-/** Text from a file, without what would move a terminal's cursor or change its colours. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }

@@ -1,3 +1,4 @@
+import { printable } from "../core/printable.js";
 import { toNested } from "../core/tensor.js";
 import { portableKinds } from "../deploy/kind.js";
 import { decode } from "../graph/decode.js";
@@ -53,10 +54,10 @@ export async function exportCommand(run: string, options: ExportOptions, console
 
   const model = decode(files.get(out)!, { source: out });
   if (options.json) {
-    console.stdout.write(`${JSON.stringify(reportOf(run, options, files, model))}\n`);
+    console.json(reportOf(run, options, files, model));
     return exitCodes.done;
   }
-  for (const [path, bytes] of files) console.stderr.write(`Written to ${path} (${bytes.length} bytes)\n`);
+  for (const [path, bytes] of files) console.note(`Written to ${path} (${bytes.length} bytes)`);
   if (what !== "field") console.stdout.write(`${description(model, options, exported)}\n`);
   return exitCodes.done;
 }
@@ -96,7 +97,7 @@ function description({ graph, metadata }: Model, options: ExportOptions, exporte
     return `${valueLines(graph.optional)[i]}  ${shape.length === 0 ? data[0] : "as trained"} unless given`;
   });
   return [
-    `${options.out}: ${portableKinds[kind]}`,
+    `${printable(options.out)}: ${portableKinds[kind]}`,
     "",
     ...["Inputs", ...valueLines(graph.inputs), ...given, ""],
     ...["Outputs", ...valueLines(graph.outputs), ""],

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { printable } from "../core/printable.js";
 import { figures } from "../figures/all.js";
 import { writeAtomic } from "../storage/atomic.js";
 import type { Console } from "./console.js";
@@ -30,14 +31,14 @@ export async function figureCommand(
       `There is no figure "${name}". Name one of ${figures.map((f) => f.name).join(", ")}.`,
     );
   }
-  console.stderr.write(`${figure.name}: ${figure.about}\n`);
+  console.note(`${figure.name}: ${figure.about}`);
   let bar: ReturnType<typeof progress> | null = null;
   const { chart, data } = await figure.make({
     runtime: await openRuntime(runtime),
     coupling: coupling ?? null,
     signal: console.stopSignal(),
     progress(done, total) {
-      bar ??= progress({ stream: console.stderr, total, label: "drawing" });
+      bar ??= progress({ stream: console.bar, total, label: "drawing" });
       bar.update(done);
     },
   });
@@ -48,7 +49,7 @@ export async function figureCommand(
   await writeAtomic(place("svg"), svg);
   await writeAtomic(place("png"), png);
   await writeAtomic(place("json"), `${JSON.stringify(data, null, 2)}\n`);
-  if (json) console.stdout.write(`${JSON.stringify(data)}\n`);
-  else console.stdout.write(`Written to ${place("{svg,png,json}")}\n`);
+  if (json) console.json(data);
+  else console.stdout.write(`Written to ${printable(place("{svg,png,json}"))}\n`);
   return exitCodes.done;
 }

@@ -60,10 +60,10 @@ export async function gradcheckCommand(
   if (options.coupling === "auto") {
     const chosen = await withChosenCoupling(settings, sources, problem, parameters, runtime);
     problem = chosen.problem;
-    console.stderr.write(`${chosen.message}\n`);
+    console.note(chosen.message);
   }
   const report = await gradcheck(problem, parameters, runtime, settings.gradient as GradientSpec);
-  if (options.json) console.stdout.write(`${JSON.stringify(report)}\n`);
+  if (options.json) console.json(report);
   else console.stdout.write(`${summary(problem, report)}\n`);
   const exact = Object.entries(report.relativeError).flatMap(([method, error]) =>
     method.startsWith("continuous") ? [] : [error],

@@ -1,8 +1,9 @@
+import { printable } from "../core/printable.js";
 import { type Finding, type Inspection, inspectModel } from "../deploy/inspect.js";
 import { portableKinds } from "../deploy/kind.js";
 import { loadModel } from "../deploy/load-model.js";
 import type { ModelValue } from "../graph/model.js";
-import { type Console, printable, table } from "./console.js";
+import { type Console, table } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 
 /**
@@ -16,7 +17,8 @@ export async function inspectCommand(
   console: Console,
 ): Promise<number> {
   const found = inspectModel(await loadModel(path));
-  console.stdout.write(`${options.json ? JSON.stringify(found) : listing(found)}\n`);
+  if (options.json) console.json(found);
+  else console.stdout.write(`${listing(found)}\n`);
   return exitCodes.done;
 }
 

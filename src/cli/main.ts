@@ -6,7 +6,7 @@ import { losses } from "../learning/losses.js";
 import { optimisers } from "../learning/optimisers.js";
 import { solverNames } from "../methods/named.js";
 import { version } from "../version.js";
-import type { Console } from "./console.js";
+import { type Console, consoleOn, type Streams } from "./console.js";
 import { controllerNames } from "./control-options.js";
 import { exitCodes } from "./exit-codes.js";
 import { exportKinds } from "./export-kinds.js";
@@ -19,7 +19,8 @@ import { count, notNegative, number, oneOf, positive, positiveCount } from "./us
  * @param words  the command and its arguments, `["train", "influenza"]`
  * @returns the exit code: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted
  */
-export async function main(words: readonly string[], console: Console): Promise<number> {
+export async function main(words: readonly string[], streams: Streams): Promise<number> {
+  const console = consoleOn(streams);
   let exitCode: number = exitCodes.done;
   const finish = async (work: Promise<number>) => {
     exitCode = await work;

@@ -2,6 +2,7 @@ import { access, mkdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { RevortError } from "../core/errors.js";
+import { printableJson } from "../core/printable.js";
 import { decodeCheckpoint, encodeCheckpoint } from "../deploy/checkpoint-file.js";
 import { readBytes, readText, writeAtomic } from "../storage/atomic.js";
 import { storageError } from "../storage/storage-error.js";
@@ -72,7 +73,7 @@ export async function beginRun(
 
 export async function writeSettings(folder: string, settings: RunSettings): Promise<void> {
   const content = { format, revort: version, settings } satisfies z.infer<typeof manifest>;
-  await writeAtomic(join(folder, runFiles.settings), `${JSON.stringify(content, null, 2)}\n`);
+  await writeAtomic(join(folder, runFiles.settings), `${printableJson(content, 2)}\n`);
 }
 
 /** The checkpoint first: what is left after a power cut must not be continued with the settings of another run. */

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { printable, printableJson } from "../core/printable.js";
 import type { FloatDType } from "../core/tensor.js";
 import { encodeField, type FieldMetadata } from "../deploy/field-file.js";
 import type { Tensors, VectorField } from "../fields/field.js";
@@ -119,7 +120,7 @@ export async function saveResult(
   say: (note: string) => void,
 ): Promise<void> {
   await saveProgress(folder, problem, result.checkpoint);
-  await writeAtomic(join(folder, runFiles.result), `${JSON.stringify(report, null, 2)}\n`);
+  await writeAtomic(join(folder, runFiles.result), `${printableJson(report, 2)}\n`);
   // drawing is most of what there is to load
   const { drawRun } = await import("./plots.js");
   const { experiment, ode, data } = problem;
@@ -176,9 +177,9 @@ export function summary({ experiment }: Problem, report: TrainReport): string {
   for (const [name, value] of Object.entries(report.fitted)) {
     const known = experiment.published?.[name];
     lines.push(
-      `${name} = ${value.toPrecision(6)}${known ? `   (published ${known.value}, ${known.source})` : ""}`,
+      `${printable(name)} = ${value.toPrecision(6)}${known ? `   (published ${known.value}, ${known.source})` : ""}`,
     );
   }
-  lines.push(`Written to ${report.out}`);
+  lines.push(`Written to ${printable(report.out)}`);
   return lines.join("\n");
 }

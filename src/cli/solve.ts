@@ -1,3 +1,4 @@
+import { printable } from "../core/printable.js";
 import { Random } from "../core/random.js";
 import { castTensor, type FloatDType, type Tensor, toNested } from "../core/tensor.js";
 import { componentsIn } from "../deploy/field-file.js";
@@ -77,18 +78,18 @@ export async function solveCommand(
     ...(options.strict === undefined ? {} : { strict: options.strict }),
     ...(options.maxSteps === undefined ? {} : { maxSteps: options.maxSteps }),
   });
-  if (coupling !== null) console.stderr.write(`${coupling.message}\n`);
-  for (const { message } of warnings) console.stderr.write(`warning: ${message}\n`);
+  if (coupling !== null) console.note(coupling.message);
+  for (const { message } of warnings) console.note(`warning: ${message}`);
   // a single state that was given without a batch axis comes out without one
   const added = typeof field.state[0] === "string" && given.shape.length < y0.shape.length;
   const shaped: Tensor = { ...ys, shape: [ts.length, ...y0.shape.slice(added ? 1 : 0)] };
   if (options.out !== undefined) {
     await writeAtomic(options.out, asCsv(field, ts, shaped));
-    console.stderr.write(`Written to ${options.out}\n`);
+    console.note(`Written to ${options.out}`);
   }
   const report = { ts, ys: toNested(shaped), stats, warnings };
-  if (options.json) console.stdout.write(`${JSON.stringify(report)}\n`);
-  else if (options.out === undefined) console.stdout.write(asCsv(field, ts, shaped));
+  if (options.json) console.json(report);
+  else if (options.out === undefined) console.stdout.write(asCsv(field, ts, shaped, printable));
   return exitCodes.done;
 }
 
@@ -128,10 +129,15 @@ function checkWithin(times: readonly number[], t0: number, t1: number): void {
   }
 }
 
-/** Times and states as CSV: one column per component. */
-function asCsv(field: VectorField, ts: readonly number[], ys: Tensor): string {
+/** Times and states as CSV: one column per component, its name spelled as it is unless otherwise said. */
+function asCsv(
+  field: VectorField,
+  ts: readonly number[],
+  ys: Tensor,
+  spelled: (name: string) => string = (name) => name,
+): string {
   const columns = ys.data.length / ts.length;
-  const known = componentNames(field);
+  const known = componentNames(field).map(spelled);
   const names = Array.from({ length: columns }, (_, i) => {
     const name = known[i % known.length]!;
     return columns === known.length ? name : `${name}[${Math.floor(i / known.length)}]`;

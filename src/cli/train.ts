@@ -50,15 +50,13 @@ export async function trainCommand(
   console: Console,
 ): Promise<number> {
   const { problem, report, result } = await trainRun(subject, options, console);
-  if (options.json) console.stdout.write(`${JSON.stringify(report)}\n`);
+  if (options.json) console.json(report);
   else console.stdout.write(`${summary(problem, report)}\n`);
   const warning = report.check?.warning ?? null;
   if (warning !== null) console.stderr.write(`Warning: ${warning}\n`);
   if (warning !== null && options.strict) return exitCodes.failed;
   if (result.stopped !== "aborted") return exitCodes.done;
-  console.stderr.write(
-    `Stopped after update ${report.steps}. Continue with: revort train --resume ${report.out}\n`,
-  );
+  console.note(`Stopped after update ${report.steps}. Continue with: revort train --resume ${report.out}`);
   return exitCodes.interrupted;
 }
 
@@ -72,7 +70,7 @@ export async function trainRun(
   const run =
     resume === undefined ? await newRun(subject, options) : await resumedRun(resume, subject, options);
   let { settings } = run;
-  const say = (note: string) => console.stderr.write(`${note}\n`);
+  const say = console.note;
   const runtime = await openRuntime(settings.runtime, explainOnce(say, ["updates", "gradient"]));
   let problem = await problemOf(settings, run.sources, runtime);
   checkStart(problem, run);
@@ -202,7 +200,7 @@ async function fitRun(
   console: Console,
   { folder, undo, say, every }: Place,
 ): Promise<TrainResult> {
-  const bar = progress({ stream: console.stderr, total: settings.steps, label: "training" });
+  const bar = progress({ stream: console.bar, total: settings.steps, label: "training" });
   let saved = performance.now();
   let latest: UpdateReport["checkpoint"] | null = null;
   try {

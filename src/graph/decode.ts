@@ -12,6 +12,7 @@ import {
   type ValueInfoProto,
 } from "onnx-buf";
 import { RevortError } from "../core/errors.js";
+import { printable } from "../core/printable.js";
 import type { Tensor } from "../core/tensor.js";
 import { decodeTensor, dtypeAt, type ReadExternal } from "./decode-tensor.js";
 import {
@@ -53,7 +54,7 @@ export function decode(bytes: Uint8Array, options: DecodeOptions = {}): Model {
     return decodeModel(parse(bytes), source, options.readExternal);
   } catch (error) {
     if (!(error instanceof RevortError)) throw error;
-    error.message = `${source}: ${error.message}`;
+    error.message = `${printable(source)}: ${error.message}`;
     throw error;
   }
 }

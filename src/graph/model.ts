@@ -1,5 +1,8 @@
 import { RevortError } from "../core/errors.js";
+import { shown } from "../core/printable.js";
 import type { DType, Tensor } from "../core/tensor.js";
+
+export { shown } from "../core/printable.js";
 
 // What an `.onnx` file says, checked and typed, before it becomes part of a graph: names instead of values.
 
@@ -100,11 +103,6 @@ export class UnsupportedOperatorError extends ModelError {
 
 /** Tensor data outside the file that is missing, out of range, or somewhere it must not be. */
 export class ExternalDataError extends ModelError {}
-
-/** A name in a message, cut where a hostile file made it longer than anyone reads. */
-export function shown(name: string): string {
-  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
-}
 
 /** `the node "relu1" (Relu)` */
 export function shownNode(node: Pick<ModelNode, "name" | "opType" | "domain" | "outputs">): string {

@@ -1,4 +1,5 @@
 import type { Mark } from "vega";
+import { printable } from "../core/printable.js";
 import { type TextStyle, theme } from "./theme.js";
 
 export interface TextPlace {
@@ -37,9 +38,9 @@ export function textMark(text: string, { size, weight }: TextStyle, place: TextP
   };
 }
 
-/** In one line, without what XML cannot hold. */
+/** In one line, without what XML cannot hold or what would reorder the text around it. */
 export function plainText(text: string): string {
-  return text.replace(/[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}]/gu, " ");
+  return printable(text.replace(/\s/g, " "));
 }
 
 interface Segment {

@@ -1,4 +1,5 @@
 import { type CsvError, parse } from "csv-parse/sync";
+import { shown } from "../core/printable.js";
 import { DataError, type Place } from "./data-error.js";
 import { readCell } from "./number-cell.js";
 
@@ -93,7 +94,7 @@ function readRows(text: string, source: string): Row[] {
   } catch (cause) {
     const { message, lines: line } = cause as CsvError & { lines?: number };
     const place = line === undefined ? { source } : { source, line };
-    throw new DataError(place, `it is not valid CSV: ${message}; check the quotes`, { cause });
+    throw new DataError(place, `it is not valid CSV: ${message.slice(0, 200)}; check the quotes`, { cause });
   }
 }
 
@@ -150,8 +151,8 @@ function readTime(text: string, place: Place): number {
   const cell = readCell(text);
   if (cell.kind === "number") return cell.value;
   if (cell.kind === "wrong" && !/^[+-]?inf/i.test(text)) throw new DataError(place, cell.reason);
-  const shown = text === "" ? "missing" : `${JSON.stringify(text)}, which is not a finite number`;
-  throw new DataError(place, `the time is ${shown}; give it or remove the row`);
+  const given = text === "" ? "missing" : `${shown(text)}, which is not a finite number`;
+  throw new DataError(place, `the time is ${given}; give it or remove the row`);
 }
 
 /** NaN if nothing was observed. */

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { shown } from "../core/printable.js";
 
 /** Where in the data something is wrong; lines count from 1, as editors show them. */
 export interface Place {
@@ -16,7 +17,7 @@ export class DataError extends RevortError {
   /** @param problem what is wrong and what to do about it; a sentence without its full stop */
   constructor(place: Place, problem: string, options?: ErrorOptions) {
     const line = place.line === undefined ? "" : `, line ${place.line}`;
-    const column = place.column === undefined ? "" : `, column ${JSON.stringify(place.column)}`;
+    const column = place.column === undefined ? "" : `, column ${shown(place.column)}`;
     super(`${place.source}${line}${column}: ${problem}.`, options);
     this.place = place;
   }

@@ -1,3 +1,5 @@
+import { shown } from "../core/printable.js";
+
 /** What a cell of a table may hold: a number, nothing, or a reason why it is neither. */
 export type Cell =
   | { readonly kind: "number"; readonly value: number }
@@ -16,20 +18,23 @@ export function readCell(text: string): Cell {
   if (decimal.test(trimmed)) {
     const value = Number(trimmed);
     if (Number.isFinite(value)) return { kind: "number", value };
-    return { kind: "wrong", reason: `${trimmed} is beyond what float64 can hold; rescale the column` };
+    return {
+      kind: "wrong",
+      reason: `${trimmed.length > 40 ? `${trimmed.slice(0, 40)}…` : trimmed} is beyond what float64 can hold; rescale the column`,
+    };
   }
-  const shown = JSON.stringify(trimmed.length > 40 ? `${trimmed.slice(0, 40)}…` : trimmed);
+  const given = shown(trimmed);
   if (infinite.test(trimmed)) {
     return {
       kind: "wrong",
-      reason: `${shown} is not finite; correct it, or leave the cell empty if nothing was observed`,
+      reason: `${given} is not finite; correct it, or leave the cell empty if nothing was observed`,
     };
   }
   if (decimalComma.test(trimmed)) {
-    return { kind: "wrong", reason: `${shown} has a decimal comma; write numbers with a decimal point` };
+    return { kind: "wrong", reason: `${given} has a decimal comma; write numbers with a decimal point` };
   }
   return {
     kind: "wrong",
-    reason: `${shown} is not a number; correct it, or leave the cell empty if nothing was observed`,
+    reason: `${given} is not a number; correct it, or leave the cell empty if nothing was observed`,
   };
 }

@@ -1,3 +1,4 @@
+import { shown } from "../core/printable.js";
 import { emptyData, showShape, sizeOf, type Tensor } from "../core/tensor.js";
 import { repeatedKey } from "./json-keys.js";
 import {
@@ -79,8 +80,7 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
     throw invalid(`the header is not JSON: ${(cause as Error).message}`, cause);
   }
   const repeated = repeatedKey(text);
-  if (repeated !== undefined)
-    throw invalid(`the name ${JSON.stringify(repeated)} occurs twice in the header`);
+  if (repeated !== undefined) throw invalid(`the name ${shown(repeated)} occurs twice in the header`);
   return header;
 }
 
@@ -88,33 +88,34 @@ function checkMetadata(value: unknown): Record<string, string> {
   if (!isRecord(value)) throw invalid(`"${metadataName}" is not an object of texts`);
   for (const [key, text] of Object.entries(value)) {
     if (key === forbiddenName) throw invalid(`a metadata entry is named "${forbiddenName}"`);
-    if (typeof text !== "string") throw invalid(`the metadata entry ${JSON.stringify(key)} is not a text`);
+    if (typeof text !== "string") throw invalid(`the metadata entry ${shown(key)} is not a text`);
   }
   return value as Record<string, string>;
 }
 
 function checkEntry(name: string, value: unknown): Entry {
-  if (name === forbiddenName) throw invalid(`a ${shown(name)} would change the prototype of what holds it`);
-  if (!isRecord(value)) throw invalid(`${shown(name)} is described by something that is no object`);
+  if (name === forbiddenName)
+    throw invalid(`a ${tensorNamed(name)} would change the prototype of what holds it`);
+  if (!isRecord(value)) throw invalid(`${tensorNamed(name)} is described by something that is no object`);
   const { dtype, shape, data_offsets: offsets } = value;
   const stored = typeof dtype === "string" ? storedDTypes.get(dtype) : undefined;
   if (stored === undefined) {
     throw new SafetensorsError(
-      `In this safetensors file ${shown(name)} has the dtype ${JSON.stringify(dtype)}, which revort does not read; ` +
+      `In this safetensors file ${tensorNamed(name)} has the dtype ${JSON.stringify(dtype)}, which revort does not read; ` +
         `convert it to one of ${[...storedDTypes.keys()].join(", ")} and save the file again.`,
     );
   }
   if (!isCounts(shape))
-    throw invalid(`the shape of ${shown(name)} is not a list of whole numbers, 0 or more`);
+    throw invalid(`the shape of ${tensorNamed(name)} is not a list of whole numbers, 0 or more`);
   if (!isCounts(offsets) || offsets.length !== 2) {
-    throw invalid(`the offsets of ${shown(name)} are not two whole numbers, 0 or more`);
+    throw invalid(`the offsets of ${tensorNamed(name)} are not two whole numbers, 0 or more`);
   }
   const [begin, end] = offsets as [number, number];
   // Without a zero the product grows from left to right, so one that lost digits is beyond any file's size.
   const needed = shape.includes(0) ? 0 : sizeOf(shape) * stored.bytes;
   if (end - begin !== needed) {
     throw invalid(
-      `${shown(name)} (${dtype}, shape ${showShape(shape)}) needs ${needed} bytes, ` +
+      `${tensorNamed(name)} (${dtype}, shape ${showShape(shape)}) needs ${needed} bytes, ` +
         `but its offsets [${begin}, ${end}] span ${end - begin}`,
     );
   }
@@ -126,10 +127,10 @@ function checkLayout(entries: readonly Entry[], length: number): void {
   let at = 0;
   for (const { name, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin < at)
-      throw invalid(`${shown(name)} starts at byte ${begin} and overlaps the one that ends at ${at}`);
-    if (begin > at) throw invalid(`${begin - at} bytes before ${shown(name)} belong to no tensor`);
+      throw invalid(`${tensorNamed(name)} starts at byte ${begin} and overlaps the one that ends at ${at}`);
+    if (begin > at) throw invalid(`${begin - at} bytes before ${tensorNamed(name)} belong to no tensor`);
     if (end > length)
-      throw truncated(`${shown(name)} ends at byte ${end} of the data, but there are ${length}`);
+      throw truncated(`${tensorNamed(name)} ends at byte ${end} of the data, but there are ${length}`);
     at = end;
   }
   if (at < length) throw invalid(`the last ${length - at} bytes belong to no tensor`);
@@ -143,14 +144,13 @@ function readTensor({ name, dtype, shape, begin, end }: Entry, body: Uint8Array)
   new Uint8Array(data.buffer).set(raw);
   if (widen !== undefined) return { dtype: host, shape, data: widen(data as Uint16Array) };
   if (host === "bool" && raw.some((byte) => byte > 1)) {
-    throw invalid(`${shown(name)} is BOOL but holds a byte other than 0 and 1`);
+    throw invalid(`${tensorNamed(name)} is BOOL but holds a byte other than 0 and 1`);
   }
   return { dtype: host, shape, data };
 }
 
-/** A name in a message, cut where a hostile file made it longer than anyone reads. */
-function shown(name: string): string {
-  return `tensor ${JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name)}`;
+function tensorNamed(name: string): string {
+  return `tensor ${shown(name)}`;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

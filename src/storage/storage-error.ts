@@ -31,7 +31,13 @@ const remedies: Readonly<Record<string, string>> = {
 
 /** A system error, as an error that people can act on. */
 export function storageError(action: "read" | "write", path: string, cause: unknown): StorageError {
+  return new StorageError(action, path, `Cannot ${action} ${JSON.stringify(path)}: ${reasonOf(cause)}.`, {
+    cause,
+  });
+}
+
+/** What a system error means, and what to do about it; without a full stop. */
+export function reasonOf(cause: unknown): string {
   const { code = "", message } = cause as NodeJS.ErrnoException;
-  const why = Object.hasOwn(remedies, code) ? remedies[code]! : `${message}; check the path and the disk`;
-  return new StorageError(action, path, `Cannot ${action} ${JSON.stringify(path)}: ${why}.`, { cause });
+  return Object.hasOwn(remedies, code) ? remedies[code]! : `${message}; check the path and the disk`;
 }
