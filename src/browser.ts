@@ -1,5 +1,10 @@
 // The public names of revort that a browser can have: `revort/browser`. Nothing here needs a module of Node.
 
+import { callsOn } from "./library/calls.js";
+import { jit } from "./runtimes/jit/jit.js";
+
+export const { solve, solveEach, train, gradientOf, differentiator } = callsOn(() => jit());
+
 export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
 export {
   type Control,
@@ -11,6 +16,7 @@ export {
   pid,
 } from "./control/control.js";
 export { RevortError } from "./core/errors.js";
+export { OptionError } from "./core/options.js";
 export { Random } from "./core/random.js";
 export {
   type DType,
@@ -51,13 +57,7 @@ export { type ImportOptions, importedField } from "./fields/imported.js";
 export { type MlpOptions, mlp } from "./fields/mlp.js";
 export { lotkaVolterra, sir, whiteDwarf } from "./fields/physical.js";
 export { rescaled, type Scaling } from "./fields/rescaled.js";
-export {
-  type Differentiator,
-  differentiator,
-  type Fit,
-  type Gradients,
-  gradientOf,
-} from "./gradients/evaluate.js";
+export type { Differentiator, Fit, Gradients } from "./gradients/evaluate.js";
 export {
   type GradientMethod,
   type GradientSpec,
@@ -87,20 +87,16 @@ export {
 } from "./integrate/failures.js";
 export { type NeuralOde, type NeuralOdeOptions, neuralOde } from "./integrate/neural-ode.js";
 export type { Save } from "./integrate/saves.js";
-export {
-  DivergenceError,
-  ParameterError,
-  type Solution,
-  type SolveEachOptions,
-  type SolveOptions,
-  type SolveStats,
-  solve,
-  solveEach,
-} from "./integrate/solve.js";
+export { DivergenceError, ParameterError, type Solution, type SolveStats } from "./integrate/solve.js";
 export { type SolveWarning, StrictError, type WarningCode } from "./integrate/warnings.js";
 export { huber, type Loss, l1, mse, scaledLoss } from "./learning/losses.js";
 export { adam, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers.js";
 export { constant, cosine, exponentialDecay, type Schedule, stepDecay } from "./learning/schedules.js";
+export type { DifferentiatorOptions, GradientOptions } from "./library/differentiating.js";
+export type { EquationOptions, ParametersLike } from "./library/equation.js";
+export type { Nested, ObservationsLike, TensorLike, TimesLike } from "./library/given.js";
+export type { SolveEachOptions, SolveOptions } from "./library/solving.js";
+export type { TrainOptions, Trajectories } from "./library/training.js";
 export { alf } from "./methods/alf.js";
 export { checkTableau, TableauError } from "./methods/check-tableau.js";
 export { explicit } from "./methods/explicit.js";
@@ -149,13 +145,7 @@ export { ortWasm, ortWebGpu } from "./runtimes/ort-web.js";
 export type { WebGpuOptions } from "./runtimes/ort-webgpu.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
 export type { Checkpoint } from "./train/checkpoint.js";
-export { TrainingDataError, type Trajectories, targetsOf } from "./train/data.js";
+export { TrainingDataError, targetsOf } from "./train/data.js";
 export { checkFit, type FitCheck, type FitCheckOptions } from "./train/fit-check.js";
-export {
-  TrainingError,
-  type TrainOptions,
-  type TrainResult,
-  train,
-  type UpdateReport,
-} from "./train/train.js";
+export { TrainingError, type TrainResult, type UpdateReport } from "./train/train.js";
 export { version } from "./version.js";

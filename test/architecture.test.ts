@@ -40,6 +40,7 @@ const layers: readonly Layer[] = [
   { name: "gradients" },
   { name: "train" },
   { name: "deploy", node: true },
+  { name: "library" },
   { name: "experiments" },
   { name: "figures", node: true },
   { name: "cli", node: true },
@@ -206,11 +207,14 @@ describe("what a browser takes", () => {
     for (const file of reached) expect(/\bprocess\.|\bBuffer\./.test(codeOf(file)), file).to.equal(false);
   });
 
-  it("is all that Node has, but for files, threads and ONNX Runtime's binding", () => {
+  it("is all that Node has, but for files, threads and ONNX Runtime's binding, with which calls run", () => {
     const own = importsOf("index.ts").map(({ target }) => target);
     expect(own).to.have.members([
       "browser.ts",
       "deploy/load-model.ts",
+      "library/calls.ts",
+      "runtimes/auto-node.ts",
+      "runtimes/auto-node.ts",
       "runtimes/ort-node.ts",
       "runtimes/thread.ts",
     ]);

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { checkOptions } from "../core/options.js";
 
 // How steps are chosen, as plain data. What the data mean to a graph is in controller.ts.
 
@@ -71,6 +72,13 @@ export type ControllerName = keyof typeof controllers;
 
 export type PidOptions = Partial<Omit<Pid, "kind">>;
 
+const pidNames = {
+  ...{ rtol: true, atol: true, p: true, i: true, d: true, safety: true, factorMin: true, factorMax: true },
+  ...{ dt0: true, dtmin: true, dtmax: true, driftTolerance: true },
+  // so that another control can be made of one: pid({ ...control, rtol })
+  kind: true,
+} satisfies Record<keyof Pid, true>;
+
 /** How far y and z may be apart unless told otherwise, in tolerances. */
 export const usualDriftTolerance = 10;
 
@@ -91,8 +99,10 @@ export function givenTimes(times: readonly number[]): GivenTimes {
  * Steps by the estimated error; an integral controller unless told otherwise (see {@link controllers}).
  *
  * @throws {ControlError} for a tolerance or limit that is not positive
+ * @throws {OptionError} for an option that there is not
  */
 export function pid(options: PidOptions = {}): Pid {
+  checkOptions("pid", options, pidNames, { tol: "say rtol and atol", maxSteps: "maxSteps belongs to solve" });
   const control: Pid = {
     kind: "pid",
     rtol: 1e-6,

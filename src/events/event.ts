@@ -31,7 +31,10 @@ export function signalOf(b: Builder, event: Event, shape: readonly number[], t: 
   if (size !== sizeOf(shape)) {
     throw new ShapeError(
       `The signal of an event must be ${sizeOf(shape) === 1 ? "one number" : `${sizeOf(shape)} numbers, one per trajectory`}, ` +
-        `but ${event.name ?? "an event"} has the shape ${showShape(value.shape)}.`,
+        `but ${event.name ?? "an event"} has the shape ${showShape(value.shape)}.` +
+        (sizeOf(shape) === 1
+          ? " Pick a component (slice), or reduce over them; for events of each trajectory of a batch use solveEach."
+          : ""),
     );
   }
   return reshape(b, value, [...shape]);

@@ -1,3 +1,4 @@
+import { checkOptions, OptionError, showValue } from "../core/options.js";
 import type { Random } from "../core/random.js";
 import { ShapeError } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
@@ -21,6 +22,24 @@ export interface MlpOptions {
   readonly components?: readonly string[];
 }
 
+const optionNames = {
+  ...{ dim: true, hidden: true, activation: true, time: true, name: true, components: true },
+} satisfies Record<keyof MlpOptions, true>;
+
+const elsewhere = {
+  ...{
+    width: "widths are hidden: [32, 32]",
+    widths: "widths are hidden: [32, 32]",
+    layers: "widths are hidden: [32, 32]",
+  },
+  ...{
+    depth: "widths are hidden: [32, 32]",
+    autonomous: "say time: false",
+    inputs: "say dim",
+    seed: "the seed belongs to train",
+  },
+};
+
 /**
  * A multilayer perceptron as a vector field:
  *
@@ -30,15 +49,21 @@ export interface MlpOptions {
  * U(−1/√in, 1/√in) as in PyTorch and Equinox.
  *
  * @throws {ShapeError} for widths that are not positive whole numbers
+ * @throws {OptionError} for an activation or an option that there is not
  */
-export function mlp({
-  dim,
-  hidden,
-  activation = "tanh",
-  time = true,
-  name,
-  components,
-}: MlpOptions): VectorField {
+export function mlp(options: MlpOptions): VectorField {
+  checkOptions("mlp", options, optionNames, elsewhere);
+  const { dim, hidden, activation = "tanh", time = true, name, components } = options;
+  if (!Array.isArray(hidden)) {
+    throw new OptionError(
+      `mlp takes the widths of its hidden layers, hidden: [32, 32], but ${showValue(hidden)} was given.`,
+    );
+  }
+  if (!Object.hasOwn(activations, activation)) {
+    throw new OptionError(
+      `There is no activation ${showValue(activation)}; there are ${Object.keys(activations).join(", ")}.`,
+    );
+  }
   const widths = [dim + (time ? 1 : 0), ...hidden, dim];
   if (![dim, ...hidden].every((width) => Number.isInteger(width) && width > 0)) {
     throw new ShapeError(

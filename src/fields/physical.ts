@@ -1,3 +1,4 @@
+import { checkOptions } from "../core/options.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { add, div, mul, neg, sub } from "../ops/arithmetic.js";
@@ -24,15 +25,9 @@ function scalarParameter(guess: number): Parameter {
  *
  * with the rates of infection b and of recovery k, both per unit of time.
  */
-export function sir({
-  population,
-  b = 1,
-  k = 0.5,
-}: {
-  population: number;
-  b?: number;
-  k?: number;
-}): VectorField {
+export function sir(options: { population: number; b?: number; k?: number }): VectorField {
+  checkOptions("sir", options, { population: true, b: true, k: true }, { beta: "say b", gamma: "say k" });
+  const { population, b = 1, k = 0.5 } = options;
   return {
     name: "sir",
     state: ["batch", 3],
@@ -55,6 +50,7 @@ export function sir({
 export function lotkaVolterra(
   guess: { alpha?: number; beta?: number; delta?: number; gamma?: number } = {},
 ): VectorField {
+  checkOptions("lotkaVolterra", guess, { alpha: true, beta: true, delta: true, gamma: true });
   const { alpha = 0.5, beta = 0.025, delta = 0.025, gamma = 0.8 } = guess;
   return {
     name: "lotka-volterra",
@@ -88,7 +84,9 @@ export function lotkaVolterra(
  *
  * The shift of ½ keeps the start away from the singularity at the centre.
  */
-export function whiteDwarf({ c = 0.001 }: { c?: number } = {}): VectorField {
+export function whiteDwarf(options: { c?: number } = {}): VectorField {
+  checkOptions("whiteDwarf", options, { c: true });
+  const { c = 0.001 } = options;
   return {
     name: "white-dwarf",
     state: ["batch", 2],

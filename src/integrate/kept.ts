@@ -1,3 +1,5 @@
+import type { Runtime } from "../runtime/runtime.js";
+
 /** Something compiled, worth keeping for the next to need it. */
 export interface Compiled {
   readonly release: () => Promise<void>;
@@ -19,6 +21,19 @@ const limit = 4;
 export class Kept {
   /** the one that was used last at the end */
   #entries: Entry[] = [];
+  #runtime: Promise<Runtime> | null = null;
+
+  /** The runtime of calls that are given none: opened by the first of them. */
+  runtime(open: () => Runtime | Promise<Runtime>): Promise<Runtime> {
+    this.#runtime ??= Promise.resolve()
+      .then(open)
+      .catch((cause) => {
+        // what could not be opened is tried again by the next
+        this.#runtime = null;
+        throw cause;
+      });
+    return this.#runtime;
+  }
 
   /** Does something with what is kept under a key, which is made if it is not there. */
   async use<T extends Compiled, R>(
@@ -64,7 +79,7 @@ export class Kept {
     this.#entries = this.#entries.filter((entry) => !entries.includes(entry));
     for (const { made } of entries) {
       await made.then(
-        ({ release }) => release(),
+        (compiled) => compiled.release(),
         // it was never made, which has been said to whoever asked for it
         () => {},
       );

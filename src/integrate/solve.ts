@@ -1,4 +1,4 @@
-import { type ConstantStep, constantStep } from "../control/control.js";
+import { type Control, constantStep, pid } from "../control/control.js";
 import { ShapeError, showShape } from "../core/tensor.js";
 import { type Grid, gridThrough, gridWith, TimeError } from "../programs/grid.js";
 import { chooseCoupling, recoupled } from "./coupling.js";
@@ -13,7 +13,8 @@ import { solveTracks } from "./tracks.js";
 /**
  * Solves dy/dt = f(t, y; θ), y(t0) = y0, forwards or backwards in time.
  *
- * Without a control, steps are of at most `ode.stepSize` and hit every save time.
+ * Without a control, steps are of at most `ode.stepSize` and hit every save time; where the equation has no step size,
+ * they are chosen by the method's estimate of its error, as {@link pid} does by default.
  *
  * @throws {TimeError} for times out of order
  * @throws {ControlError} for a control that the method cannot follow
@@ -93,11 +94,17 @@ function check(ode: NeuralOde, options: Problem["options"], spans: readonly Span
   };
 }
 
-/** The steps that an equation comes with. */
-function ownSteps({ stepSize }: NeuralOde): ConstantStep {
+/**
+ * The steps that an equation comes with: of its size, or, where it has none, by the estimated error to 1e−6.
+ *
+ * @throws {TimeError} where there is neither
+ */
+export function ownSteps({ stepSize, method }: Pick<NeuralOde, "stepSize" | "method">): Control {
   if (stepSize < Number.POSITIVE_INFINITY) return constantStep(stepSize);
+  if (method.error !== undefined) return pid();
   throw new TimeError(
-    "There is no step size: give neuralOde a stepSize, or the solve a control (constantStep, givenTimes, pid).",
+    `There is no step size, and the method "${method.name}" does not estimate its error to choose one. ` +
+      "Give neuralOde a stepSize, or the solve a control (constantStep, givenTimes), or use a method that does (tsit5).",
   );
 }
 

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { checkOptions } from "../core/options.js";
 import { tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
@@ -49,7 +50,9 @@ export function l1(): Loss {
  *
  * @throws {RevortError} unless δ > 0
  */
-export function huber({ delta = 1 }: { delta?: number } = {}): Loss {
+export function huber(options: { delta?: number } = {}): Loss {
+  checkOptions("huber", options, { delta: true });
+  const { delta = 1 } = options;
   if (!(delta > 0)) throw new RevortError(`Huber's δ must be positive, but ${delta} was given.`);
   return {
     name: `huber(${delta})`,

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { checkOptions } from "../core/options.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { add, div, mul, sub } from "../ops/arithmetic.js";
@@ -42,6 +43,12 @@ function checkLearningRate(value: number): void {
   check("The learning rate", value, value > 0 && Number.isFinite(value), "a positive number");
 }
 
+/** What PyTorch and Optax call them. */
+const elsewhere = {
+  ...{ lr: "say learningRate", weight_decay: "say weightDecay", wd: "say weightDecay", eps: "say epsilon" },
+  ...{ betas: "say beta1 and beta2", b1: "say beta1", b2: "say beta2" },
+};
+
 export interface SgdOptions {
   readonly learningRate?: number;
   /** μ; 0 for plain gradient descent */
@@ -56,12 +63,17 @@ export interface SgdOptions {
  *
  *   g ← g + wd p,   v ← μ v + g,   p ← p − lr v   (Nesterov: p ← p − lr (g + μ v))
  */
-export function sgd({
-  learningRate = 1e-2,
-  momentum = 0,
-  nesterov = false,
-  weightDecay = 0,
-}: SgdOptions = {}): Optimiser {
+export function sgd(options: SgdOptions = {}): Optimiser {
+  checkOptions(
+    "sgd",
+    options,
+    { learningRate: true, momentum: true, nesterov: true, weightDecay: true } satisfies Record<
+      keyof SgdOptions,
+      true
+    >,
+    elsewhere,
+  );
+  const { learningRate = 1e-2, momentum = 0, nesterov = false, weightDecay = 0 } = options;
   checkLearningRate(learningRate);
   check("The momentum", momentum, momentum >= 0 && momentum < 1, "in [0, 1)");
   check("The weight decay", weightDecay, weightDecay >= 0, "0 or more");
@@ -87,6 +99,11 @@ export interface AdamOptions {
   readonly epsilon?: number;
 }
 
+const adamNames = { learningRate: true, beta1: true, beta2: true, epsilon: true } satisfies Record<
+  keyof AdamOptions,
+  true
+>;
+
 export interface AdamWOptions extends AdamOptions {
   /** decoupled: p ← p − lr wd p */
   readonly weightDecay?: number;
@@ -98,8 +115,9 @@ export interface AdamWOptions extends AdamOptions {
  *   m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
  *   p ← p − lr (m̂ / (√v̂ + ε) + wd p),   m̂ = m / (1 − β₁ᵏ), v̂ = v / (1 − β₂ᵏ)
  */
-export function adamw({ weightDecay = 1e-2, ...options }: AdamWOptions = {}): Optimiser {
-  const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+export function adamw(options: AdamWOptions = {}): Optimiser {
+  checkOptions("adamw", options, { ...adamNames, weightDecay: true }, elsewhere);
+  const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 1e-2 } = options;
   checkLearningRate(learningRate);
   check("β₁", beta1, beta1 >= 0 && beta1 < 1, "in [0, 1)");
   check("β₂", beta2, beta2 >= 0 && beta2 < 1, "in [0, 1)");
@@ -124,6 +142,10 @@ export function adamw({ weightDecay = 1e-2, ...options }: AdamWOptions = {}): Op
 
 /** Adam (Kingma & Ba 2015): AdamW without weight decay. */
 export function adam(options: AdamOptions = {}): Optimiser {
+  checkOptions("adam", options, adamNames, {
+    ...elsewhere,
+    weightDecay: "decoupled weight decay is adamw({ weightDecay })",
+  });
   const { settings, ...rest } = adamw({ ...options, weightDecay: 0 });
   const { weightDecay: _, ...own } = settings;
   return { ...rest, name: "adam", settings: own };
@@ -141,11 +163,14 @@ export interface RmspropOptions {
  *
  *   v ← α v + (1 − α) g²,   p ← p − lr g / (√v + ε)
  */
-export function rmsprop({
-  learningRate = 1e-2,
-  decay = 0.99,
-  epsilon = 1e-8,
-}: RmspropOptions = {}): Optimiser {
+export function rmsprop(options: RmspropOptions = {}): Optimiser {
+  checkOptions(
+    "rmsprop",
+    options,
+    { learningRate: true, decay: true, epsilon: true } satisfies Record<keyof RmspropOptions, true>,
+    { ...elsewhere, alpha: "α is decay" },
+  );
+  const { learningRate = 1e-2, decay = 0.99, epsilon = 1e-8 } = options;
   checkLearningRate(learningRate);
   check("The decay", decay, decay >= 0 && decay < 1, "in [0, 1)");
   check("ε", epsilon, epsilon > 0, "positive");

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { checkOptions } from "../core/options.js";
 
 /** The factor on the learning rate at update k, counted from 0. */
 export interface Schedule {
@@ -12,13 +13,17 @@ export function constant(): Schedule {
 }
 
 /** gamma^⌊k / every⌋ */
-export function stepDecay({ every, gamma = 0.1 }: { every: number; gamma?: number }): Schedule {
+export function stepDecay(options: { every: number; gamma?: number }): Schedule {
+  checkOptions("stepDecay", options, { every: true, gamma: true });
+  const { every, gamma = 0.1 } = options;
   positive("every", every);
   return { name: `step(${every}, ${gamma})`, factor: (k) => gamma ** Math.floor(k / every) };
 }
 
 /** gamma^k */
-export function exponentialDecay({ gamma }: { gamma: number }): Schedule {
+export function exponentialDecay(options: { gamma: number }): Schedule {
+  checkOptions("exponentialDecay", options, { gamma: true });
+  const { gamma } = options;
   positive("gamma", gamma);
   return { name: `exponential(${gamma})`, factor: (k) => gamma ** k };
 }
@@ -27,15 +32,9 @@ export function exponentialDecay({ gamma }: { gamma: number }): Schedule {
  * Half a cosine from 1 to `final` over `steps` updates, then constant (Loshchilov & Hutter 2017), after a linear
  * warm-up from 0 where one is asked for.
  */
-export function cosine({
-  steps,
-  final = 0,
-  warmup = 0,
-}: {
-  steps: number;
-  final?: number;
-  warmup?: number;
-}): Schedule {
+export function cosine(options: { steps: number; final?: number; warmup?: number }): Schedule {
+  checkOptions("cosine", options, { steps: true, final: true, warmup: true });
+  const { steps, final = 0, warmup = 0 } = options;
   positive("steps", steps);
   return {
     name: `cosine(${steps})`,

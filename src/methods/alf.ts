@@ -1,5 +1,6 @@
 import { pullback } from "../autodiff/vjp.js";
 import { RevortError } from "../core/errors.js";
+import { checkOptions } from "../core/options.js";
 import type { Value } from "../graph/graph.js";
 import { add, div, mul, sub } from "../ops/arithmetic.js";
 import { scaled, sumOf } from "./cotangents.js";
@@ -35,7 +36,9 @@ export interface Damping {
  * @see Mutze 2013, "An asynchronous leapfrog method II", arXiv:1311.6602
  * @see Zhuang et al. 2021, "MALI: A memory efficient and reverse accurate integrator for neural ODEs"
  */
-export function alf({ damping: eta = 1 }: Damping = {}): ReversibleMethod {
+export function alf(options: Damping = {}): ReversibleMethod {
+  checkOptions("alf", options, { damping: true }, { eta: "η is damping" });
+  const { damping: eta = 1 } = options;
   if (!(eta > 0 && eta <= 1) || eta === 0.5) throw new DampingError(eta);
   const keep = 1 - 2 * eta;
 

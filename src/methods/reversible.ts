@@ -1,5 +1,6 @@
 import { pullback } from "../autodiff/vjp.js";
 import { RevortError } from "../core/errors.js";
+import { checkOptions, OptionError, showValue } from "../core/options.js";
 import type { Value } from "../graph/graph.js";
 import { add, div, mul, neg, sub } from "../ops/arithmetic.js";
 import { sumOf } from "./cotangents.js";
@@ -36,9 +37,18 @@ export interface Coupling {
  * (y1 − z0) − Ψ, it is the same on paper and loses the reconstruction in float32.
  *
  * @throws {CouplingError} unless 0 < λ ≤ 1
+ * @throws {OptionError} for what is no tableau, or an option that there is not
  * @see McCallum & Foster 2024, "Efficient, Accurate and Stable Gradients for Neural ODEs", arXiv:2410.11648
  */
-export function reversible(tableau: Tableau, { coupling: lambda = 0.999 }: Coupling = {}): ReversibleMethod {
+export function reversible(tableau: Tableau, options: Coupling = {}): ReversibleMethod {
+  checkOptions("reversible", options, { coupling: true }, { lambda: "λ is coupling", l: "λ is coupling" });
+  const { coupling: lambda = 0.999 } = options;
+  if (typeof tableau !== "object" || tableau === null || !("b" in tableau)) {
+    throw new OptionError(
+      `reversible couples a tableau, reversible(midpoint), but ${showValue(tableau)} was given. ` +
+        'For a name there is methodNamed("midpoint", { reversible: true }).',
+    );
+  }
   if (!(lambda > 0 && lambda <= 1)) throw new CouplingError(lambda);
   const { error } = tableau;
   const psi = (system: System, h: Value, t: Value, y: Value) => increment(system, tableau, h, t, y);

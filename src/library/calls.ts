@@ -1,0 +1,127 @@
+import type { VectorField } from "../fields/field.js";
+import * as gradients from "../gradients/evaluate.js";
+import { isField, type NeuralOde } from "../integrate/neural-ode.js";
+import type { Solution } from "../integrate/solution.js";
+import * as solves from "../integrate/solve.js";
+import { type TrainResult, train } from "../train/train.js";
+import {
+  checkGradientOptions,
+  type DifferentiatorOptions,
+  differentiatorOptionsOf,
+  type GradientOptions,
+} from "./differentiating.js";
+import { type EquationOptions, type OpenRuntime, parametersOf, withEquation as work } from "./equation.js";
+import {
+  checkSolveOptions,
+  equationOf,
+  type SolveEachOptions,
+  type SolveOptions,
+  solveEachOptionsOf,
+  solveOptionsOf,
+} from "./solving.js";
+import {
+  checkTrainOptions,
+  type TrainOptions,
+  type Trajectories,
+  trainOptionsOf,
+  trajectoriesOf,
+} from "./training.js";
+
+/**
+ * What the package offers for solving and learning. Each takes an equation; or a bare vector field, which is solved by
+ * Tsit5 with steps chosen by its error to 1e−6, unless `method`, `stepSize` or `dtype` are given beside. States and
+ * data are tensors or nested arrays; parameters that are not given are drawn from a seed, 0 if none is given.
+ *
+ * Options that there are not are refused by name (OptionError).
+ */
+export interface Calls {
+  /**
+   * Solves dy/dt = f(t, y; θ), y(t0) = y0, forwards or backwards in time.
+   *
+   * @throws {TimeError} for times out of order
+   * @throws {ControlError} for a control that the method cannot follow
+   * @throws {ShapeError} if y0 is no state of the field
+   * @throws {ParameterError} for parameters that do not fit the field
+   * @throws {SolveError} if the solve does not get to its end, naming time, step and size of y; with `strict`, also if
+   *   the solution is unreliable
+   */
+  solve(ode: NeuralOde, options: SolveOptions): Promise<Solution>;
+  solve(field: VectorField, options: SolveOptions & EquationOptions): Promise<Solution>;
+  /**
+   * Solves for each trajectory of a batch by itself: with its own steps, accepted and rejected by its own error, and its
+   * own times, as if it were alone; but all of them in one graph, so that a step of all costs one evaluation of the
+   * field on the batch.
+   *
+   * @returns a solution for each trajectory, with states of shape [1, …]
+   * @throws as `solve` does; the errors of a solve say which trajectory failed
+   */
+  solveEach(ode: NeuralOde, options: SolveEachOptions): Promise<Solution[]>;
+  solveEach(field: VectorField, options: SolveEachOptions & EquationOptions): Promise<Solution[]>;
+  /**
+   * Fits the parameters of an equation to trajectories.
+   *
+   * @throws {ShapeError | ParameterError | TimeError | TrainingDataError} for data or parameters that do not fit
+   * @throws {SplitError} if there are more helpers than the batch has parts for
+   * @throws {DivergenceError} if a solve leaves the finite numbers, naming the update, step and time
+   * @throws {TrainingError} if the loss or its gradient leaves them although the solve does not
+   */
+  train(ode: NeuralOde, data: Trajectories, options: TrainOptions): Promise<TrainResult>;
+  train(
+    field: VectorField,
+    data: Trajectories,
+    options: TrainOptions & EquationOptions,
+  ): Promise<TrainResult>;
+  /** Loss and gradients at given parameters, once. */
+  gradientOf(ode: NeuralOde, options: GradientOptions): Promise<gradients.Gradients>;
+  gradientOf(field: VectorField, options: GradientOptions & EquationOptions): Promise<gradients.Gradients>;
+  /**
+   * Compiles the gradient of a loss of a solve, to be taken at many parameters.
+   *
+   * @throws {GradientMethodError} if there is no such gradient, or the solver cannot be differentiated by it
+   * @throws {ControlError} if steps are to be chosen by a method that cannot say what its error is
+   */
+  differentiator(ode: NeuralOde, options: DifferentiatorOptions): Promise<gradients.Differentiator>;
+}
+
+/** The functions of the package, with a runtime of their own where a call gives none. */
+export function callsOn(open: OpenRuntime): Calls {
+  return {
+    async solve(given: NeuralOde | VectorField, options: SolveOptions & EquationOptions) {
+      checkSolveOptions("solve", options, isField(given));
+      return work("solve", given, equationOf(options), open, (ode, runtime) =>
+        solves.solve(ode, solveOptionsOf(ode, options, runtime)),
+      );
+    },
+    async solveEach(given: NeuralOde | VectorField, options: SolveEachOptions & EquationOptions) {
+      checkSolveOptions("solveEach", options, isField(given));
+      return work("solveEach", given, equationOf(options), open, (ode, runtime) =>
+        solves.solveEach(ode, solveEachOptionsOf(ode, options, runtime)),
+      );
+    },
+    async train(given: NeuralOde | VectorField, data: Trajectories, options: TrainOptions & EquationOptions) {
+      checkTrainOptions(options, isField(given));
+      return work("train", given, equationOf(options), open, (ode, runtime) =>
+        train(ode, trajectoriesOf(ode, data), trainOptionsOf(ode, options, runtime)),
+      );
+    },
+    async gradientOf(given: NeuralOde | VectorField, options: GradientOptions & EquationOptions) {
+      checkGradientOptions("gradientOf", options, isField(given));
+      return work("gradientOf", given, equationOf(options), open, (ode, runtime) =>
+        gradients.gradientOf(ode, {
+          ...differentiatorOptionsOf(ode, options, runtime),
+          parameters: solves.checkParameters(
+            ode.field,
+            parametersOf(ode, options.parameters, options.seed ?? 0),
+            ode,
+          ),
+        }),
+      );
+    },
+    async differentiator(ode: NeuralOde, options: DifferentiatorOptions) {
+      checkGradientOptions("differentiator", options, false);
+      return work("differentiator", ode, equationOf(options), open, (equation, runtime) =>
+        gradients.differentiator(equation, differentiatorOptionsOf(equation, options, runtime)),
+      );
+    },
+  };
+}

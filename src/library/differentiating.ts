@@ -1,0 +1,90 @@
+import { checkOptions, OptionError } from "../core/options.js";
+import { gridOfTimes } from "../gradients/differentiator.js";
+import type * as strict from "../gradients/evaluate.js";
+import type { GradientSpec } from "../gradients/method.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { ownSteps } from "../integrate/solve.js";
+import { type Loss, type losses, mse } from "../learning/losses.js";
+import { isReversible } from "../methods/method.js";
+import { gridThrough } from "../programs/grid.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { targetsOf } from "../train/data.js";
+import type { ParametersLike } from "./equation.js";
+import { checkControl, equationNames } from "./solving.js";
+import { lossOf, type Trajectories, trajectoriesOf } from "./training.js";
+
+// What `gradientOf` and `differentiator` take.
+
+/** What {@link differentiator} takes. */
+export interface DifferentiatorOptions
+  extends Omit<strict.DifferentiatorOptions, "runtime" | "loss" | "gradient" | "fit"> {
+  /** where graphs run; in Node jit or ort-cpu by the size of each graph, in a browser jit, unless one is given */
+  readonly runtime?: Runtime;
+  /** mse by default */
+  readonly loss?: Loss | keyof typeof losses;
+  /** "reversible" by default where the method can be undone, else "direct" */
+  readonly gradient?: GradientSpec;
+  /** what the loss is taken on: trajectories as `train` takes them, or the steps themselves with targets */
+  readonly fit: strict.Fit | Trajectories;
+}
+
+/** What {@link gradientOf} takes. */
+export interface GradientOptions extends DifferentiatorOptions {
+  /** where the gradient is taken; drawn from the seed where not given */
+  readonly parameters?: ParametersLike;
+  /** of the parameters, where none are given; 0 by default */
+  readonly seed?: number;
+}
+
+const differentiatorNames = {
+  ...{ runtime: true, loss: true, gradient: true, fit: true, control: true, times: true },
+} satisfies Record<keyof DifferentiatorOptions, true>;
+const gradientNames = { ...differentiatorNames, parameters: true, seed: true } satisfies Record<
+  keyof GradientOptions,
+  true
+>;
+const elsewhere = {
+  ...{ data: "say fit: { t0, times, y0, observations }", y0: "say fit: { t0, times, y0, observations }" },
+  ...{ t0: "say fit: { t0, times, y0, observations }", adjoint: "say gradient", method: "say gradient" },
+};
+
+/** @throws {OptionError} for what makes no sense, by name */
+export function checkGradientOptions(
+  of: "gradientOf" | "differentiator",
+  given: unknown,
+  isBare: boolean,
+): void {
+  const own = of === "gradientOf" ? gradientNames : differentiatorNames;
+  checkOptions(of, given, isBare ? { ...own, ...equationNames } : own, elsewhere);
+  const { fit, control } = given as Partial<GradientOptions>;
+  if (fit === undefined) {
+    throw new OptionError(`${of} needs what the loss is taken on, fit: { t0, times, y0, observations }.`);
+  }
+  checkControl(of, control);
+}
+
+/** The options of a gradient, as its compilers take them. */
+export function differentiatorOptionsOf(
+  ode: NeuralOde,
+  options: DifferentiatorOptions,
+  runtime: Runtime,
+): strict.DifferentiatorOptions {
+  const { loss = mse(), gradient, fit, times } = options;
+  const isGrid = "grid" in fit;
+  const control =
+    options.control ?? (isGrid || ode.stepSize < Number.POSITIVE_INFINITY ? undefined : ownSteps(ode));
+  return {
+    runtime,
+    loss: lossOf(loss),
+    gradient: gradient ?? (isReversible(ode.method) ? "reversible" : "direct"),
+    fit: isGrid ? fit : fitOf(ode, fit, control !== undefined),
+    ...(control === undefined ? {} : { control }),
+    ...(times === undefined ? {} : { times }),
+  };
+}
+
+function fitOf(ode: NeuralOde, given: Trajectories, controlled: boolean): strict.Fit {
+  const data = trajectoriesOf(ode, given);
+  const grid = controlled ? gridOfTimes(data.t0, data.times) : gridThrough(data.t0, data.times, ode.stepSize);
+  return { grid, y0: data.y0, ...targetsOf(data, ode.dtype) };
+}

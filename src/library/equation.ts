@@ -1,0 +1,83 @@
+import { OptionError, showValue } from "../core/options.js";
+import { Random } from "../core/random.js";
+import { initialParameters, type Tensors, type VectorField } from "../fields/field.js";
+import { isField, type NeuralOde, type NeuralOdeOptions, neuralOde } from "../integrate/neural-ode.js";
+import { tsit5 } from "../methods/tableaux.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { type TensorLike, tensorOf } from "./given.js";
+
+/** Makes the runtime that is used where none is given. */
+export type OpenRuntime = () => Runtime | Promise<Runtime>;
+
+/** Parameters by name, of each as people write a tensor. */
+export type ParametersLike = Readonly<Record<string, TensorLike>>;
+
+/** An equation made from a bare field for one call, and gone after it. */
+export type EquationOptions = Omit<NeuralOdeOptions, "field">;
+
+/**
+ * Works with an equation, and with a runtime to run it on.
+ *
+ * A bare field becomes an equation solved by Tsit5, whose compiled graphs are freed after the work. Where no runtime is
+ * given, the equation opens one and keeps it.
+ *
+ * @param of  what the work is, as it begins a sentence: "solve"
+ * @throws {OptionError} for what is neither equation nor field
+ */
+export async function withEquation<R>(
+  of: string,
+  given: unknown,
+  { runtime, ...options }: EquationOptions & { readonly runtime?: Runtime | undefined },
+  open: OpenRuntime,
+  work: (ode: NeuralOde, runtime: Runtime) => Promise<R>,
+): Promise<R> {
+  checkRuntime(of, runtime);
+  if (isField(given)) {
+    const ode = neuralOde({ method: tsit5, ...options, field: given });
+    try {
+      return await work(ode, runtime ?? (await ode.kept.runtime(open)));
+    } finally {
+      await ode.kept.release();
+    }
+  }
+  if (typeof given !== "object" || given === null || !("method" in given) || !("kept" in given)) {
+    throw new OptionError(
+      `${of} takes an equation, neuralOde({ field }), or a vector field, but ${showValue(given)} was given.`,
+    );
+  }
+  const ode = given as NeuralOde;
+  const fixed = Object.keys(options).find((name) => options[name as keyof EquationOptions] !== undefined);
+  if (fixed !== undefined) {
+    throw new OptionError(
+      `${of} was given an equation, which has its ${fixed} already: give it to neuralOde, or give ${of} the bare field.`,
+    );
+  }
+  return work(ode, runtime ?? (await ode.kept.runtime(open)));
+}
+
+/** The parameters as tensors; drawn from the seed where none are given. */
+export function parametersOf(
+  { field, dtype }: { readonly field: VectorField; readonly dtype: NeuralOde["dtype"] },
+  given: ParametersLike | undefined,
+  seed: number,
+): Tensors {
+  if (given === undefined) return initialParameters(field, Random.seeded(seed), dtype);
+  if (typeof given !== "object" || given === null) {
+    throw new OptionError(`Parameters are a record of tensors by name, but ${showValue(given)} was given.`);
+  }
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [name, tensorOf(`The parameter "${name}"`, value, dtype)]),
+  );
+}
+
+function checkRuntime(of: string, runtime: unknown): void {
+  if (runtime === undefined) return;
+  if (typeof runtime === "object" && runtime !== null && "compile" in runtime) return;
+  const remedy =
+    typeof runtime === "function"
+      ? " Call it: jit(), await ortNode()."
+      : runtime instanceof Promise
+        ? " Wait for it: await ortNode()."
+        : " Give what jit() or await ortNode() returns, or leave it out.";
+  throw new OptionError(`The runtime of ${of} cannot be ${showValue(runtime)}.${remedy}`);
+}

@@ -1,0 +1,206 @@
+import { checkOptions, OptionError, showValue } from "../core/options.js";
+import { castTensor, ShapeError, showShape, type Tensor } from "../core/tensor.js";
+import { stateOf } from "../fields/field.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { ownSteps } from "../integrate/solve.js";
+import { type Loss, losses } from "../learning/losses.js";
+import { type Optimiser, optimisers } from "../learning/optimisers.js";
+import { checkTimes, TimeError } from "../programs/grid.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type * as strict from "../train/data.js";
+import type { TrainOptions as StrictTrainOptions } from "../train/train.js";
+import { type ParametersLike, parametersOf } from "./equation.js";
+import {
+  type ObservationsLike,
+  type TensorLike,
+  type TimesLike,
+  tensorOf,
+  timeOf,
+  timesOf,
+} from "./given.js";
+import { checkControl, equationNames, withoutEquation } from "./solving.js";
+
+// What `train` takes, and how it becomes what the training loop takes.
+
+/** Observed trajectories: N of them at the same times. */
+export interface Trajectories {
+  readonly t0: number;
+  /** times of the observations, from t0 on, in order */
+  readonly times: TimesLike;
+  /** initial states, [N, …], or of one trajectory without its axis */
+  readonly y0: TensorLike;
+  /** observations, [times, N, …], or of one trajectory without its axis; NaN (in arrays also `null`) where there is none */
+  readonly observations: ObservationsLike;
+}
+
+/** What {@link train} takes beside the data. */
+export interface TrainOptions
+  extends Omit<StrictTrainOptions, "runtime" | "parameters" | "loss" | "optimiser"> {
+  /** where graphs run; in Node jit or ort-cpu by the size of each graph, in a browser jit, unless one is given */
+  readonly runtime?: Runtime;
+  /** mse by default */
+  readonly loss?: Loss | keyof typeof losses;
+  /** adamw by default */
+  readonly optimiser?: Optimiser | keyof typeof optimisers;
+  /** θ before the first update; drawn from the seed where not given */
+  readonly parameters?: ParametersLike;
+}
+
+const trainNames = {
+  ...{
+    runtime: true,
+    helpers: true,
+    loss: true,
+    optimiser: true,
+    schedule: true,
+    steps: true,
+    gradient: true,
+  },
+  ...{
+    control: true,
+    seed: true,
+    parameters: true,
+    trainY0: true,
+    batchSize: true,
+    clip: true,
+    patience: true,
+  },
+  ...{ onUpdate: true, signal: true, updatesPerRun: true, resume: true },
+} satisfies Record<keyof TrainOptions, true>;
+
+const toOptimiser = "it belongs to the optimiser, adamw({ learningRate: 1e-3 })";
+const toEquation =
+  "it belongs to the equation, neuralOde({ field, method, stepSize }), or beside a bare field";
+const elsewhere = {
+  ...{ learningRate: toOptimiser, lr: toOptimiser, weightDecay: toOptimiser },
+  ...{ epochs: "the number of updates is steps", iterations: "the number of updates is steps" },
+  ...{ updates: "the number of updates is steps", maxIterations: "the number of updates is steps" },
+  ...{ optimizer: "spelled optimiser", adjoint: "say gradient", callback: "say onUpdate" },
+  ...{ method: toEquation, solver: toEquation, stepSize: toEquation, dtype: toEquation },
+};
+
+const dataNames = { t0: true, times: true, y0: true, observations: true } satisfies Record<
+  keyof Trajectories,
+  true
+>;
+const aboutData = {
+  ...{
+    ts: "say times",
+    t: "say times",
+    ys: "say observations",
+    y: "say observations",
+    data: "say observations",
+  },
+  ...{ targets: "say observations", target: "say observations" },
+};
+
+/** @throws {OptionError} for what makes no sense, by name */
+export function checkTrainOptions(given: unknown, isBare: boolean): void {
+  checkOptions("train", given, isBare ? { ...trainNames, ...equationNames } : trainNames, elsewhere);
+  const { steps, control } = given as Partial<TrainOptions>;
+  if (steps === undefined) throw new OptionError("train needs the number of updates, steps: 1000.");
+  checkControl("train", control);
+}
+
+/** The options of a training, as its loop takes them. */
+export function trainOptionsOf(ode: NeuralOde, options: TrainOptions, runtime: Runtime): StrictTrainOptions {
+  const { parameters, loss, optimiser, control, seed = 0, ...rest } = options;
+  const steps = control ?? (ode.stepSize < Number.POSITIVE_INFINITY ? undefined : ownSteps(ode));
+  return {
+    ...withoutEquation(rest),
+    runtime,
+    seed,
+    ...(loss === undefined ? {} : { loss: lossOf(loss) }),
+    ...(optimiser === undefined ? {} : { optimiser: optimiserOf(optimiser) }),
+    ...(steps === undefined ? {} : { control: steps }),
+    ...(parameters === undefined ? {} : { parameters: parametersOf(ode, parameters, seed) }),
+  };
+}
+
+/**
+ * Trajectories as training takes them: an axis that one trajectory came without is there.
+ *
+ * @throws {OptionError | TimeError | ShapeError} for what makes no sense, by name
+ */
+export function trajectoriesOf(ode: NeuralOde, given: Trajectories): strict.Trajectories {
+  checkOptions("The data", given, dataNames, aboutData);
+  for (const name of Object.keys(dataNames) as (keyof Trajectories)[]) {
+    if (given[name] === undefined)
+      throw new OptionError(`The data need ${name}: { ${Object.keys(dataNames).join(", ")} }.`);
+  }
+  const t0 = timeOf("t0", given.t0);
+  const times = timesOf("times", given.times);
+  checkOrder(t0, times);
+  const y0 = castTensor(stateOf(ode.field, tensorOf("y0", given.y0, ode.dtype)), ode.dtype);
+  const observations = tensorOf("observations", given.observations, ode.dtype, true);
+  return { t0, times, y0, observations: withTrajectories(observations, [times.length, ...y0.shape]) };
+}
+
+/** Sorted times are the user's to make: the observations have to be sorted with them. */
+function checkOrder(t0: number, times: readonly number[]): void {
+  try {
+    checkTimes(t0, times);
+  } catch (cause) {
+    if (!(cause instanceof TimeError)) throw cause;
+    throw new TimeError(
+      `The times of the observations must be finite and go one way from t0 = ${t0}, each once; sort them together ` +
+        `with the observations. ${cause.message}`,
+      { cause },
+    );
+  }
+}
+
+/** @throws {ShapeError} unless the observations are of one trajectory or of all */
+function withTrajectories(observations: Tensor, expected: readonly number[]): Tensor {
+  const { shape } = observations;
+  if (shape.join() === expected.join()) return observations;
+  const [times, count, ...state] = expected;
+  if (count === 1 && shape.join() === [times, ...state].join())
+    return { ...observations, shape: [...expected] };
+  // a single component is often written without its axis
+  const bare = state.length === 1 && state[0] === 1;
+  if (bare && shape.join() === (count === 1 ? [times] : [times, count]).join()) {
+    return { ...observations, shape: [...expected] };
+  }
+  const swapped = shape.join() === [count, times, ...state].join();
+  throw new ShapeError(
+    `The observations of ${count} ${count === 1 ? "trajectory" : "trajectories"} at ${times} times must have the shape ` +
+      `${showShape(expected)}, [times, trajectories, components], but have ${showShape(shape)}.` +
+      (swapped ? " Swap the first two axes." : ""),
+  );
+}
+
+/** A loss, or the one of a name. */
+export function lossOf(loss: Loss | keyof typeof losses): Loss {
+  return named(
+    "loss",
+    loss,
+    losses,
+    (value) => typeof value === "object" && value !== null && "apply" in value,
+  );
+}
+
+function optimiserOf(optimiser: Optimiser | keyof typeof optimisers): Optimiser {
+  return named(
+    "optimiser",
+    optimiser,
+    optimisers,
+    (value) => typeof value === "object" && value !== null && "update" in value,
+  );
+}
+
+function named<T>(
+  what: string,
+  given: T | string,
+  known: Readonly<Record<string, () => T>>,
+  accept: (value: unknown) => boolean,
+): T {
+  if (typeof given === "string" && Object.hasOwn(known, given)) return known[given]!();
+  if (accept(given)) return given as T;
+  const call = typeof given === "function" ? ` Call it: ${given.name}().` : "";
+  throw new OptionError(
+    `The ${what} is one of ${Object.keys(known)
+      .map((name) => `"${name}"`)
+      .join(", ")}, or what such a function returns, but ${showValue(given)} was given.${call}`,
+  );
+}
