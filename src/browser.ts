@@ -3,7 +3,7 @@
 import { callsOn } from "./library/calls.js";
 import { jit } from "./runtimes/jit/jit.js";
 
-export const { solve, solveEach, train, gradientOf, differentiator } = callsOn(() => jit());
+export const { solve, solveEach, train, gradientOf, differentiator, checkFit } = callsOn(() => jit());
 
 export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
 export {
@@ -96,7 +96,7 @@ export type { DifferentiatorOptions, GradientOptions } from "./library/different
 export type { EquationOptions, ParametersLike } from "./library/equation.js";
 export type { Nested, ObservationsLike, TensorLike, TimesLike } from "./library/given.js";
 export type { SolveEachOptions, SolveOptions } from "./library/solving.js";
-export type { TrainOptions, Trajectories } from "./library/training.js";
+export type { FitCheckOptions, TrainOptions, Trajectories } from "./library/training.js";
 export { alf } from "./methods/alf.js";
 export { checkTableau, TableauError } from "./methods/check-tableau.js";
 export { explicit } from "./methods/explicit.js";
@@ -146,6 +146,6 @@ export type { WebGpuOptions } from "./runtimes/ort-webgpu.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
 export type { Checkpoint } from "./train/checkpoint.js";
 export { TrainingDataError, targetsOf } from "./train/data.js";
-export { checkFit, type FitCheck, type FitCheckOptions } from "./train/fit-check.js";
+export type { FitCheck } from "./train/fit-check.js";
 export { TrainingError, type TrainResult, type UpdateReport } from "./train/train.js";
 export { version } from "./version.js";

@@ -3,6 +3,7 @@ import * as gradients from "../gradients/evaluate.js";
 import { isField, type NeuralOde } from "../integrate/neural-ode.js";
 import type { Solution } from "../integrate/solution.js";
 import * as solves from "../integrate/solve.js";
+import { checkFit, type FitCheck } from "../train/fit-check.js";
 import { type TrainResult, train } from "../train/train.js";
 import {
   checkGradientOptions,
@@ -20,7 +21,10 @@ import {
   solveOptionsOf,
 } from "./solving.js";
 import {
+  checkFitCheckOptions,
   checkTrainOptions,
+  type FitCheckOptions,
+  fitCheckOptionsOf,
   type TrainOptions,
   type Trajectories,
   trainOptionsOf,
@@ -81,6 +85,11 @@ export interface Calls {
    * @throws {ControlError} if steps are to be chosen by a method that cannot say what its error is
    */
   differentiator(ode: NeuralOde, options: DifferentiatorOptions): Promise<gradients.Differentiator>;
+  /**
+   * Solves a trained field accurately, and compares loss and states with those of the solver that trained it. `train`
+   * does so by itself at its end.
+   */
+  checkFit(ode: NeuralOde, data: Trajectories, options: FitCheckOptions): Promise<FitCheck>;
 }
 
 /** The functions of the package, with a runtime of their own where a call gives none. */
@@ -115,6 +124,12 @@ export function callsOn(open: OpenRuntime): Calls {
             ode,
           ),
         }),
+      );
+    },
+    async checkFit(ode: NeuralOde, data: Trajectories, options: FitCheckOptions) {
+      checkFitCheckOptions(options);
+      return work("checkFit", ode, equationOf(options), open, (equation, runtime) =>
+        checkFit(equation, trajectoriesOf(equation, data), fitCheckOptionsOf(equation, options, runtime)),
       );
     },
     async differentiator(ode: NeuralOde, options: DifferentiatorOptions) {

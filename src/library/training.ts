@@ -2,12 +2,13 @@ import { checkOptions, OptionError, showValue } from "../core/options.js";
 import { castTensor, ShapeError, showShape, type Tensor } from "../core/tensor.js";
 import { stateOf } from "../fields/field.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { ownSteps } from "../integrate/solve.js";
-import { type Loss, losses } from "../learning/losses.js";
+import { checkParameters, checkState, ownSteps } from "../integrate/solve.js";
+import { type Loss, losses, mse } from "../learning/losses.js";
 import { type Optimiser, optimisers } from "../learning/optimisers.js";
 import { checkTimes, TimeError } from "../programs/grid.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type * as strict from "../train/data.js";
+import type { FitCheckOptions as StrictFitCheckOptions } from "../train/fit-check.js";
 import type { TrainOptions as StrictTrainOptions } from "../train/train.js";
 import { type ParametersLike, parametersOf } from "./equation.js";
 import {
@@ -46,6 +47,23 @@ export interface TrainOptions
   readonly parameters?: ParametersLike;
 }
 
+/** What {@link checkFit} takes beside the data. */
+export interface FitCheckOptions
+  extends Omit<StrictFitCheckOptions, "runtime" | "loss" | "parameters" | "y0"> {
+  /** where graphs run; in Node jit or ort-cpu by the size of each graph, in a browser jit, unless one is given */
+  readonly runtime?: Runtime;
+  /** mse by default */
+  readonly loss?: Loss | keyof typeof losses;
+  /** what was trained */
+  readonly parameters: ParametersLike;
+  /** initial states, where they were trained as well */
+  readonly y0?: TensorLike;
+}
+
+const fitCheckNames = {
+  ...{ runtime: true, loss: true, parameters: true, y0: true, control: true },
+} satisfies Record<keyof FitCheckOptions, true>;
+
 const trainNames = {
   ...{
     runtime: true,
@@ -65,7 +83,7 @@ const trainNames = {
     clip: true,
     patience: true,
   },
-  ...{ onUpdate: true, signal: true, updatesPerRun: true, resume: true },
+  ...{ onUpdate: true, signal: true, updatesPerRun: true, resume: true, check: true },
 } satisfies Record<keyof TrainOptions, true>;
 
 const toOptimiser = "it belongs to the optimiser, adamw({ learningRate: 1e-3 })";
@@ -115,6 +133,31 @@ export function trainOptionsOf(ode: NeuralOde, options: TrainOptions, runtime: R
     ...(steps === undefined ? {} : { control: steps }),
     ...(parameters === undefined ? {} : { parameters: parametersOf(ode, parameters, seed) }),
   };
+}
+
+/** The options of a check, as it is made. @throws {OptionError} for what makes no sense, by name */
+export function fitCheckOptionsOf(
+  ode: NeuralOde,
+  options: FitCheckOptions,
+  runtime: Runtime,
+): StrictFitCheckOptions {
+  const { parameters, loss = mse(), y0, control } = options;
+  const steps = control ?? (ode.stepSize < Number.POSITIVE_INFINITY ? undefined : ownSteps(ode));
+  return {
+    runtime,
+    loss: lossOf(loss),
+    parameters: checkParameters(ode.field, parametersOf(ode, parameters, 0), ode),
+    ...(y0 === undefined ? {} : { y0: checkState(ode, tensorOf("y0", y0, ode.dtype)) }),
+    ...(steps === undefined ? {} : { control: steps }),
+  };
+}
+
+/** @throws {OptionError} for what makes no sense, by name */
+export function checkFitCheckOptions(given: unknown): void {
+  checkOptions("checkFit", given, fitCheckNames);
+  const { parameters, control } = given as Partial<FitCheckOptions>;
+  if (parameters === undefined) throw new OptionError("checkFit needs the parameters that were trained.");
+  checkControl("checkFit", control);
 }
 
 /**
