@@ -1,4 +1,5 @@
 import { type DType, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { checkAttributes, checkOperands } from "./check-call.js";
 import {
   type Attribute,
   type Attributes,
@@ -14,6 +15,7 @@ import {
   type Value,
   type ValueType,
 } from "./graph.js";
+import { opset } from "./signature.js";
 
 /** Constants larger than this are not computed at build time. */
 const foldLimit = 1 << 20;
@@ -83,6 +85,8 @@ export class Builder {
     const known = key === null ? undefined : scope.#nodes.get(key);
     if (known !== undefined) return known;
 
+    checkOperands(op, operands);
+    checkAttributes(op, attributes, opset);
     const types = op.infer(operands, attributes);
     const constants = operands.map((value) => value?.constant ?? null);
     const isConstant =

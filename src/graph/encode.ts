@@ -11,7 +11,6 @@ import type { DType, Tensor } from "../core/tensor.js";
 import { version } from "../version.js";
 import {
   type Attribute,
-  type AttributeKind,
   type Graph,
   GraphError,
   type Node,
@@ -20,10 +19,10 @@ import {
   type Value,
   type ValueType,
 } from "./graph.js";
+import { type AttributeKind, opset } from "./signature.js";
 import { onnxTypeNumber } from "./types.js";
 
-/** The operator set and file version that revort writes: the newest that every execution provider still serves. */
-export const opset = 21;
+/** The file version that revort writes. */
 export const irVersion = 10;
 
 export interface EncodeOptions {
@@ -182,9 +181,9 @@ function encodeNode(node: Node, names: Names): NodeInit {
     input: operandsOf(node).map((value) => (value === null ? "" : names.of(value))),
     output: node.outputs.map((value) => names.of(value)),
     attribute: Object.entries(node.attributes).map(([name, value]) => {
-      const kind = node.op.attributes?.[name];
-      if (kind === undefined) throw new GraphError(`${node.op.type} has no attribute "${name}".`);
-      return encodeAttribute(name, kind, value, names);
+      const rule = node.op.attributes?.[name];
+      if (rule === undefined) throw new GraphError(`${node.op.type} has no attribute "${name}".`);
+      return encodeAttribute(name, rule.kind, value, names);
     }),
   };
 }

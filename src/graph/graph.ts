@@ -1,6 +1,7 @@
 import { RevortError } from "../core/errors.js";
 import { type DType, DTypeError, ShapeError, showShape, type Tensor } from "../core/tensor.js";
 import type { Builder } from "./builder.js";
+import type { Signature } from "./signature.js";
 
 /** A static dimension, or the name of a symbolic one (only the leading batch is symbolic). */
 export type Dim = number | string;
@@ -29,7 +30,6 @@ export interface Value extends ValueType {
 /** An attribute as ONNX has it; the op record says which kind a number is. */
 export type Attribute = number | string | readonly number[] | readonly string[] | Tensor | Graph;
 export type Attributes = Readonly<Record<string, Attribute>>;
-export type AttributeKind = "int" | "float" | "string" | "tensor" | "graph" | "ints" | "floats" | "strings";
 
 /** One application of an operator. It holds the operator's record itself, not its name. */
 export interface Node {
@@ -60,14 +60,11 @@ export type Cotangents = readonly (Value | null)[];
 /**
  * Everything revort knows about one ONNX operator. Adding an operator is writing one of these.
  *
- * Types, attributes and semantics are those of the default domain at opset 21.
+ * Types, attributes and semantics are those of the default domain at opset 21. `Builder.emit` holds each application
+ * against the signature, so rules need not.
  */
-export interface Op {
-  /** ONNX operator type, `MatMul` */
-  readonly type: string;
-  /** every attribute the operator may carry, with its kind */
-  readonly attributes?: Readonly<Record<string, AttributeKind>>;
-  /** Types of the outputs. Throws ShapeError or DTypeError for operands that do not fit. */
+export interface Op extends Signature {
+  /** Types of the outputs, for operands and attributes that the signature allows. Throws ShapeError for those that do not fit. */
   readonly infer: (inputs: readonly (Value | null)[], attributes: Attributes) => readonly ValueType[];
   /** Results on the host, for operands that are all constant. */
   readonly fold?: (inputs: readonly (Tensor | null)[], attributes: Attributes) => readonly Tensor[];
@@ -120,6 +117,15 @@ export function normaliseAxis(axis: number, rank: number, op: string): number {
     );
   }
   return positive;
+}
+
+/** Axes counted from the front. @throws {ShapeError} if one is out of range, or named twice */
+export function normaliseAxes(axes: readonly number[], rank: number, op: string): number[] {
+  const positive = axes.map((axis) => normaliseAxis(axis, rank, op));
+  if (new Set(positive).size === positive.length) return positive;
+  throw new ShapeError(
+    `${op}: the axes ${showShape(axes)} name one axis of an operand of rank ${rank} twice. Name each once.`,
+  );
 }
 
 /** @throws {DTypeError} if the operands do not all have one element type */

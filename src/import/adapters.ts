@@ -1,7 +1,7 @@
 import { isFloat } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Attributes, Value } from "../graph/graph.js";
-import { ModelError, UnsupportedOperatorError } from "../graph/model.js";
+import { ModelError } from "../graph/model.js";
 import { onnxTypeNumber } from "../graph/types.js";
 import { type Call, emit } from "./call.js";
 import {
@@ -24,7 +24,6 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ...reductions.map((kind) => [`Reduce${kind}`, intsAsInputs(["axes"])] as const),
   ["Squeeze", intsAsInputs(["axes"])],
   ["Unsqueeze", intsAsInputs(["axes"])],
-  ["TopK", intsAsInputs(["k"])],
   ["Slice", intsAsInputs(["starts", "ends", "axes"])],
   ["Split", adaptSplit],
   ["Clip", (b, call) => withInputs(call, ["min", "max"], (value) => number(b, call, value))],
@@ -33,6 +32,7 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["Softmax", adaptSoftmax],
   ["LogSoftmax", adaptSoftmax],
   ["Dropout", adaptDropout],
+  // about eight-bit floats only, which are not held
   ["Cast", dropping("saturate", "round_mode")],
   ["Range", adaptRange],
   ["Equal", adaptEqual],
@@ -42,7 +42,8 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["Scatter", (_, call) => ({ ...call, type: "ScatterElements" })],
   ["LayerNormalization", adaptLayerNormalization],
   ["GatherND", (b, call) => gatherBatches(b, call) ?? call],
-  ["BatchNormalization", adaptBatchNormalization],
+  // the first two are about training only, the last is gone where it differed
+  ["BatchNormalization", dropping("momentum", "training_mode", "spatial")],
   ["GroupNormalization", adaptGroupNormalization],
   ["RMSNormalization", (b, call) => [rmsNormalization(b, call)]],
   ["Swish", (b, call) => [swish(b, call)]],
@@ -51,8 +52,7 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
 
 /** Attributes that became inputs, in order after the first: a list of integers each. */
 function intsAsInputs(names: readonly string[]): Adapter {
-  return (b, call) =>
-    withInputs(call, names, (value) => b.ints(typeof value === "number" ? [value] : (value as number[])));
+  return (b, call) => withInputs(call, names, (value) => b.ints(value as number[]));
 }
 
 function withInputs(call: Call, names: readonly string[], make: (value: unknown) => Value): Call {
@@ -135,27 +135,7 @@ function adaptDropout(_: Builder, { inputs }: Call): readonly Value[] {
 }
 
 function castLike({ inputs }: Call): Pick<Call, "type" | "inputs" | "attributes"> {
-  const like = inputs[1];
-  if (!like) throw new ModelError("CastLike needs a second operand.");
-  return { type: "Cast", inputs: inputs.slice(0, 1), attributes: { to: onnxTypeNumber[like.dtype] } };
-}
-
-function adaptBatchNormalization(_: Builder, call: Call): Call {
-  if (call.attributes.training_mode === 1) {
-    throw new ModelError(
-      "BatchNormalization is in training mode, where a state depends on the other states of its batch. " +
-        "Switch the module to eval() before exporting.",
-    );
-  }
-  if (call.attributes.spatial === 0) {
-    throw new UnsupportedOperatorError(
-      "BatchNormalization with spatial = 0 was removed from ONNX. Export the model with opset 21.",
-      "BatchNormalization",
-      "",
-    );
-  }
-  const attributes = without(call.attributes, "momentum", "training_mode", "spatial");
-  return { ...call, attributes };
+  return { type: "Cast", inputs: inputs.slice(0, 1), attributes: { to: onnxTypeNumber[inputs[1]!.dtype] } };
 }
 
 /** ONNX's own functions give bounds as vectors of one element, too. */
@@ -164,7 +144,7 @@ function adaptRange(b: Builder, call: Call): Call {
   const inputs = call.inputs.map((value) =>
     isVector(value) ? emit(b, "Reshape", [value, b.ints([])]) : value,
   );
-  return { ...call, inputs };
+  return { ...call, inputs, attributes: without(call.attributes, "stash_type") };
 }
 
 /** The operator puts out what it has normalised with, too; that is written out where it is asked for. */

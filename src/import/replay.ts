@@ -1,7 +1,13 @@
-import { type FloatDType, isFloat, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { type FloatDType, isFloat, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import type { Attribute, AttributeKind, Attributes, Op, Value } from "../graph/graph.js";
-import { isTensor } from "../graph/graph.js";
+import {
+  checkAttributes,
+  checkForm,
+  checkKind,
+  checkOperands,
+  UnsupportedAttributeError,
+} from "../graph/check-call.js";
+import type { Attribute, Value } from "../graph/graph.js";
 import {
   functionKey,
   type Model,
@@ -21,6 +27,7 @@ import { adapters } from "./adapters.js";
 import { replayBody } from "./bodies.js";
 import type { Call } from "./call.js";
 import { knownDims } from "./dims.js";
+import { formOf } from "./forms.js";
 import { asFloat, type Place, type Replayer, Scope } from "./scope.js";
 import { unknownOperator, versionProblem } from "./versions.js";
 
@@ -90,26 +97,36 @@ export class Replay implements Replayer {
     scope: Scope,
     place: Place,
   ): readonly Value[] {
-    if (node.domain === "" && node.opType === "Constant") return [b.constant(this.#constant(node, place))];
-    const branch = knownBranch(node, operands);
-    if (branch !== null) return this.graph(b, branch, new Scope(scope), place);
-    const isNative = node.domain === "" && (opset.has(node.opType) || adapters.has(node.opType));
+    const version = place.opsets.get("") ?? 0;
+    const signature = node.domain === "" ? formOf(node.opType) : undefined;
+    // a function of the file may stand for an operator that is newer than the file
+    const isNative = signature !== undefined && version >= (signature.since ?? 0);
     const f = isNative ? undefined : this.#functions.get(functionKey(node));
     if (f !== undefined) return this.#call(b, f, node, operands, place);
-    if (!isNative) throw unknownOperator(shownOperator(node), node.domain, shownNode(node));
-    const version = place.opsets.get("") ?? 0;
+    if (signature === undefined) throw unknownOperator(shownOperator(node), node.domain, shownNode(node));
     const problem = versionProblem(node.opType, version);
     if (problem !== null) throw new UnsupportedOperatorError(problem, node.opType, node.name);
+    checkForm(signature, version, node.outputs.length);
+    checkOperands(signature, operands, version);
+    if (node.opType === "Constant") return [b.constant(this.#constant(node, place))];
 
-    const attributes: Record<string, Attribute> = {};
+    const present = new Map<string, ModelAttribute>();
     for (const [name, attribute] of node.attributes) {
       const given = attribute.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
       if (given === undefined || given === null) continue;
+      checkKind(signature, name, given.kind, version);
+      present.set(name, given);
+    }
+    const branch = knownBranch(node, operands);
+    if (branch !== null) return this.graph(b, branch, new Scope(scope), place);
+    const attributes: Record<string, Attribute> = {};
+    for (const [name, given] of present) {
       attributes[name] =
         given.kind === "graph"
           ? replayBody(this, b, node, given.value, operands, scope, place)
           : this.#plain(node, name, given);
     }
+    checkAttributes(signature, attributes, version);
     const given = {
       type: node.opType,
       version,
@@ -119,6 +136,11 @@ export class Replay implements Replayer {
       outputs: node.outputs.length,
     };
     const results = applyCall(b, adapters.get(node.opType)?.(b, given) ?? given);
+    if (signature.outputs === Number.POSITIVE_INFINITY && node.outputs.length > results.length) {
+      throw new ModelError(
+        `${node.opType} has ${results.length} results here, but the node names ${node.outputs.length}. Export the model again.`,
+      );
+    }
     return results.map((value) => knownDims(b, value));
   }
 
@@ -134,6 +156,7 @@ export class Replay implements Replayer {
         `Functions call each other more than ${maxCalls} deep, or form a cycle at ${shown(f.name)}.`,
       );
     }
+    checkCall(f, node);
     const attributes = new Map(f.attributes);
     for (const [name, attribute] of node.attributes) {
       const given = attribute.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
@@ -211,6 +234,9 @@ export class Replay implements Replayer {
     if (error instanceof UnsupportedOperatorError) {
       return new UnsupportedOperatorError(message, error.operator, node.name);
     }
+    if (error instanceof UnsupportedAttributeError) {
+      return new UnsupportedOperatorError(message, node.opType, node.name);
+    }
     return new ModelError(message, { cause: error });
   }
 }
@@ -228,46 +254,25 @@ function applyCall(b: Builder, call: Call | readonly Value[]): readonly Value[] 
   if (!("type" in call)) return call;
   const op = opset.get(call.type);
   if (op === undefined) throw unknownOperator(call.type, "", `the node (${call.type})`);
-  checkAttributes(op, call.attributes);
-  try {
-    return b.emit(op, call.inputs, call.attributes);
-  } catch (error) {
-    // simplification and folding take operands for granted that a damaged file leaves out: `infer` names them
-    if (error instanceof TypeError) op.infer(call.inputs, call.attributes);
-    throw error;
-  }
+  return b.emit(op, call.inputs, call.attributes);
 }
 
-function checkAttributes(op: Op, attributes: Attributes): void {
-  for (const [name, value] of Object.entries(attributes)) {
-    const kind = op.attributes?.[name];
-    if (kind !== undefined && isOfKind(value, kind)) continue;
-    throw new UnsupportedOperatorError(
-      kind === undefined
-        ? `revort's ${op.type} has no attribute ${shown(name)}. Export the model with opset 21, or without it.`
-        : `The attribute ${shown(name)} of ${op.type} must be of the kind "${kind}". Export the model again.`,
-      op.type,
-      "",
+/** @throws {ModelError} if a call gives a function of the file what it does not take, or wants what it has not */
+function checkCall(f: ModelFunction, node: ModelNode): void {
+  const counts = [
+    ["operands", node.inputs.length, f.inputs.length],
+    ["results", node.outputs.length, f.outputs.length],
+  ] as const;
+  for (const [what, given, most] of counts) {
+    if (given <= most) continue;
+    throw new ModelError(
+      `The function ${shown(f.name)} has ${most} ${what}, but the call names ${given}. Export the model again.`,
     );
   }
-}
-
-function isOfKind(value: Attribute, kind: AttributeKind): boolean {
-  switch (kind) {
-    case "int":
-      return typeof value === "number" && Number.isInteger(value);
-    case "float":
-      return typeof value === "number";
-    case "string":
-      return typeof value === "string";
-    case "ints":
-    case "floats":
-      return Array.isArray(value) && value.every((item) => typeof item === "number");
-    case "strings":
-      return Array.isArray(value) && value.every((item) => typeof item === "string");
-    case "tensor":
-      return isTensor(value) && value.data.length === sizeOf(value.shape);
-    case "graph":
-      return typeof value === "object" && "outputs" in value;
+  for (const name of node.attributes.keys()) {
+    if (f.attributes.has(name)) continue;
+    throw new ModelError(
+      `The function ${shown(f.name)} has no attribute ${shown(name)}. Export the model again, or leave it out.`,
+    );
   }
 }

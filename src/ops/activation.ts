@@ -1,5 +1,6 @@
 import type { Builder } from "../graph/builder.js";
-import { type Attributes, broadcastShapes, commonDType, type Op, type Value } from "../graph/graph.js";
+import { type Attributes, broadcastShapes, type Op, type Value } from "../graph/graph.js";
+import { float, signed, takes, wide } from "../graph/signature.js";
 import { add, div, foldBinary, mul, neg, sub } from "./arithmetic.js";
 import { sumTo } from "./broadcast.js";
 import { abs, exp, log1p } from "./elementwise.js";
@@ -21,6 +22,7 @@ function sigmoidOf(x: number): number {
 
 /** max(x, 0): ȳ where x > 0 */
 export const Relu: Op = unary("Relu", {
+  types: signed,
   f: (x) => Math.max(x, 0),
   exact: (x) => larger(x, 0n),
   vjp: (b, g, x) => where(b, greater(b, x, 0), g, 0),
@@ -28,7 +30,7 @@ export const Relu: Op = unary("Relu", {
 
 /** x, or α x below 0 */
 export const LeakyRelu: Op = unary("LeakyRelu", {
-  attributes: { alpha: "float" },
+  attributes: { alpha: float(0.01) },
   f: (x, a) => (x < 0 ? floatOf(a, "alpha", 0.01) * x : x),
   vjp: (b, g, x, _y, a) => leak(b, x, g, floatOf(a, "alpha", 0.01)),
   formula: (b, x, a) => leak(b, x, x, floatOf(a, "alpha", 0.01)),
@@ -40,7 +42,8 @@ function leak(b: Builder, x: Value, value: Value, alpha: number): Value {
 
 /** x, or 0 up to α */
 export const ThresholdedRelu: Op = unary("ThresholdedRelu", {
-  attributes: { alpha: "float" },
+  since: 10,
+  attributes: { alpha: float(1) },
   f: (x, a) => (x > floatOf(a, "alpha", 1) ? x : 0),
   vjp: (b, g, x, _y, a) => where(b, greater(b, x, floatOf(a, "alpha", 1)), g, 0),
   formula: (b, x, a) => where(b, greater(b, x, floatOf(a, "alpha", 1)), x, 0),
@@ -89,27 +92,32 @@ function scaled(b: Builder, x: Value, beta: number): Value {
   return beta === 1 ? x : div(b, x, beta);
 }
 
-export const Elu: Op = exponentialUnit("Elu", { alpha: "float" }, (a) => ({
+export const Elu: Op = exponentialUnit("Elu", { alpha: float(1) }, (a) => ({
   alpha: floatOf(a, "alpha", 1),
   beta: 1,
   gamma: 1,
 }));
 
-export const Selu: Op = exponentialUnit("Selu", { alpha: "float", gamma: "float" }, (a) => ({
-  alpha: floatOf(a, "alpha", 1.6732632423543772),
-  beta: 1,
-  gamma: floatOf(a, "gamma", 1.0507009873554805),
-}));
+export const Selu: Op = exponentialUnit(
+  "Selu",
+  { alpha: float(1.6732632423543772), gamma: float(1.0507009873554805) },
+  (a) => ({
+    alpha: floatOf(a, "alpha", 1.6732632423543772),
+    beta: 1,
+    gamma: floatOf(a, "gamma", 1.0507009873554805),
+  }),
+);
 
 /** max(x, 0) + min(α (exp(x / α) − 1), 0). ONNX has it in float32 only, so float64 is taken apart at once. */
 export const Celu: Op = (() => {
-  const record = exponentialUnit("Celu", { alpha: "float" }, (a) => ({
+  const record = exponentialUnit("Celu", { alpha: float(1) }, (a) => ({
     alpha: floatOf(a, "alpha", 1),
     beta: floatOf(a, "alpha", 1),
     gamma: 1,
   }));
   return {
     ...record,
+    since: 12,
     simplify: (b, inputs, attributes) =>
       inputs[0]!.dtype === "float64" ? record.decompose!(b, inputs, attributes) : null,
   } satisfies Op;
@@ -134,7 +142,7 @@ export const Softsign: Op = unary("Softsign", {
 
 /** min(max(α x + β, 0), 1) with its slope: ȳ α where 0 < α x + β < 1 */
 export const HardSigmoid: Op = unary("HardSigmoid", {
-  attributes: { alpha: "float", beta: "float" },
+  attributes: { alpha: float(0.2), beta: float(0.5) },
   f: (x, a) => ramp(x, floatOf(a, "alpha", 0.2), floatOf(a, "beta", 0.5)),
   vjp(b, g, x, _y, a) {
     const alpha = floatOf(a, "alpha", 0.2);
@@ -145,6 +153,7 @@ export const HardSigmoid: Op = unary("HardSigmoid", {
 
 /** x min(max(x / 6 + 1/2, 0), 1): ȳ (ramp + x / 6 on the ramp) */
 export const HardSwish: Op = unary("HardSwish", {
+  since: 14,
   f: (x) => x * ramp(x, 1 / 6, 0.5),
   vjp(b, g, x) {
     const sloped = where(b, isOnRamp(b, x, 1 / 6, 0.5), mul(b, x, 1 / 6), 0);
@@ -168,6 +177,7 @@ function isOnRamp(b: Builder, x: Value, alpha: number, beta: number): Value {
 
 /** x tanh(softplus x): with t = tanh(softplus x), ȳ (t + x (1 − t²) σ(x)) */
 export const Mish: Op = unary("Mish", {
+  since: 18,
   f: (x) => x * Math.tanh(Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
   vjp(b, g, x) {
     const t = tanh(b, softplus(b, x));
@@ -184,9 +194,10 @@ export const Mish: Op = unary("Mish", {
  */
 export const PRelu: Op = {
   type: "PRelu",
+  inputs: [takes("X", wide), takes("slope", wide)],
   infer(inputs) {
     const [x, slope] = [required("PRelu", inputs, 0), required("PRelu", inputs, 1)];
-    return [{ dtype: commonDType("PRelu", inputs), shape: broadcastShapes("PRelu", x.shape, slope.shape) }];
+    return [{ dtype: x.dtype, shape: broadcastShapes("PRelu", x.shape, slope.shape) }];
   },
   fold: ([x, slope]) => [
     foldBinary(

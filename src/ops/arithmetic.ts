@@ -1,6 +1,7 @@
 import { type DType, emptyData, isBigInt, isFloat, type Tensor, type TensorData } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { broadcastShapes, commonDType, GraphError, type Op, type Value } from "../graph/graph.js";
+import { broadcastShapes, GraphError, type Op, type Value } from "../graph/graph.js";
+import { numeric, signed, takes } from "../graph/signature.js";
 import { broadcastIndex, sumTo } from "./broadcast.js";
 import { type Operand, operands, required } from "./operand.js";
 
@@ -53,10 +54,11 @@ export function binary(
 ): Op {
   return {
     type,
+    inputs: [takes("A", numeric), takes("B", numeric)],
     infer(inputs) {
       const x = required(type, inputs, 0);
       const y = required(type, inputs, 1);
-      return [{ dtype: commonDType(type, inputs), shape: broadcastShapes(type, x.shape, y.shape) }];
+      return [{ dtype: x.dtype, shape: broadcastShapes(type, x.shape, y.shape) }];
     },
     fold: ([x, y]) => [foldBinary(x!, y!, x!.dtype, f, exact)],
     vjp(b, { inputs: [x, y], outputs: [z] }, [cotangent]) {
@@ -130,6 +132,7 @@ export function isScalar(value: Value, number: number): boolean {
 /** Negation:  x̄ = −z̄ */
 export const Neg: Op = {
   type: "Neg",
+  inputs: [takes("X", signed)],
   infer: (inputs) => [required("Neg", inputs, 0)],
   fold([x]) {
     const data = emptyData(x!.dtype, x!.data.length) as TensorData;

@@ -1,25 +1,25 @@
-import {
-  DTypeError,
-  emptyData,
-  isFloat,
-  numbers,
-  sizeOf,
-  type Tensor,
-  type TensorData,
-  tensor,
-} from "../core/tensor.js";
+import { emptyData, isFloat, numbers, sizeOf, type Tensor, type TensorData, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import {
   type Attributes,
   broadcastShapes,
   type Dim,
-  normaliseAxis,
+  normaliseAxes,
   type Op,
   type Shape,
   sameShape,
-  showType,
   type Value,
 } from "../graph/graph.js";
+import {
+  anything,
+  attributeOf,
+  type ElementTypes,
+  flag,
+  int64,
+  mayTake,
+  takes,
+  wide,
+} from "../graph/signature.js";
 import { dimsOf } from "./dims.js";
 import { constantInts, required } from "./operand.js";
 import { reshape, shapeOf } from "./reshape.js";
@@ -46,6 +46,8 @@ export function broadcastIndex(from: readonly number[], to: readonly number[]): 
 /** Expand: repeats along axes of size 1, and adds leading axes. Its transpose is a sum. */
 export const Expand: Op = {
   type: "Expand",
+  since: 8,
+  inputs: [takes("input", anything), takes("shape", int64)],
   infer(inputs) {
     const x = required("Expand", inputs, 0);
     const target = required("Expand", inputs, 1);
@@ -106,7 +108,7 @@ export function reductionAxes(
 }
 
 function resolveAxes(op: string, rank: number, given: readonly number[], attributes: Attributes): number[] {
-  if (given.length > 0) return given.map((axis) => normaliseAxis(axis, rank, op));
+  if (given.length > 0) return normaliseAxes(given, rank, op);
   return attributes.noop_with_empty_axes === 1 ? [] : Array.from({ length: rank }, (_, i) => i);
 }
 
@@ -119,6 +121,10 @@ export const same = (_: Builder, x: Value): Value => x;
 
 /** What there is to say about a reduction over axes. */
 export interface Reduction {
+  /** what it takes; what sums are defined for unless given */
+  readonly types?: ElementTypes;
+  /** the opset that made the axes an operand */
+  readonly axesSince?: number;
   /** the values of one group, in order, to one */
   readonly combine: (values: readonly number[]) => number;
   /** the same of integers */
@@ -130,15 +136,20 @@ export interface Reduction {
 }
 
 /** The record that ReduceSum, ReduceMean, ReduceMax … share. */
-export function reduction(type: string, { combine, exact, ofOne, vjp }: Reduction): Op {
+export function reduction(
+  type: string,
+  { types = wide, axesSince = 18, combine, exact, ofOne, vjp }: Reduction,
+): Op {
   return {
     type,
-    attributes: { keepdims: "int", noop_with_empty_axes: "int" },
+    inputs: [takes("data", types), mayTake("axes", int64, { since: axesSince })],
+    attributes: {
+      keepdims: flag(1),
+      noop_with_empty_axes: flag(0, { since: axesSince }),
+      axes: attributeOf("ints", { until: axesSince }),
+    },
     infer(inputs, attributes) {
       const x = required(type, inputs, 0);
-      if (!isFloat(x.dtype) && exact === undefined) {
-        throw new DTypeError(`${type} needs a float operand, but got ${showType(x)}. Cast it first.`);
-      }
       const axes = reductionAxes(type, inputs, attributes);
       return [{ dtype: x.dtype, shape: reducedShape(x.shape, axes, attributes.keepdims !== 0) }];
     },
@@ -177,6 +188,7 @@ export function restoreAxes(b: Builder, cotangent: Value, x: Value, axes: readon
 
 /** ReduceSum. Its transpose is Expand. */
 export const ReduceSum: Op = reduction("ReduceSum", {
+  axesSince: 13,
   combine: (values) => values.reduce((sum, value) => sum + value, 0),
   exact: (values) => values.reduce((sum, value) => sum + value, 0n),
   ofOne: same,

@@ -10,7 +10,8 @@ import {
   showType,
   type Value,
 } from "../graph/graph.js";
-import { operand, required } from "./operand.js";
+import { anything, attributeOf, int, int64, mayTake, takes, takesMany, truth } from "../graph/signature.js";
+import { operand } from "./operand.js";
 
 /**
  * Loop. Inputs: trip count (int64, or none), condition (bool, or none), carried values. The body maps (iteration,
@@ -20,7 +21,13 @@ import { operand, required } from "./operand.js";
  */
 export const Loop: Op = {
   type: "Loop",
-  attributes: { body: "graph" },
+  inputs: [
+    mayTake("M", int64),
+    mayTake("cond", truth),
+    takesMany("v_initial", anything, { least: 0, mixed: true }),
+  ],
+  outputs: Number.POSITIVE_INFINITY,
+  attributes: { body: attributeOf("graph", { required: true }) },
   infer(inputs, attributes) {
     const body = attributes.body as Graph;
     const carried = inputs.slice(2);
@@ -108,12 +115,13 @@ export function loop(
  */
 export const If: Op = {
   type: "If",
-  attributes: { then_branch: "graph", else_branch: "graph" },
-  infer(inputs, attributes) {
-    const condition = required("If", inputs, 0);
-    if (condition.dtype !== "bool") {
-      throw new DTypeError(`If needs a bool, but got ${showType(condition)}. Compare it first.`);
-    }
+  inputs: [takes("cond", truth)],
+  outputs: Number.POSITIVE_INFINITY,
+  attributes: {
+    then_branch: attributeOf("graph", { required: true }),
+    else_branch: attributeOf("graph", { required: true }),
+  },
+  infer(_, attributes) {
     const [yes, no] = [attributes.then_branch as Graph, attributes.else_branch as Graph];
     if (yes.outputs.length !== no.outputs.length) {
       throw new GraphError(
@@ -151,13 +159,15 @@ export function ifElse(
  */
 export const Scan: Op = {
   type: "Scan",
+  inputs: [takesMany("initial_state_and_scan_inputs", anything, { mixed: true })],
+  outputs: Number.POSITIVE_INFINITY,
   attributes: {
-    body: "graph",
-    num_scan_inputs: "int",
-    scan_input_axes: "ints",
-    scan_input_directions: "ints",
-    scan_output_axes: "ints",
-    scan_output_directions: "ints",
+    body: attributeOf("graph", { required: true }),
+    num_scan_inputs: int(undefined, { required: true }),
+    scan_input_axes: attributeOf("ints"),
+    scan_input_directions: attributeOf("ints", { values: [0, 1] }),
+    scan_output_axes: attributeOf("ints"),
+    scan_output_directions: attributeOf("ints", { values: [0, 1] }),
   },
   infer(inputs, attributes) {
     const body = attributes.body as Graph;

@@ -1,14 +1,7 @@
 import { emptyData, ShapeError, sizeOf, stridesOf, type Tensor, type TensorData } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import {
-  type Attributes,
-  commonDType,
-  type Dim,
-  GraphError,
-  type Op,
-  type Shape,
-  type Value,
-} from "../graph/graph.js";
+import { type Attributes, type Dim, GraphError, type Op, type Shape, type Value } from "../graph/graph.js";
+import { attributeOf, numeric, takesMany } from "../graph/signature.js";
 import { expand, expandTo, sumTo } from "./broadcast.js";
 import { isStatic } from "./dims.js";
 import { required } from "./operand.js";
@@ -82,7 +75,9 @@ export function wholeShapes(operands: readonly Value[], attributes: Attributes):
  */
 export const Einsum: Op = {
   type: "Einsum",
-  attributes: { equation: "string" },
+  since: 12,
+  inputs: [takesMany("Inputs", numeric)],
+  attributes: { equation: attributeOf("string", { required: true }) },
   infer(inputs, attributes) {
     const shapes = inputs.map((_, i) => required("Einsum", inputs, i).shape);
     const equation = parse(
@@ -97,7 +92,7 @@ export const Einsum: Op = {
         `Einsum "${attributes.equation}": no operand has the letter "${letter}" of the result.`,
       );
     });
-    return [{ dtype: commonDType("Einsum", inputs), shape }];
+    return [{ dtype: inputs[0]!.dtype, shape }];
   },
   fold(operands, attributes) {
     const tensors = operands as readonly Tensor[];

@@ -1,5 +1,6 @@
 import type { Builder } from "../graph/builder.js";
 import type { Op, Value } from "../graph/graph.js";
+import { numeric } from "../graph/signature.js";
 import { add, div, mul, neg, sub } from "./arithmetic.js";
 import { equal, greater, less, where } from "./logic.js";
 import { unary } from "./unary.js";
@@ -23,12 +24,15 @@ export const Reciprocal: Op = unary("Reciprocal", {
 
 /** ȳ sign(x); 0 at 0 */
 export const Abs: Op = unary("Abs", {
+  types: numeric,
   f: Math.abs,
   exact: (x) => (x < 0n ? -x : x),
   vjp: (b, g, x) => mul(b, g, sign(b, x)),
 });
 
 export const Sign: Op = unary("Sign", {
+  since: 9,
+  types: numeric,
   f: Math.sign,
   exact: (x) => (x > 0n ? 1n : x < 0n ? -1n : 0n),
   vjp: null,
@@ -40,7 +44,7 @@ export const Floor: Op = unary("Floor", { f: Math.floor, vjp: null });
 export const Ceil: Op = unary("Ceil", { f: Math.ceil, vjp: null });
 
 /** To the nearest integer, halves to the even one. */
-export const Round: Op = unary("Round", { f: roundHalfEven, vjp: null });
+export const Round: Op = unary("Round", { since: 11, f: roundHalfEven, vjp: null });
 
 function roundHalfEven(x: number): number {
   if (Math.abs(x) >= 2 ** 52 || !Number.isFinite(x)) return x;

@@ -1,5 +1,6 @@
 import type { Builder } from "../graph/builder.js";
 import type { Attributes, Op, Value } from "../graph/graph.js";
+import { choice } from "../graph/signature.js";
 import { add, div, mul, neg, sub } from "./arithmetic.js";
 import { abs, exp, sign } from "./elementwise.js";
 import { greater, lessOrEqual, where } from "./logic.js";
@@ -67,6 +68,7 @@ function erfFormula(b: Builder, x: Value): Value {
 
 /** erf(x) = 2/√π ∫₀ˣ exp(−t²) dt:  x̄ = ȳ 2/√π exp(−x²) */
 export const Erf: Op = unary("Erf", {
+  since: 9,
   f: erfOf,
   vjp: (b, g, x) => mul(b, g, mul(b, exp(b, neg(b, mul(b, x, x))), 2 / Math.sqrt(Math.PI))),
   formula: erfFormula,
@@ -87,7 +89,8 @@ const isTanh = (attributes: Attributes) => attributes.approximate === "tanh";
  *   x̄ = ȳ (Φ + x (1 − tanh² u) u′ / 2)
  */
 export const Gelu: Op = unary("Gelu", {
-  attributes: { approximate: "string" },
+  since: 20,
+  attributes: { approximate: choice(["none", "tanh"]) },
   f: (x, attributes) =>
     isTanh(attributes)
       ? 0.5 * x * (1 + Math.tanh(slope * (x + cubic * x ** 3)))

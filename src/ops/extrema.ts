@@ -1,6 +1,7 @@
 import { type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { broadcastShapes, commonDType, type Op, type Value } from "../graph/graph.js";
+import { broadcastShapes, type Op, type Value } from "../graph/graph.js";
+import { float, floats, mayTake, numeric, takes, takesMany } from "../graph/signature.js";
 import { add, binary, div, foldBinary } from "./arithmetic.js";
 import { sumTo } from "./broadcast.js";
 import { and, greater, greaterOrEqual, less, lessOrEqual, where } from "./logic.js";
@@ -21,6 +22,7 @@ function extremum(
   });
   const record: Op = {
     ...pair,
+    inputs: [takesMany("data", numeric)],
     infer: variadicType(type),
     fold: (inputs) => [inputs.reduce((x, y) => pair.fold!([x, y], {})[0]!)!],
     simplify(b, inputs) {
@@ -48,7 +50,7 @@ function variadicType(type: string): Op["infer"] {
   return (inputs) => {
     required(type, inputs, 0);
     const shapes = inputs.map((_, i) => required(type, inputs, i).shape);
-    return [{ dtype: commonDType(type, inputs), shape: broadcastShapes(type, ...shapes) }];
+    return [{ dtype: inputs[0]!.dtype, shape: broadcastShapes(type, ...shapes) }];
   };
 }
 
@@ -58,6 +60,7 @@ export const Min: Op = extremum("Min", Math.min, smaller, lessOrEqual);
 /** The sum of any number of operands: each gets the cotangent. */
 export const Sum: Op = {
   type: "Sum",
+  inputs: [takesMany("data", floats)],
   infer: variadicType("Sum"),
   fold: (inputs) => [
     inputs.reduce((x, y) =>
@@ -78,6 +81,7 @@ export const Sum: Op = {
 /** The mean of n operands: each gets ȳ / n. */
 export const Mean: Op = {
   type: "Mean",
+  inputs: [takesMany("data", floats)],
   infer: variadicType("Mean"),
   fold: (inputs) => {
     const total = Sum.fold!(inputs, {})[0] as Tensor;
@@ -96,11 +100,13 @@ export const Mean: Op = {
  */
 export const Clip: Op = {
   type: "Clip",
-  infer(inputs) {
-    const x = required("Clip", inputs, 0);
-    commonDType("Clip", inputs);
-    return [x];
-  },
+  inputs: [
+    takes("input", numeric),
+    mayTake("min", numeric, { since: 11 }),
+    mayTake("max", numeric, { since: 11 }),
+  ],
+  attributes: { min: float(undefined, { until: 11 }), max: float(undefined, { until: 11 }) },
+  infer: ([x]) => [x!],
   fold([x, low, high]) {
     const [above] = low ? Max.fold!([x!, low], {}) : [x!];
     return high ? Min.fold!([above!, high], {}) : [above!];

@@ -19,6 +19,17 @@ import {
   staticShape,
   type Value,
 } from "../graph/graph.js";
+import {
+  anything,
+  attributeOf,
+  type ElementTypes,
+  float,
+  int,
+  int64,
+  numeric,
+  separate,
+  takes,
+} from "../graph/signature.js";
 import { dtypeOfNumber } from "../graph/types.js";
 import { add, mul, sub } from "./arithmetic.js";
 import { reduceSum } from "./broadcast.js";
@@ -32,12 +43,13 @@ import { cast, reshape, shapeOf, unsqueeze } from "./reshape.js";
 /** Constant, as files have it; in a graph it is a constant value. */
 export const Constant: Op = {
   type: "Constant",
+  inputs: [],
   attributes: {
-    value: "tensor",
-    value_float: "float",
-    value_int: "int",
-    value_ints: "ints",
-    value_floats: "floats",
+    value: attributeOf("tensor"),
+    value_float: float(undefined, { since: 12 }),
+    value_int: int(undefined, { since: 12 }),
+    value_ints: attributeOf("ints", { since: 12 }),
+    value_floats: attributeOf("floats", { since: 12 }),
   },
   infer: (_, attributes) => [constantOf(attributes)],
   simplify: (b, _, attributes) => [b.constant(constantOf(attributes))],
@@ -60,7 +72,9 @@ function constantOf(attributes: Attributes): Tensor {
 /** ConstantOfShape: one value repeated; the shape is constant, or computed from shapes. */
 export const ConstantOfShape: Op = {
   type: "ConstantOfShape",
-  attributes: { value: "tensor" },
+  since: 9,
+  inputs: [takes("input", int64)],
+  attributes: { value: attributeOf("tensor") },
   infer(inputs, attributes) {
     const target = required("ConstantOfShape", inputs, 0);
     const shape = dimsOf(target) ?? constantInts("ConstantOfShape", "the shape", target)!;
@@ -83,9 +97,18 @@ export function zerosLike(b: Builder, like: Value): Value {
   return b.apply(ConstantOfShape, [shapeOf(b, like)], { value: zero });
 }
 
+/** What has steps. */
+const stepped: ElementTypes = {
+  of: ["float32", "float64", "int16", "int32", "int64"],
+  words: "of floats, int16, int32 or int64",
+};
+
 /** Range: start, start + delta, … before limit. */
 export const Range: Op = {
   type: "Range",
+  since: 11,
+  inputs: [takes("start", stepped), takes("limit", stepped), takes("delta", stepped)],
+  attributes: { stash_type: int(1, { since: 27 }) },
   infer(inputs) {
     const [start, limit, delta] = [0, 1, 2].map((i) => required("Range", inputs, i)) as [Value, Value, Value];
     return [{ dtype: start.dtype, shape: [rangeLength(start, limit, delta)] }];
@@ -126,7 +149,9 @@ function rangeLength(start: Value, limit: Value, delta: Value): Dim {
 /** EyeLike: ones on the k-th diagonal of a matrix of the operand's shape. */
 export const EyeLike: Op = {
   type: "EyeLike",
-  attributes: { dtype: "int", k: "int" },
+  since: 9,
+  inputs: [takes("input", anything)],
+  attributes: { dtype: int(), k: int(0) },
   infer(inputs, attributes) {
     const x = required("EyeLike", inputs, 0);
     return [{ dtype: eyeType(x.dtype, attributes), shape: x.shape }];
@@ -151,6 +176,7 @@ function eyeType(dtype: DType, attributes: Attributes): DType {
 /** Size: the number of elements, a constant as soon as the shape is. */
 export const Size: Op = {
   type: "Size",
+  inputs: [takes("data", anything)],
   infer: (inputs) => [{ dtype: required("Size", inputs, 0).dtype && "int64", shape: [] }],
   simplify(b, inputs) {
     const { shape } = required("Size", inputs, 0);
@@ -168,7 +194,9 @@ export const Size: Op = {
  */
 export const OneHot: Op = {
   type: "OneHot",
-  attributes: { axis: "int" },
+  since: 9,
+  inputs: [takes("indices", numeric), takes("depth", separate(numeric)), takes("values", separate(anything))],
+  attributes: { axis: int(-1) },
   infer(inputs, attributes) {
     const [indices, values] = [required("OneHot", inputs, 0), required("OneHot", inputs, 2)];
     const { axis, depth } = hotAxis(inputs, attributes);

@@ -1,14 +1,7 @@
 import { type DType, emptyData, ShapeError, showShape, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import {
-  broadcastShapes,
-  commonDType,
-  type Dim,
-  type Op,
-  type Shape,
-  showType,
-  type Value,
-} from "../graph/graph.js";
+import { broadcastShapes, type Dim, type Op, type Shape, showType, type Value } from "../graph/graph.js";
+import { flag, float, mayTake, takes, wide } from "../graph/signature.js";
 import { mul, neg } from "./arithmetic.js";
 import { broadcastIndex, sumTo } from "./broadcast.js";
 import { required } from "./operand.js";
@@ -28,6 +21,7 @@ export function swapLast(b: Builder, x: Value): Value {
  */
 export const MatMul: Op = {
   type: "MatMul",
+  inputs: [takes("A", wide), takes("B", wide)],
   infer(inputs) {
     const x = required("MatMul", inputs, 0);
     const y = required("MatMul", inputs, 1);
@@ -46,7 +40,7 @@ export const MatMul: Op = {
     const shape: Dim[] = broadcastShapes("MatMul", left.slice(0, -2), right.slice(0, -2));
     if (x.shape.length > 1) shape.push(left.at(-2)!);
     if (y.shape.length > 1) shape.push(right.at(-1)!);
-    return [{ dtype: commonDType("MatMul", inputs), shape }];
+    return [{ dtype: x.dtype, shape }];
   },
   fold([x, y]) {
     const left = x!.shape.length === 1 ? [1, x!.shape[0]!] : x!.shape;
@@ -117,7 +111,8 @@ export function matmul(b: Builder, x: Value, y: Value): Value {
  */
 export const Gemm: Op = {
   type: "Gemm",
-  attributes: { alpha: "float", beta: "float", transA: "int", transB: "int" },
+  inputs: [takes("A", wide), takes("B", wide), mayTake("C", wide)],
+  attributes: { alpha: float(1), beta: float(1), transA: flag(0), transB: flag(0) },
   infer(inputs, attributes) {
     const a = required("Gemm", inputs, 0);
     const w = required("Gemm", inputs, 1);
@@ -139,7 +134,7 @@ export const Gemm: Op = {
         `Gemm: C, ${showType(c)}, does not broadcast to the product, ${showShape(shape)}.`,
       );
     }
-    return [{ dtype: commonDType("Gemm", inputs), shape }];
+    return [{ dtype: a.dtype, shape }];
   },
   vjp(b, { inputs: [a, w, c], attributes }, [cotangent]) {
     const g = cotangent!;

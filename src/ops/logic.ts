@@ -1,6 +1,7 @@
-import { DTypeError, emptyData, type Tensor, type TensorData } from "../core/tensor.js";
+import { emptyData, type Tensor, type TensorData } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { broadcastShapes, commonDType, type Op, sameShape, showType, type Value } from "../graph/graph.js";
+import { broadcastShapes, type Op, sameShape, type Value } from "../graph/graph.js";
+import { anything, type ElementTypes, flag, floats, numeric, takes, truth } from "../graph/signature.js";
 import { foldBinary } from "./arithmetic.js";
 import { broadcastIndex, expand, sumTo } from "./broadcast.js";
 import { dimsOf, isStatic } from "./dims.js";
@@ -10,13 +11,13 @@ import { intOf, type Operand, operands, required } from "./operand.js";
 
 type Compare = (x: number | bigint, y: number | bigint) => boolean;
 
-function comparison(type: string, f: Compare, rest: Partial<Op> = {}): Op {
+function comparison(type: string, types: ElementTypes, f: Compare, rest: Partial<Op> = {}): Op {
   return {
     type,
+    inputs: [takes("A", types), takes("B", types)],
     infer(inputs) {
       const x = required(type, inputs, 0);
       const y = required(type, inputs, 1);
-      commonDType(type, inputs);
       return [{ dtype: "bool", shape: broadcastShapes(type, x.shape, y.shape) }];
     },
     fold: ([x, y]) => [foldBinary(x!, y!, "bool", f, f)],
@@ -25,7 +26,7 @@ function comparison(type: string, f: Compare, rest: Partial<Op> = {}): Op {
 }
 
 /** x = y. Asked of a shape with a symbolic dimension, it knows that no dimension is negative. */
-export const Equal: Op = comparison("Equal", (x, y) => x === y, {
+export const Equal: Op = comparison("Equal", anything, (x, y) => x === y, {
   simplify(b, [x, y]) {
     const [left, right] = [dimsOf(x!), dimsOf(y!)];
     if (left === null || right === null) return null;
@@ -43,16 +44,17 @@ export const Equal: Op = comparison("Equal", (x, y) => x === y, {
     return [b.constant({ dtype: "bool", shape, data: Uint8Array.from(results, Number) })];
   },
 });
-export const Less: Op = comparison("Less", (x, y) => x < y);
-export const LessOrEqual: Op = comparison("LessOrEqual", (x, y) => x <= y);
-export const Greater: Op = comparison("Greater", (x, y) => x > y);
-export const GreaterOrEqual: Op = comparison("GreaterOrEqual", (x, y) => x >= y);
+export const Less: Op = comparison("Less", numeric, (x, y) => x < y);
+export const LessOrEqual: Op = comparison("LessOrEqual", numeric, (x, y) => x <= y, { since: 12 });
+export const Greater: Op = comparison("Greater", numeric, (x, y) => x > y);
+export const GreaterOrEqual: Op = comparison("GreaterOrEqual", numeric, (x, y) => x >= y, { since: 12 });
 
 function logical(type: string, f: (x: number, y: number) => boolean, rest: Partial<Op> = {}): Op {
   return {
     type,
+    inputs: [takes("A", truth), takes("B", truth)],
     infer(inputs) {
-      const [x, y] = [requiredBool(type, inputs, 0), requiredBool(type, inputs, 1)];
+      const [x, y] = [required(type, inputs, 0), required(type, inputs, 1)];
       return [{ dtype: "bool", shape: broadcastShapes(type, x.shape, y.shape) }];
     },
     fold: ([x, y]) => [foldBinary(x!, y!, "bool", f)],
@@ -69,24 +71,22 @@ export const Xor: Op = logical("Xor", (x, y) => x !== y);
 
 export const Not: Op = {
   type: "Not",
-  infer: (inputs) => [requiredBool("Not", inputs, 0)],
+  inputs: [takes("X", truth)],
+  infer: ([x]) => [x!],
   fold: ([x]) => [{ ...x!, data: Uint8Array.from(x!.data as Uint8Array, (bit) => 1 - bit) } as Tensor],
   simplify: (_, [x]) => (x!.node?.op.type === "Not" ? [x!.node.inputs[0]!] : null),
 };
 
-function requiredBool(type: string, inputs: readonly (Value | null)[], index: number): Value {
-  const value = required(type, inputs, index);
-  if (value.dtype === "bool") return value;
-  throw new DTypeError(`${type} needs bool operands, but got ${showType(value)}. Compare or Cast it first.`);
-}
-
 function test(
   type: string,
+  since: number,
   holds: (x: number, positive: boolean, negative: boolean) => boolean,
-  attributes: Op["attributes"] = {},
+  attributes: NonNullable<Op["attributes"]> = {},
 ): Op {
   return {
     type,
+    since,
+    inputs: [takes("X", floats)],
     attributes,
     infer: (inputs) => [{ dtype: "bool", shape: required(type, inputs, 0).shape }],
     fold([x], given) {
@@ -99,11 +99,12 @@ function test(
   };
 }
 
-export const IsNaN: Op = test("IsNaN", Number.isNaN);
+export const IsNaN: Op = test("IsNaN", 9, Number.isNaN);
 export const IsInf: Op = test(
   "IsInf",
+  10,
   (x, positive, negative) => (positive && x === Infinity) || (negative && x === -Infinity),
-  { detect_positive: "int", detect_negative: "int" },
+  { detect_positive: flag(1), detect_negative: flag(1) },
 );
 
 /**
@@ -113,12 +114,10 @@ export const IsInf: Op = test(
  */
 export const Where: Op = {
   type: "Where",
-  infer(inputs) {
-    const c = requiredBool("Where", inputs, 0);
-    const [x, y] = [required("Where", inputs, 1), required("Where", inputs, 2)];
-    return [
-      { dtype: commonDType("Where", [x, y]), shape: broadcastShapes("Where", c.shape, x.shape, y.shape) },
-    ];
+  since: 9,
+  inputs: [takes("condition", truth), takes("X", anything), takes("Y", anything)],
+  infer([c, x, y]) {
+    return [{ dtype: x!.dtype, shape: broadcastShapes("Where", c!.shape, x!.shape, y!.shape) }];
   },
   fold([c, x, y]) {
     const shape = broadcastShapes("Where", c!.shape, x!.shape, y!.shape) as number[];

@@ -1,15 +1,15 @@
-import { DTypeError, isFloat, ShapeError } from "../core/tensor.js";
+import { ShapeError } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import {
   type Attributes,
   broadcastShapes,
-  commonDType,
   normaliseAxis,
   type Op,
   sameShape,
   showType,
   type Value,
 } from "../graph/graph.js";
+import { flag, float, floats, int, mayTake, takes } from "../graph/signature.js";
 import { add, div, mul, sub } from "./arithmetic.js";
 import { reduceSum, sumTo } from "./broadcast.js";
 import { sqrt } from "./elementwise.js";
@@ -40,19 +40,18 @@ function unstandardise(b: Builder, g: Value, unit: Value, width: Value, axes: re
   return div(b, sub(b, sub(b, g, reduceMean(b, g, axes, true)), along), width);
 }
 
-function floatType(type: string, inputs: readonly (Value | null)[]): Value {
-  const x = required(type, inputs, 0);
-  commonDType(type, inputs);
-  if (isFloat(x.dtype)) return x;
-  throw new DTypeError(`${type} needs float operands, but got ${showType(x)}. Cast it first.`);
-}
+/** In which float type means are taken: never in less than that of the operands. */
+export const stashType = int(1, { values: [1, 10, 11, 16], only: [1, 11] });
 
 /** LayerNormalization over the axes from `axis` on; scale and bias broadcast to x. Only its first output is known. */
 export const LayerNormalization: Op = {
   type: "LayerNormalization",
-  attributes: { axis: "int", epsilon: "float", stash_type: "int" },
+  since: 17,
+  inputs: [takes("X", floats), takes("Scale", floats), mayTake("B", floats)],
+  outputs: 3,
+  attributes: { axis: int(-1), epsilon: float(1e-5), stash_type: stashType },
   infer(inputs, attributes) {
-    const x = floatType("LayerNormalization", inputs);
+    const x = required("LayerNormalization", inputs, 0);
     layerAxes(x, attributes);
     for (const value of [required("LayerNormalization", inputs, 1), inputs[2]]) {
       if (value && !sameShape(broadcastShapes("LayerNormalization", x.shape, value.shape), x.shape)) {
@@ -109,6 +108,7 @@ function sumPerChannel(b: Builder, g: Value): Value {
  */
 function groupwise(
   type: string,
+  since: number,
   attributes: NonNullable<Op["attributes"]>,
   groupsOf: (attributes: Attributes, channels: number) => number,
 ): Op {
@@ -121,9 +121,11 @@ function groupwise(
   };
   return {
     type,
+    since,
+    inputs: [takes("X", floats), takes("scale", floats), takes("bias", floats)],
     attributes,
     infer(inputs, given) {
-      const x = floatType(type, inputs);
+      const x = required(type, inputs, 0);
       const channels = x.shape[1];
       const groups = typeof channels === "number" ? groupsOf(given, channels) : 0;
       const fits = [1, 2].every((i) => sameShape(required(type, inputs, i).shape, [channels ?? ""]));
@@ -157,13 +159,19 @@ function groupwise(
 
 export const GroupNormalization: Op = groupwise(
   "GroupNormalization",
-  { num_groups: "int", epsilon: "float", stash_type: "int" },
+  18,
+  {
+    num_groups: int(undefined, { required: true }),
+    epsilon: float(1e-5),
+    stash_type: { ...stashType, since: 21 },
+  },
   (attributes) => intOf(attributes, "num_groups", 0),
 );
 
 export const InstanceNormalization: Op = groupwise(
   "InstanceNormalization",
-  { epsilon: "float" },
+  7,
+  { epsilon: float(1e-5) },
   (_, channels) => channels,
 );
 
@@ -185,17 +193,33 @@ export function groupNormalization(
  */
 export const BatchNormalization: Op = {
   type: "BatchNormalization",
-  attributes: { epsilon: "float", momentum: "float", training_mode: "int" },
-  infer(inputs, attributes) {
-    const x = floatType("BatchNormalization", inputs);
+  inputs: ["X", "scale", "B", "input_mean", "input_var"].map((name) => takes(name, floats)),
+  outputs: 5,
+  attributes: {
+    epsilon: float(1e-5),
+    momentum: float(0.9),
+    training_mode: flag(0, {
+      since: 14,
+      only: [0],
+      remedy:
+        "In training mode a state depends on the other states of its batch: switch the module to eval() before exporting",
+    }),
+    spatial: flag(1, {
+      until: 9,
+      only: [1],
+      remedy: "The other form was removed from ONNX: export the model with opset 21",
+    }),
+  },
+  infer(inputs) {
+    const x = required("BatchNormalization", inputs, 0);
     const channels = x.shape[1] ?? "";
     const fits = [1, 2, 3, 4].every((i) =>
       sameShape(required("BatchNormalization", inputs, i).shape, [channels]),
     );
-    if (fits && intOf(attributes, "training_mode", 0) === 0) return [x];
+    if (fits) return [x];
     throw new ShapeError(
-      "BatchNormalization needs [batch, channels, ...] and four parameters per channel, out of training mode; " +
-        `got ${inputs.map((value) => showType(value!)).join(", ")}. Export the model in evaluation mode.`,
+      "BatchNormalization needs [batch, channels, ...] and four parameters per channel; " +
+        `got ${inputs.map((value) => showType(value!)).join(", ")}.`,
     );
   },
   vjp(b, { inputs, attributes }, [g]) {

@@ -9,6 +9,7 @@ import {
 } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { type Attributes, type Dim, normaliseAxis, type Op, showType, type Value } from "../graph/graph.js";
+import { anything, flag, indices, int64, mayTake, takes, wide } from "../graph/signature.js";
 import { reduceSum } from "./broadcast.js";
 import { constantInts, intOf, required } from "./operand.js";
 import { reshape } from "./reshape.js";
@@ -18,6 +19,7 @@ import { reshape } from "./reshape.js";
 /** Tile: the whole tensor repeated along each axis. Its transpose sums over the copies. */
 export const Tile: Op = {
   type: "Tile",
+  inputs: [takes("input", anything), takes("repeats", int64)],
   infer(inputs) {
     const x = required("Tile", inputs, 0);
     const repeats = repeatsOf(inputs);
@@ -50,6 +52,10 @@ export const Tile: Op = {
 function repeatsOf(inputs: readonly (Value | null)[]): readonly number[] {
   const x = required("Tile", inputs, 0);
   const repeats = constantInts("Tile", "the repeats", required("Tile", inputs, 1))!;
+  const negative = repeats.find((count) => count < 0);
+  if (negative !== undefined) {
+    throw new ShapeError(`Tile: ${showType(x)} cannot be repeated ${negative} times; repeats are 0 or more.`);
+  }
   if (repeats.length === x.shape.length) return repeats;
   throw new ShapeError(`Tile: ${showType(x)} needs ${x.shape.length} repeats, but got ${repeats.length}.`);
 }
@@ -67,7 +73,9 @@ export function tile(b: Builder, x: Value, repeats: readonly number[]): Value {
 /** Trilu: the upper or lower triangle of the last two axes, from the k-th diagonal; it is its own transpose. */
 export const Trilu: Op = {
   type: "Trilu",
-  attributes: { upper: "int" },
+  since: 14,
+  inputs: [takes("input", anything), mayTake("k", int64)],
+  attributes: { upper: flag(1) },
   infer(inputs) {
     const x = required("Trilu", inputs, 0);
     if (x.shape.length >= 2) return [x];
@@ -96,7 +104,9 @@ export function trilu(b: Builder, x: Value, upper: boolean, k = 0): Value {
 /** CumSum along an axis. Its transpose runs the other way. */
 export const CumSum: Op = {
   type: "CumSum",
-  attributes: { exclusive: "int", reverse: "int" },
+  since: 11,
+  inputs: [takes("x", wide), takes("axis", indices)],
+  attributes: { exclusive: flag(0), reverse: flag(0) },
   infer(inputs) {
     const x = required("CumSum", inputs, 0);
     const [axis] = constantInts("CumSum", "the axis", required("CumSum", inputs, 1))!;

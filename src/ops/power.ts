@@ -1,12 +1,19 @@
 import { DTypeError, isFloat } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { broadcastShapes, commonDType, GraphError, type Op, showType, type Value } from "../graph/graph.js";
+import { broadcastShapes, GraphError, type Op, showType, type Value } from "../graph/graph.js";
+import { type ElementTypes, flag, numeric, separate, takes } from "../graph/signature.js";
 import { div, foldBinary, isScalar, mul, neg, sub } from "./arithmetic.js";
 import { sumTo } from "./broadcast.js";
 import { log, round } from "./elementwise.js";
 import { equal, where } from "./logic.js";
 import { intOf, type Operand, operands, required } from "./operand.js";
 import { cast } from "./reshape.js";
+
+/** What has powers. */
+const bases: ElementTypes = {
+  of: ["float32", "float64", "int32", "int64"],
+  words: "of floats, int32 or int64",
+};
 
 /**
  * Pow: z = xʸ, of x's element type; the exponent may have another.
@@ -17,6 +24,7 @@ import { cast } from "./reshape.js";
  */
 export const Pow: Op = {
   type: "Pow",
+  inputs: [takes("X", bases), takes("Y", separate(numeric))],
   infer(inputs) {
     const [x, y] = [required("Pow", inputs, 0), required("Pow", inputs, 1)];
     return [{ dtype: x.dtype, shape: broadcastShapes("Pow", x.shape, y.shape) }];
@@ -62,13 +70,15 @@ export function pow(b: Builder, x: Operand, y: Operand): Value {
  */
 export const Mod: Op = {
   type: "Mod",
-  attributes: { fmod: "int" },
+  since: 10,
+  inputs: [takes("A", numeric), takes("B", numeric)],
+  attributes: { fmod: flag(0) },
   infer(inputs, attributes) {
     const [x, y] = [required("Mod", inputs, 0), required("Mod", inputs, 1)];
     if (isFloat(x.dtype) && intOf(attributes, "fmod", 0) !== 1) {
       throw new DTypeError(`Mod of floats needs the attribute fmod = 1, but got ${showType(x)} without it.`);
     }
-    return [{ dtype: commonDType("Mod", inputs), shape: broadcastShapes("Mod", x.shape, y.shape) }];
+    return [{ dtype: x.dtype, shape: broadcastShapes("Mod", x.shape, y.shape) }];
   },
   fold([x, y], attributes) {
     const truncated = intOf(attributes, "fmod", 0) === 1;

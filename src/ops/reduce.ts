@@ -1,6 +1,7 @@
 import { sizeOf } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { normaliseAxis, type Op, type Value } from "../graph/graph.js";
+import { type ElementTypes, flag, floats, int, numeric, takes } from "../graph/signature.js";
 import { add, div, mul, sub } from "./arithmetic.js";
 import {
   broadcastIndex,
@@ -18,6 +19,12 @@ import { intOf, required } from "./operand.js";
 import { cast, ShapeOp, squeeze } from "./reshape.js";
 
 // Reductions over axes. In the rules ȳ (g) and y keep the reduced axes with size 1, so that they broadcast to x.
+
+/** What has a largest element; bools have one since opset 20. */
+const ordered: ElementTypes = {
+  of: ["float32", "float64", "int8", "int32", "int64", "uint8", "uint32", "uint64", "bool"],
+  words: "of floats, bools, or integers of 8, 32 or 64 bits",
+};
 
 const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 const total = (values: readonly bigint[]) => values.reduce((sum, value) => sum + value, 0n);
@@ -48,6 +55,7 @@ function share(b: Builder, g: Value, x: Value, y: Value, axes: readonly number[]
 
 /** The largest. ONNX Runtime's kernel may overlook a NaN that is not the first element: ask IsNaN, or a sum. */
 export const ReduceMax: Op = reduction("ReduceMax", {
+  types: ordered,
   combine: (values) => values.reduce((x, y) => Math.max(x, y), -Infinity),
   exact: (values) => values.reduce((x, y) => larger(x, y)),
   ofOne: same,
@@ -56,6 +64,7 @@ export const ReduceMax: Op = reduction("ReduceMax", {
 
 /** The smallest, with the same caveat. */
 export const ReduceMin: Op = reduction("ReduceMin", {
+  types: ordered,
   combine: (values) => values.reduce((x, y) => Math.min(x, y), Infinity),
   exact: (values) => values.reduce((x, y) => smaller(x, y)),
   ofOne: same,
@@ -91,6 +100,7 @@ export const ReduceL1: Op = reduction("ReduceL1", {
 
 /** ȳ x / y; 0 where all elements are 0 */
 export const ReduceL2: Op = reduction("ReduceL2", {
+  types: floats,
   combine: (values) => Math.sqrt(sumOf(values.map((x) => x * x))),
   ofOne: abs,
   vjp: (b, g, x, y) => mul(b, x, div(b, g, where(b, equal(b, y, 0), 1, y))),
@@ -106,6 +116,7 @@ export const ReduceSumSquare: Op = reduction("ReduceSumSquare", {
 
 /** y = log Σ x:  ȳ / Σ x */
 export const ReduceLogSum: Op = reduction("ReduceLogSum", {
+  types: floats,
   combine: (values) => Math.log(sumOf(values)),
   ofOne: log,
   vjp: (b, g, x, _y, axes) => expandTo(b, div(b, g, reduceSum(b, x, axes, true)), x),
@@ -114,6 +125,7 @@ export const ReduceLogSum: Op = reduction("ReduceLogSum", {
 /** y = log Σ eˣ, shifted by the largest:  ȳ exp(x − y) */
 export const ReduceLogSumExp: Op = {
   ...reduction("ReduceLogSumExp", {
+    types: floats,
     combine(values) {
       const largest = values.reduce((x, y) => Math.max(x, y), -Infinity);
       if (!Number.isFinite(largest)) return largest;
@@ -137,7 +149,8 @@ export const ReduceLogSumExp: Op = {
 function argument(type: string, isBetter: (x: number | bigint, y: number | bigint) => boolean): Op {
   return {
     type,
-    attributes: { axis: "int", keepdims: "int", select_last_index: "int" },
+    inputs: [takes("data", numeric)],
+    attributes: { axis: int(0), keepdims: flag(1), select_last_index: flag(0, { since: 12 }) },
     infer(inputs, attributes) {
       const { shape } = required(type, inputs, 0);
       const axis = normaliseAxis(intOf(attributes, "axis", 0), shape.length, type);

@@ -10,7 +10,7 @@ import {
 import type { Builder } from "../graph/builder.js";
 import {
   type Dim,
-  GraphError,
+  normaliseAxes,
   normaliseAxis,
   type Op,
   type Shape,
@@ -18,6 +18,7 @@ import {
   showType,
   type Value,
 } from "../graph/graph.js";
+import { anything, attributeOf, choice, flag, int, int64, mayTake, takes } from "../graph/signature.js";
 import { dtypeOfNumber, onnxTypeNumber } from "../graph/types.js";
 import { dimsOf } from "./dims.js";
 import { constantInts, required } from "./operand.js";
@@ -26,6 +27,7 @@ import { constantInts, required } from "./operand.js";
 
 export const Identity: Op = {
   type: "Identity",
+  inputs: [takes("input", anything)],
   infer: (inputs) => [required("Identity", inputs, 0)],
   simplify: (_, inputs) => [required("Identity", inputs, 0)],
   vjp: (_b, _node, [cotangent]) => [cotangent!],
@@ -34,7 +36,13 @@ export const Identity: Op = {
 /** Cast between element types. Between float types its transpose is the Cast back; others carry no gradient. */
 export const Cast: Op = {
   type: "Cast",
-  attributes: { to: "int", saturate: "int" },
+  inputs: [takes("input", anything)],
+  attributes: {
+    to: int(undefined, { required: true }),
+    // both are about eight-bit floats only, which are not held
+    saturate: flag(1, { since: 19 }),
+    round_mode: choice(["up", "down", "nearest"], { since: 24 }),
+  },
   infer: (inputs, attributes) => [
     { dtype: dtypeOfNumber(attributes.to as number, "Cast"), shape: required("Cast", inputs, 0).shape },
   ],
@@ -51,7 +59,8 @@ export function cast(b: Builder, x: Value, dtype: DType): Value {
 /** Shape, as int64: a constant as soon as the dimensions are known. */
 export const ShapeOp: Op = {
   type: "Shape",
-  attributes: { start: "int", end: "int" },
+  inputs: [takes("data", anything)],
+  attributes: { start: int(0, { since: 15 }), end: int(undefined, { since: 15 }) },
   infer(inputs, attributes) {
     const [start, end] = shapeRange(required("Shape", inputs, 0).shape.length, attributes);
     return [{ dtype: "int64", shape: [Math.max(0, end - start)] }];
@@ -79,7 +88,8 @@ export function shapeOf(b: Builder, x: Value): Value {
 /** Reshape; the target may hold one −1, and 0 copies a dimension. Its transpose reshapes back. */
 export const Reshape: Op = {
   type: "Reshape",
-  attributes: { allowzero: "int" },
+  inputs: [takes("data", anything), takes("shape", int64)],
+  attributes: { allowzero: flag(0, { since: 14 }) },
   infer(inputs, attributes) {
     const x = required("Reshape", inputs, 0);
     return [
@@ -150,7 +160,8 @@ export function reshape(b: Builder, x: Value, shape: readonly number[] | Value):
 /** Transpose; its transpose is the inverse permutation. */
 export const Transpose: Op = {
   type: "Transpose",
-  attributes: { perm: "ints" },
+  inputs: [takes("data", anything)],
+  attributes: { perm: attributeOf("ints") },
   infer(inputs, attributes) {
     const x = required("Transpose", inputs, 0);
     const perm = permutation(x.shape.length, attributes.perm as readonly number[] | undefined);
@@ -214,11 +225,12 @@ export function transpose(b: Builder, x: Value, perm: readonly number[]): Value 
 /** Squeeze: drops axes of size 1 (all of them, or those given). */
 export const Squeeze: Op = {
   type: "Squeeze",
+  inputs: [takes("data", anything), mayTake("axes", int64, { since: 13 })],
+  attributes: { axes: attributeOf("ints", { until: 13 }) },
   infer(inputs) {
     const x = required("Squeeze", inputs, 0);
-    const axes = constantInts("Squeeze", "axes", inputs[1])?.map((axis) =>
-      normaliseAxis(axis, x.shape.length, "Squeeze"),
-    );
+    const given = constantInts("Squeeze", "axes", inputs[1]);
+    const axes = given === null ? undefined : normaliseAxes(given, x.shape.length, "Squeeze");
     for (const axis of axes ?? []) {
       if (x.shape[axis] !== 1)
         throw new ShapeError(`Squeeze: axis ${axis} of ${showType(x)} is not of size 1.`);
@@ -244,6 +256,8 @@ export const Squeeze: Op = {
 /** Unsqueeze: inserts axes of size 1, counted in the result. */
 export const Unsqueeze: Op = {
   type: "Unsqueeze",
+  inputs: [takes("data", anything), takes("axes", int64, { since: 13 })],
+  attributes: { axes: attributeOf("ints", { until: 13, required: true }) },
   infer(inputs) {
     const x = required("Unsqueeze", inputs, 0);
     const axes = constantInts("Unsqueeze", "axes", required("Unsqueeze", inputs, 1))!;
@@ -260,9 +274,7 @@ export const Unsqueeze: Op = {
 
 function unsqueezed(shape: Shape, axes: readonly number[]): Dim[] {
   const rank = shape.length + axes.length;
-  const inserted = new Set(axes.map((axis) => normaliseAxis(axis, rank, "Unsqueeze")));
-  if (inserted.size !== axes.length)
-    throw new GraphError(`Unsqueeze: axes ${showShape(axes)} name one axis twice.`);
+  const inserted = new Set(normaliseAxes(axes, rank, "Unsqueeze"));
   const rest = shape[Symbol.iterator]();
   return Array.from({ length: rank }, (_, axis) => (inserted.has(axis) ? 1 : rest.next().value!));
 }
@@ -278,7 +290,8 @@ export function unsqueeze(b: Builder, x: Value, axes: readonly number[]): Value 
 /** Flatten to two axes, split before `axis`. */
 export const Flatten: Op = {
   type: "Flatten",
-  attributes: { axis: "int" },
+  inputs: [takes("input", anything)],
+  attributes: { axis: int(1) },
   infer(inputs, attributes) {
     const x = required("Flatten", inputs, 0);
     const given = (attributes.axis as number | undefined) ?? 1;

@@ -2,7 +2,6 @@ import { emptyData, ShapeError, sizeOf, stridesOf, type Tensor, type TensorData 
 import type { Builder } from "../graph/builder.js";
 import {
   type Attributes,
-  commonDType,
   GraphError,
   normaliseAxis,
   type Op,
@@ -10,6 +9,7 @@ import {
   showType,
   type Value,
 } from "../graph/graph.js";
+import { anything, choice, indices as indexTypes, int, int64, takes } from "../graph/signature.js";
 import { zerosLike } from "./generate.js";
 import { intOf, required } from "./operand.js";
 import { cast } from "./reshape.js";
@@ -94,7 +94,9 @@ function elementPlaces(op: string, data: Tensor, indices: Tensor, attributes: At
  */
 export const GatherElements: Op = {
   type: "GatherElements",
-  attributes: { axis: "int" },
+  since: 11,
+  inputs: [takes("data", anything), takes("indices", indexTypes)],
+  attributes: { axis: int(0) },
   infer(inputs, attributes) {
     const [x, indices] = [required("GatherElements", inputs, 0), required("GatherElements", inputs, 1)];
     sameRank("GatherElements", x, indices, attributes);
@@ -124,7 +126,9 @@ function sameRank(op: string, x: Value, indices: Value, attributes: Attributes):
  */
 export const ScatterElements: Op = {
   type: "ScatterElements",
-  attributes: { axis: "int", reduction: "string" },
+  since: 11,
+  inputs: [takes("data", anything), takes("indices", indexTypes), takes("updates", anything)],
+  attributes: { axis: int(0), reduction: choice(["none", "add", "mul", "max", "min"], { since: 16 }) },
   infer(inputs, attributes) {
     const [x, indices, updates] = [0, 1, 2].map((i) => required("ScatterElements", inputs, i)) as [
       Value,
@@ -132,8 +136,6 @@ export const ScatterElements: Op = {
       Value,
     ];
     sameRank("ScatterElements", x, indices, attributes);
-    reductionOf("ScatterElements", attributes);
-    commonDType("ScatterElements", [x, updates]);
     if (!sameShape(indices.shape, updates.shape)) {
       throw new ShapeError(
         `ScatterElements: indices ${showType(indices)} and updates ${showType(updates)} differ in shape.`,
@@ -180,7 +182,9 @@ function indexDepth(op: string, x: Value, indices: Value): number {
 /** GatherND: z[k] = x[index[k]], where an index names leading axes.  x̄ = ScatterND of z̄ onto zeros, with addition */
 export const GatherND: Op = {
   type: "GatherND",
-  attributes: { batch_dims: "int" },
+  since: 11,
+  inputs: [takes("data", anything), takes("indices", int64)],
+  attributes: { batch_dims: int(0, { since: 12 }) },
   infer(inputs, attributes) {
     const [x, indices] = [required("GatherND", inputs, 0), required("GatherND", inputs, 1)];
     if (intOf(attributes, "batch_dims", 0) !== 0) {
@@ -204,15 +208,15 @@ export const GatherND: Op = {
  */
 export const ScatterND: Op = {
   type: "ScatterND",
-  attributes: { reduction: "string" },
-  infer(inputs, attributes) {
+  since: 11,
+  inputs: [takes("data", anything), takes("indices", int64), takes("updates", anything)],
+  attributes: { reduction: choice(["none", "add", "mul", "max", "min"], { since: 16 }) },
+  infer(inputs) {
     const [x, indices, updates] = [0, 1, 2].map((i) => required("ScatterND", inputs, i)) as [
       Value,
       Value,
       Value,
     ];
-    reductionOf("ScatterND", attributes);
-    commonDType("ScatterND", [x, updates]);
     const depth = indexDepth("ScatterND", x, indices);
     const expected = [...indices.shape.slice(0, -1), ...x.shape.slice(depth)];
     if (!sameShape(expected, updates.shape)) {

@@ -11,12 +11,14 @@ import type { Builder } from "../graph/builder.js";
 import {
   type Dim,
   GraphError,
+  normaliseAxes,
   normaliseAxis,
   type Op,
   showType,
   type Value,
   type ValueType,
 } from "../graph/graph.js";
+import { anything, attributeOf, choice, float, indices, int64, mayTake, takes } from "../graph/signature.js";
 import { add, sub } from "./arithmetic.js";
 import { reduceSum } from "./broadcast.js";
 import { dimsOf, isStatic } from "./dims.js";
@@ -57,8 +59,9 @@ function rangesBetween(
   if ([ends, axes ?? ends, steps ?? ends].some((list) => list.length !== starts.length)) {
     throw new ShapeError("Slice: starts, ends, axes and steps differ in length.");
   }
+  const along = normaliseAxes(axes ?? starts.map((_, i) => i), x.shape.length, "Slice");
   return starts.map((start, i) => {
-    const axis = normaliseAxis(axes?.[i] ?? i, x.shape.length, "Slice");
+    const axis = along[i]!;
     return rangeOf(x, axis, start, ends[i]!, steps?.[i] ?? 1);
   });
 }
@@ -91,6 +94,18 @@ function rangeOf(x: ValueType, axis: number, start: Dim, end: Dim, step: number)
  */
 export const Slice: Op = {
   type: "Slice",
+  inputs: [
+    takes("data", anything),
+    takes("starts", indices, { since: 10 }),
+    takes("ends", indices, { since: 10 }),
+    mayTake("axes", indices, { since: 10 }),
+    mayTake("steps", indices, { since: 10 }),
+  ],
+  attributes: {
+    starts: attributeOf("ints", { until: 10, required: true }),
+    ends: attributeOf("ints", { until: 10, required: true }),
+    axes: attributeOf("ints", { until: 10 }),
+  },
   infer(inputs) {
     const x = required("Slice", inputs, 0);
     const shape = [...x.shape];
@@ -192,8 +207,7 @@ interface Padding {
 }
 
 function paddingOf(rank: number, pads: readonly number[], given: readonly number[] | null): Padding {
-  const axes =
-    given?.map((axis) => normaliseAxis(axis, rank, "Pad")) ?? Array.from({ length: rank }, (_, i) => i);
+  const axes = normaliseAxes(given ?? Array.from({ length: rank }, (_, i) => i), rank, "Pad");
   if (pads.length !== 2 * axes.length) {
     throw new ShapeError(
       `Pad: ${2 * axes.length} pads are needed for ${axes.length} axes, but got ${pads.length}.`,
@@ -224,7 +238,17 @@ const sources: Readonly<Record<string, (position: number, dim: number) => number
 /** Pad: with a constant, or with the operand's own elements (`mode` reflect, edge or wrap). */
 export const Pad: Op = {
   type: "Pad",
-  attributes: { mode: "string" },
+  inputs: [
+    takes("data", anything),
+    takes("pads", int64, { since: 11 }),
+    mayTake("constant_value", anything, { since: 11 }),
+    mayTake("axes", indices, { since: 18 }),
+  ],
+  attributes: {
+    mode: choice(["constant", "reflect", "edge", "wrap"]),
+    pads: attributeOf("ints", { until: 11, required: true }),
+    value: float(0, { until: 11 }),
+  },
   infer(inputs, { mode = "constant" }) {
     const x = required("Pad", inputs, 0);
     const { before, after } = paddingOfInputs(inputs);

@@ -2,7 +2,6 @@ import { emptyData, numbers, ShapeError, type Tensor, type TensorData, tensor } 
 import type { Builder } from "../graph/builder.js";
 import {
   type Attributes,
-  commonDType,
   type Dim,
   normaliseAxis,
   type Op,
@@ -10,6 +9,16 @@ import {
   staticShape,
   type Value,
 } from "../graph/graph.js";
+import {
+  anything,
+  attributeOf,
+  indices as indexTypes,
+  int,
+  int64,
+  mayTake,
+  takes,
+  takesMany,
+} from "../graph/signature.js";
 import { dimsOf, isStatic } from "./dims.js";
 import { zerosLike } from "./generate.js";
 import { constantInts, type Operand, operand, required } from "./operand.js";
@@ -42,7 +51,8 @@ function copyAlong(
 /** Concat along an axis. Its transpose is Split. */
 export const Concat: Op = {
   type: "Concat",
-  attributes: { axis: "int" },
+  inputs: [takesMany("inputs", anything)],
+  attributes: { axis: int(undefined, { required: true }) },
   infer(inputs, attributes) {
     const first = required("Concat", inputs, 0);
     const axis = normaliseAxis(attributes.axis as number, first.shape.length, "Concat");
@@ -58,9 +68,7 @@ export const Concat: Op = {
     const dim: Dim = dims.every((d) => typeof d === "number")
       ? dims.reduce((sum, d) => sum + d, 0)
       : dims.filter((d) => d !== 0).join("+");
-    return [
-      { dtype: commonDType("Concat", inputs), shape: first.shape.map((d, i) => (i === axis ? dim : d)) },
-    ];
+    return [{ dtype: first.dtype, shape: first.shape.map((d, i) => (i === axis ? dim : d)) }];
   },
   fold(inputs, attributes) {
     const first = inputs[0]!;
@@ -113,7 +121,13 @@ export function concat(b: Builder, values: readonly Value[], axis: number): Valu
 /** Split along an axis into given sizes, or into `num_outputs` equal parts (the last may be smaller). */
 export const Split: Op = {
   type: "Split",
-  attributes: { axis: "int", num_outputs: "int" },
+  inputs: [takes("input", anything), mayTake("split", int64, { since: 13 })],
+  outputs: Number.POSITIVE_INFINITY,
+  attributes: {
+    axis: int(0),
+    num_outputs: int(undefined, { since: 18 }),
+    split: attributeOf("ints", { until: 13 }),
+  },
   infer(inputs, attributes) {
     const x = required("Split", inputs, 0);
     const { axis, sizes } = splitSizes(x, constantInts("Split", "the sizes", inputs[1]), attributes);
@@ -186,7 +200,8 @@ export function split(b: Builder, x: Value, axis: number, sizes: readonly number
  */
 export const Gather: Op = {
   type: "Gather",
-  attributes: { axis: "int" },
+  inputs: [takes("data", anything), takes("indices", indexTypes)],
+  attributes: { axis: int(0) },
   infer(inputs, attributes) {
     const x = required("Gather", inputs, 0);
     const indices = required("Gather", inputs, 1);

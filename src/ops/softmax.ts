@@ -1,6 +1,7 @@
 import { emptyData, numbers, type Tensor, type TensorData } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { normaliseAxis, type Op, type Value } from "../graph/graph.js";
+import { floats, int, takes } from "../graph/signature.js";
 import { mul, sub } from "./arithmetic.js";
 import { broadcastIndex, reducedShape, reduceSum } from "./broadcast.js";
 import { exp, log } from "./elementwise.js";
@@ -13,7 +14,8 @@ import { reduceMax } from "./reduce.js";
 function softmaxRecord(type: string, isLog: boolean, rules: Pick<Op, "vjp" | "decompose">): Op {
   return {
     type,
-    attributes: { axis: "int" },
+    inputs: [takes("input", floats)],
+    attributes: { axis: int(-1) },
     infer(inputs, attributes) {
       const x = required(type, inputs, 0);
       normaliseAxis(intOf(attributes, "axis", -1), x.shape.length, type);

@@ -60,6 +60,7 @@ export const Atan: Op = unary("Atan", {
 
 /** ȳ cosh x. As a product, tanh x cosh x does not cancel at 0. */
 export const Sinh: Op = unary("Sinh", {
+  since: 9,
   f: Math.sinh,
   vjp: (b, g, x) => mul(b, g, cosh(b, x)),
   formula: (b, x) => mul(b, tanh(b, x), coshFormula(b, x)),
@@ -67,6 +68,7 @@ export const Sinh: Op = unary("Sinh", {
 
 /** ȳ sinh x */
 export const Cosh: Op = unary("Cosh", {
+  since: 9,
   f: Math.cosh,
   vjp: (b, g, x) => mul(b, g, sinh(b, x)),
   formula: coshFormula,
@@ -87,6 +89,7 @@ export const Tanh: Op = unary("Tanh", {
 
 /** ȳ / √(1 + x²) */
 export const Asinh: Op = unary("Asinh", {
+  since: 9,
   f: Math.asinh,
   vjp: (b, g, x) => div(b, g, sqrt(b, add(b, mul(b, x, x), 1))),
   // log(|x| + √(x² + 1)) = log1p(|x| + x² / (1 + √(x² + 1))); for large |x|, log |x| + log 2
@@ -102,6 +105,7 @@ export const Asinh: Op = unary("Asinh", {
 
 /** ȳ / √(x² − 1), with x² − 1 = (x − 1)(x + 1) */
 export const Acosh: Op = unary("Acosh", {
+  since: 9,
   f: Math.acosh,
   vjp: (b, g, x) => div(b, g, sqrt(b, mul(b, sub(b, x, 1), add(b, x, 1)))),
   // with u = x − 1,  log1p(u + √(u (u + 2)))
@@ -115,6 +119,7 @@ export const Acosh: Op = unary("Acosh", {
 
 /** ȳ / (1 − x²) */
 export const Atanh: Op = unary("Atanh", {
+  since: 9,
   f: Math.atanh,
   vjp: (b, g, x) => mul(b, g, reciprocal(b, mul(b, sub(b, 1, x), add(b, x, 1)))),
   // log((1 + x) / (1 − x)) / 2, of |x|

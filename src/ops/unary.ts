@@ -1,10 +1,12 @@
-import { DTypeError, emptyData, isBigInt, isFloat, type Tensor, type TensorData } from "../core/tensor.js";
+import { emptyData, isBigInt, isFloat, type Tensor, type TensorData } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { type Attributes, type Op, showType, type Value } from "../graph/graph.js";
-import { required } from "./operand.js";
+import type { Attributes, Op, Value } from "../graph/graph.js";
+import { type ElementTypes, floats, takes } from "../graph/signature.js";
 
 /** What there is to say about an elementwise function y = f(x). */
-export interface Unary {
+export interface Unary extends Pick<Op, "since"> {
+  /** what it takes; floats unless given */
+  readonly types?: ElementTypes;
   readonly attributes?: NonNullable<Op["attributes"]>;
   /** f on the host */
   readonly f: (x: number, attributes: Attributes) => number;
@@ -18,15 +20,16 @@ export interface Unary {
 }
 
 /** The record of an elementwise function of one operand. */
-export function unary(type: string, { attributes, f, exact, vjp, formula, simplify }: Unary): Op {
+export function unary(
+  type: string,
+  { since, types = floats, attributes, f, exact, vjp, formula, simplify }: Unary,
+): Op {
   return {
     type,
+    ...(since === undefined ? {} : { since }),
+    inputs: [takes("X", types)],
     ...(attributes === undefined ? {} : { attributes }),
-    infer(inputs) {
-      const x = required(type, inputs, 0);
-      if (isFloat(x.dtype) || (exact !== undefined && x.dtype !== "bool")) return [x];
-      throw new DTypeError(`${type} needs a float operand, but got ${showType(x)}. Cast it first.`);
-    },
+    infer: ([x]) => [x!],
     fold([x], given) {
       const data = emptyData(x!.dtype, x!.data.length) as TensorData;
       for (let i = 0; i < data.length; i++) {

@@ -599,14 +599,31 @@ describe("instantiate refuses", () => {
     UnsupportedOperatorError,
     28,
   );
-  refuses("attributes that it does not know", named("Tanh", { fancy: 1 }), /no attribute "fancy"/);
-  refuses("attributes of the wrong kind", named("Concat", { axis: "one" }), /"axis" of Concat.*"int"/);
+  refuses(
+    "attributes that it does not know",
+    named("Tanh", { fancy: 1 }),
+    /Tanh has no attribute "fancy"/,
+    ModelError,
+  );
+  refuses(
+    "attributes of the wrong kind",
+    named("Concat", { axis: "one" }),
+    /"axis" of Concat must be an integer, but is a string/,
+    ModelError,
+  );
   refuses(
     "Constants with text",
     { node: [node("Constant", [], ["y"], { value_string: "a" })] },
     /value_string/,
   );
-  refuses("training mode", { ...named("BatchNormalization", { training_mode: 1 }) }, /eval\(\)/, ModelError);
+  refuses(
+    "training mode",
+    {
+      initializer: [stored("c", f32(1, 2))],
+      node: [node("BatchNormalization", ["x", "c", "c", "c", "c"], ["y"], { training_mode: 1 })],
+    },
+    /eval\(\)/,
+  );
   refuses(
     "operands that do not fit, naming the node",
     { initializer: [stored("w", f32(1, 2, 3))], node: [node("Add", ["x", "w"], ["y"], {}, { name: "n1" })] },
@@ -616,12 +633,18 @@ describe("instantiate refuses", () => {
   refuses(
     "nodes with too few operands",
     { node: [node("Mul", ["x"], ["y"])] },
-    /Mul needs at least 2 inputs/,
+    /Mul: the operand "B" is missing/,
+    ModelError,
+  );
+  refuses(
+    "results that an operator does not have",
+    { node: [node("Tanh", ["x"], ["h", "extra"]), node("Neg", ["h"], ["y"])] },
+    /Tanh has 1 result, but the node names 2/,
     ModelError,
   );
   refuses(
     "results that are not computed, if they are used",
-    { node: [node("Tanh", ["x"], ["h", "extra"]), node("Neg", ["extra"], ["y"])] },
+    { node: [node("Dropout", ["x"], ["h", "extra"]), node("Not", ["extra"], ["y"])] },
     /output 1 \("extra"\)/,
   );
   refuses(

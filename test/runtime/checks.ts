@@ -16,6 +16,7 @@ import { mlp } from "../../src/fields/mlp.js";
 import { type Gradients, gradientOf } from "../../src/gradients/evaluate.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Graph, Op } from "../../src/graph/graph.js";
+import { floats, takes } from "../../src/graph/signature.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { mse } from "../../src/learning/losses.js";
 import { adamw } from "../../src/learning/optimisers.js";
@@ -492,7 +493,7 @@ export const checks = {
   },
 
   async "refuses a graph with an operator that it does not have, naming it"(runtime) {
-    const Unheard: Op = { type: "Unheard", infer: ([x]) => [x!] };
+    const Unheard: Op = { type: "Unheard", inputs: [takes("x", floats)], infer: ([x]) => [x!] };
     const b = new Builder();
     const x = b.input("x", "float32", [2]);
     const graph = b.graph({ y: b.apply(Unheard, [x]) }, "odd-one");

@@ -1,11 +1,13 @@
 import { isFloat } from "../../core/tensor.js";
 import { broadcastShapes, type Graph, type Op, sameShape, type Value } from "../../graph/graph.js";
 import type { Rewrite } from "../../graph/passes.js";
+import { floats, takes } from "../../graph/signature.js";
 import { usesIn } from "../../graph/uses.js";
 
 function fusedOp(type: string): Op {
   return {
     type,
+    inputs: ["x", "y", "z"].map((name) => takes(name, floats)),
     infer: ([x, y, z]) => [
       { dtype: x!.dtype, shape: broadcastShapes(type, broadcastShapes(type, x!.shape, y!.shape), z!.shape) },
     ],

@@ -2,6 +2,7 @@ import { numbers, tensor } from "../../core/tensor.js";
 import type { Builder } from "../../graph/builder.js";
 import { type Attributes, normaliseAxis, type Op, type Value } from "../../graph/graph.js";
 import type { Rewrite } from "../../graph/passes.js";
+import { anything, takes } from "../../graph/signature.js";
 import { add, div, mul, sub } from "../../ops/arithmetic.js";
 import { reduceSum } from "../../ops/broadcast.js";
 import { abs, exp, log, sqrt } from "../../ops/elementwise.js";
@@ -21,7 +22,7 @@ type Rule = (
 ) => readonly Value[] | null;
 
 /** The operand with its elements in a row. Emitted where the operand is, so weights are packed once per run. */
-export const Packed: Op = { type: "Packed", infer: ([x]) => [x!] };
+export const Packed: Op = { type: "Packed", inputs: [takes("x", anything)], infer: ([x]) => [x!] };
 
 /** What operators are made of here. `null` keeps them as they are. */
 const rules: Readonly<Record<string, Rule>> = {
