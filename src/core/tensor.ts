@@ -117,20 +117,51 @@ export function numbers(t: Tensor): number[] {
   return Array.from(t.data as ArrayLike<number | bigint>, Number);
 }
 
-/** The same elements as another dtype. */
+/**
+ * The same elements as another dtype. Floats are rounded to the nearest, or cut off to integers, which saturate: what is
+ * too large becomes the largest, NaN 0. Integers wrap around in a smaller type. A bool is whether an element is not 0.
+ */
 export function castTensor<D extends DType>(t: Tensor, dtype: D): Tensor<D> {
   if ((t.dtype as DType) === dtype) return t as unknown as Tensor<D>;
   const source = t.data as ArrayLike<number | bigint>;
   const data = emptyData(dtype, source.length) as TensorData;
-  for (let i = 0; i < source.length; i++) {
-    const value = source[i]!;
-    if (dtype === "bool") data[i] = Number(value) !== 0 ? 1 : 0;
-    else
-      data[i] = isBigInt(dtype)
-        ? BigInt(typeof value === "number" ? Math.trunc(value) : value)
-        : Number(value);
-  }
+  const convert = conversion(t.dtype, dtype);
+  for (let i = 0; i < source.length; i++) data[i] = convert(source[i]! as never);
   return { dtype, shape: t.shape, data: data as DataOf[D] };
+}
+
+/** What one element becomes. */
+function conversion(from: DType, to: DType): (value: never) => number | bigint {
+  if (to === "bool") return (value: number | bigint) => (Number(value) === 0 ? 0 : 1);
+  if (isFloat(to)) {
+    if (isBigInt(from)) return to === "float32" ? singleOf : (value: bigint) => Number(value);
+    return (value: number) => value;
+  }
+  const [low, high] = integerRange(to);
+  const whole = isBigInt(to) ? BigInt : Number;
+  if (!isFloat(from)) {
+    // a typed array wraps numbers of 32 bits around by itself
+    return (value: number | bigint) =>
+      isBigInt(to) ? BigInt(value) : typeof value === "bigint" ? Number(BigInt.asIntN(32, value)) : value;
+  }
+  return (value: number) => {
+    if (Number.isNaN(value)) return whole(0);
+    if (value <= Number(low)) return whole(low);
+    return value >= Number(high) ? whole(high) : whole(Math.trunc(value));
+  };
+}
+
+/** The nearest float32. By way of the nearest float64 it would be rounded twice: low digits are taken together first. */
+function singleOf(value: bigint): number {
+  if (value >= -(2n ** 53n) && value <= 2n ** 53n) return Number(value);
+  const rest = value & 2047n;
+  return Number(rest === 0n ? value : (value - rest) | 1024n);
+}
+
+/** The smallest and the largest number of an integer type. */
+export function integerRange(dtype: DType): readonly [bigint, bigint] {
+  const bits = BigInt(dtype.replace(/^u?int/, ""));
+  return dtype.startsWith("u") ? [0n, (1n << bits) - 1n] : [-(1n << (bits - 1n)), (1n << (bits - 1n)) - 1n];
 }
 
 /** Row-major strides, in elements. */

@@ -1,4 +1,3 @@
-import { isFloat } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Attributes, Value } from "../graph/graph.js";
 import { ModelError } from "../graph/model.js";
@@ -28,7 +27,6 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["Split", adaptSplit],
   ["Clip", (b, call) => withInputs(call, ["min", "max"], (value) => number(b, call, value))],
   ["Pad", adaptPad],
-  ["Pow", adaptPow],
   ["Softmax", adaptSoftmax],
   ["LogSoftmax", adaptSoftmax],
   ["Dropout", adaptDropout],
@@ -97,18 +95,6 @@ function adaptPad(b: Builder, given: Call): Call {
   const { value, ...attributes } = call.attributes;
   if (value === undefined) return call;
   return { ...call, inputs: [call.inputs[0]!, call.inputs[1] ?? null, number(b, call, value)], attributes };
-}
-
-/** The exponent may have a type of its own; the result has that of the base. */
-function adaptPow(b: Builder, call: Call): Call | readonly Value[] {
-  const [x, y] = call.inputs;
-  if (!x || !y || x.dtype === y.dtype) return call;
-  if (!isFloat(x.dtype)) {
-    // integers have no powers that are not whole: the power is one of floats, cut off
-    const wide = [x, y].map((value) => emit(b, "Cast", [value], { to: onnxTypeNumber.float64 }));
-    return [emit(b, "Cast", [emit(b, "Pow", wide)], { to: onnxTypeNumber[x.dtype] })];
-  }
-  return { ...call, inputs: [x, emit(b, "Cast", [y], { to: onnxTypeNumber[x.dtype] })] };
 }
 
 /** Before opset 13 the axes from `axis` on were one, and `axis` was 1 unless given. */

@@ -23,7 +23,7 @@ function sigmoidOf(x: number): number {
 /** max(x, 0): ȳ where x > 0 */
 export const Relu: Op = unary("Relu", {
   types: signed,
-  f: (x) => Math.max(x, 0),
+  f: (x) => (x < 0 ? 0 : x),
   exact: (x) => larger(x, 0n),
   vjp: (b, g, x) => where(b, greater(b, x, 0), g, 0),
 });

@@ -3,6 +3,7 @@ import type { Builder } from "../graph/builder.js";
 import { broadcastShapes, GraphError, type Op, type Value } from "../graph/graph.js";
 import { numeric, signed, takes } from "../graph/signature.js";
 import { broadcastIndex, sumTo } from "./broadcast.js";
+import { wrapped } from "./folding.js";
 import { type Operand, operands, required } from "./operand.js";
 
 /**
@@ -25,14 +26,10 @@ export function foldBinary<D extends DType>(
     const a = x.data[ix[i]!]!;
     const c = y.data[iy[i]!]!;
     const result = integers ? exact(BigInt(a), BigInt(c)) : f(Number(a), Number(c));
-    data[i] = isBigInt(dtype) ? BigInt(result) : narrow(result);
+    data[i] =
+      typeof result === "bigint" ? wrapped(result, dtype) : isBigInt(dtype) ? BigInt(result) : Number(result);
   }
   return { dtype, shape, data: data as Tensor<D>["data"] };
-}
-
-/** A number whose low 32 bits are those of the integer. */
-function narrow(value: number | bigint | boolean): number {
-  return typeof value === "bigint" ? Number(BigInt.asIntN(32, value)) : Number(value);
 }
 
 /** The derivative of z = f(x, y) with respect to each operand, times the cotangent, before broadcasting is undone. */

@@ -21,6 +21,7 @@ import {
   wide,
 } from "../graph/signature.js";
 import { dimsOf } from "./dims.js";
+import { composedOf, pairwiseSum, wrapped } from "./folding.js";
 import { constantInts, required } from "./operand.js";
 import { reshape, shapeOf } from "./reshape.js";
 
@@ -119,27 +120,34 @@ export function reducedShape(shape: Shape, axes: readonly number[], keepdims: bo
 /** The sum, mean, product or extremum of one value. */
 export const same = (_: Builder, x: Value): Value => x;
 
-/** What there is to say about a reduction over axes. */
-export interface Reduction {
+/**
+ * What there is to say about a reduction over axes: how it combines values, or which simpler reductions it is made of.
+ */
+export type Reduction = (CombiningReduction | ComposedReduction) & {
   /** what it takes; what sums are defined for unless given */
   readonly types?: ElementTypes;
   /** the opset that made the axes an operand */
   readonly axesSince?: number;
-  /** the values of one group, in order, to one */
-  readonly combine: (values: readonly number[]) => number;
-  /** the same of integers */
-  readonly exact?: (values: readonly bigint[]) => bigint;
   /** the reduction of single values, elementwise: what there is over no axes */
   readonly ofOne: (b: Builder, x: Value) => Value;
   /** x̄ from ȳ (g) and y, both with reduced axes kept as axes of size 1 */
   readonly vjp: (b: Builder, g: Value, x: Value, y: Value, axes: readonly number[]) => Value;
+};
+
+interface CombiningReduction {
+  /** the values of one group, in order, to one */
+  readonly combine: (values: readonly number[]) => number;
+  /** the same of integers, before they wrap around */
+  readonly exact: (values: readonly bigint[]) => bigint;
+}
+
+interface ComposedReduction {
+  readonly formula: (b: Builder, x: Value, axes: readonly number[], keepdims: boolean) => Value;
 }
 
 /** The record that ReduceSum, ReduceMean, ReduceMax … share. */
-export function reduction(
-  type: string,
-  { types = wide, axesSince = 18, combine, exact, ofOne, vjp }: Reduction,
-): Op {
+export function reduction(type: string, reduction: Reduction): Op {
+  const { types = wide, axesSince = 18, ofOne, vjp } = reduction;
   return {
     type,
     inputs: [takes("data", types), mayTake("axes", int64, { since: axesSince })],
@@ -153,18 +161,7 @@ export function reduction(
       const axes = reductionAxes(type, inputs, attributes);
       return [{ dtype: x.dtype, shape: reducedShape(x.shape, axes, attributes.keepdims !== 0) }];
     },
-    fold([x, given], attributes) {
-      const axes = resolveAxes(type, x!.shape.length, given ? numbers(given) : [], attributes);
-      const kept = reducedShape(x!.shape, axes, true) as number[];
-      const group = broadcastIndex(kept, x!.shape);
-      const groups: (number | bigint)[][] = Array.from({ length: sizeOf(kept) }, () => []);
-      for (let i = 0; i < group.length; i++) groups[group[i]!]!.push(x!.data[i]!);
-      const results = groups.map((values) =>
-        isFloat(x!.dtype) ? combine(values as number[]) : exact!(values.map(BigInt)),
-      );
-      const shape = reducedShape(x!.shape, axes, attributes.keepdims !== 0) as number[];
-      return [tensor(x!.dtype, shape, results)];
-    },
+    ...("combine" in reduction ? { fold: foldGroups(type, reduction) } : composed(type, reduction)),
     simplify: (b, inputs, attributes) =>
       reductionAxes(type, inputs, attributes).length === 0 ? [ofOne(b, inputs[0]!)] : null,
     vjp(b, { inputs, outputs: [y], attributes }, [g]) {
@@ -173,6 +170,29 @@ export function reduction(
       return [vjp(b, restoreAxes(b, g!, x, axes), x, restoreAxes(b, y!, x, axes), axes), null];
     },
   };
+}
+
+function foldGroups(type: string, { combine, exact }: CombiningReduction): NonNullable<Op["fold"]> {
+  return ([x, given], attributes) => {
+    const { dtype } = x!;
+    const axes = resolveAxes(type, x!.shape.length, given ? numbers(given) : [], attributes);
+    const kept = reducedShape(x!.shape, axes, true) as number[];
+    const group = broadcastIndex(kept, x!.shape);
+    const groups: (number | bigint)[][] = Array.from({ length: sizeOf(kept) }, () => []);
+    for (let i = 0; i < group.length; i++) groups[group[i]!]!.push(x!.data[i]!);
+    const results = groups.map((values) =>
+      isFloat(dtype) ? combine(values as number[]) : wrapped(exact(values.map(BigInt)), dtype),
+    );
+    const shape = reducedShape(x!.shape, axes, attributes.keepdims !== 0) as number[];
+    return [tensor(dtype, shape, results)];
+  };
+}
+
+function composed(type: string, { formula }: ComposedReduction): Pick<Op, "fold" | "decompose"> {
+  return composedOf((b, inputs, attributes) => {
+    const axes = reductionAxes(type, inputs, attributes);
+    return [formula(b, inputs[0]!, axes, attributes.keepdims !== 0)];
+  });
 }
 
 /** The cotangent of a reduction with its reduced axes put back as axes of size 1. */
@@ -189,7 +209,7 @@ export function restoreAxes(b: Builder, cotangent: Value, x: Value, axes: readon
 /** ReduceSum. Its transpose is Expand. */
 export const ReduceSum: Op = reduction("ReduceSum", {
   axesSince: 13,
-  combine: (values) => values.reduce((sum, value) => sum + value, 0),
+  combine: pairwiseSum,
   exact: (values) => values.reduce((sum, value) => sum + value, 0n),
   ofOne: same,
   vjp: (b, g, x) => expandTo(b, g, x),

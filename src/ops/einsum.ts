@@ -1,17 +1,21 @@
-import { emptyData, ShapeError, sizeOf, stridesOf, type Tensor, type TensorData } from "../core/tensor.js";
+import { ShapeError } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { type Attributes, type Dim, GraphError, type Op, type Shape, type Value } from "../graph/graph.js";
+import {
+  type Attributes,
+  type Dim,
+  GraphError,
+  type Op,
+  type Shape,
+  sameShape,
+  type Value,
+} from "../graph/graph.js";
 import { attributeOf, numeric, takesMany } from "../graph/signature.js";
 import { expand, expandTo, sumTo } from "./broadcast.js";
+import { contraction, type Equation } from "./contraction.js";
 import { isStatic } from "./dims.js";
+import { composedOf } from "./folding.js";
 import { required } from "./operand.js";
 import { reshape } from "./reshape.js";
-
-/** An equation with its ellipses spelled out: one letter per axis, for each operand and the result. */
-interface Equation {
-  readonly terms: readonly string[];
-  readonly result: string;
-}
 
 /** Letters that stand for the axes of "...", last axis last; ONNX equations cannot name these. */
 const ellipsisLetters = "αβγδεζηθ";
@@ -94,16 +98,6 @@ export const Einsum: Op = {
     });
     return [{ dtype: inputs[0]!.dtype, shape }];
   },
-  fold(operands, attributes) {
-    const tensors = operands as readonly Tensor[];
-    const shapes = tensors.map((t) => t.shape);
-    const equation = parse(
-      attributes,
-      shapes.map((shape) => shape.length),
-    );
-    const dims = dimsOfLetters(equation, shapes, attributes.equation as string) as Map<string, number>;
-    return [contract(equation, tensors, dims)];
-  },
   /** Letters in place of "...", which ONNX Runtime wants of one rank in all operands. */
   simplify(b, inputs, attributes) {
     if (!(attributes.equation as string).includes("...")) return null;
@@ -113,13 +107,21 @@ export const Einsum: Op = {
     );
     return [einsum(b, spell(terms, result), ...(inputs as readonly Value[]))];
   },
-  /** The same of operands that are repeated along axes of size 1, where others have more of that letter. */
-  decompose(b, inputs, attributes) {
+  /** Operands are first repeated along axes of size 1, where others have more of that letter. */
+  ...composedOf((b, inputs, attributes) => {
     const operands = inputs as readonly Value[];
     const shapes = wholeShapes(operands, attributes);
+    const isWhole = operands.every((x, i) => sameShape(x.shape, shapes[i]!) || !isStatic(shapes[i]!));
+    if (isWhole) {
+      const equation = parse(
+        attributes,
+        shapes.map((shape) => shape.length),
+      );
+      return [contraction(b, equation, operands)];
+    }
     const whole = operands.map((x, i) => (isStatic(shapes[i]!) ? expand(b, x, shapes[i]!) : x));
     return [einsum(b, attributes.equation as string, ...whole)];
-  },
+  }),
   vjp(b, { inputs, attributes }, [g]) {
     const operands = inputs as readonly Value[];
     const { terms, result } = parse(
@@ -163,34 +165,6 @@ function spell(terms: readonly string[], result: string): string {
     (c) => !equation.includes(c),
   );
   return equation.replace(/[α-θ]/g, (letter) => free[ellipsisLetters.indexOf(letter)]!);
-}
-
-function contract(
-  { terms, result }: Equation,
-  tensors: readonly Tensor[],
-  dims: Map<string, number>,
-): Tensor {
-  const letters = [...new Set([...result, ...terms.join("")])];
-  const sizes = letters.map((letter) => dims.get(letter)!);
-  const steps = stridesOf(sizes);
-  const stridesIn = (term: string, shape: readonly number[]) => {
-    const own = stridesOf(shape);
-    return letters.map((letter) =>
-      [...term].reduce((sum, l, axis) => sum + (l === letter && shape[axis] !== 1 ? own[axis]! : 0), 0),
-    );
-  };
-  const shape = [...result].map((letter) => dims.get(letter)!);
-  const into = stridesIn(result, shape);
-  const from = terms.map((term, i) => stridesIn(term, tensors[i]!.shape));
-  const data = emptyData(tensors[0]!.dtype, sizeOf(shape)) as TensorData;
-  const sums = new Float64Array(data.length);
-  for (let flat = 0; flat < sizeOf(sizes); flat++) {
-    const at = (strides: readonly number[]) =>
-      strides.reduce((sum, stride, k) => sum + stride * (Math.floor(flat / steps[k]!) % sizes[k]!), 0);
-    sums[at(into)]! += tensors.reduce((product, t, i) => product * Number(t.data[at(from[i]!)]!), 1);
-  }
-  for (let i = 0; i < data.length; i++) data[i] = typeof data[i] === "bigint" ? BigInt(sums[i]!) : sums[i]!;
-  return { dtype: tensors[0]!.dtype, shape, data } as Tensor;
 }
 
 export function einsum(b: Builder, equation: string, ...operands: readonly Value[]): Value {

@@ -1,9 +1,9 @@
-import { type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { broadcastShapes, type Op, type Value } from "../graph/graph.js";
 import { float, floats, mayTake, numeric, takes, takesMany } from "../graph/signature.js";
-import { add, binary, div, foldBinary } from "./arithmetic.js";
+import { add, binary, div } from "./arithmetic.js";
 import { sumTo } from "./broadcast.js";
+import { composedOf } from "./folding.js";
 import { and, greater, greaterOrEqual, less, lessOrEqual, where } from "./logic.js";
 import { type Operand, operand, operands, required } from "./operand.js";
 
@@ -62,20 +62,9 @@ export const Sum: Op = {
   type: "Sum",
   inputs: [takesMany("data", floats)],
   infer: variadicType("Sum"),
-  fold: (inputs) => [
-    inputs.reduce((x, y) =>
-      foldBinary(
-        x!,
-        y!,
-        x!.dtype,
-        (p, q) => p + q,
-        (p, q) => p + q,
-      ),
-    )!,
-  ],
   simplify: (_, inputs) => (inputs.length === 1 ? [inputs[0]!] : null),
   vjp: (b, { inputs }, [g]) => inputs.map((x) => sumTo(b, g!, x!)),
-  decompose: (b, inputs) => [(inputs as readonly Value[]).reduce((x, y) => add(b, x, y))],
+  ...composedOf((b, inputs) => [(inputs as readonly Value[]).reduce((x, y) => add(b, x, y))]),
 };
 
 /** The mean of n operands: each gets ȳ / n. */
@@ -83,14 +72,9 @@ export const Mean: Op = {
   type: "Mean",
   inputs: [takesMany("data", floats)],
   infer: variadicType("Mean"),
-  fold: (inputs) => {
-    const total = Sum.fold!(inputs, {})[0] as Tensor;
-    const count = tensor(total.dtype, [], [inputs.length]);
-    return [foldBinary(total, count, total.dtype, (p, q) => p / q)];
-  },
   simplify: (_, inputs) => (inputs.length === 1 ? [inputs[0]!] : null),
   vjp: (b, { inputs }, [g]) => inputs.map((x) => sumTo(b, div(b, g!, inputs.length), x!)),
-  decompose: (b, inputs) => [div(b, b.apply(Sum, inputs), inputs.length)],
+  ...composedOf((b, inputs) => [div(b, b.apply(Sum, inputs), inputs.length)]),
 };
 
 /**
@@ -107,10 +91,10 @@ export const Clip: Op = {
   ],
   attributes: { min: float(undefined, { until: 11 }), max: float(undefined, { until: 11 }) },
   infer: ([x]) => [x!],
-  fold([x, low, high]) {
-    const [above] = low ? Max.fold!([x!, low], {}) : [x!];
-    return high ? Min.fold!([above!, high], {}) : [above!];
-  },
+  ...composedOf((b, [x, low, high]) => {
+    const above = low ? maximum(b, x!, low) : x!;
+    return [high ? minimum(b, above, high) : above];
+  }),
   simplify: (_, [x, low, high]) => (!low && !high ? [x!] : null),
   vjp(b, { inputs: [x, low, high] }, [cotangent]) {
     const g = cotangent!;

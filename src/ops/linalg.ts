@@ -1,11 +1,41 @@
-import { type DType, emptyData, ShapeError, showShape, type Tensor, tensor } from "../core/tensor.js";
+import {
+  type DType,
+  emptyData,
+  isFloat,
+  ShapeError,
+  showShape,
+  type Tensor,
+  type TensorData,
+} from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { broadcastShapes, type Dim, type Op, type Shape, showType, type Value } from "../graph/graph.js";
+import {
+  type Attributes,
+  broadcastShapes,
+  type Dim,
+  type Op,
+  type Shape,
+  showType,
+  type Value,
+} from "../graph/graph.js";
 import { flag, float, mayTake, takes, wide } from "../graph/signature.js";
-import { mul, neg } from "./arithmetic.js";
-import { broadcastIndex, sumTo } from "./broadcast.js";
-import { required } from "./operand.js";
+import { add, mul, neg } from "./arithmetic.js";
+import { broadcastIndex, reduceSum, sumTo } from "./broadcast.js";
+import { composedOf, pairwiseSum, wrapped } from "./folding.js";
+import { floatOf, required } from "./operand.js";
 import { reshape, squeeze, transpose, unsqueeze } from "./reshape.js";
+
+/** Σ xᵢ yᵢ of numbers from one place on, and of every `step`-th from another */
+function floatDot(x: Tensor, from: number, y: Tensor, start: number, step: number, count: number): number {
+  const [p, q] = [x.data as Float64Array, y.data as Float64Array];
+  return pairwiseSum(Float64Array.from({ length: count }, (_, k) => p[from + k]! * q[start + k * step]!));
+}
+
+/** The same of integers, which wrap around. */
+function integerDot(x: Tensor, from: number, y: Tensor, start: number, step: number, count: number) {
+  let sum = 0n;
+  for (let k = 0; k < count; k++) sum += BigInt(x.data[from + k]!) * BigInt(y.data[start + k * step]!);
+  return wrapped(sum, x.dtype);
+}
 
 /** Swaps the last two axes. */
 export function swapLast(b: Builder, x: Value): Value {
@@ -49,17 +79,14 @@ export const MatMul: Op = {
     const batch = broadcastShapes("MatMul", left.slice(0, -2), right.slice(0, -2)) as number[];
     const ix = broadcastIndex(left.slice(0, -2), batch);
     const iy = broadcastIndex(right.slice(0, -2), batch);
-    const data = new Float64Array(ix.length * rows * columns);
+    const data = emptyData(x!.dtype, ix.length * rows * columns) as TensorData;
+    const dot = isFloat(x!.dtype) ? floatDot : integerDot;
     for (let n = 0; n < ix.length; n++) {
       for (let i = 0; i < rows; i++) {
         for (let j = 0; j < columns; j++) {
-          let sum = 0;
-          for (let k = 0; k < inner; k++) {
-            sum +=
-              Number(x!.data[(ix[n]! * rows + i) * inner + k]!) *
-              Number(y!.data[(iy[n]! * inner + k) * columns + j]!);
-          }
-          data[(n * rows + i) * columns + j] = sum;
+          const row = (ix[n]! * rows + i) * inner;
+          const column = iy[n]! * inner * columns + j;
+          data[(n * rows + i) * columns + j] = dot(x!, row, y!, column, columns, inner);
         }
       }
     }
@@ -68,8 +95,10 @@ export const MatMul: Op = {
       ...(x!.shape.length > 1 ? [rows] : []),
       ...(y!.shape.length > 1 ? [columns] : []),
     ];
-    return [tensor(x!.dtype, shape, data)];
+    return [{ dtype: x!.dtype, shape, data } as Tensor];
   },
+  /** for integers */
+  decompose: (b, [x, y]) => [productByElements(b, x!, y!)],
   vjp(b, { inputs: [x, y], outputs: [z] }, [cotangent]) {
     // as matrices: vectors get the axis that MatMul imagined
     const left = x!.shape.length === 1 ? unsqueeze(b, x!, [0]) : x!;
@@ -97,6 +126,14 @@ function matmulToShape(b: Builder, x: Value, g: Value, y: Value): Value {
     return matmul(b, transpose(b, flat(x), [1, 0]), flat(g));
   }
   return sumTo(b, matmul(b, swapLast(b, x), g), y);
+}
+
+/** The product of matrices as a sum of elementwise products, which are all of them in memory:  Σₖ xᵢₖ yₖⱼ */
+function productByElements(b: Builder, x: Value, y: Value): Value {
+  const left = unsqueeze(b, x, [-1]);
+  const right = y.shape.length === 1 ? unsqueeze(b, y, [-1]) : unsqueeze(b, y, [-3]);
+  const sum = reduceSum(b, mul(b, left, right), [-2]);
+  return y.shape.length === 1 ? squeeze(b, sum, [-1]) : sum;
 }
 
 export function matmul(b: Builder, x: Value, y: Value): Value {
@@ -136,6 +173,11 @@ export const Gemm: Op = {
     }
     return [{ dtype: a.dtype, shape }];
   },
+  ...composedOf((b, [a, w, c], attributes) => {
+    const left = attributes.transA === 1 ? transpose(b, a!, [1, 0]) : a!;
+    const right = attributes.transB === 1 ? transpose(b, w!, [1, 0]) : w!;
+    return [scaledSum(b, matmul(b, left, right), c, attributes)];
+  }),
   vjp(b, { inputs: [a, w, c], attributes }, [cotangent]) {
     const g = cotangent!;
     const alpha = (attributes.alpha as number | undefined) ?? 1;
@@ -149,6 +191,18 @@ export const Gemm: Op = {
     return [da, dw, c ? sumTo(b, beta === 1 ? g : mul(b, g, beta), c) : null];
   },
 };
+
+/** α P + β C of a product P, where C may be absent. */
+export function scaledSum(
+  b: Builder,
+  product: Value,
+  c: Value | null | undefined,
+  attributes: Attributes,
+): Value {
+  const [alpha, beta] = [floatOf(attributes, "alpha", 1), floatOf(attributes, "beta", 1)];
+  const scaled = alpha === 1 ? product : mul(b, product, alpha);
+  return c ? add(b, scaled, beta === 1 ? c : mul(b, c, beta)) : scaled;
+}
 
 function broadcastsTo(from: Shape, to: Shape): boolean {
   const offset = to.length - from.length;

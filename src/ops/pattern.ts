@@ -6,11 +6,22 @@ import {
   stridesOf,
   type Tensor,
   type TensorData,
+  tensor,
 } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { type Attributes, type Dim, normaliseAxis, type Op, showType, type Value } from "../graph/graph.js";
+import {
+  type Attributes,
+  type Dim,
+  normaliseAxis,
+  type Op,
+  showType,
+  staticShape,
+  type Value,
+} from "../graph/graph.js";
 import { anything, flag, indices, int64, mayTake, takes, wide } from "../graph/signature.js";
 import { reduceSum } from "./broadcast.js";
+import { composedOf } from "./folding.js";
+import { greaterOrEqual, lessOrEqual, where } from "./logic.js";
 import { constantInts, intOf, required } from "./operand.js";
 import { reshape } from "./reshape.js";
 
@@ -81,18 +92,19 @@ export const Trilu: Op = {
     if (x.shape.length >= 2) return [x];
     throw new ShapeError(`Trilu needs a matrix, but got ${showType(x)}.`);
   },
-  fold([x, diagonal], attributes) {
-    const k = diagonal ? numbers(diagonal)[0]! : 0;
-    const [rows, columns] = x!.shape.slice(-2) as [number, number];
+  /** where the distance from the main diagonal is at least, or at most, k */
+  ...composedOf((b, [x, k], attributes) => {
+    const [rows, columns] = staticShape(x!, "Trilu").slice(-2) as [number, number];
+    const distances = Array.from(
+      { length: rows * columns },
+      (_, i) => (i % columns) - Math.floor(i / columns),
+    );
+    const distance = b.constant(tensor("int64", [rows, columns], distances));
+    const from = k ?? b.scalar("int64", 0);
     const isUpper = intOf(attributes, "upper", 1) !== 0;
-    const data = x!.data.slice() as TensorData;
-    const zero = emptyData(x!.dtype, 1)[0]!;
-    for (let i = 0; i < data.length; i++) {
-      const distance = (i % columns) - (Math.floor(i / columns) % rows) - k;
-      if (isUpper ? distance < 0 : distance > 0) data[i] = zero;
-    }
-    return [{ ...x!, data } as Tensor];
-  },
+    const mask = isUpper ? greaterOrEqual(b, distance, from) : lessOrEqual(b, distance, from);
+    return [where(b, mask, x!, b.scalar(x!.dtype, 0))];
+  }),
   vjp: (b, { inputs: [, k], attributes }, [g]) => [b.apply(Trilu, [g!, k ?? null], attributes), null],
 };
 

@@ -1,10 +1,11 @@
-import { DTypeError, isFloat } from "../core/tensor.js";
+import { castTensor, type DType, DTypeError, isFloat, numbers, type Tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { broadcastShapes, GraphError, type Op, showType, type Value } from "../graph/graph.js";
 import { type ElementTypes, flag, numeric, separate, takes } from "../graph/signature.js";
-import { div, foldBinary, isScalar, mul, neg, sub } from "./arithmetic.js";
+import { add, div, foldBinary, isScalar, mul, neg, sub } from "./arithmetic.js";
 import { sumTo } from "./broadcast.js";
-import { log, round } from "./elementwise.js";
+import { log, round, sqrt } from "./elementwise.js";
+import { integerPower } from "./folding.js";
 import { equal, where } from "./logic.js";
 import { intOf, type Operand, operands, required } from "./operand.js";
 import { cast } from "./reshape.js";
@@ -16,7 +17,8 @@ const bases: ElementTypes = {
 };
 
 /**
- * Pow: z = xʸ, of x's element type; the exponent may have another.
+ * Pow: z = xʸ, of x's element type; the exponent may have another. Integers wrap around; their powers of negative
+ * exponents are those of 1 / x, cut off.
  *
  *   x̄ = z̄ y xʸ⁻¹, which is 0 where y = 0;  ȳ = z̄ z log x, which is 0 where x = 0
  *
@@ -29,38 +31,68 @@ export const Pow: Op = {
     const [x, y] = [required("Pow", inputs, 0), required("Pow", inputs, 1)];
     return [{ dtype: x.dtype, shape: broadcastShapes("Pow", x.shape, y.shape) }];
   },
-  fold: ([x, y]) => [foldBinary(x!, y!, x!.dtype, power, isFloat(y!.dtype) ? undefined : integerPower)],
-  /** x¹ = x and x² = x x */
+  fold([x, y]) {
+    const dtype = powerType(x!.dtype, y!.dtype);
+    const [base, exponent] = [castTensor(x!, dtype), castTensor(y!, dtype)];
+    return [castTensor(foldBinary(base, exponent, dtype, power, integerPower), x!.dtype)];
+  },
+  /** Operands of two types as those of one; x¹ = x and x² = x x */
   simplify(b, [x, y]) {
     if (isScalar(y!, 1)) return [x!];
-    return isScalar(y!, 2) ? [mul(b, x!, x!)] : null;
+    if (isScalar(y!, 2)) return [mul(b, x!, x!)];
+    if (x!.dtype === y!.dtype) return null;
+    const dtype = isExactIn(y!.constant, x!.dtype) ? x!.dtype : powerType(x!.dtype, y!.dtype);
+    return [cast(b, pow(b, cast(b, x!, dtype), cast(b, y!, dtype)), x!.dtype)];
   },
   vjp(b, { inputs: [x, y], outputs: [z] }, [cotangent]) {
-    const [g, base] = [cotangent!, x!];
-    const exponent = cast(b, y!, base.dtype);
+    const [g, base, exponent] = [cotangent!, x!, y!];
     const lower = pow(b, base, sub(b, where(b, equal(b, exponent, 0), 1, exponent), 1));
     const dx = sumTo(b, mul(b, g, mul(b, exponent, lower)), base);
-    if (y!.constant !== null || !isFloat(y!.dtype)) return [dx, null];
+    if (exponent.constant !== null) return [dx, null];
     const safe = where(b, equal(b, base, 0), 1, base);
-    const dy = sumTo(b, mul(b, g, mul(b, z!, log(b, safe))), y!);
-    return [dx, cast(b, dy, y!.dtype)];
+    return [dx, sumTo(b, mul(b, g, mul(b, z!, log(b, safe))), exponent)];
   },
 };
+
+/** The element type in which a power of operands of two types is computed: it holds both. */
+function powerType(x: DType, y: DType): DType {
+  if (x === y) return x;
+  return isFloat(x) || isFloat(y) ? "float64" : "int64";
+}
+
+/** Whether an exponent is a constant that a float type has, too. */
+function isExactIn(y: Tensor | null, dtype: DType): boolean {
+  if (y === null || !isFloat(dtype)) return false;
+  const there = castTensor(castTensor(y, dtype), y.dtype);
+  return y.data.every((value: number | bigint, i: number) => Object.is(value, there.data[i]));
+}
 
 /** As in C, 1 to any power is 1, NaN and infinity included. */
 function power(x: number, y: number): number {
   return x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y;
 }
 
-function integerPower(x: bigint, y: bigint): bigint {
-  if (y < 0n)
-    throw new GraphError("Pow: a constant integer is raised to a negative integer. Cast it to float.");
-  return x ** y;
-}
-
 /** x to the power of y; a number is of the other's element type. */
 export function pow(b: Builder, x: Operand, y: Operand): Value {
   return b.apply(Pow, operands(b, x, y));
+}
+
+/**
+ * A float power by a constant of one element as a few multiplications or a root, where it is that:  x³, 1 / x, √x, x √x
+ *
+ * @returns `null` where it is another
+ */
+export function shortPower(b: Builder, x: Value, y: Value): Value | null {
+  if (y.constant === null || y.constant.data.length !== 1 || y.shape.length > x.shape.length) return null;
+  const [exponent] = numbers(y.constant);
+  if (exponent === 2) return mul(b, x, x);
+  if (exponent === 3) return mul(b, mul(b, x, x), x);
+  if (exponent === -1) return div(b, 1, x);
+  if (exponent !== 0.5 && exponent !== 1.5) return null;
+  // a root is not: of −∞, infinite, and of −0, 0
+  const root = sqrt(b, x);
+  const power = exponent === 0.5 ? add(b, root, 0) : mul(b, x, root);
+  return where(b, equal(b, x, -Infinity), Infinity, power);
 }
 
 /**

@@ -1,18 +1,10 @@
-import { sizeOf } from "../core/tensor.js";
+import { isFloat, sizeOf } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { normaliseAxis, type Op, type Value } from "../graph/graph.js";
 import { type ElementTypes, flag, floats, int, numeric, takes } from "../graph/signature.js";
 import { add, div, mul, sub } from "./arithmetic.js";
-import {
-  broadcastIndex,
-  expandTo,
-  reducedShape,
-  reduceSum,
-  reduction,
-  reductionAxes,
-  same,
-} from "./broadcast.js";
-import { abs, exp, log, sign } from "./elementwise.js";
+import { broadcastIndex, expandTo, reducedShape, reduceSum, reduction, same } from "./broadcast.js";
+import { abs, exp, log, sign, sqrt } from "./elementwise.js";
 import { larger, smaller } from "./extrema.js";
 import { and, equal, less, where } from "./logic.js";
 import { intOf, required } from "./operand.js";
@@ -26,13 +18,9 @@ const ordered: ElementTypes = {
   words: "of floats, bools, or integers of 8, 32 or 64 bits",
 };
 
-const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
-const total = (values: readonly bigint[]) => values.reduce((sum, value) => sum + value, 0n);
-
-/** ȳ / n each */
+/** The sum over n; of integers, cut off: ȳ / n each */
 export const ReduceMean: Op = reduction("ReduceMean", {
-  combine: (values) => sumOf(values) / values.length,
-  exact: (values) => total(values) / BigInt(values.length),
+  formula: (b, x, axes, keepdims) => overCount(b, reduceSum(b, x, axes, keepdims), x, axes),
   ofOne: same,
   vjp: (b, g, x, _y, axes) => expandTo(b, overCount(b, g, x, axes), x),
 });
@@ -40,7 +28,10 @@ export const ReduceMean: Op = reduction("ReduceMean", {
 /** g divided by the number of elements of x over axes, which may be known only when the graph runs. */
 function overCount(b: Builder, g: Value, x: Value, axes: readonly number[]): Value {
   const dims = axes.map((axis) => x.shape[axis]!);
-  const known = div(b, g, sizeOf(dims.filter((dim) => typeof dim === "number")));
+  const count = sizeOf(dims.filter((dim) => typeof dim === "number"));
+  // the reciprocal of a power of two is exact, and to multiply by it is faster
+  const isExact = isFloat(g.dtype) && Number.isInteger(Math.log2(count));
+  const known = isExact ? mul(b, g, 1 / count) : div(b, g, count);
   const symbolic = axes.find((axis) => typeof x.shape[axis] === "string");
   if (symbolic === undefined) return known;
   const dim = b.apply(ShapeOp, [x], { start: symbolic, end: symbolic + 1 });
@@ -57,7 +48,7 @@ function share(b: Builder, g: Value, x: Value, y: Value, axes: readonly number[]
 export const ReduceMax: Op = reduction("ReduceMax", {
   types: ordered,
   combine: (values) => values.reduce((x, y) => Math.max(x, y), -Infinity),
-  exact: (values) => values.reduce((x, y) => larger(x, y)),
+  exact: (values) => values.reduce(larger),
   ofOne: same,
   vjp: share,
 });
@@ -66,7 +57,7 @@ export const ReduceMax: Op = reduction("ReduceMax", {
 export const ReduceMin: Op = reduction("ReduceMin", {
   types: ordered,
   combine: (values) => values.reduce((x, y) => Math.min(x, y), Infinity),
-  exact: (values) => values.reduce((x, y) => smaller(x, y)),
+  exact: (values) => values.reduce(smaller),
   ofOne: same,
   vjp: share,
 });
@@ -90,26 +81,24 @@ export const ReduceProd: Op = reduction("ReduceProd", {
   },
 });
 
-/** ȳ sign(x) */
+/** Σ |x|: ȳ sign(x) */
 export const ReduceL1: Op = reduction("ReduceL1", {
-  combine: (values) => sumOf(values.map(Math.abs)),
-  exact: (values) => total(values.map((x) => (x < 0n ? -x : x))),
+  formula: (b, x, axes, keepdims) => reduceSum(b, abs(b, x), axes, keepdims),
   ofOne: abs,
   vjp: (b, g, x) => mul(b, g, sign(b, x)),
 });
 
-/** ȳ x / y; 0 where all elements are 0 */
+/** √Σ x²: ȳ x / y; 0 where all elements are 0 */
 export const ReduceL2: Op = reduction("ReduceL2", {
   types: floats,
-  combine: (values) => Math.sqrt(sumOf(values.map((x) => x * x))),
+  formula: (b, x, axes, keepdims) => sqrt(b, reduceSum(b, mul(b, x, x), axes, keepdims)),
   ofOne: abs,
   vjp: (b, g, x, y) => mul(b, x, div(b, g, where(b, equal(b, y, 0), 1, y))),
 });
 
-/** 2 ȳ x */
+/** Σ x²: 2 ȳ x */
 export const ReduceSumSquare: Op = reduction("ReduceSumSquare", {
-  combine: (values) => sumOf(values.map((x) => x * x)),
-  exact: (values) => total(values.map((x) => x * x)),
+  formula: (b, x, axes, keepdims) => reduceSum(b, mul(b, x, x), axes, keepdims),
   ofOne: (b, x) => mul(b, x, x),
   vjp: (b, g, x) => mul(b, mul(b, g, 2), x),
 });
@@ -117,33 +106,24 @@ export const ReduceSumSquare: Op = reduction("ReduceSumSquare", {
 /** y = log Σ x:  ȳ / Σ x */
 export const ReduceLogSum: Op = reduction("ReduceLogSum", {
   types: floats,
-  combine: (values) => Math.log(sumOf(values)),
+  formula: (b, x, axes, keepdims) => log(b, reduceSum(b, x, axes, keepdims)),
   ofOne: log,
   vjp: (b, g, x, _y, axes) => expandTo(b, div(b, g, reduceSum(b, x, axes, true)), x),
 });
 
 /** y = log Σ eˣ, shifted by the largest:  ȳ exp(x − y) */
-export const ReduceLogSumExp: Op = {
-  ...reduction("ReduceLogSumExp", {
-    types: floats,
-    combine(values) {
-      const largest = values.reduce((x, y) => Math.max(x, y), -Infinity);
-      if (!Number.isFinite(largest)) return largest;
-      return largest + Math.log(sumOf(values.map((x) => Math.exp(x - largest))));
-    },
-    ofOne: same,
-    vjp: (b, g, x, y) => mul(b, g, exp(b, sub(b, x, y))),
-  }),
-  decompose(b, inputs, attributes) {
-    const x = inputs[0]!;
-    const axes = reductionAxes("ReduceLogSumExp", inputs, attributes);
+export const ReduceLogSumExp: Op = reduction("ReduceLogSumExp", {
+  types: floats,
+  formula(b, x, axes, keepdims) {
     const largest = reduceMax(b, x, axes, true);
-    // ∞ − ∞ is NaN
+    // ∞ − ∞ would be NaN, where the result is ∞ or −∞
     const shift = where(b, less(b, abs(b, largest), Infinity), largest, 0);
     const y = add(b, log(b, reduceSum(b, exp(b, sub(b, x, shift)), axes, true)), shift);
-    return [attributes.keepdims === 0 ? squeeze(b, y, axes) : y];
+    return keepdims ? y : squeeze(b, y, axes);
   },
-};
+  ofOne: same,
+  vjp: (b, g, x, y) => mul(b, g, exp(b, sub(b, x, y))),
+});
 
 /** The index of an extremum along an axis, as int64: the first one, or with `select_last_index` the last. */
 function argument(type: string, isBetter: (x: number | bigint, y: number | bigint) => boolean): Op {

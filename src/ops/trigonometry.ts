@@ -108,11 +108,11 @@ export const Acosh: Op = unary("Acosh", {
   since: 9,
   f: Math.acosh,
   vjp: (b, g, x) => div(b, g, sqrt(b, mul(b, sub(b, x, 1), add(b, x, 1)))),
-  // with u = x − 1,  log1p(u + √(u (u + 2)))
+  // with u = x − 1,  log1p(u + √u √(u + 2)): a root of the product would be real below −1, too
   formula(b, x) {
     const isLarge = greater(b, x, 1e9);
     const u = sub(b, where(b, isLarge, 2, x), 1);
-    const near = log1p(b, add(b, u, sqrt(b, mul(b, u, add(b, u, 2)))));
+    const near = log1p(b, add(b, u, mul(b, sqrt(b, u), sqrt(b, add(b, u, 2)))));
     return where(b, isLarge, add(b, log(b, x), Math.LN2), near);
   },
 });

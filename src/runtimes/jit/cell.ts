@@ -1,6 +1,7 @@
-import type { DType } from "../../core/tensor.js";
+import { type DType, integerRange } from "../../core/tensor.js";
 import type { Attributes } from "../../graph/graph.js";
 import type { Unit } from "./unit.js";
+import { bytesOf } from "./view.js";
 import type { Code, Plain, ValType } from "./wasm/index.js";
 
 // Cells: what one instruction works on. A scalar, or a vector of two float64 or four float32.
@@ -87,7 +88,7 @@ export function narrow(code: Code, dtype: DType): void {
   if (dtype === "uint16") code.i32(0xffff).op("i32.and");
 }
 
-/** Converts the cell on the stack. Floats that do not fit an integer type saturate. */
+/** Converts the cell on the stack. Floats that do not fit an integer type saturate; NaN becomes 0. */
 export function castCell(code: Code, from: DType, to: DType): void {
   if (from === to) return;
   const [a, b] = [cellType(from, 1), cellType(to, 1)];
@@ -99,10 +100,14 @@ export function castCell(code: Code, from: DType, to: DType): void {
   } else if (isFloat(a) && isFloat(b)) {
     if (a !== b) code.op(a === "f32" ? "f64.promote_f32" : "f32.demote_f64");
   } else if (isFloat(a)) {
-    // small types wrap around from 32 bits
-    const wide = b === "i64" || to === "uint32" ? sign(to) : "s";
-    code.saturate(`${b}.trunc_sat_${a}_${wide}` as "i32.trunc_sat_f64_s");
-    narrow(code, to);
+    if (bytesOf(to) < 4) {
+      const [low, high] = integerRange(to);
+      pushNumber(code, from, low);
+      code.op(`${a}.max` as Plain);
+      pushNumber(code, from, high);
+      code.op(`${a}.min` as Plain);
+    }
+    code.saturate(`${b}.trunc_sat_${a}_${sign(to)}` as "i32.trunc_sat_f64_s");
   } else if (isFloat(b)) {
     code.op(`${b}.convert_${a}_${sign(from)}` as Plain);
   } else {

@@ -11,8 +11,8 @@ import {
   rounding,
   unsigned,
 } from "./cell.js";
+import { integerPower, quotient, remainder } from "./division.js";
 import { callPairs, hasVectorFunction } from "./math/library.js";
-import { remainder } from "./remainder.js";
 import type { Unit } from "./unit.js";
 import type { Code, Plain, Push } from "./wasm/index.js";
 
@@ -40,10 +40,15 @@ export function emitScalar(
     condition();
     code.op("select");
   };
-  if (type in arithmetic) {
+  if (type === "Div" && !isFloat) {
+    quotient(code, dtype, x, y);
+    narrow(code, dtype);
+  } else if (type === "Pow" && !isFloat) {
+    integerPower(unit, code, dtype, x, y);
+    narrow(code, dtype);
+  } else if (type in arithmetic) {
     all();
-    if (type === "Div") signed("div");
-    else op(arithmetic[type]!);
+    op(arithmetic[type]!);
     narrow(code, dtype);
   } else if (type in comparisons) {
     all();

@@ -70,7 +70,8 @@ export function powerByTable(p: Vectors, x: Push, y: Push): Power {
   const rounder = p.number(1.5 * 2 ** 52);
   const bits = p.let(p.madd(p.let(p.add(top, v)), p.number(density), rounder));
   const near = p.let(p.nmadd(p.let(p.sub(bits, rounder)), p.number(1 / density), top));
-  const f = p.let(p.add(near, p.add(v, rest)));
+  const tail = p.let(p.add(v, rest));
+  const f = p.let(p.add(near, tail));
   const scale = p.let(
     p.int("add", p.lookUp(tables.root, bits), p.shiftLeft(p.shiftRight(bits, densityBits), 52)),
   );
@@ -84,7 +85,7 @@ export function powerByTable(p: Vectors, x: Push, y: Push): Power {
   const isNear = p.apply(
     "v128.and",
     p.float("lt", p.abs(top), p.number(1000)),
-    p.float("lt", p.abs(v), p.number(0.5)),
+    p.float("lt", p.abs(tail), p.number(0.5)),
   );
   return { value, holds: p.apply("v128.and", isNormal, isNear) };
 }

@@ -1,12 +1,18 @@
-import type { Builder } from "../../graph/builder.js";
-import type { Value } from "../../graph/graph.js";
-import { mul } from "../../ops/arithmetic.js";
-import { expand, reduceSum } from "../../ops/broadcast.js";
-import { matmul } from "../../ops/linalg.js";
-import { reshape, transpose } from "../../ops/reshape.js";
-import { gather } from "../../ops/slicing.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { mul } from "./arithmetic.js";
+import { reduceSum } from "./broadcast.js";
+import { matmul } from "./linalg.js";
+import { reshape, transpose } from "./reshape.js";
+import { gather } from "./slicing.js";
 
 // Einsum by transposition, products of matrices, and sums.
+
+/** An equation with its ellipses spelled out: one letter per axis, for each operand and the result. */
+export interface Equation {
+  readonly terms: readonly string[];
+  readonly result: string;
+}
 
 /** A value with a letter for each axis. */
 interface Term {
@@ -17,33 +23,17 @@ interface Term {
 const sizes = ({ value, letters }: Term) =>
   new Map(letters.map((letter, axis) => [letter, value.shape[axis] as number]));
 
-/** Letters that stand for the axes of "...", last axis last; equations cannot name these. */
-const ellipsis = "αβγδεζηθ";
-
-export function einsum(b: Builder, equation: string, inputs: readonly Value[]): Value {
-  const [left, right] = equation.replaceAll(" ", "").split("->") as [string, string?];
-  let widest = 0;
-  const terms = left.split(",").map((written, i): Term => {
-    const value = inputs[i]!;
-    const hidden = written.includes("...") ? value.shape.length - (written.length - 3) : 0;
-    widest = Math.max(widest, hidden);
-    return diagonal(b, { value, letters: [...written.replace("...", tailOf(hidden))] });
-  });
-  const plain = [...left].filter((letter) => /[a-zA-Z]/.test(letter));
-  const once = plain.filter((letter) => plain.indexOf(letter) === plain.lastIndexOf(letter)).sort();
-  const result = [
-    ...(right === undefined ? tailOf(widest) + once.join("") : right.replace("...", tailOf(widest))),
+/** The sum of products of operands that have all one dimension along a letter. */
+export function contraction(b: Builder, { terms, result }: Equation, operands: readonly Value[]): Value {
+  const [first, ...rest] = operands.map((value, i) => diagonal(b, { value, letters: [...terms[i]!] })) as [
+    Term,
+    ...Term[],
   ];
-  const [first, ...rest] = terms as [Term, ...Term[]];
   const product = rest.reduce((sum, term, i) => {
     const needed = new Set([...result, ...rest.slice(i + 1).flatMap(({ letters }) => letters)]);
     return contract(b, sum, term, needed);
   }, first);
-  return arrange(b, sumOut(b, product, new Set(result)), result);
-}
-
-function tailOf(count: number): string {
-  return ellipsis.slice(ellipsis.length - count);
+  return arrange(b, sumOut(b, product, new Set(result)), [...result]);
 }
 
 /** Letters that occur twice in one term take its diagonal. */
@@ -84,15 +74,8 @@ function arrange(b: Builder, { value, letters }: Term, order: readonly string[])
 
 /** The product of two terms, summed over the letters that nothing else needs. */
 function contract(b: Builder, x: Term, y: Term, needed: ReadonlySet<string>): Term {
-  const wide = (term: Term, other: Term): Term => {
-    const theirs = sizes(other);
-    const shape = term.letters.map((letter, axis) =>
-      Math.max(term.value.shape[axis] as number, theirs.get(letter) ?? 1),
-    );
-    return { ...term, value: expand(b, term.value, shape) };
-  };
-  const p = wide(sumOut(b, x, new Set([...needed, ...y.letters])), y);
-  const q = wide(sumOut(b, y, new Set([...needed, ...x.letters])), x);
+  const p = sumOut(b, x, new Set([...needed, ...y.letters]));
+  const q = sumOut(b, y, new Set([...needed, ...x.letters]));
   const shared = p.letters.filter((letter) => q.letters.includes(letter));
   const batch = shared.filter((letter) => needed.has(letter));
   const inner = shared.filter((letter) => !needed.has(letter));

@@ -1,8 +1,108 @@
 import type { DType } from "../../core/tensor.js";
 import { cellType, pushNumber, unsigned } from "./cell.js";
+import type { Unit } from "./unit.js";
 import type { Code, Plain, Push } from "./wasm/index.js";
 
-/** Integers: the sign of the divisor, or with `fmod` that of the dividend. */
+// Quotients, powers and remainders of integers, and remainders of floats.
+
+/** x / y of integers, cut off. The smallest number over −1 wraps around; over 0 it traps. */
+export function quotient(code: Code, dtype: DType, x: Push, y: Push): void {
+  const cell = cellType(dtype, 1);
+  const op = (name: string) => code.op(`${cell}.${name}` as Plain);
+  if (unsigned.has(dtype)) {
+    x();
+    y();
+    op("div_u");
+    return;
+  }
+  // instructions trap where −1 divides the smallest number
+  const divisor = code.local(cell);
+  const result = code.local(cell);
+  y();
+  code.tee(divisor);
+  pushNumber(code, dtype, -1);
+  op("eq");
+  code.if(
+    () => {
+      pushNumber(code, dtype, 0);
+      x();
+      op("sub");
+      code.set(result);
+    },
+    () => {
+      x();
+      code.get(divisor);
+      op("div_s");
+      code.set(result);
+    },
+  );
+  code.get(result);
+  code.free(divisor);
+  code.free(result);
+}
+
+/** xʸ of integers, modulo the size of their type; with a negative y that of 1 / x, cut off, which traps for 0. */
+export function integerPower(unit: Unit, code: Code, dtype: DType, x: Push, y: Push): void {
+  const cell = cellType(dtype, 1);
+  const isSigned = !unsigned.has(dtype);
+  const index = unit.function(`Pow/${dtype}`, [cell, cell], [cell], (target) => {
+    const op = (name: string) => target.op(`${cell}.${name}` as Plain);
+    const number = (value: number) => pushNumber(target, dtype, value);
+    const [base, rest, power] = [0, 1, target.local(cell)];
+    if (isSigned) {
+      target.get(rest);
+      number(0);
+      op("lt_s");
+      target.if(() => {
+        quotient(
+          target,
+          dtype,
+          () => number(1),
+          () => target.get(base),
+        );
+        target.set(base);
+        number(0);
+        target.get(rest);
+        op("sub");
+        target.set(rest);
+      });
+    }
+    number(1);
+    target.set(power);
+    target.while(
+      () => {
+        target.get(rest);
+        number(0);
+        op("ne");
+      },
+      () => {
+        target.get(rest);
+        number(1);
+        op("and");
+        number(0);
+        op("ne");
+        target.if(() => {
+          target.get(power).get(base);
+          op("mul");
+          target.set(power);
+        });
+        target.get(base).get(base);
+        op("mul");
+        target.set(base);
+        target.get(rest);
+        number(1);
+        op("shr_u");
+        target.set(rest);
+      },
+    );
+    target.get(power);
+  });
+  x();
+  y();
+  code.call(index);
+}
+
+/** The remainder of integers: the sign of the divisor, or with `fmod` that of the dividend. */
 export function remainder(
   code: Code,
   dtype: DType,
