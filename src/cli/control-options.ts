@@ -29,11 +29,14 @@ export function isAdaptive({ rtol, atol, dt0, dtmin, controller }: ControlOption
  */
 export function controlOf(options: ControlOptions): Control | null {
   if (!isAdaptive(options)) return null;
-  const { controller = "i", stepSize, ...limits } = options;
+  // what else there is among the options of a command is none of the control's
+  const { controller = "i", stepSize, rtol, atol, dt0, dtmin } = options;
   if (controller === "constant") {
     throw new UsageError("--controller constant takes --step-size, not --rtol, --atol, --dt0 or --dtmin.");
   }
-  const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+  const given = Object.fromEntries(
+    Object.entries({ rtol, atol, dt0, dtmin }).filter(([, value]) => value !== undefined),
+  );
   return pid({
     ...given,
     ...controllers[controller],

@@ -33,7 +33,11 @@ export async function exportCommand(run: string, options: ExportOptions, console
   const { what = "field", out } = options;
   checkOptions(options);
   const { settings, sources } = await openRun(run);
-  const problem = await problemOf(settings, sources, await openRuntime(settings.runtime));
+  const problem = await problemOf(
+    settings,
+    sources,
+    await openRuntime(settings.runtime, { say: console.note }),
+  );
   const checkpoint = await loadCheckpoint(run);
   if (checkpoint === null) {
     throw new RunFolderError(

@@ -34,7 +34,7 @@ export async function figureCommand(
   console.note(`${figure.name}: ${figure.about}`);
   let bar: ReturnType<typeof progress> | null = null;
   const { chart, data } = await figure.make({
-    runtime: await openRuntime(runtime),
+    runtime: await openRuntime(runtime, { say: console.note }),
     coupling: coupling ?? null,
     signal: console.stopSignal(),
     progress(done, total) {

@@ -49,7 +49,7 @@ export async function gradcheckCommand(
   console: Console,
 ): Promise<number> {
   const { settings, sources, inputs } = await settingsFor(subject, options);
-  const runtime = await openRuntime(settings.runtime);
+  const runtime = await openRuntime(settings.runtime, { say: console.note });
   let problem = await problemOf(settings, sources, runtime);
   const init = settings.init === null ? undefined : (inputs.get(settings.init) as Uint8Array);
   const parameters =

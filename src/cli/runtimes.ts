@@ -5,16 +5,15 @@ import { ortWasm } from "../runtimes/ort-web.js";
 
 /** Told which runtime a graph went to, and why. */
 export type Explain = (choice: Choice) => void;
+/** Takes a line for the user. */
+type Say = (line: string) => void;
 
 /** Each is loaded when it is asked for; the first is what commands use unless told otherwise. */
 const runtimes = {
   /** jit or ort-cpu, by the size of each graph */
-  async auto(explain: Explain) {
-    const [{ auto }, { jit }] = await Promise.all([
-      import("../runtimes/auto.js"),
-      import("../runtimes/jit/jit.js"),
-    ]);
-    return auto(jit(), await ortNode(), { explain });
+  async auto(say: Say, explain: Explain) {
+    const { autoNode } = await import("../runtimes/auto-node.js");
+    return autoNode({ explain, onlyJit: (why) => say(`runtime auto: ${why}`) });
   },
   /** graphs compiled to WebAssembly: the fastest for small fields and batches */
   jit: async () => (await import("../runtimes/jit/jit.js")).jit(),
@@ -24,7 +23,7 @@ const runtimes = {
   "ort-wasm": ortWasm,
   /** ONNX Runtime's WebGPU provider, on a GPU: float32 alone */
   "ort-webgpu": () => ortWebGpu(),
-} as const satisfies Record<string, (explain: Explain) => Promise<Runtime>>;
+} as const satisfies Record<string, (say: Say, explain: Explain) => Promise<Runtime>>;
 
 export type RuntimeName = keyof typeof runtimes;
 export const runtimeNames = Object.keys(runtimes) as RuntimeName[];
@@ -32,13 +31,22 @@ export const runtimeNames = Object.keys(runtimes) as RuntimeName[];
 /** What commands use unless told otherwise. */
 export const usualRuntime: RuntimeName = "auto";
 
+export interface RuntimeNotes {
+  /** told where the runtime is less than its name says */
+  readonly say?: Say;
+  readonly explain?: Explain;
+}
+
 /** @throws {RuntimeUnavailableError} */
-export function openRuntime(name: RuntimeName, explain: Explain = () => {}): Promise<Runtime> {
-  return runtimes[name](explain);
+export function openRuntime(
+  name: RuntimeName,
+  { say = () => {}, explain = () => {} }: RuntimeNotes = {},
+): Promise<Runtime> {
+  return runtimes[name](say, explain);
 }
 
 /** Says once which runtime does the work of a command, where that was left to revort. */
-export function explainOnce(say: (line: string) => void, graphs: readonly string[]): Explain {
+export function explainOnce(say: Say, graphs: readonly string[]): Explain {
   let said = false;
   return (choice) => {
     if (said || !graphs.includes(choice.graph)) return;

@@ -57,7 +57,7 @@ export async function solveCommand(
   const field: VectorField = components === undefined ? imported : { ...imported, components };
   const dtype = field.dtype!;
   const given = parseState("--y0", options.y0, dtype);
-  const runtime = await openRuntime(options.runtime ?? usualRuntime);
+  const runtime = await openRuntime(options.runtime ?? usualRuntime, { say: console.note });
   const control = controlOf(options);
   const method = methodFor(model, options, control !== null);
   const ode = neuralOde({ field, dtype, method, stepSize: stepSizeFor(model, options) });

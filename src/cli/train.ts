@@ -71,7 +71,10 @@ export async function trainRun(
     resume === undefined ? await newRun(subject, options) : await resumedRun(resume, subject, options);
   let { settings } = run;
   const say = console.note;
-  const runtime = await openRuntime(settings.runtime, explainOnce(say, ["updates", "gradient"]));
+  const runtime = await openRuntime(settings.runtime, {
+    say: say,
+    explain: explainOnce(say, ["updates", "gradient"]),
+  });
   let problem = await problemOf(settings, run.sources, runtime);
   checkStart(problem, run);
   say(`${problem.experiment.name}: ${problem.experiment.about}`);

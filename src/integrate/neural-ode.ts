@@ -61,7 +61,8 @@ export interface NeuralOde {
  * @throws {TimeError} unless the step size is positive
  */
 export function neuralOde(options: NeuralOdeOptions): NeuralOde {
-  checkOptions("neuralOde", options, optionNames, elsewhere);
+  // an equation itself is one: neuralOde({ ...ode, stepSize })
+  checkOptions("neuralOde", options, { ...optionNames, kept: true }, elsewhere);
   const { field, method = reversible(midpoint), stepSize = Number.POSITIVE_INFINITY, dtype } = options;
   if (!isField(field)) {
     throw new OptionError(

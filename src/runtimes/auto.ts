@@ -10,7 +10,7 @@ import {
   RunError,
   type Runtime,
 } from "../runtime/runtime.js";
-import { prices, secondsOf, unknownTrips, workOf } from "./cost.js";
+import { prices, secondsOf, workOf } from "./cost.js";
 import { needsUnforeseen } from "./jit/open.js";
 
 /** Which runtime a graph went to, and why. */
@@ -209,26 +209,18 @@ class AutoGraph implements AutoExecutable {
       return pick(this.ort, `${this.compiled.name} cannot take it: ${this.#refusal}`);
     const work = workOf(this.graph, sizes);
     const [compiled, ort] = [secondsOf(work, prices.jit), secondsOf(work, prices["ort-cpu"])];
-    const runtime = compiled <= ort ? this.compiled : this.ort;
-    const perNode = (work.products.float32 + work.products.float64) / Math.max(1, work.nodes);
+    const [chosen, other] = compiled <= ort ? [this.compiled, this.ort] : [this.ort, this.compiled];
+    const ratio = Math.max(compiled, ort) / Math.min(compiled, ort);
     return pick(
-      runtime,
-      `${showCount(work.nodes)} operators with ${showCount(perNode)} multiplications each take about ` +
-        `${showSeconds(compiled)} on ${this.compiled.name} and ${showSeconds(ort)} on ${this.ort.name}` +
-        (work.assumes ? `, if loops that end by themselves run ${unknownTrips} times` : ""),
+      chosen,
+      `by estimate ${ratio < 1.15 ? "about as fast as" : `${showRatio(ratio)} times as fast as`} ${other.name}`,
     );
   }
 }
 
-/** Two digits: 7, 240, 2.4 million. */
-function showCount(count: number): string {
-  const rounded = Number(count.toPrecision(2));
-  return rounded < 1e6 ? String(rounded) : `${Number((rounded / 1e6).toPrecision(2))} million`;
-}
-
-function showSeconds(seconds: number): string {
-  const [value, unit] = seconds < 1e-3 ? [seconds * 1e6, "µs"] : [seconds * 1e3, "ms"];
-  return `${Number(value.toPrecision(2))} ${unit}`;
+/** Two digits: 1.3, 7, 240. */
+function showRatio(ratio: number): string {
+  return String(Number(ratio.toPrecision(2)));
 }
 
 /** What the symbolic dimensions of a graph are, from its inputs. */
