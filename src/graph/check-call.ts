@@ -89,17 +89,25 @@ function wrongCount(
  * @throws {UnsupportedAttributeError} for a value that the standard allows, but revort does not compute
  */
 export function checkAttributes(signature: Signature, attributes: Attributes, version: number): void {
-  const rules = signature.attributes ?? {};
   for (const name in attributes) {
     const rule = attributeRule(signature, name, version);
     const value = attributes[name]!;
     if (!isOfKind(value, rule.kind)) throw wrongKind(signature, name, rule, wordOf(value));
     if (rule.values !== undefined || rule.only !== undefined) checkValue(signature, name, rule, value);
   }
+  checkRequired(signature, (name) => attributes[name] !== undefined, version);
+}
+
+/** @throws {AttributeError} if an attribute that the operator must have is not there */
+export function checkRequired(
+  { type, attributes: rules = {} }: Signature,
+  has: (name: string) => boolean,
+  version: number,
+): void {
   for (const name in rules) {
     const rule = rules[name]!;
-    if (rule.required && isInForce(rule, version) && attributes[name] === undefined) {
-      throw new AttributeError(`${signature.type} needs the attribute "${name}" (${kindWords[rule.kind]}).`);
+    if (rule.required && isInForce(rule, version) && !has(name)) {
+      throw new AttributeError(`${type} needs the attribute "${name}" (${kindWords[rule.kind]}).`);
     }
   }
 }

@@ -272,13 +272,13 @@ function decodeAttribute(
   if (proto.refAttrName !== "") return { kind: "reference", value: proto.refAttrName };
   switch (proto.type) {
     case AttributeType.INT:
-      return { kind: "int", value: Number(proto.i) };
+      return { kind: "int", value: nearest(proto.i), ...exactly([proto.i]) };
     case AttributeType.FLOAT:
       return { kind: "float", value: proto.f };
     case AttributeType.STRING:
       return { kind: "string", value: text(proto.s) };
     case AttributeType.INTS:
-      return { kind: "ints", value: proto.ints.map(Number) };
+      return { kind: "ints", value: proto.ints.map(nearest), ...exactly(proto.ints) };
     case AttributeType.FLOATS:
       return { kind: "floats", value: proto.floats };
     case AttributeType.STRINGS:
@@ -294,6 +294,18 @@ function decodeAttribute(
     default:
       return { kind: "unsupported", value: AttributeType[proto.type].toLowerCase().replace(/_/g, " ") };
   }
+}
+
+const largest = BigInt(Number.MAX_SAFE_INTEGER);
+const isHeld = (value: bigint) => -largest <= value && value <= largest;
+
+function nearest(value: bigint): number {
+  if (isHeld(value)) return Number(value);
+  return value < 0n ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;
+}
+
+function exactly(values: readonly bigint[]): { exact?: readonly bigint[] } {
+  return values.every(isHeld) ? {} : { exact: values };
 }
 
 function decodeFunction(proto: FunctionProto, readExternal: ReadExternal | undefined): ModelFunction {

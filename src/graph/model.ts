@@ -13,11 +13,16 @@ export interface ModelValue {
   readonly shape: readonly (number | string | null)[] | null;
 }
 
-/** An attribute as the file has it. A `reference` inside a function stands for an attribute of the call. */
+/**
+ * An attribute as the file has it. A `reference` inside a function stands for an attribute of the call. Integers that no
+ * number holds are the next that one does, and `exact` beside.
+ */
 export type ModelAttribute =
-  | { readonly kind: "int" | "float"; readonly value: number }
+  | { readonly kind: "float"; readonly value: number }
+  | { readonly kind: "int"; readonly value: number; readonly exact?: readonly bigint[] }
+  | { readonly kind: "ints"; readonly value: readonly number[]; readonly exact?: readonly bigint[] }
   | { readonly kind: "string" | "reference"; readonly value: string }
-  | { readonly kind: "ints" | "floats"; readonly value: readonly number[] }
+  | { readonly kind: "floats"; readonly value: readonly number[] }
   | { readonly kind: "strings"; readonly value: readonly string[] }
   | { readonly kind: "tensor"; readonly value: Tensor }
   | { readonly kind: "graph"; readonly value: ModelGraph }

@@ -87,6 +87,13 @@ function adaptSplit(b: Builder, given: Call): Call {
   if (parts !== call.outputs) {
     throw new ModelError(`Split has ${call.outputs} outputs, but num_outputs is ${parts}.`);
   }
+  const axis = (call.attributes.axis as number | undefined) ?? 0;
+  const dim = call.inputs[0]!.shape.at(axis);
+  if (call.version < 18 && typeof dim === "number" && dim % parts !== 0) {
+    throw new ModelError(
+      `Split: axis ${axis} of length ${dim} has no ${parts} equal parts, as opset ${call.version} wants them. Give their sizes.`,
+    );
+  }
   return { ...call, attributes: { ...call.attributes, num_outputs: parts } };
 }
 

@@ -27,7 +27,8 @@ export function replayBody(
   // an inner result may be given out twice, so a name alone does not tell outputs apart
   const names = new Set<string>();
   const named = body.outputs.map(({ name }, i) => {
-    const own = names.has(name) ? `${name}/${i}` : name;
+    let own = name;
+    while (names.has(own)) own = `${own}/${i}`;
     names.add(own);
     return [own, outputs[i]!] as const;
   });

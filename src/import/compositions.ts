@@ -17,7 +17,7 @@ export function attention(b: Builder, { inputs, attributes, outputs }: Call): Va
   const plain =
     rest.every((value) => value === null) &&
     outputs === 1 &&
-    ["is_causal", "softcap", "qk_matmul_output_mode"].every((name) => (attributes[name] ?? 0) === 0);
+    ["is_causal", "softcap"].every((name) => (attributes[name] ?? 0) === 0);
   if (!q || !k || !v || !plain) {
     throw new ModelError(
       "Attention with a mask, a cache, a causal rule or a soft cap is not supported. Write it as MatMul and Softmax.",
@@ -28,6 +28,12 @@ export function attention(b: Builder, { inputs, attributes, outputs }: Call): Va
     throw new ModelError(
       `Attention of ${[q, k, v].map(showType).join(", ")} is not supported: three operands of shape ` +
         "[batch, heads, length, size] with the same number of heads are needed.",
+    );
+  }
+  const heads = [attributes.q_num_heads, attributes.kv_num_heads].filter((count) => count !== undefined);
+  if (heads.some((count) => count !== q.shape[1])) {
+    throw new ShapeError(
+      `Attention: its attributes ask for ${heads.join(" and ")} heads, but ${showType(q)} has ${q.shape[1]}.`,
     );
   }
   const width = q.shape[3] as number;
@@ -91,9 +97,15 @@ export function gatherBatches(b: Builder, { inputs, attributes }: Call): Value[]
   const [x, indices] = inputs;
   if (count === 0 || !x || !indices) return null;
   const shape = staticShape(indices, "GatherND with batch_dims");
-  if (count >= shape.length || count > x.shape.length) {
+  const most = Math.min(shape.length, x.shape.length) - 1;
+  if (count < 0 || count > most) {
     throw new ShapeError(
-      `GatherND: ${showType(x)} and ${showType(indices)} have no ${count} leading axes and more.`,
+      `GatherND: batch_dims is ${count}, but ${showType(x)} and ${showType(indices)} have 0 to ${most} leading axes in common.`,
+    );
+  }
+  if (shape.slice(0, count).some((dim, axis) => dim !== x.shape[axis])) {
+    throw new ShapeError(
+      `GatherND: with batch_dims ${count}, ${showType(x)} and ${showType(indices)} must agree in so many leading axes.`,
     );
   }
   const places = shape.slice(0, count).map((length, axis) => {

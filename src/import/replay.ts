@@ -5,6 +5,7 @@ import {
   checkForm,
   checkKind,
   checkOperands,
+  checkRequired,
   UnsupportedAttributeError,
 } from "../graph/check-call.js";
 import type { Attribute, Value } from "../graph/graph.js";
@@ -117,6 +118,7 @@ export class Replay implements Replayer {
       checkKind(signature, name, given.kind, version);
       present.set(name, given);
     }
+    checkRequired(signature, (name) => present.has(name), version);
     const branch = knownBranch(node, operands);
     if (branch !== null) return this.graph(b, branch, new Scope(scope), place);
     const attributes: Record<string, Attribute> = {};
@@ -180,11 +182,12 @@ export class Replay implements Replayer {
     const value = attribute?.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
     if (others.length === 0 && value !== undefined && value !== null) {
       if (name === "value" && value.kind === "tensor") return asFloat(value.value, this.float);
-      if (name === "value_int" && value.kind === "int") return tensor("int64", [], [value.value]);
+      if (name === "value_int" && value.kind === "int")
+        return tensor("int64", [], value.exact ?? [value.value]);
       if (name === "value_float" && value.kind === "float")
         return asFloat(tensor("float32", [], [value.value]), this.float);
       if (name === "value_ints" && value.kind === "ints")
-        return tensor("int64", [value.value.length], value.value);
+        return tensor("int64", [value.value.length], value.exact ?? value.value);
       if (name === "value_floats" && value.kind === "floats")
         return asFloat(tensor("float32", [value.value.length], value.value), this.float);
     }
@@ -244,7 +247,7 @@ export class Replay implements Replayer {
 /** A branch of an If whose condition is known: PyTorch's exporter writes some. */
 function knownBranch(node: ModelNode, operands: readonly (Value | null)[]): ModelGraph | null {
   const condition = operands[0]?.constant ?? null;
-  if (node.domain !== "" || node.opType !== "If" || condition === null) return null;
+  if (node.opType !== "If" || condition === null || condition.data.length !== 1) return null;
   const branch = node.attributes.get(Number(condition.data[0]) !== 0 ? "then_branch" : "else_branch");
   return branch?.kind === "graph" ? branch.value : null;
 }

@@ -11,7 +11,7 @@ import {
   type Value,
 } from "../graph/graph.js";
 import { anything, attributeOf, int, int64, mayTake, takes, takesMany, truth } from "../graph/signature.js";
-import { operand } from "./operand.js";
+import { checkSingle, operand } from "./operand.js";
 
 /**
  * Loop. Inputs: trip count (int64, or none), condition (bool, or none), carried values. The body maps (iteration,
@@ -32,6 +32,16 @@ export const Loop: Op = {
     const body = attributes.body as Graph;
     const carried = inputs.slice(2);
     const results = body.outputs.slice(1);
+    checkSingle("Loop", "the trip count", inputs[0]);
+    checkSingle("Loop", "the condition", inputs[1]);
+    const proceed = body.outputs[0]?.value;
+    if (results.length < carried.length || proceed?.dtype !== "bool") {
+      throw new GraphError(
+        `Loop: the body must give a bool, whether to go on, and ${carried.length} carried values; it gives ` +
+          `${body.outputs.map(({ value }) => showType(value)).join(", ") || "nothing"}.`,
+      );
+    }
+    checkSingle("Loop", "the condition that the body gives", proceed);
     if (body.inputs.length !== carried.length + 2) {
       throw new GraphError(
         `Loop: the body takes ${body.inputs.length - 2} carried values, but ${carried.length} were given.`,
@@ -121,8 +131,12 @@ export const If: Op = {
     then_branch: attributeOf("graph", { required: true }),
     else_branch: attributeOf("graph", { required: true }),
   },
-  infer(_, attributes) {
+  infer([condition], attributes) {
+    checkSingle("If", "the condition", condition);
     const [yes, no] = [attributes.then_branch as Graph, attributes.else_branch as Graph];
+    if (yes.inputs.length + no.inputs.length > 0) {
+      throw new GraphError("If: a branch takes inputs, but branches read the enclosing scopes instead.");
+    }
     if (yes.outputs.length !== no.outputs.length) {
       throw new GraphError(
         `If: one branch yields ${yes.outputs.length} values and the other ${no.outputs.length}.`,
@@ -159,6 +173,7 @@ export function ifElse(
  */
 export const Scan: Op = {
   type: "Scan",
+  since: 8,
   inputs: [takesMany("initial_state_and_scan_inputs", anything, { mixed: true })],
   outputs: Number.POSITIVE_INFINITY,
   attributes: {
@@ -172,11 +187,30 @@ export const Scan: Op = {
   infer(inputs, attributes) {
     const body = attributes.body as Graph;
     const walked = attributes.num_scan_inputs as number;
+    if (walked < 1 || walked > inputs.length) {
+      throw new GraphError(`Scan: num_scan_inputs is ${walked}, but must be 1 to ${inputs.length}.`);
+    }
     const carried = inputs.slice(0, inputs.length - walked) as Value[];
     if (body.inputs.length !== inputs.length) {
       throw new GraphError(
         `Scan: the body takes ${body.inputs.length} values, but ${inputs.length} were given.`,
       );
+    }
+    if (body.outputs.length < carried.length) {
+      throw new GraphError(
+        `Scan: the body must give back ${carried.length} carried values, but gives ${body.outputs.length}.`,
+      );
+    }
+    for (const [side, count] of [
+      ["input", walked],
+      ["output", body.outputs.length - carried.length],
+    ] as const) {
+      for (const name of [`scan_${side}_axes`, `scan_${side}_directions`]) {
+        const list = attributes[name] as readonly number[] | undefined;
+        if (list !== undefined && list.length !== count) {
+          throw new GraphError(`Scan: ${name} has ${list.length} entries, but needs ${count}.`);
+        }
+      }
     }
     const axisOf = (name: string, i: number, rank: number) =>
       normaliseAxis((attributes[name] as readonly number[] | undefined)?.[i] ?? 0, rank, "Scan");

@@ -20,8 +20,29 @@ import { reshape } from "./reshape.js";
 /** Letters that stand for the axes of "...", last axis last; ONNX equations cannot name these. */
 const ellipsisLetters = "αβγδεζηθ";
 
+/** Letters, with at most one "...": spaces mean nothing. */
+function isTerm(term: string): boolean {
+  const pieces = term.split("...");
+  return pieces.length <= 2 && pieces.every((piece) => /^[a-zA-Z]*$/.test(piece));
+}
+
+/** @throws {GraphError} for anything but terms parted by commas and, perhaps, "->" and a result that names no letter twice */
+function checkEquation(equation: string): void {
+  const [left, right, ...more] = equation.replaceAll(" ", "").split("->") as [string, string?];
+  const result = right ?? "";
+  const letters = result.replace("...", "");
+  if ([...left.split(","), result].every(isTerm) && more.length === 0) {
+    if (new Set(letters).size === letters.length) return;
+  }
+  throw new GraphError(
+    `Einsum cannot read the equation ${JSON.stringify(equation.slice(0, 80))}: it has terms of letters, with at most one ` +
+      '"..." each, parted by commas, and perhaps "->" and a result that names each letter once.',
+  );
+}
+
 function parse(attributes: Attributes, ranks: readonly number[]): Equation {
   const equation = attributes.equation as string;
+  checkEquation(equation);
   const [left, right] = equation.replaceAll(" ", "").split("->") as [string, string?];
   const written = left.split(",");
   if (written.length !== ranks.length) {
@@ -32,6 +53,11 @@ function parse(attributes: Attributes, ranks: readonly number[]): Equation {
   let widest = 0;
   const terms = written.map((term, i) => {
     const hidden = term.includes("...") ? ranks[i]! - (term.length - 3) : 0;
+    if (hidden > ellipsisLetters.length) {
+      throw new ShapeError(
+        `Einsum "${equation}": "..." stands for ${hidden} axes of operand ${i}, but at most ${ellipsisLetters.length} can be named.`,
+      );
+    }
     const spelled = term.replace("...", ellipsisLetters.slice(ellipsisLetters.length - Math.max(0, hidden)));
     if (spelled.length !== ranks[i]) {
       throw new ShapeError(`Einsum "${equation}": "${term}" does not fit operand ${i} of rank ${ranks[i]}.`);

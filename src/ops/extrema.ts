@@ -1,11 +1,12 @@
+import { ShapeError } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { broadcastShapes, type Op, type Value } from "../graph/graph.js";
+import { broadcastShapes, type Op, showType, type Value } from "../graph/graph.js";
 import { float, floats, mayTake, numeric, takes, takesMany } from "../graph/signature.js";
 import { add, binary, div } from "./arithmetic.js";
 import { sumTo } from "./broadcast.js";
 import { composedOf } from "./folding.js";
 import { and, greater, greaterOrEqual, less, lessOrEqual, where } from "./logic.js";
-import { type Operand, operand, operands, required } from "./operand.js";
+import { checkSingle, type Operand, operand, operands, required } from "./operand.js";
 
 // Operators of any number of operands, and Clip.
 
@@ -90,7 +91,15 @@ export const Clip: Op = {
     mayTake("max", numeric, { since: 11 }),
   ],
   attributes: { min: float(undefined, { until: 11 }), max: float(undefined, { until: 11 }) },
-  infer: ([x]) => [x!],
+  infer([x, low, high]) {
+    for (const bound of [low, high]) {
+      checkSingle("Clip", "a bound", bound);
+      if (bound && bound.shape.length > x!.shape.length) {
+        throw new ShapeError(`Clip: ${showType(x!)} has a bound of more axes, ${showType(bound)}.`);
+      }
+    }
+    return [x!];
+  },
   ...composedOf((b, [x, low, high]) => {
     const above = low ? maximum(b, x!, low) : x!;
     return [high ? minimum(b, above, high) : above];

@@ -16,6 +16,7 @@ import {
   GraphError,
   normaliseAxis,
   type Op,
+  showType,
   staticShape,
   type Value,
 } from "../graph/graph.js";
@@ -35,7 +36,7 @@ import { add, mul, sub } from "./arithmetic.js";
 import { reduceSum } from "./broadcast.js";
 import { dimsOf } from "./dims.js";
 import { equal, less, where } from "./logic.js";
-import { constantInts, intOf, required } from "./operand.js";
+import { checkSingle, constantInts, intOf, required } from "./operand.js";
 import { cast, reshape, shapeOf, unsqueeze } from "./reshape.js";
 
 // Operators that make tensors from attributes, shapes and numbers.
@@ -199,6 +200,10 @@ export const OneHot: Op = {
   attributes: { axis: int(-1) },
   infer(inputs, attributes) {
     const [indices, values] = [required("OneHot", inputs, 0), required("OneHot", inputs, 2)];
+    checkSingle("OneHot", "the depth", inputs[1]);
+    if (values.shape.length !== 1 || values.shape[0] !== 2) {
+      throw new ShapeError(`OneHot needs two values, for off and on, but got ${showType(values)}.`);
+    }
     const { axis, depth } = hotAxis(inputs, attributes);
     return [{ dtype: values.dtype, shape: indices.shape.toSpliced(axis, 0, depth) }];
   },

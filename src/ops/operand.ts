@@ -1,6 +1,6 @@
-import type { DType } from "../core/tensor.js";
+import { type DType, ShapeError } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { type Attributes, GraphError, type Value } from "../graph/graph.js";
+import { type Attributes, GraphError, showType, type Value } from "../graph/graph.js";
 
 /** What an emitting function takes: a value, or a number that becomes a scalar of the other operand's dtype. */
 export type Operand = Value | number;
@@ -25,6 +25,13 @@ export function required(op: string, inputs: readonly (Value | null)[], index: n
   return value;
 }
 
+/** @throws {ShapeError} if an operand, where it is given, is not one number: a scalar or a vector of one element */
+export function checkSingle(op: string, what: string, value: Value | null | undefined): void {
+  if (value === null || value === undefined) return;
+  if (value.shape.length === 0 || (value.shape.length === 1 && value.shape[0] === 1)) return;
+  throw new ShapeError(`${op}: ${what} must be one number, but is ${showType(value)}.`);
+}
+
 /** The integers of an input that must be constant: axes, a shape, bounds. */
 export function constantInts(
   op: string,
@@ -37,6 +44,9 @@ export function constantInts(
       `${op}: ${what} must be known when the graph is built, but it is computed from the graph's inputs. ` +
         "Give the graph concrete input shapes.",
     );
+  }
+  if (value.shape.length > 1) {
+    throw new ShapeError(`${op}: ${what} must be a list, but is ${showType(value)}.`);
   }
   return Array.from(value.constant.data as ArrayLike<number | bigint>, Number);
 }

@@ -22,7 +22,7 @@ import { anything, flag, indices, int64, mayTake, takes, wide } from "../graph/s
 import { reduceSum } from "./broadcast.js";
 import { composedOf } from "./folding.js";
 import { greaterOrEqual, lessOrEqual, where } from "./logic.js";
-import { constantInts, intOf, required } from "./operand.js";
+import { checkSingle, constantInts, intOf, required } from "./operand.js";
 import { reshape } from "./reshape.js";
 
 // Linear operators of a fixed pattern: tiling, triangles, running sums.
@@ -89,6 +89,7 @@ export const Trilu: Op = {
   attributes: { upper: flag(1) },
   infer(inputs) {
     const x = required("Trilu", inputs, 0);
+    checkSingle("Trilu", "the diagonal k", inputs[1]);
     if (x.shape.length >= 2) return [x];
     throw new ShapeError(`Trilu needs a matrix, but got ${showType(x)}.`);
   },
@@ -121,6 +122,7 @@ export const CumSum: Op = {
   attributes: { exclusive: flag(0), reverse: flag(0) },
   infer(inputs) {
     const x = required("CumSum", inputs, 0);
+    checkSingle("CumSum", "the axis", inputs[1]);
     const [axis] = constantInts("CumSum", "the axis", required("CumSum", inputs, 1))!;
     normaliseAxis(axis!, x.shape.length, "CumSum");
     return [x];

@@ -2,6 +2,7 @@ import { emptyData, ShapeError, sizeOf, stridesOf, type Tensor, type TensorData 
 import type { Builder } from "../graph/builder.js";
 import {
   type Attributes,
+  type Dim,
   GraphError,
   normaliseAxis,
   type Op,
@@ -113,9 +114,21 @@ export const GatherElements: Op = {
 };
 
 function sameRank(op: string, x: Value, indices: Value, attributes: Attributes): void {
-  normaliseAxis(intOf(attributes, "axis", 0), x.shape.length, op);
+  const axis = normaliseAxis(intOf(attributes, "axis", 0), x.shape.length, op);
   if (indices.shape.length !== x.shape.length) {
     throw new ShapeError(`${op}: data ${showType(x)} and indices ${showType(indices)} differ in rank.`);
+  }
+  const isLonger = (dim: Dim, i: number) => {
+    const own = x.shape[i]!;
+    return (
+      i !== axis &&
+      (typeof dim === "number" && typeof own === "number" ? dim > own : dim !== own && dim !== 1)
+    );
+  };
+  if (indices.shape.some(isLonger)) {
+    throw new ShapeError(
+      `${op}: along an axis other than ${axis} the indices ${showType(indices)} are longer than the data ${showType(x)}.`,
+    );
   }
 }
 

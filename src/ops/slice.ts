@@ -22,7 +22,7 @@ import { anything, attributeOf, choice, float, indices, int64, mayTake, takes } 
 import { add, sub } from "./arithmetic.js";
 import { reduceSum } from "./broadcast.js";
 import { dimsOf, isStatic } from "./dims.js";
-import { constantInts, operand, required } from "./operand.js";
+import { checkSingle, constantInts, operand, required } from "./operand.js";
 import { reshape, unsqueeze } from "./reshape.js";
 
 // Slice cuts along axes and Pad adds to them; each is the other's transpose.
@@ -251,6 +251,7 @@ export const Pad: Op = {
   },
   infer(inputs, { mode = "constant" }) {
     const x = required("Pad", inputs, 0);
+    checkSingle("Pad", "the constant value", inputs[2]);
     const { before, after } = paddingOfInputs(inputs);
     const source = sources[mode as string];
     if (source === undefined) throw new GraphError(`Pad: there is no mode "${mode}".`);

@@ -176,6 +176,9 @@ function splitSizes(
   if (typeof dim === "string")
     throw new ShapeError(`Split: axis ${axis} has the symbolic dimension "${dim}".`);
   if (given !== null) {
+    if (attributes.num_outputs !== undefined) {
+      throw new ShapeError("Split takes the sizes of its parts or num_outputs, but both were given.");
+    }
     if (given.reduce((sum, size) => sum + size, 0) === dim && given.every((size) => size >= 0)) {
       return { axis, sizes: given };
     }
