@@ -1,4 +1,5 @@
 import type { Tensors } from "../fields/field.js";
+import { parametersKey } from "../fields/trainable.js";
 import { Builder } from "../graph/builder.js";
 import { encode } from "../graph/encode.js";
 import type { Graph } from "../graph/graph.js";
@@ -46,7 +47,8 @@ export function fieldGraph(ode: NeuralOde): Graph {
 
 /**
  * A trained field as one `.onnx`: dydt = f(t, y), with its parameters as initializers and a dynamic batch, of
- * operators that ONNX Runtime has kernels for. How it was solved in training, and its units, are in the metadata.
+ * operators that ONNX Runtime has kernels for. How it was solved in training, its units, and which initializers are
+ * parameters, are in the metadata.
  *
  * @throws {ParameterError} for parameters that do not fit the field
  */
@@ -55,7 +57,10 @@ export function encodeField(ode: NeuralOde, parameters: Tensors, metadata: Field
   return encode(portable(fieldGraph(ode)), {
     initializers: checkParameters(field, parameters, ode),
     doc: `dy/dt = f(t, y), trained by revort ${version}`,
-    metadata: metadataOf(ode, metadata),
+    metadata: {
+      ...metadataOf(ode, metadata),
+      [parametersKey]: JSON.stringify(Object.keys(field.parameters)),
+    },
   });
 }
 

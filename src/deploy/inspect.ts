@@ -1,9 +1,9 @@
 import { pullback } from "../autodiff/vjp.js";
-import { isFloat, sizeOf } from "../core/tensor.js";
+import { sizeOf } from "../core/tensor.js";
 import type { VectorField } from "../fields/field.js";
 import { type ImportOptions, importedField } from "../fields/imported.js";
 import { signatureOf, timeShape } from "../fields/signature.js";
-import { judge, usedInitializers } from "../fields/trainable.js";
+import { decideTrainable } from "../fields/trainable.js";
 import { Builder } from "../graph/builder.js";
 import { type Dim, nodesOf, type Shape } from "../graph/graph.js";
 import {
@@ -65,6 +65,14 @@ export interface ParameterReport {
   readonly trainable: boolean;
   /** why, or why not */
   readonly reason: string;
+  /** whether it may be a parameter although it is kept */
+  readonly doubtful: boolean;
+  /** number of nodes that read it */
+  readonly readers: number;
+  /** the array that it is a copy of, where one parameter stands for both */
+  readonly copyOf: string | null;
+  /** "constant" for the value of a Constant */
+  readonly kind: "initializer" | "constant";
 }
 
 export interface FieldReport extends Finding {
@@ -92,10 +100,12 @@ export interface Inspection {
   readonly outputs: readonly ModelValue[];
   readonly operators: readonly OperatorReport[];
   readonly differentiable: Readonly<Record<string, boolean>>;
-  /** the initializers that the graph reads */
+  /** the arrays that the graph and its bodies read: initializers, and Constants that are floats */
   readonly parameters: readonly ParameterReport[];
   /** elements of all trainable ones together */
   readonly trainableCount: number;
+  /** what looks wrong about what is trained */
+  readonly warnings: readonly string[];
   readonly field: FieldReport;
   /** whether the field's gradients can be computed */
   readonly gradient: Finding;
@@ -108,20 +118,7 @@ const fine: Finding = { ok: true, reason: null };
 export function inspectModel(model: Model, options: ImportOptions = {}): Inspection {
   const { graph } = model;
   const operators = reportOperators(model);
-  const optional = new Set(graph.optional.map(({ name }) => name));
-  const stored = [...usedInitializers(model)].filter(([name]) => !optional.has(name));
-  const parameters = stored.map(([name, value]): ParameterReport => {
-    const verdict = judge(model, name, value);
-    const asked = options.trainable === undefined ? null : isFloat(value.dtype) && options.trainable(name);
-    return {
-      name,
-      dtype: value.dtype,
-      shape: value.shape,
-      count: sizeOf(value.shape),
-      trainable: asked ?? verdict.trainable,
-      reason: asked === null ? verdict.reason : asked ? "was chosen" : "was not chosen",
-    };
-  });
+  const parameters = reportParameters(model, options);
   const { field, report } = reportField(model, options);
   const runs = reportRuntimes(model, field);
   return {
@@ -137,12 +134,37 @@ export function inspectModel(model: Model, options: ImportOptions = {}): Inspect
     outputs: graph.outputs,
     operators,
     differentiable: Object.fromEntries(operators.map((o) => [o.operator, o.differentiable])),
-    parameters,
-    trainableCount: parameters.reduce((sum, p) => sum + (p.trainable ? p.count : 0), 0),
+    parameters: parameters.map(({ warning: _, ...parameter }) => parameter),
+    trainableCount: parameters.reduce(
+      (sum, p) => sum + (p.trainable && p.copyOf === null ? p.count : 0),
+      0,
+    ),
+    warnings: parameters.flatMap(({ warning }) => warning ?? []),
     field: report,
     gradient: field === null ? { ok: false, reason: report.reason } : reportGradient(field),
     runtimes: { "ort-cpu": runs, "ort-wasm": runs },
   };
+}
+
+/** What there is to say of each stored array. What a file of another kind takes when it is given nothing is an input. */
+function reportParameters(
+  model: Model,
+  options: ImportOptions,
+): (ParameterReport & { readonly warning: string | null })[] {
+  const inputs = new Set(
+    kindOf(model.metadata) === null ? [] : model.graph.optional.map(({ name }) => name),
+  );
+  return decideTrainable(model, options).flatMap(({ array, copyOf, ...decision }) =>
+    inputs.has(array.name)
+      ? []
+      : [
+          {
+            ...{ name: array.name, dtype: array.value.dtype, shape: array.value.shape },
+            ...{ count: sizeOf(array.value.shape), kind: array.kind, copyOf: copyOf?.name ?? null },
+            ...decision,
+          },
+        ],
+  );
 }
 
 function* allNodes(nodes: readonly ModelNode[]): Generator<ModelNode> {

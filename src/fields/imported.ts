@@ -4,26 +4,26 @@ import { type Shape, sameShape, showType, type Value } from "../graph/graph.js";
 import { type Model, shown } from "../graph/model.js";
 import { instantiate } from "../import/instantiate.js";
 import { Expand, expand } from "../ops/broadcast.js";
-import { cast, reshape, ShapeOp } from "../ops/reshape.js";
+import { cast, reshape, ShapeOp, transpose } from "../ops/reshape.js";
 import { concat } from "../ops/slicing.js";
 import type { Parameter, Values, VectorField } from "./field.js";
 import { NotAFieldError, type SignatureOptions, signatureOf, stateShape, timeShape } from "./signature.js";
-import { judge, usedInitializers } from "./trainable.js";
+import { type Decision, decideTrainable, type TrainableOptions } from "./trainable.js";
 
-export interface ImportOptions extends SignatureOptions {
+export interface ImportOptions extends SignatureOptions, TrainableOptions {
   /** by default the name of the model's graph */
   readonly name?: string;
   /** the float type to work in; by default the one that the state has in the file */
   readonly float?: FloatDType;
-  /** which initializers are parameters; by default what looks like one, see `inspectModel` */
-  readonly trainable?: (name: string) => boolean;
 }
 
 /**
- * A model f(t, y) or f(y) as a vector field, its float initializers as parameters under the names that they have in
- * the file, with the values that they have there. It can be solved and trained in either float type.
+ * A model f(t, y) or f(y) as a vector field, with parameters under the names that they have in the file and the values
+ * that they have there. It can be solved and trained in either float type. Which of the file's arrays are parameters
+ * their use decides, unless the file or the options say it; `inspectModel` tells of each, and why.
  *
  * @throws {NotAFieldError} if the model is no vector field, or it is not plain how it is one
+ * @throws {UnmatchedPatternError} for a pattern that fits no array
  * @throws {ModelError} if a node cannot be built: UnsupportedOperatorError for an unknown operator
  * @throws {ShapeError} if dy/dt does not have the shape of y
  */
@@ -33,9 +33,15 @@ export function importedField(model: Model, options: ImportOptions = {}): Vector
   const time = timeShape(model, signature);
   const dtype = options.float ?? floatOf(signature.state.dtype);
   const parameters: Record<string, Parameter> = {};
-  for (const [name, value] of usedInitializers(model)) {
-    const isOne = isFloat(value.dtype) && (options.trainable?.(name) ?? judge(model, name, value).trainable);
-    if (isOne) parameters[name] = { shape: value.shape, initial: () => value.data as ArrayLike<number> };
+  const copies: Decision[] = [];
+  for (const decision of decideTrainable(model, options)) {
+    const { array, trainable, copyOf } = decision;
+    if (!trainable) continue;
+    if (copyOf !== null) copies.push(decision);
+    else {
+      const { shape, data } = array.value;
+      parameters[array.name] = { shape, initial: () => data as ArrayLike<number> };
+    }
   }
   const name = options.name ?? (model.graph.name === "" ? "imported" : model.graph.name);
   const field: VectorField = {
@@ -49,6 +55,13 @@ export function importedField(model: Model, options: ImportOptions = {}): Vector
       // one float type throughout: what the file has is only the type that it was exported in
       const float = y.dtype as FloatDType;
       const own = Object.fromEntries(Object.keys(parameters).map((key) => [key, given[key]!]));
+      for (const { array, copyOf } of copies) {
+        const original = own[copyOf!.name]!;
+        own[array.name] =
+          copyOf!.how === "transposed"
+            ? transpose(b, original, [1, 0])
+            : reshape(b, original, array.value.shape as number[]);
+      }
       const output = instantiate(b, model, inputs, { parameters: own, float })[signature.derivative.name]!;
       if (!isFloat(output.dtype) || !sameShape(output.shape, y.shape)) {
         throw new ShapeError(

@@ -1,12 +1,13 @@
-import { type FloatDType, isFloat, ShapeError } from "../core/tensor.js";
+import { type FloatDType, isFloat, ShapeError, type Tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { sameShape, showType, type Value } from "../graph/graph.js";
 import { type Model, ModelError, type ModelValue, shown } from "../graph/model.js";
 import { Replay } from "./replay.js";
-import { Scope } from "./scope.js";
+import { type Replacements, Scope } from "./scope.js";
+import { type StoredArray, storedArrays } from "./stored.js";
 
 export interface InstantiateOptions {
-  /** values that take the place of initializers, by the initializers' names */
+  /** values that take the place of stored arrays, by their names (see `storedArrays`) */
   readonly parameters?: Readonly<Record<string, Value>>;
   /** makes every float type of the model this one: a float32 file can be solved in float64 */
   readonly float?: FloatDType;
@@ -27,31 +28,69 @@ export function instantiate(
 ): Record<string, Value> {
   const float = options.float ?? null;
   const scope = new Scope();
-  checkNames(model, inputs, options.parameters ?? {});
+  checkNames(model, inputs);
   const dims = new Map<string, number | string>();
   for (const declared of model.graph.inputs) {
     const value = inputs[declared.name]!;
     checkInput(model, declared, value, float, dims);
     scope.bind(declared.name, value);
   }
-  for (const [name, value] of Object.entries({ ...inputs, ...options.parameters })) {
+  for (const [name, value] of Object.entries(inputs)) {
     const initializer = model.graph.initializers.get(name);
     if (initializer === undefined) continue;
-    const dtype = float !== null && isFloat(initializer.dtype) ? float : initializer.dtype;
-    if (value.dtype !== dtype || !sameShape(value.shape, initializer.shape)) {
-      throw new ShapeError(
-        `${model.source}: the value for the initializer ${shown(name)} is ${showType(value)}, ` +
-          `but the model's is ${showType({ dtype, shape: initializer.shape })}.`,
-      );
-    }
+    checkStored(model, name, initializer, value, float);
     scope.bind(name, value);
   }
-  const replay = new Replay(model, float);
+  const replay = new Replay(model, float, replacements(model, options.parameters ?? {}, float));
   const outputs = replay.graph(b, model.graph, scope);
   return Object.fromEntries(model.graph.outputs.map(({ name }, i) => [name, outputs[i]!]));
 }
 
-function checkNames(model: Model, inputs: object, parameters: object): void {
+/** What takes the place of which stored array. */
+function replacements(
+  model: Model,
+  parameters: Readonly<Record<string, Value>>,
+  float: FloatDType | null,
+): Replacements {
+  const replaced = new Map<StoredArray["place"], Value>();
+  const names = Object.keys(parameters);
+  if (names.length === 0) return replaced;
+  const { initializers } = model.graph;
+  // most are initializers of the main graph, where names are enough
+  const others = names.every((name) => initializers.has(name))
+    ? null
+    : new Map(storedArrays(model).map((array) => [array.name, array]));
+  for (const [name, value] of Object.entries(parameters)) {
+    const initializer = initializers.get(name);
+    const found = initializer === undefined ? others?.get(name) : { place: initializer, value: initializer };
+    if (found === undefined) {
+      throw new ModelError(
+        `${model.source}: there is no initializer ${shown(name)}; \`revort inspect\` lists the model's parameters.`,
+      );
+    }
+    checkStored(model, name, found.value, value, float);
+    replaced.set(found.place, value);
+  }
+  return replaced;
+}
+
+/** @throws {ShapeError} if a value is not of the type of the array whose place it takes */
+function checkStored(
+  model: Model,
+  name: string,
+  stored: Tensor,
+  value: Value,
+  float: FloatDType | null,
+): void {
+  const dtype = float !== null && isFloat(stored.dtype) ? float : stored.dtype;
+  if (value.dtype === dtype && sameShape(value.shape, stored.shape)) return;
+  throw new ShapeError(
+    `${model.source}: the value for the initializer ${shown(name)} is ${showType(value)}, ` +
+      `but the model's is ${showType({ dtype, shape: stored.shape })}.`,
+  );
+}
+
+function checkNames(model: Model, inputs: object): void {
   const { graph, source } = model;
   const known = new Set(graph.inputs.map(({ name }) => name));
   const list = [...known].map(shown).join(", ");
@@ -62,12 +101,6 @@ function checkNames(model: Model, inputs: object, parameters: object): void {
   for (const name of Object.keys(inputs)) {
     if (known.has(name) || graph.initializers.has(name)) continue;
     throw new ModelError(`${source}: there is no input ${shown(name)}; the model takes ${list || "none"}.`);
-  }
-  for (const name of Object.keys(parameters)) {
-    if (graph.initializers.has(name)) continue;
-    throw new ModelError(
-      `${source}: there is no initializer ${shown(name)}; \`revort inspect\` lists the model's parameters.`,
-    );
   }
 }
 

@@ -29,7 +29,7 @@ import { replayBody } from "./bodies.js";
 import type { Call } from "./call.js";
 import { knownDims } from "./dims.js";
 import { formOf } from "./forms.js";
-import { asFloat, type Place, type Replayer, Scope } from "./scope.js";
+import { asFloat, type Place, type Replacements, type Replayer, Scope } from "./scope.js";
 import { unknownOperator, versionProblem } from "./versions.js";
 
 /** Functions may call functions, so a small file can ask for any number of nodes. */
@@ -43,13 +43,15 @@ const maxRank = 64;
 export class Replay implements Replayer {
   readonly model: Model;
   readonly float: FloatDType | null;
+  readonly #replaced: Replacements;
   readonly #functions: ReadonlyMap<string, ModelFunction>;
   #nodes = 0;
   #folded = 0;
 
-  constructor(model: Model, float: FloatDType | null) {
+  constructor(model: Model, float: FloatDType | null, replaced: Replacements = new Map()) {
     this.model = model;
     this.float = float;
+    this.#replaced = replaced;
     this.#functions = new Map(
       model.functions.map((f) => [functionKey({ ...f, opType: f.name }), f] as const),
     );
@@ -58,7 +60,7 @@ export class Replay implements Replayer {
   /** The outputs of a graph whose inputs are bound in the scope. */
   graph(b: Builder, graph: ModelGraph, scope: Scope, place?: Place): Value[] {
     const here = place ?? { opsets: this.model.opsets, attributes: new Map(), calls: 0 };
-    scope.bindInitializers(b, graph.initializers, this.float);
+    scope.bindInitializers(b, graph.initializers, this.float, this.#replaced);
     for (const node of graph.nodes) this.#node(b, node, scope, here);
     return graph.outputs.map(({ name }) => scope.get(name));
   }
@@ -109,7 +111,9 @@ export class Replay implements Replayer {
     if (problem !== null) throw new UnsupportedOperatorError(problem, node.opType, node.name);
     checkForm(signature, version, node.outputs.length);
     checkOperands(signature, operands, version);
-    if (node.opType === "Constant") return [b.constant(this.#constant(node, place))];
+    if (node.opType === "Constant") {
+      return [this.#replaced.get(node) ?? b.constant(this.#constant(node, place))];
+    }
 
     const present = new Map<string, ModelAttribute>();
     for (const [name, attribute] of node.attributes) {

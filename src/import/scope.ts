@@ -2,6 +2,10 @@ import { castTensor, type FloatDType, isFloat, type Tensor } from "../core/tenso
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { type ModelAttribute, ModelError, type ModelGraph, shown } from "../graph/model.js";
+import type { StoredArray } from "./stored.js";
+
+/** Values that take the place of stored arrays, by what identifies those. */
+export type Replacements = ReadonlyMap<StoredArray["place"], Value>;
 
 /** What a name stands for: a value, or how to make it (or to say why there is none) when it is first asked for. */
 type Binding = Value | (() => Value);
@@ -19,10 +23,20 @@ export class Scope {
     this.#bindings.set(name, binding);
   }
 
-  /** Binds the initializers of a graph; those that nothing reads never become constants. */
-  bindInitializers(b: Builder, initializers: ReadonlyMap<string, Tensor>, float: FloatDType | null): void {
+  /**
+   * Binds the initializers of a graph; those that nothing reads never become constants.
+   *
+   * @param replaced  values that take their places
+   */
+  bindInitializers(
+    b: Builder,
+    initializers: ReadonlyMap<string, Tensor>,
+    float: FloatDType | null,
+    replaced: Replacements,
+  ): void {
     for (const [name, value] of initializers) {
-      if (!this.#bindings.has(name)) this.bind(name, () => b.constant(asFloat(value, float)));
+      if (this.#bindings.has(name)) continue;
+      this.bind(name, replaced.get(value) ?? (() => b.constant(asFloat(value, float))));
     }
   }
 

@@ -61,6 +61,7 @@ describe("a field as a file", () => {
       "revort.unit.state": "m",
       "revort.trainedOn": "my data.csv",
       "revort.dtype": "float64",
+      "revort.parameters": '["layers.0.weight","layers.0.bias","layers.1.weight","layers.1.bias"]',
     });
     expect(componentsIn(metadata)).to.deep.equal(["x", "y, in m"]);
   });
@@ -69,7 +70,7 @@ describe("a field as a file", () => {
     const plain = neuralOde({ field: mlp({ dim: 1, hidden: [] }), method: explicit(rk4), stepSize: 1 });
     const { metadata } = decode(encodeField(plain, seeded(plain.field)));
     expect(metadata).to.have.all.keys(
-      ...["version", "field", "solver", "stepSize", "dtype"].map((key) => `revort.${key}`),
+      ...["version", "field", "solver", "stepSize", "dtype", "parameters"].map((key) => `revort.${key}`),
     );
     expect(componentsIn(metadata)).to.equal(undefined);
   });

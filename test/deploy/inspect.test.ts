@@ -70,8 +70,12 @@ describe("inspectModel", () => {
       dtype: "float32",
       shape: [6, 3],
       count: 18,
+      kind: "initializer",
       trainable: true,
       reason: "is a parameter of the exported module",
+      doubtful: false,
+      readers: 1,
+      copyOf: null,
     });
     expect(found.parameters.find(({ name }) => name === "val_5")!.trainable).to.equal(false);
   });
