@@ -1,10 +1,11 @@
 import { printable } from "../core/printable.js";
-import { type Finding, type Inspection, inspectModel } from "../deploy/inspect.js";
+import { type Finding, type Inspection, inspectModel, type ParameterReport } from "../deploy/inspect.js";
 import { portableKinds } from "../deploy/kind.js";
 import { loadModel } from "../deploy/load-model.js";
 import type { ModelValue } from "../graph/model.js";
 import { type Console, table } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
+import { type FieldOptions, importOptions } from "./field-options.js";
 
 /**
  * `revort inspect`: what an `.onnx` file holds, and what revort can do with it.
@@ -13,10 +14,10 @@ import { exitCodes } from "./exit-codes.js";
  */
 export async function inspectCommand(
   path: string,
-  options: { readonly json?: boolean },
+  options: FieldOptions & { readonly json?: boolean },
   console: Console,
 ): Promise<number> {
-  const found = inspectModel(await loadModel(path));
+  const found = inspectModel(await loadModel(path), importOptions(options));
   if (options.json) console.json(found);
   else console.stdout.write(`${listing(found)}\n`);
   return exitCodes.done;
@@ -37,12 +38,7 @@ function listing(found: Inspection): string {
     ["Outputs", ...valueLines(found.outputs)],
     ["Operators", ...operatorLines(found)],
     [`Parameters: ${found.trainableCount} numbers to train`, ...parameterLines(found)],
-    [
-      "Use",
-      `  vector field   ${found.field.ok ? fieldLine(found) : verdict(found.field)}`,
-      `  gradients      ${verdict(found.gradient)}`,
-      ...Object.entries(found.runtimes).map(([name, finding]) => `  ${name.padEnd(13)}  ${verdict(finding)}`),
-    ],
+    ["Use", ...useLines(found)],
   ];
   return sections.map((lines) => lines.join("\n")).join("\n\n");
 }
@@ -82,17 +78,58 @@ function operatorLines({ operators }: Inspection): string[] {
   return indented(table([["", "count", "supported", "differentiable"], ...rows]), ...reasons);
 }
 
-function parameterLines({ parameters }: Inspection): string[] {
+/** Each array of floats with its fate; whole numbers are shapes and indices, and are counted only. */
+function parameterLines({ parameters, warnings }: Inspection): string[] {
   if (parameters.length === 0) return ["  none"];
-  const rows = parameters.map((p) => [
+  const floats = parameters.filter(({ dtype }) => dtype.startsWith("float"));
+  const others = parameters.length - floats.length;
+  const rows = floats.map((p) => [
     printable(p.name),
-    `${p.dtype} [${p.shape.join(", ")}]`,
-    `${p.trainable ? "trained" : "kept"}: ${printable(p.reason)}`,
+    `${p.dtype} [${p.shape.join(", ")}]${p.value === null ? "" : ` = ${p.value}`}`,
+    printable(fate(p)),
   ]);
-  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map(
-    ([name, type, why]) => `  ${name!.padEnd(widths[0]!)}  ${type!.padEnd(widths[1]!)}  ${why}`,
-  );
+  const widths = [0, 1].map((column) => Math.max(0, ...rows.map((row) => row[column]!.length)));
+  return [
+    ...rows.map(([name, type, why]) => `  ${name!.padEnd(widths[0]!)}  ${type!.padEnd(widths[1]!)}  ${why}`),
+    ...(others === 0 ? [] : [`  ${others} of whole numbers or truth values, which are never trained`]),
+    ...warnings.map((warning) => `  warning: ${printable(warning)}`),
+  ];
+}
+
+function fate({ trainable, reason, doubtful, readers, copyOf }: ParameterReport): string {
+  return [
+    `${trainable ? "trained" : "kept"}: ${reason}`,
+    ...(copyOf === null ? [] : [`one parameter with ${copyOf}, of which it is a copy`]),
+    ...(readers > 1 ? [`shared by ${readers} nodes`] : []),
+    ...(doubtful ? ["may be a parameter: --trainable trains it"] : []),
+  ].join("; ");
+}
+
+/** What can be done with the model. A reason that holds of several things is given once. */
+function useLines(found: Inspection): string[] {
+  const given = new Set<string>();
+  const finding = ({ ok, reason }: Finding, yes = "yes"): string => {
+    if (ok) return yes;
+    const why = (reason ?? "").replace(`${found.source}: `, "");
+    if (given.has(why)) return "no, for the same reason";
+    given.add(why);
+    return `no, because ${printable(why)}`;
+  };
+  const row = (name: string, text: string) => `  ${name.padEnd(14)} ${text}`;
+  return [
+    row("vector field", finding(found.field, found.field.ok ? fieldLine(found) : "")),
+    row("can be trained", finding(found.gradient, trainingLine(found))),
+    ...Object.entries(found.runtimes).map(([name, each]) => row(name, finding(each))),
+  ];
+}
+
+function trainingLine({ parameters, trainableCount }: Inspection): string {
+  const arrays = parameters.filter(({ trainable, copyOf }) => trainable && copyOf === null).length;
+  if (arrays > 0) return `yes: ${trainableCount} numbers in ${arrays} array${arrays === 1 ? "" : "s"}`;
+  const floats = parameters.some(({ dtype }) => dtype.startsWith("float"));
+  return `only the initial state: ${
+    floats ? "no array is a parameter unless --trainable PATTERN chooses one" : "there are no parameters"
+  }`;
 }
 
 function fieldLine({ field }: Inspection): string {
@@ -100,10 +137,6 @@ function fieldLine({ field }: Inspection): string {
   return printable(
     `yes: d${field.stateInput}/dt = ${field.output}, state [${field.state!.join(", ")}], ${time}`,
   );
-}
-
-function verdict({ ok, reason }: Finding): string {
-  return ok ? "yes" : `no: ${printable(reason ?? "")}`;
 }
 
 function word(yes: boolean): string {

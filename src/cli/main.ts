@@ -116,6 +116,9 @@ function program(console: Console, finish: Finish): Command {
     'solve field.onnx --y0 "[[1,0],[0,1]]" --t0 0 --t1 5 --solver rk4 --step-size 0.01 --out solution.csv',
   )
     .argument("<field>", "an .onnx file: dy/dt from t and y, or from y alone")
+    .addOption(timeInputOption())
+    .addOption(stateInputOption())
+    .addOption(outputNameOption())
     .requiredOption("--y0 <state>", "initial state: 1,0 or nested JSON arrays, [[1,0],[0,1]]")
     .requiredOption("--t0 <time>", "initial time", number("--t0"))
     .requiredOption("--t1 <time>", "final time", number("--t1"))
@@ -215,6 +218,11 @@ function program(console: Console, finish: Finish): Command {
 
   command("inspect", "Shows what an .onnx file holds, and what revort can do with it.", "inspect field.onnx")
     .argument("<file>", "an .onnx file")
+    .addOption(timeInputOption())
+    .addOption(stateInputOption())
+    .addOption(outputNameOption())
+    .addOption(trainableOption())
+    .addOption(freezeOption())
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")
     .action((file, options) =>
@@ -258,6 +266,43 @@ function controllerOption(): Option {
   ).argParser(oneOf("--controller", controllerNames));
 }
 
+function timeInputOption(): Option {
+  return new Option(
+    "--time-input <name>",
+    "the input of an .onnx field that is time, where it cannot be told",
+  );
+}
+
+function stateInputOption(): Option {
+  return new Option("--state-input <name>", "the input that is the state, likewise");
+}
+
+function outputNameOption(): Option {
+  return new Option(
+    "--output-name <name>",
+    "the output of an .onnx field that is dy/dt, where there are several",
+  );
+}
+
+function trainableOption(): Option {
+  return new Option(
+    "--trainable <pattern>",
+    "also train these arrays of an .onnx field, single numbers and Constants among them; * stands for any characters; may be repeated",
+  ).argParser(repeated);
+}
+
+function freezeOption(): Option {
+  return new Option(
+    "--freeze <pattern>",
+    "keep these arrays of an .onnx field as they are; of two patterns for an array the more exact one counts",
+  ).argParser(repeated);
+}
+
+/** One more value of an option that may be given several times. */
+function repeated(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
+
 /** λ, or the word that leaves it to revort. */
 function coupling(text: string): number | "auto" {
   return text === "auto" ? text : number("--coupling", Number.isFinite, "a number in (0, 1], or auto")(text);
@@ -286,6 +331,11 @@ function problemOptions(command: Command): Command {
   return command
     .option("--data <file>", "the file of an experiment that needs one")
     .option("--field <field>", "mlp:WIDTH,WIDTH,… or an .onnx file; the experiment's own by default")
+    .addOption(timeInputOption())
+    .addOption(stateInputOption())
+    .addOption(outputNameOption())
+    .addOption(trainableOption())
+    .addOption(freezeOption())
     .addOption(choice("--activation", "activation of mlp:…, tanh by default", activations))
     .option("--autonomous", "an mlp:… that does not see time")
     .addOption(solverOption("the experiment's own by default"))

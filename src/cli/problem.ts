@@ -16,6 +16,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import { parseTimeSeries, type TimeSeries } from "../storage/csv.js";
 import type { Trajectories } from "../train/data.js";
 import { type ControlOptions, controlOf } from "./control-options.js";
+import { importOptionsOf } from "./field-options.js";
 import type { RunSettings } from "./run-settings.js";
 import { UsageError } from "./usage.js";
 
@@ -133,7 +134,7 @@ function fieldOf(
   series: TimeSeries | null,
   { model }: Sources,
 ): VectorField {
-  if (model !== null) return importedField(model, { float: settings.dtype });
+  if (model !== null) return importedField(model, { ...importOptionsOf(settings), float: settings.dtype });
   if (settings.field === "default") return experiment.field();
   const options = {
     hidden: hiddenWidths(settings.field),

@@ -2,6 +2,7 @@ import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
 import { readBytes, readText } from "../storage/atomic.js";
 import type { ControlOptions } from "./control-options.js";
+import type { FieldOptions } from "./field-options.js";
 import type { Sources } from "./problem.js";
 import { copyNames, modelInputs, readInit, readInputs } from "./run-inputs.js";
 import { isModelFile, type RunSettings } from "./run-settings.js";
@@ -33,6 +34,15 @@ const sameName = [
   "trainY0",
   "seed",
 ] as const satisfies readonly (keyof ProblemOptions & keyof RunSettings)[];
+
+/** Options that are kept among those of a field from a file. */
+const fieldNames = [
+  "timeInput",
+  "stateInput",
+  "outputName",
+  "trainable",
+  "freeze",
+] as const satisfies readonly (keyof FieldOptions)[];
 
 /** Options that are kept among those of the control of steps. */
 const controlNames = [
@@ -78,6 +88,17 @@ export async function checkUnchanged(
   for (const name of controlNames) {
     const [asked, has] = [options[name], settings.control?.[name]];
     if (asked === undefined || asked === (has ?? (name === "controller" ? "constant" : undefined))) continue;
+    const flag = optionFlag(name);
+    refuse(
+      `${flag} ${asked}`,
+      has === undefined ? `was started without ${flag}` : `was started with ${flag} ${has}`,
+    );
+  }
+  for (const name of fieldNames) {
+    const words = (value: string | readonly string[] | undefined) =>
+      value === undefined ? undefined : [value].flat().join(" ");
+    const [asked, has] = [words(options[name]), words(settings.fromFile?.[name])];
+    if (asked === undefined || asked === has) continue;
     const flag = optionFlag(name);
     refuse(
       `${flag} ${asked}`,

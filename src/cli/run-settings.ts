@@ -16,6 +16,17 @@ export const runSettings = z.strictObject({
   dataFile: z.string().nullable(),
   /** "default" (the experiment's own), "mlp:64,64", or a file in the run's folder */
   field: z.string(),
+  /** what its inputs are and what of it is trained, where it is a file and the command line says so */
+  fromFile: z
+    .strictObject({
+      timeInput: z.string().optional(),
+      stateInput: z.string().optional(),
+      outputName: z.string().optional(),
+      trainable: z.array(z.string()).optional(),
+      freeze: z.array(z.string()).optional(),
+    })
+    .nullable()
+    .default(null),
   /** the initial parameters as a file in the run's folder, or `null` where they are drawn from the seed */
   init: z.string().nullable(),
   activation: z.enum(keysOf(activations)),

@@ -11,6 +11,7 @@ import { methodNamed } from "../methods/named.js";
 import { readBytes, readText } from "../storage/atomic.js";
 import { decodeSafetensors, SafetensorsError } from "../storage/safetensors.js";
 import { type ControlOptions, controlOf, isAdaptive } from "./control-options.js";
+import { type FieldOptions, fieldSettings, importOptions } from "./field-options.js";
 import { experimentNamed, type Sources, subjectOf } from "./problem.js";
 import { copyNames, modelInputs, type RunInputs } from "./run-inputs.js";
 import { isModelFile, type RunSettings, runSettings } from "./run-settings.js";
@@ -18,7 +19,7 @@ import { type RuntimeName, usualRuntime } from "./runtimes.js";
 import { UsageError } from "./usage.js";
 
 /** Options of the commands that train or check gradients, as the command line has them. */
-export interface ProblemOptions extends ControlOptions {
+export interface ProblemOptions extends ControlOptions, FieldOptions {
   readonly data?: string;
   readonly field?: string;
   readonly activation?: RunSettings["activation"];
@@ -77,6 +78,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   if (dataPath !== undefined) inputs.set(copyNames.data(dataPath), sources.data!.text);
   if (options.init !== undefined) inputs.set(copyNames.init, await readBytes(options.init));
 
+  const fromFile = fieldSettings(options, modelPath !== null);
   const { experiment } = subjectOf({ experiment: isFile ? null : subject }, sources);
   const { protocol } = experiment;
   const gradient = options.gradient ?? "reversible";
@@ -86,6 +88,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     experiment: isFile ? null : subject,
     dataFile: dataPath === undefined ? null : copyNames.data(dataPath),
     field: modelPath === null ? (options.field ?? "default") : copyNames.field(modelPath),
+    fromFile,
     init: options.init === undefined ? null : copyNames.init,
     activation: options.activation ?? "tanh",
     time: !(options.autonomous ?? false),
@@ -95,7 +98,9 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     gradient,
     control: isAdaptive(options) ? controlSettings(options) : null,
     stepSize: options.stepSize ?? protocol.stepSize,
-    dtype: options.dtype ?? (sources.model === null ? protocol.dtype : importedField(sources.model).dtype!),
+    dtype:
+      options.dtype ??
+      (sources.model === null ? protocol.dtype : importedField(sources.model, importOptions(options)).dtype!),
     runtime: options.runtime ?? usualRuntime,
     steps: options.steps ?? protocol.steps,
     optimiser: options.optimiser ?? null,

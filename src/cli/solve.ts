@@ -16,11 +16,12 @@ import { componentNames } from "./components.js";
 import type { Console } from "./console.js";
 import { type ControlOptions, controlOf } from "./control-options.js";
 import { exitCodes } from "./exit-codes.js";
+import { importOptions, type SignatureFlags } from "./field-options.js";
 import { openRuntime, type RuntimeName, usualRuntime } from "./runtimes.js";
 import { parseState, parseTimes, UsageError } from "./usage.js";
 import { checkWritable } from "./writable.js";
 
-export interface SolveCommandOptions extends ControlOptions {
+export interface SolveCommandOptions extends ControlOptions, SignatureFlags {
   readonly y0: string;
   readonly t0: number;
   readonly t1: number;
@@ -52,7 +53,10 @@ export async function solveCommand(
   const { t0, t1 } = options;
   if (t0 === t1) throw new UsageError(`--t0 and --t1 are both ${t0}: there is nothing to solve.`);
   const model = await loadModel(path);
-  const imported = importedField(model, options.dtype === undefined ? {} : { float: options.dtype });
+  const imported = importedField(model, {
+    ...importOptions(options),
+    ...(options.dtype === undefined ? {} : { float: options.dtype }),
+  });
   const components = componentsIn(model.metadata) ?? imported.components;
   const field: VectorField = components === undefined ? imported : { ...imported, components };
   const dtype = field.dtype!;

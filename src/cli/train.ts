@@ -9,6 +9,7 @@ import type { Console } from "./console.js";
 import { withChosenCoupling } from "./coupling.js";
 import { exitCodes } from "./exit-codes.js";
 import { exitCodeOf } from "./failure.js";
+import { importOptionsOf } from "./field-options.js";
 import { type Problem, problemOf, type Sources } from "./problem.js";
 import { progress } from "./progress.js";
 import { checkUnchanged } from "./resumption.js";
@@ -26,6 +27,7 @@ import { reportOf, saveFailure, saveResult, summary, type TrainReport } from "./
 import type { RunSettings } from "./run-settings.js";
 import { explainOnce, openRuntime } from "./runtimes.js";
 import { decodeParameters, type ProblemOptions, settingsFor } from "./settings.js";
+import { trainedOf } from "./trained.js";
 import { UsageError } from "./usage.js";
 
 export interface TrainCommandOptions extends ProblemOptions {
@@ -78,6 +80,9 @@ export async function trainRun(
   let problem = await problemOf(settings, run.sources, runtime);
   checkStart(problem, run);
   say(`${problem.experiment.name}: ${problem.experiment.about}`);
+  if (run.sources.model !== null) {
+    for (const line of trainedOf(run.sources.model, importOptionsOf(settings), settings.trainY0)) say(line);
+  }
   if (options.coupling === "auto" && resume === undefined) {
     const chosen = await withChosenCoupling(settings, run.sources, problem, run.parameters, runtime);
     ({ settings, problem } = chosen);

@@ -1,5 +1,5 @@
 import { pullback } from "../autodiff/vjp.js";
-import { sizeOf } from "../core/tensor.js";
+import { sizeOf, type Tensor } from "../core/tensor.js";
 import type { VectorField } from "../fields/field.js";
 import { type ImportOptions, importedField } from "../fields/imported.js";
 import { signatureOf, timeShape } from "../fields/signature.js";
@@ -62,6 +62,8 @@ export interface ParameterReport {
   readonly shape: readonly number[];
   /** number of elements */
   readonly count: number;
+  /** the value, where it is one finite number */
+  readonly value: number | null;
   readonly trainable: boolean;
   /** why, or why not */
   readonly reason: string;
@@ -135,10 +137,7 @@ export function inspectModel(model: Model, options: ImportOptions = {}): Inspect
     operators,
     differentiable: Object.fromEntries(operators.map((o) => [o.operator, o.differentiable])),
     parameters: parameters.map(({ warning: _, ...parameter }) => parameter),
-    trainableCount: parameters.reduce(
-      (sum, p) => sum + (p.trainable && p.copyOf === null ? p.count : 0),
-      0,
-    ),
+    trainableCount: parameters.reduce((sum, p) => sum + (p.trainable && p.copyOf === null ? p.count : 0), 0),
     warnings: parameters.flatMap(({ warning }) => warning ?? []),
     field: report,
     gradient: field === null ? { ok: false, reason: report.reason } : reportGradient(field),
@@ -151,20 +150,25 @@ function reportParameters(
   model: Model,
   options: ImportOptions,
 ): (ParameterReport & { readonly warning: string | null })[] {
-  const inputs = new Set(
-    kindOf(model.metadata) === null ? [] : model.graph.optional.map(({ name }) => name),
-  );
+  const inputs = new Set(kindOf(model.metadata) === null ? [] : model.graph.optional.map(({ name }) => name));
   return decideTrainable(model, options).flatMap(({ array, copyOf, ...decision }) =>
     inputs.has(array.name)
       ? []
       : [
           {
             ...{ name: array.name, dtype: array.value.dtype, shape: array.value.shape },
+            value: oneNumber(array.value),
             ...{ count: sizeOf(array.value.shape), kind: array.kind, copyOf: copyOf?.name ?? null },
             ...decision,
           },
         ],
   );
+}
+
+/** JSON has no infinities. */
+function oneNumber({ data }: Tensor): number | null {
+  const value = Number(data[0]);
+  return data.length === 1 && Number.isFinite(value) ? value : null;
 }
 
 function* allNodes(nodes: readonly ModelNode[]): Generator<ModelNode> {

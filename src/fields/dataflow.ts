@@ -1,5 +1,11 @@
 import { isFloat } from "../core/tensor.js";
-import { functionKey, type Model, type ModelFunction, type ModelGraph, type ModelNode } from "../graph/model.js";
+import {
+  functionKey,
+  type Model,
+  type ModelFunction,
+  type ModelGraph,
+  type ModelNode,
+} from "../graph/model.js";
 import { dtypeOfNumber } from "../graph/types.js";
 import { type StoredArray, storedArrays } from "../import/stored.js";
 
@@ -149,20 +155,44 @@ class Names {
 }
 
 /** Operators of which a derivative passes to some operands only: the others are shapes, indices or conditions. */
-const passing: ReadonlyMap<string, readonly number[]> = new Map([
-  ...["Reshape", "Expand", "Tile", "Unsqueeze", "Squeeze", "Flatten", "Slice", "Split", "Gather", "GatherND"],
-  ...["GatherElements", "Trilu", "CumSum", "TopK", "Resize", "CastLike", "Compress", "Pad"],
-  ...["Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare"].map(
-    (kind) => `Reduce${kind}`,
-  ),
-].map((type) => [type, [0]] as const));
+const passing: ReadonlyMap<string, readonly number[]> = new Map(
+  [
+    ...[
+      "Reshape",
+      "Expand",
+      "Tile",
+      "Unsqueeze",
+      "Squeeze",
+      "Flatten",
+      "Slice",
+      "Split",
+      "Gather",
+      "GatherND",
+    ],
+    ...["GatherElements", "Trilu", "CumSum", "TopK", "Resize", "CastLike", "Compress", "Pad"],
+    ...["Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare"].map(
+      (kind) => `Reduce${kind}`,
+    ),
+  ].map((type) => [type, [0]] as const),
+);
 const otherwise: ReadonlyMap<string, readonly number[]> = new Map<string, readonly number[]>([
   ["Where", [1, 2]],
   ["ScatterND", [0, 2]],
   ["ScatterElements", [0, 2]],
   ["OneHot", [2]],
   ...[
-    ...["Shape", "Size", "Range", "NonZero", "ConstantOfShape", "EyeLike", "ArgMax", "ArgMin", "IsNaN", "IsInf"],
+    ...[
+      "Shape",
+      "Size",
+      "Range",
+      "NonZero",
+      "ConstantOfShape",
+      "EyeLike",
+      "ArgMax",
+      "ArgMin",
+      "IsNaN",
+      "IsInf",
+    ],
     ...["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not"],
     ...["Sign", "Floor", "Ceil", "Round", "BitShift"],
   ].map((type) => [type, []] as const),
@@ -197,7 +227,8 @@ function passedBack(outputs: readonly Flowing[]): Set<Flowing> {
     if (value.producer === null) continue;
     const { node, operands } = value.producer;
     // what is inside a body or a function has been followed above
-    const inside = [...node.attributes.values()].some(({ kind }) => kind === "graph") || value.flowsFrom.length > 0;
+    const inside =
+      [...node.attributes.values()].some(({ kind }) => kind === "graph") || value.flowsFrom.length > 0;
     if (inside) continue;
     operands.forEach((operand, i) => {
       if (operand !== null && passes(node, i)) pending.push(operand);

@@ -1,3 +1,4 @@
+import { checkOptions } from "../core/options.js";
 import { type DType, type FloatDType, isFloat, ShapeError } from "../core/tensor.js";
 import { Builder } from "../graph/builder.js";
 import { type Shape, sameShape, showType, type Value } from "../graph/graph.js";
@@ -28,6 +29,7 @@ export interface ImportOptions extends SignatureOptions, TrainableOptions {
  * @throws {ShapeError} if dy/dt does not have the shape of y
  */
 export function importedField(model: Model, options: ImportOptions = {}): VectorField {
+  checkOptions("importedField", options, optionNames, { parameters: "say trainable" });
   const signature = signatureOf(model, options);
   const state = stateShape(model, signature.state);
   const time = timeShape(model, signature);
@@ -76,6 +78,18 @@ export function importedField(model: Model, options: ImportOptions = {}): Vector
   check(field, dtype);
   return field;
 }
+
+const optionNames: Readonly<Record<keyof ImportOptions, true>> = {
+  ...{
+    name: true,
+    float: true,
+    timeInput: true,
+    stateInput: true,
+    output: true,
+    trainable: true,
+    freeze: true,
+  },
+};
 
 function floatOf(dtype: DType | null): FloatDType {
   return dtype === "float64" ? "float64" : "float32";

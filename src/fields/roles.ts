@@ -42,7 +42,9 @@ export function roleOf(model: Model, array: StoredArray, value: Flowing, { diffe
   if (!(tensor.data as Float64Array).every(Number.isFinite)) return literal("is not finite");
   const uses = [...readersOf(value)];
   if (!differentiated.has(value)) {
-    return literal("decides shapes, indices or conditions, or nothing: no derivative of the output passes to it");
+    return literal(
+      "decides shapes, indices or conditions, or nothing: no derivative of the output passes to it",
+    );
   }
   // one number that is an exponent anywhere is none of the model's; an array may be a bound in one place and a rate elsewhere
   const reasons = uses.map((use) => literalUse(use, array));
@@ -172,7 +174,11 @@ function isScaled(value: Flowing): boolean {
     readers.every(({ node, operand, results }) => {
       if (!["Div", "Mul"].includes(node.opType) || (node.opType === "Div" && operand === 1)) return false;
       const other = sourceOf(producerOperand(results[0], 1 - operand));
-      return other !== null && !other.given && (other.producer === null || other.producer.node.opType === "Constant");
+      return (
+        other !== null &&
+        !other.given &&
+        (other.producer === null || other.producer.node.opType === "Constant")
+      );
     })
   );
 }

@@ -38,8 +38,8 @@ export function signatureOf(model: Model, options: SignatureOptions = {}): Signa
     throw problem(
       model,
       `a vector field takes a state, or time and a state, but this model takes ${inputs.length} inputs` +
-        `${list === "" ? "" : ` (${list})`}. Export a module with forward(t, y) or forward(y); ` +
-        "what else it needs must be among its parameters.",
+        `${list === "" ? "" : ` (${list})`}. Export a function of (t, y) or of y alone: ` +
+        "what else it takes must be fixed before (in JAX, lambda t, y: f(t, y, args)), or be a parameter.",
     );
   }
   for (const name of [options.timeInput, options.stateInput]) {
@@ -68,7 +68,8 @@ function derivativeOf(model: Model, name: string | undefined): ModelValue {
     model,
     name === undefined
       ? `a vector field has one output, dy/dt, but this model has ${outputs.length}${list === "" ? "" : ` (${list})`}. ` +
-          "Say which one it is with `output`, or export a module that returns only that."
+          "Say which one it is (--output-name, or `output` in the library), or export a function that returns only that; " +
+          "where the state is several arrays, as q and p, join them into one (jnp.concatenate, torch.cat)."
       : `there is no output ${shown(name)}; the model returns ${list}.`,
   );
 }
@@ -77,7 +78,7 @@ function onlyState(model: Model, input: ModelValue, { timeInput }: SignatureOpti
   if (timeInput !== input.name) return input;
   throw problem(
     model,
-    `its only input ${showValue(input)} was said to be time, so there is no state. Leave \`timeInput\` out.`,
+    `its only input ${showValue(input)} was said to be time, so there is no state. Leave that out.`,
   );
 }
 
@@ -101,7 +102,8 @@ function pair(model: Model, derivative: ModelValue, options: SignatureOptions): 
   throw problem(
     model,
     `it cannot be told which of its inputs ${showValue(a)} and ${showValue(b)} is time and which is the state. ` +
-      "Say so with `timeInput` and `stateInput`, or name them t and y when exporting.",
+      "Say so (--time-input and --state-input, or `timeInput` and `stateInput` in the library), " +
+      "or name them t and y when exporting.",
   );
 }
 

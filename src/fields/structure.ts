@@ -7,11 +7,13 @@ export function patternOf(tensor: Tensor): string | null {
   const values = tensor.data as Float64Array;
   if (values.length < 2) return null;
   const first = values[0]!;
-  if (values.every((value) => value === first)) return first === 0 ? "all zero" : `the same number throughout (${first})`;
+  if (values.every((value) => value === first))
+    return first === 0 ? "all zero" : `the same number throughout (${first})`;
   const dims = tensor.shape.filter((dim) => dim > 1);
   if (dims.length !== 2) return null;
   const [rows, columns] = dims as [number, number];
-  const diagonal = rows === columns && values.every((value, i) => value === (i % (columns + 1) === 0 ? first : 0));
+  const diagonal =
+    rows === columns && values.every((value, i) => value === (i % (columns + 1) === 0 ? first : 0));
   if (diagonal) return first === 1 ? "an identity" : `${first} times an identity`;
   const perRow = new Array<number>(rows).fill(0);
   for (const [i, value] of values.entries()) {

@@ -136,7 +136,10 @@ function judge(
   const named = !madeUp.some((pattern) => pattern.test(name));
   const ofModule = named && isNameOfVariable(model, name);
   if (gathered.test(name)) return verdict(false, "is a statistic that batch normalisation gathers");
-  if (role.kind === "literal") return verdict(false, role.reason, { doubtful: ofModule });
+  if (role.kind === "literal") {
+    // an exponent that a module calls its own may be a parameter; what no derivative passes to is none
+    return verdict(false, role.reason, { doubtful: ofModule && flow.differentiated.has(value) });
+  }
   if (role.kind === "block" && !ofModule) return verdict(false, role.reason, { doubtful: true });
   if (array.kind === "constant") return verdict(false, "is a Constant of the program", { doubtful: true });
   if (role.kind === "open" && tensor.data.length === 1) {
@@ -167,7 +170,10 @@ function noted(
   const kind = body === null && place === "initializer" ? model.origins.get(name)?.kind : undefined;
   if (kind === "PARAMETER") return { trainable: true, reason: "is a parameter of the exported module" };
   if (kind !== undefined) {
-    return { trainable: false, reason: `is a ${kind.toLowerCase().replace(/_/g, " ")} of the exported module` };
+    return {
+      trainable: false,
+      reason: `is a ${kind.toLowerCase().replace(/_/g, " ")} of the exported module`,
+    };
   }
   if (model.parameterNames === null) return null;
   const source = parameterBehind(model, name);
@@ -233,7 +239,10 @@ function matcher(
     );
   }
   return (name) =>
-    patterns.reduce((most, pattern) => (fitsPattern(name, pattern) ? Math.max(most, exactness(pattern)) : most), -1);
+    patterns.reduce(
+      (most, pattern) => (fitsPattern(name, pattern) ? Math.max(most, exactness(pattern)) : most),
+      -1,
+    );
 }
 
 /** Arrays that hold the same numbers, the one that stands for all first. */

@@ -237,7 +237,11 @@ export class Replay implements Replayer {
     const { source } = this.model;
     // errors from inside a subgraph or function know their node already
     if (error instanceof ModelError && error.message.startsWith(`${source}: `)) return error;
-    const message = `${source}: ${shownNode(node)}: ${(error as Error).message}`;
+    const [where, what] = [shownNode(node), (error as Error).message];
+    const isNamed = what.toLowerCase().startsWith(where.toLowerCase());
+    const message = isNamed
+      ? `${source}: ${where}${what.slice(where.length)}`
+      : `${source}: ${where}: ${what}`;
     if (error instanceof UnsupportedOperatorError) {
       return new UnsupportedOperatorError(message, error.operator, node.name);
     }

@@ -20,7 +20,7 @@ describe("revort inspect", () => {
       /net\.0\.weight {2}float32 \[6, 3\] +trained: is a parameter of the exported module/,
     );
     expect(stdout).to.match(/vector field +yes: dy\/dt = dydt, state \[batch, 2\], time t\n/);
-    expect(stdout).to.match(/gradients +yes\n/);
+    expect(stdout).to.match(/can be trained yes: 38 numbers in 4 arrays\n/);
     expect(stdout).to.match(/ort-wasm +yes\n$/);
   });
 
@@ -54,7 +54,7 @@ describe("revort inspect", () => {
     );
     const { code, stdout } = await run(["inspect", path]);
     expect(code).to.equal(0);
-    expect(stdout).to.match(/vector field +no: .*\n/);
+    expect(stdout).to.match(/vector field +no, because .*\n {2}can be trained no, for the same reason\n/);
     const { code: solved, stderr } = await run(["solve", path, ..."--y0 1 --t0 0 --t1 1".split(" ")]);
     expect(solved).to.equal(2);
     expect(stderr).to.match(/^revort: .*classifier\.onnx.*\n$/);

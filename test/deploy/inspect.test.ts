@@ -70,6 +70,7 @@ describe("inspectModel", () => {
       dtype: "float32",
       shape: [6, 3],
       count: 18,
+      value: null,
       kind: "initializer",
       trainable: true,
       reason: "is a parameter of the exported module",
