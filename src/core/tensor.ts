@@ -1,4 +1,5 @@
 import { RevortError } from "./errors.js";
+import { largestTensor, SizeError, showBytes } from "./size.js";
 
 /** Element types, spelled as in the TypeScript bindings of ONNX Runtime. */
 export const dtypes = [
@@ -65,9 +66,53 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);
 }
 
+/** Axes that a message shows of a shape; no sensible one has more. */
+const shownAxes = 64;
+
 /** `[2, 3]` as people read it, in error messages. */
 export function showShape(shape: readonly (number | string)[]): string {
-  return `[${shape.join(", ")}]`;
+  const cut = shape.length > shownAxes ? [...shape.slice(0, shownAxes), "…"] : shape;
+  return `[${cut.join(", ")}]`;
+}
+
+/** Bytes of one element. */
+export function widthOf(dtype: DType): number {
+  return arrays[dtype].BYTES_PER_ELEMENT;
+}
+
+/** Bytes of a tensor; a symbolic dimension counts as 1. */
+export function bytesIn({ dtype, shape }: { dtype: DType; shape: readonly (number | string)[] }): number {
+  return shape.reduce<number>(
+    (bytes, dim) => (typeof dim === "number" ? bytes * dim : bytes),
+    widthOf(dtype),
+  );
+}
+
+/**
+ * @param what  what has the size: `OneHot: the result`
+ * @throws {ShapeError} if a dimension is no number of elements
+ * @throws {SizeError} naming what is too large, its shape and its bytes
+ */
+export function checkSize(
+  what: string,
+  type: { readonly dtype: DType; readonly shape: readonly (number | string)[] },
+  most = largestTensor,
+): void {
+  const { dtype, shape } = type;
+  for (const dim of shape) {
+    if (typeof dim === "string" || (Number.isInteger(dim) && dim >= 0)) continue;
+    throw new ShapeError(
+      `${what} would have the shape ${showShape(shape)}, but dimensions are whole numbers, 0 or more.`,
+    );
+  }
+  const bytes = bytesIn(type);
+  if (bytes <= most) return;
+  const symbol = shape.find((dim) => typeof dim === "string");
+  const each = symbol === undefined ? "" : ` for each of "${symbol}"`;
+  throw new SizeError(
+    `${what} would be ${dtype}${showShape(shape)}, which takes ${showBytes(bytes)}${each}, more than the ` +
+      `${showBytes(most)} that one tensor may take. Check the number that its size comes from, or make the model smaller.`,
+  );
 }
 
 export function isFloat(dtype: DType): dtype is FloatDType {
@@ -78,9 +123,25 @@ export function isBigInt(dtype: DType): dtype is "int64" | "uint64" {
   return dtype === "int64" || dtype === "uint64";
 }
 
-/** Zeros of a dtype on the host. */
+/**
+ * Zeros of a dtype on the host.
+ *
+ * @throws {ShapeError} if the length is no number of elements
+ * @throws {SizeError} if there is no memory for so many
+ */
 export function emptyData<D extends DType>(dtype: D, length: number): DataOf[D] {
-  return new arrays[dtype](length) as DataOf[D];
+  if (length * widthOf(dtype) > largestTensor) checkSize("A tensor on the host", { dtype, shape: [length] });
+  if (!Number.isInteger(length) || length < 0) {
+    throw new ShapeError(`A tensor cannot have ${length} elements: a whole number, 0 or more, is needed.`);
+  }
+  try {
+    return new arrays[dtype](length) as DataOf[D];
+  } catch (cause) {
+    throw new SizeError(
+      `There is no memory for ${length} numbers of ${dtype} (${showBytes(length * widthOf(dtype))}) at once.`,
+      { cause },
+    );
+  }
 }
 
 /**

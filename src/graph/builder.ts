@@ -1,5 +1,6 @@
-import { type DType, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { checkSize, type DType, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { checkAttributes, checkOperands } from "./check-call.js";
+import { type Dim, dimGiven } from "./dimension.js";
 import {
   type Attribute,
   type Attributes,
@@ -17,8 +18,12 @@ import {
 } from "./graph.js";
 import { opset } from "./signature.js";
 
-/** Constants larger than this are not computed at build time. */
-const foldLimit = 1 << 20;
+/** Constants of more elements than this are not computed while a graph is built. */
+const largestFold = 1 << 20;
+/** Elements read, written and multiplied to compute constants, in one graph: what is beyond is left to the runtime. */
+const foldBudget = 1 << 23;
+/** Arithmetic on shapes is always done, whatever else a graph computes. */
+const smallFold = 1 << 10;
 
 /**
  * Grows one scope of a graph: the main graph, or the body of a Loop, Scan or If (a child).
@@ -30,10 +35,13 @@ const foldLimit = 1 << 20;
 export class Builder {
   readonly parent: Builder | null;
   readonly depth: number;
+  /** integers that were found to be arithmetic of dimensions, or not to be, in the root scope: see `ops/dims.ts` */
+  readonly dims = new WeakMap<Value, readonly Dim[] | null>();
   readonly #inputs: Value[] = [];
   readonly #nodes = new Map<string, readonly Value[]>();
   readonly #constants = new Map<string | symbol, Value>();
   #nextId = 0;
+  #folded = 0;
 
   constructor(parent: Builder | null = null) {
     this.parent = parent;
@@ -49,7 +57,7 @@ export class Builder {
     if (this.#inputs.some((value) => value.name === name)) {
       throw new GraphError(`The graph has an input named "${name}" already; input names must differ.`);
     }
-    const value = this.#value({ dtype, shape: [...shape] }, null, 0, name, null);
+    const value = this.#value({ dtype, shape: shape.map(dimGiven) }, null, 0, name, null);
     this.#inputs.push(value);
     return value;
   }
@@ -88,12 +96,13 @@ export class Builder {
     checkOperands(op, operands);
     checkAttributes(op, attributes, opset);
     const types = op.infer(operands, attributes);
+    for (const type of types) checkSize(`The result of ${op.type}`, type);
     const constants = operands.map((value) => value?.constant ?? null);
     const isConstant =
       operands.length > 0 && operands.every((value, i) => (value === null) === (constants[i] === null));
-    const size = isConstant ? types.reduce((sum, type) => sum + sizeOf(type.shape as number[]), 0) : Infinity;
-    if (op.fold !== undefined && size <= foldLimit) {
-      return op.fold(constants, attributes).map((result) => this.constant(result));
+    if (op.fold !== undefined && isConstant && this.root.#canFold(op, operands, attributes, types)) {
+      const results = op.fold(constants, attributes);
+      if (results !== null) return results.map((result) => this.constant(result));
     }
     const simpler = op.simplify?.(scope, operands, attributes) ?? null;
     if (simpler !== null) return simpler;
@@ -126,6 +135,19 @@ export class Builder {
       inputs: [...this.#inputs],
       outputs: Object.entries(outputs).map(([output, value]) => ({ name: output, value })),
     };
+  }
+
+  /** Whether results are small enough, and quick enough to compute, to be constants. */
+  #canFold(op: Op, operands: readonly (Value | null)[], attributes: Attributes, types: readonly ValueType[]) {
+    const size = types.reduce((sum, { shape }) => sum + sizeOf(shape as number[]), 0);
+    if (!(size <= largestFold)) return false;
+    const products = op.products?.(operands, attributes) ?? 0;
+    const work = [...types, ...operands].reduce((sum, type) => sum + extentOf(type), products);
+    if (work > smallFold) {
+      if (this.#folded + work > foldBudget) return false;
+      this.#folded += work;
+    }
+    return true;
   }
 
   #node(
@@ -189,6 +211,12 @@ export class Builder {
   }
 }
 
+/** Elements and axes' lengths together: an empty tensor may have a long axis, too. */
+function extentOf(type: ValueType | null): number {
+  if (type === null) return 0;
+  return sizeOf(type.shape as number[]) + (type.shape as number[]).reduce((sum, dim) => sum + dim, 0);
+}
+
 function trimTrailingNulls(inputs: readonly (Value | null)[]): readonly (Value | null)[] {
   let length = inputs.length;
   while (length > 0 && inputs[length - 1] === null) length--;
@@ -210,7 +238,11 @@ function constantKey(value: Tensor): string | symbol {
 
 function bytesKey({ data }: Tensor): string {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  let key = "";
+  // a call takes so many arguments and not any number
+  for (let at = 0; at < bytes.length; at += 4096)
+    key += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  return key;
 }
 
 function showAttribute(attribute: Attribute): string {

@@ -1,10 +1,10 @@
 import { RevortError } from "../core/errors.js";
 import { type DType, DTypeError, ShapeError, showShape, type Tensor } from "../core/tensor.js";
 import type { Builder } from "./builder.js";
+import type { Dim } from "./dimension.js";
 import type { Signature } from "./signature.js";
 
-/** A static dimension, or the name of a symbolic one (only the leading batch is symbolic). */
-export type Dim = number | string;
+export type { Dim };
 export type Shape = readonly Dim[];
 
 export interface ValueType {
@@ -67,7 +67,9 @@ export interface Op extends Signature {
   /** Types of the outputs, for operands and attributes that the signature allows. Throws ShapeError for those that do not fit. */
   readonly infer: (inputs: readonly (Value | null)[], attributes: Attributes) => readonly ValueType[];
   /** Results on the host, for operands that are all constant. */
-  readonly fold?: (inputs: readonly (Tensor | null)[], attributes: Attributes) => readonly Tensor[];
+  readonly fold?: (inputs: readonly (Tensor | null)[], attributes: Attributes) => readonly Tensor[] | null;
+  /** Multiplications that `fold` takes, where there are more than elements: how long it takes decides whether it is done. */
+  readonly products?: (inputs: readonly (Value | null)[], attributes: Attributes) => number;
   /** An existing value that the node would equal (a reshape to the same shape, say), or `null`. */
   readonly simplify?: (
     b: Builder,
@@ -149,7 +151,7 @@ export function commonDType(op: string, inputs: readonly (Value | null)[]): DTyp
  * @throws {ShapeError} if two dimensions differ and neither is 1
  */
 export function broadcastShapes(op: string, ...shapes: readonly Shape[]): Dim[] {
-  const rank = Math.max(0, ...shapes.map((shape) => shape.length));
+  const rank = shapes.reduce((most, shape) => Math.max(most, shape.length), 0);
   const result: Dim[] = new Array(rank).fill(1);
   for (const shape of shapes) {
     const offset = rank - shape.length;
@@ -176,7 +178,7 @@ export function nodesOf(graph: Graph): Node[] {
     if (node === null || node.scope !== graph.scope || found.has(node)) continue;
     found.add(node);
     for (const input of node.inputs) if (input !== null) pending.push(input);
-    pending.push(...node.captures);
+    for (const value of node.captures) pending.push(value);
   }
   return [...found].sort((a, b) => a.id - b.id);
 }

@@ -1,6 +1,7 @@
 import { isFloat } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import type { Dim, Graph, Value, ValueType } from "../graph/graph.js";
+import { symbolNamed } from "../graph/dimension.js";
+import type { Graph, Value, ValueType } from "../graph/graph.js";
 import { ModelError, type ModelGraph, type ModelNode, type ModelValue, shown } from "../graph/model.js";
 import { type Place, type Replayer, Scope } from "./scope.js";
 
@@ -73,7 +74,10 @@ function declaredType(replay: Replayer, node: ModelNode, { name, dtype, shape }:
         "Run shape inference on the model before loading it.",
     );
   }
-  return { dtype: replay.float !== null && isFloat(dtype) ? replay.float : dtype, shape: shape as Dim[] };
+  return {
+    dtype: replay.float !== null && isFloat(dtype) ? replay.float : dtype,
+    shape: shape.map((dim) => (typeof dim === "string" ? symbolNamed(dim) : dim!)),
+  };
 }
 
 /** How often a Loop runs, where its count is constant and nothing ends it early. */

@@ -1,8 +1,10 @@
-import { ShapeError, showShape, tensor } from "../core/tensor.js";
+import { ShapeError, showShape } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { type Attributes, showType, staticShape, type Value } from "../graph/graph.js";
 import { ModelError } from "../graph/model.js";
 import { onnxTypeNumber } from "../graph/types.js";
+import { range } from "../ops/generate.js";
+import { reshape } from "../ops/reshape.js";
 import { type Call, emit, like } from "./call.js";
 
 // Operators that are written as others: those that opset 21 does not have yet, and those without a record.
@@ -109,12 +111,10 @@ export function gatherBatches(b: Builder, { inputs, attributes }: Call): Value[]
     );
   }
   const places = shape.slice(0, count).map((length, axis) => {
-    const along = b.constant(
-      tensor(
-        "int64",
-        Array.from({ length: shape.length }, (_, i) => (i === axis ? length : 1)),
-        Array.from({ length }, (_, i) => i),
-      ),
+    const along = reshape(
+      b,
+      range(b, length),
+      shape.map((_, i) => (i === axis ? length : 1)),
     );
     return emit(b, "Expand", [along, b.ints([...shape.slice(0, -1), 1])]);
   });

@@ -1,4 +1,5 @@
-import { type FloatDType, isFloat, type Tensor, tensor } from "../core/tensor.js";
+import { SizeError } from "../core/size.js";
+import { checkSize, type FloatDType, isFloat, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import {
   checkAttributes,
@@ -32,10 +33,14 @@ import { formOf } from "./forms.js";
 import { asFloat, type Place, type Replacements, type Replayer, Scope } from "./scope.js";
 import { unknownOperator, versionProblem } from "./versions.js";
 
-/** Functions may call functions, so a small file can ask for any number of nodes. */
-const maxNodes = 200_000;
-/** Elements of constants computed on the way, for the same reason. */
-const maxFolded = 1 << 26;
+/**
+ * Nodes that calls of functions may expand to, besides those in the file: functions may call functions, so a small file
+ * can ask for any number. Operands, results and long attributes count like further nodes.
+ */
+const maxExpanded = 100_000;
+const maxOperands = 10_000;
+/** Bytes that one value of a model may have, for each element of a batch. */
+const largestValue = 2 ** 29;
 const maxCalls = 32;
 const maxRank = 64;
 
@@ -45,8 +50,8 @@ export class Replay implements Replayer {
   readonly float: FloatDType | null;
   readonly #replaced: Replacements;
   readonly #functions: ReadonlyMap<string, ModelFunction>;
-  #nodes = 0;
-  #folded = 0;
+  readonly #constants = new Map<Tensor, Value>();
+  #expanded = 0;
 
   constructor(model: Model, float: FloatDType | null, replaced: Replacements = new Map()) {
     this.model = model;
@@ -60,22 +65,32 @@ export class Replay implements Replayer {
   /** The outputs of a graph whose inputs are bound in the scope. */
   graph(b: Builder, graph: ModelGraph, scope: Scope, place?: Place): Value[] {
     const here = place ?? { opsets: this.model.opsets, attributes: new Map(), calls: 0 };
-    scope.bindInitializers(b, graph.initializers, this.float, this.#replaced);
+    for (const [name, value] of graph.initializers) {
+      // those that nothing reads never become constants
+      if (scope.has(name)) continue;
+      scope.bind(name, this.#replaced.get(value) ?? (() => this.#stored(b, value)));
+    }
     for (const node of graph.nodes) this.#node(b, node, scope, here);
     return graph.outputs.map(({ name }) => scope.get(name));
   }
 
   #node(b: Builder, node: ModelNode, scope: Scope, place: Place): void {
-    if (++this.#nodes > maxNodes) {
-      throw new ModelError(
-        `${this.model.source}: the model's functions expand to more than ${maxNodes} nodes. Simplify it.`,
+    if (place.calls > 0) this.#expanded += weightOf(node);
+    if (this.#expanded > maxExpanded) {
+      throw new SizeError(
+        `${this.model.source}: the model's functions expand to more than ${maxExpanded} nodes, operands and results. ` +
+          "Simplify it, or export it without functions.",
       );
     }
     let results: readonly Value[];
     try {
+      if (node.inputs.length > maxOperands || node.outputs.length > maxOperands) {
+        const count = Math.max(node.inputs.length, node.outputs.length);
+        throw new SizeError(`It has ${count} operands or results; more than ${maxOperands} are not taken.`);
+      }
       const operands = node.inputs.map((name) => (name === "" ? null : scope.get(name)));
       results = this.#apply(b, node, operands, scope, place);
-      for (const result of results) this.#checkSize(result, operands);
+      for (const result of results) checkValue(result, node);
     } catch (error) {
       throw this.#located(error, node);
     }
@@ -112,7 +127,7 @@ export class Replay implements Replayer {
     checkForm(signature, version, node.outputs.length);
     checkOperands(signature, operands, version);
     if (node.opType === "Constant") {
-      return [this.#replaced.get(node) ?? b.constant(this.#constant(node, place))];
+      return [this.#replaced.get(node) ?? this.#stored(b, this.#constant(node, place))];
     }
 
     const present = new Map<string, ModelAttribute>();
@@ -180,20 +195,29 @@ export class Replay implements Replayer {
     return f.outputs.slice(0, node.outputs.length).map((name) => inner.get(name));
   }
 
+  /** A tensor of the file as a constant: one value, however often a function is called that holds it. */
+  #stored(b: Builder, value: Tensor): Value {
+    const known = this.#constants.get(value);
+    if (known !== undefined) return known;
+    checkSize("A constant of the model", value, largestValue);
+    const fresh = b.constant(asFloat(value, this.float));
+    this.#constants.set(value, fresh);
+    return fresh;
+  }
+
   /** Constant, in each of its forms. */
   #constant(node: ModelNode, place: Place): Tensor {
     const [[name, attribute] = ["", undefined], ...others] = node.attributes;
     const value = attribute?.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
     if (others.length === 0 && value !== undefined && value !== null) {
-      if (name === "value" && value.kind === "tensor") return asFloat(value.value, this.float);
+      if (name === "value" && value.kind === "tensor") return value.value;
       if (name === "value_int" && value.kind === "int")
         return tensor("int64", [], value.exact ?? [value.value]);
-      if (name === "value_float" && value.kind === "float")
-        return asFloat(tensor("float32", [], [value.value]), this.float);
+      if (name === "value_float" && value.kind === "float") return tensor("float32", [], [value.value]);
       if (name === "value_ints" && value.kind === "ints")
         return tensor("int64", [value.value.length], value.exact ?? value.value);
       if (name === "value_floats" && value.kind === "floats")
-        return asFloat(tensor("float32", [value.value.length], value.value), this.float);
+        return tensor("float32", [value.value.length], value.value);
     }
     throw new UnsupportedOperatorError(
       `A Constant needs one attribute with a dense tensor or numbers, but has ${
@@ -223,20 +247,11 @@ export class Replay implements Replayer {
     return value;
   }
 
-  #checkSize(value: Value, operands: readonly (Value | null)[]): void {
-    if (value.shape.length > maxRank) throw new ModelError(`A result has more than ${maxRank} axes.`);
-    if (value.constant === null || operands.includes(value)) return;
-    this.#folded += value.constant.data.length;
-    if (this.#folded <= maxFolded) return;
-    throw new ModelError(
-      `The model's constants expand to more than ${maxFolded} numbers. Compute them at run time, or store them.`,
-    );
-  }
-
   #located(error: unknown, node: ModelNode): Error {
     const { source } = this.model;
     // errors from inside a subgraph or function know their node already
-    if (error instanceof ModelError && error.message.startsWith(`${source}: `)) return error;
+    const isTyped = error instanceof ModelError || error instanceof SizeError;
+    if (isTyped && error.message.startsWith(`${source}: `)) return error;
     const [where, what] = [shownNode(node), (error as Error).message];
     const isNamed = what.toLowerCase().startsWith(where.toLowerCase());
     const message = isNamed
@@ -248,8 +263,26 @@ export class Replay implements Replayer {
     if (error instanceof UnsupportedAttributeError) {
       return new UnsupportedOperatorError(message, node.opType, node.name);
     }
-    return new ModelError(message, { cause: error });
+    return new (error instanceof SizeError ? SizeError : ModelError)(message, { cause: error });
   }
+}
+
+/** What a node counts for: it is read, compared and kept once for each time that it is met. */
+function weightOf({ opType, inputs, outputs, attributes }: ModelNode): number {
+  let weight = 1 + inputs.length + outputs.length;
+  for (const { kind, value } of attributes.values()) {
+    // a Constant's is never copied
+    if (kind === "tensor") weight += opType === "Constant" ? 0 : value.data.length / 64;
+    else if (typeof value === "object" && "length" in value) weight += value.length / 8;
+    else if (typeof value === "string") weight += value.length / 64;
+  }
+  return weight;
+}
+
+/** @throws {SizeError | ModelError} for a value that no vector field computes */
+function checkValue(value: Value, node: ModelNode): void {
+  if (value.shape.length > maxRank) throw new ModelError(`A result has more than ${maxRank} axes.`);
+  checkSize(`The result of ${node.opType}`, value, largestValue);
 }
 
 /** A branch of an If whose condition is known: PyTorch's exporter writes some. */

@@ -23,21 +23,9 @@ export class Scope {
     this.#bindings.set(name, binding);
   }
 
-  /**
-   * Binds the initializers of a graph; those that nothing reads never become constants.
-   *
-   * @param replaced  values that take their places
-   */
-  bindInitializers(
-    b: Builder,
-    initializers: ReadonlyMap<string, Tensor>,
-    float: FloatDType | null,
-    replaced: Replacements,
-  ): void {
-    for (const [name, value] of initializers) {
-      if (this.#bindings.has(name)) continue;
-      this.bind(name, replaced.get(value) ?? (() => b.constant(asFloat(value, float))));
-    }
+  /** Whether this graph itself binds a name. */
+  has(name: string): boolean {
+    return this.#bindings.has(name);
   }
 
   /** @throws {ModelError} if the name is unknown */

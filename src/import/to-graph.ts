@@ -1,5 +1,6 @@
 import { type FloatDType, isFloat, showShape } from "../core/tensor.js";
 import { Builder } from "../graph/builder.js";
+import { symbolNamed } from "../graph/dimension.js";
 import type { Dim, Graph, Shape } from "../graph/graph.js";
 import { type Model, ModelError, type ModelValue, shown } from "../graph/model.js";
 import { instantiate } from "./instantiate.js";
@@ -33,7 +34,9 @@ export function toGraph(model: Model, { shapes = {}, float }: ToGraphOptions = {
 /** The declared shape, with at most a symbolic leading dimension. */
 function openShape(model: Model, { name, shape }: ModelValue): Dim[] {
   const fixed = shape?.every((dim, axis) => typeof dim === "number" || axis === 0) === true;
-  if (shape !== null && fixed) return shape.map((dim) => dim ?? "batch");
+  if (shape !== null && fixed) {
+    return shape.map((dim) => (typeof dim === "string" ? symbolNamed(dim) : (dim ?? "batch")));
+  }
   const given = shape === null ? "no shape" : `the shape ${showShape(shape.map((dim) => dim ?? "?"))}`;
   throw new ModelError(
     `${model.source}: the input ${shown(name)} has ${given}, but all dimensions except the leading one must be known. ` +

@@ -1,4 +1,4 @@
-import { ShapeError } from "../core/tensor.js";
+import { ShapeError, sizeOf } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import {
   type Attributes,
@@ -132,6 +132,15 @@ export const Einsum: Op = {
       inputs.map((x) => x!.shape.length),
     );
     return [einsum(b, spell(terms, result), ...(inputs as readonly Value[]))];
+  },
+  products(inputs, attributes) {
+    const shapes = inputs.map((x) => x!.shape);
+    const equation = parse(
+      attributes,
+      shapes.map((shape) => shape.length),
+    );
+    const dims = dimsOfLetters(equation, shapes, attributes.equation as string) as Map<string, number>;
+    return sizeOf([...dims.values()]) * inputs.length;
   },
   /** Operands are first repeated along axes of size 1, where others have more of that letter. */
   ...composedOf((b, inputs, attributes) => {

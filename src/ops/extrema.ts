@@ -25,7 +25,7 @@ function extremum(
     ...pair,
     inputs: [takesMany("data", numeric)],
     infer: variadicType(type),
-    fold: (inputs) => [inputs.reduce((x, y) => pair.fold!([x, y], {})[0]!)!],
+    fold: (inputs) => [inputs.reduce((x, y) => pair.fold!([x, y], {})![0]!)!],
     simplify(b, inputs) {
       const [first, ...rest] = inputs as readonly Value[];
       if (rest.length === 0) return [first!];

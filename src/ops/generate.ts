@@ -147,6 +147,11 @@ function rangeLength(start: Value, limit: Value, delta: Value): Dim {
   );
 }
 
+/** 0, 1, … length − 1, as int64. */
+export function range(b: Builder, length: number): Value {
+  return b.apply(Range, [b.scalar("int64", 0), b.scalar("int64", length), b.scalar("int64", 1)]);
+}
+
 /** EyeLike: ones on the k-th diagonal of a matrix of the operand's shape. */
 export const EyeLike: Op = {
   type: "EyeLike",
@@ -162,10 +167,8 @@ export const EyeLike: Op = {
     const [rows, columns, ...more] = staticShape(x, "EyeLike");
     if (columns === undefined || more.length > 0) throw new ShapeError("EyeLike needs a matrix.");
     const k = intOf(attributes, "k", 0);
-    const values = Array.from({ length: rows! * columns }, (_, i) =>
-      Number((i % columns) - Math.floor(i / columns) === k),
-    );
-    return [b.constant(tensor(eyeType(x.dtype, attributes), [rows!, columns], values))];
+    const distance = sub(b, range(b, columns), unsqueeze(b, range(b, rows!), [1]));
+    return [cast(b, equal(b, distance, k), eyeType(x.dtype, attributes))];
   },
   vjp: () => [null],
 };
@@ -232,10 +235,10 @@ function hotAxis(inputs: readonly (Value | null)[], attributes: Attributes): { a
 
 function hot(b: Builder, inputs: readonly (Value | null)[], attributes: Attributes): Value {
   const { axis, depth } = hotAxis(inputs, attributes);
-  const indices = cast(b, inputs[0]!, "int64");
-  const wrapped = where(b, less(b, indices, 0), add(b, indices, depth), indices);
-  const positions = b.ints(Array.from({ length: depth }, (_, i) => i));
-  const shape = Array.from({ length: indices.shape.length + 1 }, (_, i) => (i === axis ? depth : 1));
+  const given = cast(b, inputs[0]!, "int64");
+  const wrapped = where(b, less(b, given, 0), add(b, given, depth), given);
+  const positions = range(b, depth);
+  const shape = Array.from({ length: given.shape.length + 1 }, (_, i) => (i === axis ? depth : 1));
   return equal(b, unsqueeze(b, wrapped, [axis]), reshape(b, positions, shape));
 }
 

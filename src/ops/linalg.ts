@@ -4,6 +4,7 @@ import {
   isFloat,
   ShapeError,
   showShape,
+  sizeOf,
   type Tensor,
   type TensorData,
 } from "../core/tensor.js";
@@ -71,6 +72,12 @@ export const MatMul: Op = {
     if (x.shape.length > 1) shape.push(left.at(-2)!);
     if (y.shape.length > 1) shape.push(right.at(-1)!);
     return [{ dtype: x.dtype, shape }];
+  },
+  products([x, y]) {
+    // each matrix of x with each of y at most
+    const matrices = sizeOf(y!.shape.slice(0, -2) as number[]);
+    const columns = y!.shape.length > 1 ? (y!.shape.at(-1) as number) : 1;
+    return sizeOf(x!.shape as number[]) * matrices * columns;
   },
   fold([x, y]) {
     const left = x!.shape.length === 1 ? [1, x!.shape[0]!] : x!.shape;
@@ -173,6 +180,7 @@ export const Gemm: Op = {
     }
     return [{ dtype: a.dtype, shape }];
   },
+  products: ([a, w], { transB }) => sizeOf(a!.shape as number[]) * (w!.shape[transB === 1 ? 0 : 1] as number),
   ...composedOf((b, [a, w, c], attributes) => {
     const left = attributes.transA === 1 ? transpose(b, a!, [1, 0]) : a!;
     const right = attributes.transB === 1 ? transpose(b, w!, [1, 0]) : w!;

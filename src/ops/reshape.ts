@@ -8,6 +8,7 @@ import {
   tensor,
 } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
+import { productOf, quotientOf } from "../graph/dimension.js";
 import {
   type Dim,
   normaliseAxes,
@@ -131,18 +132,12 @@ function resolveShape(from: Shape, target: Shape, allowZero: boolean): Dim[] {
   const to: Dim[] = target.map((dim, axis) => (dim === 0 && !allowZero ? (from[axis] ?? 0) : dim));
   const unknown = to.indexOf(-1);
   const rest = to.filter((_, axis) => axis !== unknown);
-  const symbol = from.find((dim) => typeof dim === "string");
-  const product = (dims: Shape) => sizeOf(dims.filter((dim) => typeof dim === "number"));
+  if (rest.some((dim) => typeof dim === "number" && dim < 0)) throw badReshape(from, target);
   if (unknown >= 0) {
-    const size = product(from);
-    const known = product(rest);
-    const carriesSymbol = symbol !== undefined && !rest.includes(symbol);
-    if (carriesSymbol && size === known) to[unknown] = symbol;
-    else if (!carriesSymbol && known > 0 && size % known === 0) to[unknown] = size / known;
-    else throw badReshape(from, target);
-  } else if (product(from) !== product(to) || (symbol !== undefined) !== to.includes(symbol ?? "")) {
-    throw badReshape(from, target);
-  }
+    const dim = quotientOf(from, rest);
+    if (dim === null) throw badReshape(from, target);
+    to[unknown] = dim;
+  } else if (productOf(from) !== productOf(to)) throw badReshape(from, target);
   return to;
 }
 
@@ -296,11 +291,7 @@ export const Flatten: Op = {
     const x = required("Flatten", inputs, 0);
     const given = (attributes.axis as number | undefined) ?? 1;
     const axis = given === x.shape.length ? given : normaliseAxis(given, x.shape.length, "Flatten");
-    const collapse = (dims: Shape): Dim =>
-      dims.length === 1
-        ? dims[0]!
-        : (dims.find((dim) => typeof dim === "string") ?? sizeOf(dims as number[]));
-    return [{ dtype: x.dtype, shape: [collapse(x.shape.slice(0, axis)), collapse(x.shape.slice(axis))] }];
+    return [{ dtype: x.dtype, shape: [productOf(x.shape.slice(0, axis)), productOf(x.shape.slice(axis))] }];
   },
   vjp: (b, { inputs: [x] }, [cotangent]) => [reshape(b, cotangent!, x!)],
 };

@@ -1,5 +1,6 @@
 import { emptyData, numbers, ShapeError, type Tensor, type TensorData, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
+import { quotientOf, sumOf } from "../graph/dimension.js";
 import {
   type Attributes,
   type Dim,
@@ -65,9 +66,7 @@ export const Concat: Op = {
       }
     }
     const dims = inputs.map((value) => value!.shape[axis]!);
-    const dim: Dim = dims.every((d) => typeof d === "number")
-      ? dims.reduce((sum, d) => sum + d, 0)
-      : dims.filter((d) => d !== 0).join("+");
+    const dim = sumOf(dims);
     return [{ dtype: first.dtype, shape: first.shape.map((d, i) => (i === axis ? dim : d)) }];
   },
   fold(inputs, attributes) {
@@ -98,6 +97,10 @@ export const Concat: Op = {
   simplify: (_, inputs) => (inputs.length === 1 ? [inputs[0]!] : null),
   vjp(b, { inputs, attributes }, [cotangent]) {
     const axis = normaliseAxis(attributes.axis as number, inputs[0]!.shape.length, "Concat");
+    const [first] = inputs.map((value) => value!.shape[axis]!);
+    if (typeof first === "string" && inputs.every((value) => value!.shape[axis] === first)) {
+      return b.emit(Split, [cotangent!], { axis, num_outputs: inputs.length });
+    }
     return split(
       b,
       cotangent!,
@@ -137,7 +140,7 @@ export const Split: Op = {
     const list = given ? Array.from(given.data as BigInt64Array, Number) : null;
     const { axis, sizes } = splitSizes(x!, list, attributes);
     let at = 0;
-    return sizes.map((size) => {
+    return (sizes as readonly number[]).map((size) => {
       const shape = x!.shape.map((d, i) => (i === axis ? size : d));
       const data = emptyData(
         x!.dtype,
@@ -170,11 +173,17 @@ function splitSizes(
   x: { readonly shape: readonly Dim[] },
   given: readonly number[] | null,
   attributes: Attributes,
-): { axis: number; sizes: readonly number[] } {
+): { axis: number; sizes: readonly Dim[] } {
   const axis = normaliseAxis((attributes.axis as number | undefined) ?? 0, x.shape.length, "Split");
   const dim = x.shape[axis]!;
-  if (typeof dim === "string")
-    throw new ShapeError(`Split: axis ${axis} has the symbolic dimension "${dim}".`);
+  if (typeof dim === "string") {
+    const parts = given === null ? ((attributes.num_outputs as number | undefined) ?? 0) : 0;
+    const each = parts < 1 ? null : quotientOf([dim], [parts]);
+    if (each !== null) return { axis, sizes: new Array<Dim>(parts).fill(each) };
+    throw new ShapeError(
+      `Split: axis ${axis} has the symbolic dimension "${dim}", which it does not divide.`,
+    );
+  }
   if (given !== null) {
     if (attributes.num_outputs !== undefined) {
       throw new ShapeError("Split takes the sizes of its parts or num_outputs, but both were given.");

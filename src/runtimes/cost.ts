@@ -1,4 +1,5 @@
 import { type DType, sizeOf } from "../core/tensor.js";
+import { dimAt } from "../graph/dimension.js";
 import { type Dim, type Graph, type Node, nodesOf, type Shape, type Value } from "../graph/graph.js";
 
 /** What one run of a graph does, counted. */
@@ -38,11 +39,11 @@ export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
     return unknownTrips;
   };
   const known = (name: string) => sizes.get(name) ?? assumed();
-  const dimOf = (dim: Dim) => {
-    if (typeof dim === "number") return dim;
-    const [name, by] = dim.split("/") as [string, string?];
-    return by === undefined ? known(name) : known(name) / Math.max(1, known(by));
-  };
+  const dimOf = (dim: Dim) =>
+    dimAt(dim, (symbol) => {
+      const [name, by] = symbol.split("/") as [string, string?];
+      return by === undefined ? known(name) : known(name) / Math.max(1, known(by));
+    });
   const size = ({ shape }: { readonly shape: Shape }) => sizeOf(shape.map(dimOf));
   const visit = (part: Graph, times: number): void => {
     for (const node of nodesOf(part)) {

@@ -1,11 +1,13 @@
 import { expect } from "chai";
-import { tensor } from "../../src/core/tensor.js";
+import { SizeError } from "../../src/core/size.js";
+import { ShapeError, tensor } from "../../src/core/tensor.js";
 import { Builder } from "../../src/graph/builder.js";
 import { countNodes, GraphError, type Value } from "../../src/graph/graph.js";
 import { add, div, mul, neg, sub } from "../../src/ops/arithmetic.js";
 import { expandTo, reduceSum } from "../../src/ops/broadcast.js";
 import { loop } from "../../src/ops/control.js";
 import { ConstantOfShape } from "../../src/ops/generate.js";
+import { matmul } from "../../src/ops/linalg.js";
 import { where } from "../../src/ops/logic.js";
 import { reshape, shapeOf, transpose } from "../../src/ops/reshape.js";
 import { pad, slice } from "../../src/ops/slice.js";
@@ -77,6 +79,40 @@ describe("a builder", () => {
       const large = b.apply(ConstantOfShape, [b.ints([1 << 11, 1 << 11])]);
       expect(large.constant).to.equal(null);
       expect(large.shape).to.deep.equal([1 << 11, 1 << 11]);
+    });
+
+    it("nothing that takes long: a product of large matrices, many large results one after the other", () => {
+      const { b } = start();
+      const matrix = b.constant(tensor("float64", [512, 512], new Float64Array(512 * 512)));
+      expect(matmul(b, matrix, matrix).constant).to.equal(null);
+      const results = Array.from({ length: 40 }, (_, i) => mul(b, matrix, i + 2));
+      expect(results[0]!.constant).not.to.equal(null);
+      expect(results.at(-1)!.constant).to.equal(null);
+      // arithmetic on shapes goes on
+      expect(add(b, b.ints([1, 2]), b.ints([3, 4])).constant).not.to.equal(null);
+    });
+
+    it("nothing of an empty tensor with a long axis, which would be walked along", () => {
+      const { b } = start();
+      const empty = b.constant(tensor("float64", [0, 1e12], []));
+      expect(slice(b, empty, 1, 0, 5).constant).to.equal(null);
+    });
+  });
+
+  describe("refuses, before anything of the size is made,", () => {
+    it("values larger than any memory, naming operator, shape and bytes", () => {
+      const { b } = start();
+      expect(() => b.apply(ConstantOfShape, [b.ints([1 << 20, 1 << 20])])).to.throw(
+        SizeError,
+        /ConstantOfShape.*float32\[1048576, 1048576\].*4\.4 TB/,
+      );
+      const each = b.input("each", "float64", ["batch", 1]);
+      expect(() => pad(b, each, [0, 0], [0, 2 ** 40])).to.throw(SizeError, /for each of "batch"/);
+    });
+
+    it("dimensions that are none", () => {
+      const { b } = start();
+      expect(() => b.apply(ConstantOfShape, [b.ints([2, -48])])).to.throw(ShapeError, /\[2, -48\]/);
     });
   });
 

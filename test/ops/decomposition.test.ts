@@ -78,7 +78,7 @@ describe("decompositions", () => {
           ),
         ],
         {},
-      )[0]!;
+      )![0]!;
       pairs.forEach(([x, exact], i) => {
         expect(ulpsOff(type, x, folded.data[i] as number, exact), `${type}(${x})`).to.be.at.most(usual);
       });

@@ -268,7 +268,7 @@ export function emitTable(frame: Frame, node: Node): void {
     Int32Array.from({ length: sizeOf(shape) }, (_, i) => i),
   );
   const constants = node.inputs.slice(1).map((value) => value?.constant ?? null);
-  const index = node.op.fold!([numbered, ...constants], node.attributes)[0]!.data as Int32Array;
+  const index = node.op.fold!([numbered, ...constants], node.attributes)![0]!.data as Int32Array;
   const source = packed(frame, x);
   const target = frame.destination(y);
   const bytes = bytesOf(x.dtype);

@@ -1,3 +1,4 @@
+import { summandsOf } from "../../graph/dimension.js";
 import {
   type Dim,
   type Graph,
@@ -10,7 +11,7 @@ import {
 
 // Open dimensions: leading dimensions of which a module knows only how many rows there are at most. How many there are
 // is a word of its memory. Those of inputs and of the scans of loops are sources, named `in0`, `loop3`; that of a Concat
-// is the sum of its parts, `in0+1+loop3`, as the operator names it.
+// is the sum of its parts, `in0+loop3+1`.
 
 /** A graph that does with an open dimension what can only be done with a number. */
 export class OpenDimensionError extends Error {
@@ -30,19 +31,13 @@ export function inputSource(index: number): string {
   return `in${index}`;
 }
 
-/** What an open dimension is the sum of: sources, and numbers. */
-export function partsOf(dim: Dim): readonly Dim[] {
-  if (typeof dim === "number") return [dim];
-  return dim.split("+").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
-}
-
 export function isOpen(value: Value | null): boolean {
   return value?.shape.some(isSymbolic) ?? false;
 }
 
 function sourcesOf(values: readonly (Value | null)[]): string[] {
   const dims = values.flatMap((value) => value?.shape ?? []);
-  return [...new Set(dims.flatMap(partsOf).filter((part) => typeof part === "string"))];
+  return [...new Set(dims.flatMap(summandsOf).filter((part) => typeof part === "string"))];
 }
 
 const leadsOnly = (value: Value | null) => value === null || !value.shape.slice(1).some(isSymbolic);

@@ -1,6 +1,6 @@
 import type { Tensor } from "../../core/tensor.js";
+import { summandsOf } from "../../graph/dimension.js";
 import type { Dim, Graph, Shape, Value } from "../../graph/graph.js";
-import { partsOf } from "./open.js";
 import { MemoryPlan } from "./plan.js";
 import { contiguous, type View } from "./view.js";
 import { type Code, type ValType, WasmModule } from "./wasm/index.js";
@@ -70,7 +70,7 @@ export class Unit {
 
   /** Where to read how many rows there are: the words of which they are the sum, and what to add. */
   placesOf(dim: Dim): RowCount {
-    const parts = partsOf(dim);
+    const parts = summandsOf(dim);
     const words = parts.filter((part) => typeof part === "string").map((source) => this.rowsAt(source));
     return {
       words,
@@ -88,7 +88,7 @@ export class Unit {
   /** A shape with the room for rows where their number is open. */
   roomOf(shape: Shape): readonly number[] {
     return shape.map((dim) =>
-      partsOf(dim).reduce<number>(
+      summandsOf(dim).reduce<number>(
         (sum, part) => sum + (typeof part === "number" ? part : this.capacities.get(part)!),
         0,
       ),
