@@ -40,6 +40,7 @@ export {
   type TrainStartOptions,
   type TrainStepOptions,
   trainStart,
+  trainStepGradient,
   trainStepGraph,
 } from "./deploy/train-step-file.js";
 export { type Event, EventError } from "./events/event.js";
@@ -58,14 +59,22 @@ export { type MlpOptions, mlp } from "./fields/mlp.js";
 export { lotkaVolterra, sir, whiteDwarf } from "./fields/physical.js";
 export { rescaled, type Scaling } from "./fields/rescaled.js";
 export { type Selection, type TrainableOptions, UnmatchedPatternError } from "./fields/trainable.js";
+export {
+  chooseGradient,
+  type GradientChoice,
+  type GradientTask,
+  MemoryBudgetError,
+} from "./gradients/choice.js";
 export type { Differentiator, Fit, Gradients } from "./gradients/evaluate.js";
 export {
   type GradientMethod,
+  type GradientRequest,
   type GradientSpec,
   parseGradientMethod,
   showGradientMethod,
 } from "./gradients/method.js";
 export { parallelDifferentiator } from "./gradients/parallel.js";
+export { ReconstructionError, reconstructionLimit } from "./gradients/reconstruction-limit.js";
 export { Builder } from "./graph/builder.js";
 export { decode } from "./graph/decode.js";
 export { type EncodeOptions, encode } from "./graph/encode.js";

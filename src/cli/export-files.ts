@@ -5,9 +5,10 @@ import {
   encodeTrainStep,
   type TrainStartOptions,
   trainStart,
+  trainStepGradient,
 } from "../deploy/train-step-file.js";
 import type { Tensors } from "../fields/field.js";
-import type { GradientSpec } from "../gradients/method.js";
+import type { GradientRequest } from "../gradients/method.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { methodNamed } from "../methods/named.js";
 import type { Checkpoint } from "../train/checkpoint.js";
@@ -107,6 +108,12 @@ export function solverOf(
   return { ode: { ...free, method }, control: pid({ ...tolerances, ...longest }) };
 }
 
+/** What was decided about the gradient of a training step beyond what was asked for. */
+export function trainStepNotes(exported: ExportedRun, options: ExportOptions): readonly string[] {
+  const { ode, data } = exported.problem;
+  return trainStepGradient(ode, data, trainOptions(exported, options)).notes;
+}
+
 export function trainStepFile(exported: ExportedRun, options: ExportOptions): Uint8Array {
   const { ode, data } = exported.problem;
   return encodeTrainStep(ode, data, trainOptions(exported, options));
@@ -126,7 +133,7 @@ function trainOptions(
     ...{ loss, optimiser, schedule, trainY0: settings.trainY0, seed: settings.seed },
     ...(fresh ? {} : { resume: checkpoint }),
     ...(init === null ? {} : { parameters: init }),
-    gradient: gradient as GradientSpec,
+    gradient: gradient as GradientRequest,
     ...(control === null ? {} : { control }),
     ...(settings.clip === null ? {} : { clip: settings.clip }),
     ...(updates === undefined ? {} : { many: true, updates }),

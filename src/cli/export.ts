@@ -15,6 +15,7 @@ import {
   solveFile,
   trainStartFile,
   trainStepFile,
+  trainStepNotes,
 } from "./export-files.js";
 import { valueLines } from "./inspect.js";
 import { problemOf } from "./problem.js";
@@ -51,6 +52,7 @@ export async function exportCommand(run: string, options: ExportOptions, console
   if (what === "field") files.set(out, fieldFile(exported, options));
   else if (what === "solve") files.set(out, solveFile(exported, options));
   else {
+    for (const note of trainStepNotes(exported, options)) console.stderr.write(`${note}\n`);
     files.set(out, trainStepFile(exported, options));
     files.set(startPath(out), trainStartFile(exported, options));
   }

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { ReconstructionError } from "../gradients/reconstruction-limit.js";
 import { SolveAbortedError, SolveError } from "../integrate/failures.js";
 import { CompileError, RunError, RuntimeUnavailableError } from "../runtime/runtime.js";
 import { StorageError } from "../storage/storage-error.js";
@@ -10,7 +11,7 @@ export function exitCodeOf(error: unknown): number {
   if (!(error instanceof RevortError)) return exitCodes.failed;
   if (error instanceof SolveAbortedError) return exitCodes.interrupted;
   const failed =
-    [SolveError, TrainingError, RunError, CompileError, RuntimeUnavailableError].some(
+    [SolveError, TrainingError, ReconstructionError, RunError, CompileError, RuntimeUnavailableError].some(
       (kind) => error instanceof kind,
     ) ||
     (error instanceof StorageError && error.action === "write");

@@ -1,6 +1,12 @@
 /** Shifts tried for one slope, each half the one before. */
 const mostShifts = 12;
 
+/** A slope from differences, and by how much it may be off. */
+export interface Slope {
+  readonly slope: number;
+  readonly uncertainty: number;
+}
+
 /**
  * The slope of a function at 0 from central differences, by Ridders' extrapolation to shifts of 0:
  *
@@ -10,10 +16,10 @@ const mostShifts = 12;
  * its rounding. Shifts at which the function is not finite are left out.
  *
  * @param largest  the first shift, h
- * @returns NaN if the function is finite at no shift
+ * @returns the slope, NaN if the function is finite at no shift, and how far it is from its neighbours
  * @see Ridders 1982, Advances in Engineering Software 4(2)
  */
-export async function slopeAtZero(f: (shift: number) => Promise<number>, largest: number): Promise<number> {
+export async function slopeAtZero(f: (shift: number) => Promise<number>, largest: number): Promise<Slope> {
   let best = Number.NaN;
   let least = Number.POSITIVE_INFINITY;
   let previous: number[] = [];
@@ -31,5 +37,5 @@ export async function slopeAtZero(f: (shift: number) => Promise<number>, largest
     if (previous.length > 1 && Math.abs(row.at(-1)! - previous.at(-1)!) >= 2 * least) break;
     previous = row;
   }
-  return best;
+  return { slope: best, uncertainty: least };
 }

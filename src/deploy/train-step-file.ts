@@ -2,14 +2,10 @@ import type { Control } from "../control/control.js";
 import { Random } from "../core/random.js";
 import { scalar, type Tensor, tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
+import { chooseGradient, type GradientChoice } from "../gradients/choice.js";
 import { gridInputs, gridOfTimes, lossSetting } from "../gradients/differentiator.js";
 import { type Fit, onStepsOf } from "../gradients/evaluate.js";
-import {
-  type GradientMethod,
-  type GradientSpec,
-  gradientMethodOf,
-  showGradientMethod,
-} from "../gradients/method.js";
+import { type GradientRequest, showGradientMethod } from "../gradients/method.js";
 import { graphGradientOf } from "../gradients/plan.js";
 import { Builder } from "../graph/builder.js";
 import { encode } from "../graph/encode.js";
@@ -21,7 +17,7 @@ import { adamw, type Optimiser } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
 import { isReversible } from "../methods/method.js";
 import { GradientMethodError } from "../programs/gradient.js";
-import { gridThrough } from "../programs/grid.js";
+import { gridThrough, stepsOf } from "../programs/grid.js";
 import {
   batchesName,
   dataName,
@@ -44,7 +40,10 @@ import { portable } from "./portable.js";
 export interface TrainStepOptions {
   readonly loss?: Loss;
   readonly optimiser?: Optimiser;
-  readonly gradient?: GradientSpec;
+  /** "auto" chooses by what is at stake; whatever is asked for stores states where its reconstruction would be lost */
+  readonly gradient?: GradientRequest;
+  /** what stored states may take where the gradient is chosen, in bytes; 1 GiB by default */
+  readonly memoryBudget?: number;
   /** steps of another size than the equation's, or between given times */
   readonly control?: Control;
   readonly clip?: number;
@@ -67,10 +66,21 @@ export function trainStepGraph(ode: NeuralOde, data: Trajectories, options: Trai
   return options.many ? trainStepsProgram(setting) : trainStepProgram(setting);
 }
 
+/** How a training step is differentiated, and why it is so where that is not what was asked for. */
+export function trainStepGradient(
+  ode: NeuralOde,
+  data: Trajectories,
+  options: TrainStepOptions = {},
+): GradientChoice {
+  return prepared(ode, data, options).choice;
+}
+
 /**
  * A training step as one `.onnx` of standard operators, which any ONNX Runtime runs without revort: solve, loss,
  * gradient and update. What comes out as `next/…` goes in again without the `next/`; `loss` is the one before the
- * update. The times of the data are inside, so other data must have been observed at the same ones.
+ * update. The times of the data are inside, so other data must have been observed at the same ones. Where steps are
+ * undone, `reconstructionError` says how far states came back, relative to y: past 1e−6 (1e−3 in float32) the gradient of
+ * that update was lost.
  *
  * @throws as {@link trainStepGraph}
  */
@@ -79,7 +89,8 @@ export function encodeTrainStep(
   data: Trajectories,
   options: TrainStepOptions = {},
 ): Uint8Array {
-  const { setting, fit, method } = prepared(ode, data, options);
+  const { setting, fit, choice } = prepared(ode, data, options);
+  const { gradient: method } = choice;
   const { optimiser, loss, clip } = setting;
   const graph = portable(trainStepGraph(ode, data, options));
   const grid = gridInputs(ode, fit.grid, { times: false, method });
@@ -170,13 +181,12 @@ function prepared(
   ode: NeuralOde,
   data: Trajectories,
   { loss = mse(), optimiser = adamw(), control, clip, trainY0 = false, ...options }: TrainStepOptions,
-): { setting: TrainStepSetting; fit: Fit; method: GradientMethod } {
+): { setting: TrainStepSetting; fit: Fit; choice: GradientChoice } {
   const y0 = checkState(ode, data.y0);
   const { target, weight } = targetsOf({ ...data, y0 }, ode.dtype);
   const grid = control ? gridOfTimes(data.t0, data.times) : gridThrough(data.t0, data.times, ode.stepSize);
   const fit = onStepsOf({ grid, y0, target, weight }, control);
   checkSteps(control);
-  const method = gradientMethodOf(options.gradient ?? (isReversible(ode.method) ? "reversible" : "direct"));
   const count = y0.shape[0]!;
   const batchSize = options.batchSize ?? count;
   checkTrainable(ode.field, { count, batchSize, trainY0 });
@@ -184,14 +194,23 @@ function prepared(
     fit,
     Array.from({ length: batchSize }, (_, i) => i),
   );
+  const choice = chooseGradient(
+    ode,
+    options.gradient ?? (isReversible(ode.method) ? "reversible" : "direct"),
+    {
+      state: batch.y0.shape,
+      steps: stepsOf(fit.grid),
+      memoryBudget: options.memoryBudget,
+    },
+  );
   const setting: TrainStepSetting = {
     ...lossSetting(ode, { loss, fit: batch, ...(control && { control }) } as Parameters<
       typeof lossSetting
     >[1]),
-    ...{ optimiser, gradient: graphGradientOf(method), trainY0, clip: clip ?? null },
+    ...{ optimiser, gradient: graphGradientOf(choice.gradient), trainY0, clip: clip ?? null },
     trajectories: batchSize === count ? null : count,
   };
-  return { setting, fit, method };
+  return { setting, fit, choice };
 }
 
 /** @throws {GradientMethodError} for steps that are chosen by their error */

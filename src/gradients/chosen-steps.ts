@@ -5,9 +5,10 @@ import { compileDriver, type Driver, rounded } from "../integrate/drive.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
 import { chainsStops } from "../programs/adaptive-setting.js";
-import type { Grid } from "../programs/grid.js";
+import { type Grid, stepsOf } from "../programs/grid.js";
 import { y0Name } from "../programs/names.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import type { GradientChoice } from "./choice.js";
 import {
   type Costs,
   type Differentiator,
@@ -16,6 +17,8 @@ import {
   type FixedInputs,
   type GridDifferentiator,
 } from "./differentiator.js";
+import type { GradientMethod } from "./method.js";
+import { guardedGradient } from "./reconstruction-limit.js";
 
 /** A solve that chose its steps. */
 export interface ChosenSteps {
@@ -78,7 +81,7 @@ export function driverFor(
 
 /**
  * A gradient over steps that are chosen anew for each run: a solve that chooses them comes first, and the gradient is
- * that of the solve over the steps it accepted.
+ * that of the solve over the steps it accepted. How many those are decides whether undoing them needs stored states.
  *
  * @param onGrid  the gradient over given steps
  * @throws {ControlError} if the method cannot say what its error is
@@ -86,14 +89,29 @@ export function driverFor(
 export async function withChosenSteps(
   ode: NeuralOde,
   control: Pid,
-  onGrid: (options: DifferentiatorOptions) => Promise<GridDifferentiator>,
+  choice: GradientChoice,
+  onGrid: (gradient: GradientMethod) => Promise<GridDifferentiator>,
   options: DifferentiatorOptions,
 ): Promise<Differentiator> {
-  const { runtime, fit } = options;
+  const { runtime, fit, guarded = true } = options;
+  const { gradient } = choice;
   const driver = await driverFor(ode, runtime, fit.y0.shape, control);
-  const inner = await onGrid(options);
+  const asked = await onGrid(gradient);
+  let refreshed: GridDifferentiator | null = null;
+  let inner = asked;
+  let { notes } = choice;
   let latest = inner.costOn(fit.grid);
   let replayed: FixedInputs | null = null;
+
+  /** What undoes so many steps. */
+  async function innerFor(steps: number): Promise<GridDifferentiator> {
+    if (!guarded) return asked;
+    const { gradient: needed, note } = guardedGradient(gradient, ode.method, ode.dtype, steps);
+    if (note === null) return asked;
+    if (refreshed === null) notes = [...notes, note];
+    refreshed ??= await onGrid(needed);
+    return refreshed;
+  }
 
   return {
     get cost() {
@@ -102,11 +120,18 @@ export async function withChosenSteps(
     get work() {
       return latest.work;
     },
-    fixed: inner.fixed,
+    get gradient() {
+      return inner.gradient;
+    },
+    get notes() {
+      return notes;
+    },
+    fixed: asked.fixed,
     async run(trained, fixed) {
       const inputs = { ...fixed.tensors, ...trained };
       const y0 = await runtime.download(inputs[y0Name]!);
       const { grid, evaluations } = await chooseSteps(driver, inputs, y0, fixed.grid, ode);
+      inner = await innerFor(stepsOf(grid));
       latest = afterSolve(inner.costOn(grid), evaluations);
       replayed = { grid, tensors: { ...fixed.tensors, ...inner.gridInputs(grid) } };
       return inner.run(trained, replayed);
@@ -114,7 +139,8 @@ export async function withChosenSteps(
     locate: (trained, fixed) => inner.locate(trained, replayed ?? fixed),
     async release() {
       await driver.release();
-      await inner.release();
+      await asked.release();
+      await refreshed?.release();
     },
   };
 }

@@ -118,6 +118,8 @@ export async function adaptiveContinuous(
     get work() {
       return latest.work;
     },
+    gradient: seminorm ? { kind: "continuous", seminorm } : { kind: "continuous" },
+    notes: [],
     fixed: (data) => fixedInputs(ode, runtime, data),
     run,
     locate: (trained, fixed) => {

@@ -8,7 +8,7 @@ import { type Grid, gridTensors, gridThrough } from "../programs/grid.js";
 import { dataName, y0Name } from "../programs/names.js";
 import type { LossSetting } from "../programs/training.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
-import type { GradientMethod, GradientSpec } from "./method.js";
+import type { GradientMethod, GradientRequest } from "./method.js";
 import { scheduleTensors } from "./schedule-tensors.js";
 import { shareTensors } from "./times.js";
 
@@ -61,11 +61,17 @@ export interface Differentiator {
   /** Cost of a gradient on the grid that this was compiled for; where steps are chosen, of the last one. */
   readonly cost: GradientCost;
   readonly work: GradientWork;
+  /** The method in use: what was asked for, or chosen, with stored states where the reconstruction would be lost. */
+  readonly gradient: GradientMethod;
+  /** What was decided beyond what was asked for, and why. */
+  readonly notes: readonly string[];
   /** Inputs that are not trained, on the device. */
   readonly fixed: (fit: Fit) => FixedInputs;
   /**
    * Loss and gradients, on the device: `loss`, and `gradients/…` for each parameter, for y0 and, where it was asked
-   * for, for the times.
+   * for, for the times. Where steps are undone, `reconstructionError` says how far states came back, relative to y:
+   * past `reconstructionLimit`, the gradient is lost. Where a method has a companion of y, `relativeDrift` says how far
+   * that is off.
    *
    * @param trained  parameters (and y0, where it is trained) under their program names
    */
@@ -76,7 +82,7 @@ export interface Differentiator {
 }
 
 /** A compiled gradient that serves any grid. */
-export interface GridDifferentiator extends Differentiator {
+export interface GridDifferentiator extends Omit<Differentiator, "notes"> {
   readonly costOn: (grid: Grid) => Costs;
   /** What it takes of a grid, on the device. */
   readonly gridInputs: (grid: Grid) => DeviceTensors;
@@ -85,7 +91,15 @@ export interface GridDifferentiator extends Differentiator {
 export interface DifferentiatorOptions {
   readonly runtime: Runtime;
   readonly loss: Loss;
-  readonly gradient: GradientSpec;
+  /** "auto" chooses by what is at stake */
+  readonly gradient: GradientRequest;
+  /** what stored states may take where the gradient is chosen, in bytes; 1 GiB by default */
+  readonly memoryBudget?: number;
+  /**
+   * whether a reversible gradient whose reconstruction would be lost stores states on its way; by default it does. Not
+   * for use, but to look at what is lost.
+   */
+  readonly guarded?: boolean;
   /** shapes, dtype and grid to compile for */
   readonly fit: Fit;
   /**

@@ -1,13 +1,21 @@
 import type { Control } from "../control/control.js";
-import { numbers, type Tensor } from "../core/tensor.js";
+import { type FloatDType, numbers, type Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { pick, upload } from "../integrate/solve.js";
 import { timesName } from "../programs/backward-names.js";
-import { gridThrough, gridWith } from "../programs/grid.js";
-import { gradientName, lossName, parameterName, reconstructedName, y0Name } from "../programs/names.js";
+import { gridThrough, gridWith, stepsOf } from "../programs/grid.js";
+import {
+  gradientName,
+  lossName,
+  parameterName,
+  reconstructedName,
+  watchNames,
+  y0Name,
+} from "../programs/names.js";
 import { lossProgram } from "../programs/training.js";
 import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
+import { chooseGradient } from "./choice.js";
 import { wantedTimes, withChosenSteps } from "./chosen-steps.js";
 import { adaptiveContinuous } from "./continuous.js";
 import {
@@ -19,8 +27,9 @@ import {
   type GradientWork,
   lossSetting,
 } from "./differentiator.js";
-import { gradientMethodOf } from "./method.js";
+import type { GradientMethod } from "./method.js";
 import { oneGraph } from "./one-graph.js";
+import { isReconstructed, refreshedCloser, refreshNote } from "./reconstruction-limit.js";
 import { type TimeGradient, timeGradient } from "./times.js";
 import { whyNotFinite } from "./training-error.js";
 
@@ -33,7 +42,7 @@ export type {
 } from "./differentiator.js";
 
 /**
- * Compiles the gradient of a loss of a solve.
+ * Compiles the gradient of a loss of a solve. What was asked for is not taken on trust: see {@link chooseGradient}.
  *
  * @throws {GradientMethodError} if there is no such gradient, or the solver cannot be differentiated by it
  * @throws {ControlError} if steps are to be chosen by a method that cannot say what its error is
@@ -42,17 +51,19 @@ export async function differentiator(
   ode: NeuralOde,
   options: DifferentiatorOptions,
 ): Promise<Differentiator> {
-  const method = gradientMethodOf(options.gradient);
-  const { control } = options;
-  if (control === undefined) return oneGraph(ode, method, options);
-  if (control.kind === "pid") {
-    return method.kind === "continuous"
-      ? adaptiveContinuous(ode, method.seminorm ?? false, control, options)
-      : withChosenSteps(ode, control, (chosen) => oneGraph(ode, method, chosen), options);
+  const { control, gradient: asked, guarded = true, memoryBudget } = options;
+  const fit = onStepsOf(options.fit, control);
+  const steps = control?.kind === "pid" ? null : stepsOf(fit.grid);
+  const choice = chooseGradient(ode, asked, { state: fit.y0.shape, ...{ steps, memoryBudget, guarded } });
+  const { gradient, notes } = choice;
+  if (control?.kind === "pid") {
+    return gradient.kind === "continuous"
+      ? adaptiveContinuous(ode, gradient.seminorm ?? false, control, options)
+      : withChosenSteps(ode, control, choice, (needed) => oneGraph(ode, needed, options), options);
   }
   const { control: _, ...rest } = options;
-  const compiled = await oneGraph(ode, method, { ...rest, fit: onStepsOf(options.fit, control) });
-  return { ...compiled, fixed: (fit) => compiled.fixed(onStepsOf(fit, control)) };
+  const compiled = await oneGraph(ode, gradient, { ...rest, fit });
+  return { ...compiled, notes, fixed: (given) => compiled.fixed(onStepsOf(given, control)) };
 }
 
 /** A fit with the steps that a control asks for, where they are known beforehand. */
@@ -103,12 +114,45 @@ export interface Gradients {
   readonly times: TimeGradient | null;
   /** y0 as a backward pass that reconstructs states gets it back */
   readonly reconstructed: Tensor | null;
+  /** how far states that were undone came back from where they were, over the largest y; `null` where none were */
+  readonly reconstructionError: number | null;
+  /** how far the companion of y has drifted off, over the size of y; `null` for a method without one */
+  readonly drift: number | null;
+  /** the method in use: what was asked for, or chosen, with stored states where the reconstruction would be lost */
+  readonly gradient: GradientMethod;
+  /** what was decided beyond what was asked for, and why */
+  readonly notes: readonly string[];
   readonly cost: GradientCost;
   readonly work: GradientWork;
 }
 
-/** Loss and gradients at given parameters, once. */
+/**
+ * Loss and gradients at given parameters, once. Where undoing steps does not give states back, it is done again with
+ * states stored on the way.
+ *
+ * @throws {ReconstructionError} if they do not come back even then
+ */
 export async function gradientOf(
+  ode: NeuralOde,
+  options: DifferentiatorOptions & { readonly parameters: Tensors },
+): Promise<Gradients> {
+  const { dtype, method } = ode;
+  let found = await gradientOnce(ode, options);
+  const notes = [...found.notes];
+  while (options.guarded !== false && isLost(found, dtype)) {
+    const { cost, reconstructionError } = found;
+    const gradient = refreshedCloser({ ...found, method, dtype }, cost.steps, reconstructionError!);
+    notes.push(refreshNote(method, dtype, reconstructionError!, gradient));
+    found = await gradientOnce(ode, { ...options, gradient });
+  }
+  return { ...found, notes };
+}
+
+function isLost({ reconstructionError }: Gradients, dtype: FloatDType): boolean {
+  return reconstructionError !== null && !isReconstructed(reconstructionError, dtype);
+}
+
+async function gradientOnce(
   ode: NeuralOde,
   options: DifferentiatorOptions & { readonly parameters: Tensors },
 ): Promise<Gradients> {
@@ -128,6 +172,10 @@ export async function gradientOf(
       gradients[name] = await runtime.download(results[gradientName(parameterName(name))]!);
     }
     const reconstructed = results[reconstructedName];
+    const read = async (name: string) => {
+      const value = results[name];
+      return value === undefined ? null : readScalar(runtime, value);
+    };
     const times = results[gradientName(timesName)];
     return {
       loss,
@@ -135,6 +183,10 @@ export async function gradientOf(
       y0: await runtime.download(results[gradientName(y0Name)]!),
       reconstructed: reconstructed === undefined ? null : await runtime.download(reconstructed),
       times: times === undefined ? null : timeGradient(fixed.grid, numbers(await runtime.download(times))),
+      reconstructionError: await read(watchNames.reconstructionError),
+      drift: await read(watchNames.drift),
+      gradient: compiled.gradient,
+      notes: compiled.notes,
       cost: compiled.cost,
       work: compiled.work,
     };

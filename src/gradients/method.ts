@@ -24,6 +24,19 @@ export type GradientSpec =
   | `reversible:${number}`
   | "continuous:seminorm";
 
+/** A gradient method, or the word that leaves it to revort. */
+export type GradientRequest = GradientSpec | "auto";
+
+/** As users type it: a gradient method, or `auto`. @throws {GradientMethodError} naming what was not understood */
+export function parseGradientRequest(text: string): GradientMethod | "auto" {
+  return text.trim() === "auto" ? "auto" : parseGradientMethod(text);
+}
+
+/** What was asked for, as users type it. */
+export function showGradientRequest(request: GradientMethod | "auto"): string {
+  return request === "auto" ? request : showGradientMethod(request);
+}
+
 /**
  * A gradient method from what users type: `reversible`, `reversible:100` (or `reversible:refresh 100`), `direct`,
  * `checkpoint`, `checkpoint:8`, `continuous`, `continuous:seminorm`.
@@ -47,7 +60,7 @@ export function parseGradientMethod(text: string): GradientMethod {
       return option === null ? { kind } : { kind, states: positive(text, option, "checkpoint:8") };
     default:
       throw new GradientMethodError(
-        `There is no gradient "${text}". Use one of ${gradientKinds.join(", ")}, ` +
+        `There is no gradient "${text}". Use one of ${gradientKinds.join(", ")} (where it may be left to revort, auto), ` +
           "with checkpoint:8 for 8 stored states, or reversible:100 for a stored state every 100 steps.",
       );
   }

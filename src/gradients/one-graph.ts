@@ -33,6 +33,7 @@ export async function oneGraph(
   const costOn = (grid: Grid): Costs => costsOf(ode, method, grid, times);
   return {
     ...costOn(fit.grid),
+    gradient: method,
     costOn,
     gridInputs: (grid) => upload(runtime, gridInputs(ode, grid, { times, method })),
     fixed: (data) => fixedInputs(ode, runtime, data, { times, method }),

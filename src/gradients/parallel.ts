@@ -1,8 +1,8 @@
 import { RevortError } from "../core/errors.js";
-import { emptyData, numbers, sizeOf, type Tensor, type TensorData } from "../core/tensor.js";
+import { emptyData, numbers, scalar, sizeOf, type Tensor, type TensorData } from "../core/tensor.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { locateDivergence } from "../integrate/solve.js";
-import { gradientName, reconstructedName, y0Name } from "../programs/names.js";
+import { gradientName, reconstructedName, watchNames, y0Name } from "../programs/names.js";
 import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
 import {
   type Differentiator,
@@ -68,6 +68,8 @@ export async function parallelDifferentiator(
   return {
     cost: compiled[0]!.cost,
     work: compiled[0]!.work,
+    gradient: compiled[0]!.gradient,
+    notes: compiled[0]!.notes,
     fixed(data): SplitInputs {
       const pieces = split(data, runtimes.length);
       return {
@@ -111,8 +113,12 @@ async function onHost(runtime: Runtime, value: DeviceTensor): Promise<Tensor> {
   return runtime.host === undefined ? runtime.download(value) : runtime.host.read(value);
 }
 
-/** A result of all parts: means by their shares, what belongs to trajectories side by side. */
+/** A result of all parts: means by their shares, what belongs to trajectories side by side, the worst of what is watched. */
 function together(name: string, parts: readonly Tensor[], shares: readonly number[]): Tensor {
+  if (name === watchNames.drift || name === watchNames.reconstructionError) {
+    // NaN is worse than any number, and Math.max keeps it
+    return scalar(parts[0]!.dtype, Math.max(...parts.map((part) => numbers(part)[0]!)));
+  }
   const factors = name === reconstructedName ? shares.map(() => 1) : shares;
   const { dtype, shape } = parts[0]!;
   const isBeside = name === reconstructedName || name === gradientName(y0Name);

@@ -1,7 +1,7 @@
 import { checkOptions, OptionError } from "../core/options.js";
 import { gridOfTimes } from "../gradients/differentiator.js";
 import type * as strict from "../gradients/evaluate.js";
-import type { GradientSpec } from "../gradients/method.js";
+import type { GradientRequest } from "../gradients/method.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { ownSteps } from "../integrate/solve.js";
 import { type Loss, type losses, mse } from "../learning/losses.js";
@@ -22,8 +22,8 @@ export interface DifferentiatorOptions
   readonly runtime?: Runtime;
   /** mse by default */
   readonly loss?: Loss | keyof typeof losses;
-  /** "reversible" by default where the method can be undone, else "direct" */
-  readonly gradient?: GradientSpec;
+  /** "reversible" by default where the method can be undone, else "direct"; "auto" chooses by what is at stake */
+  readonly gradient?: GradientRequest;
   /** what the loss is taken on: trajectories as `train` takes them, or the steps themselves with targets */
   readonly fit: strict.Fit | Trajectories;
 }
@@ -38,6 +38,7 @@ export interface GradientOptions extends DifferentiatorOptions {
 
 const differentiatorNames = {
   ...{ runtime: true, loss: true, gradient: true, fit: true, control: true, times: true },
+  ...{ memoryBudget: true, guarded: true },
 } satisfies Record<keyof DifferentiatorOptions, true>;
 const gradientNames = { ...differentiatorNames, parameters: true, seed: true } satisfies Record<
   keyof GradientOptions,
@@ -69,7 +70,7 @@ export function differentiatorOptionsOf(
   options: DifferentiatorOptions,
   runtime: Runtime,
 ): strict.DifferentiatorOptions {
-  const { loss = mse(), gradient, fit, times } = options;
+  const { loss = mse(), gradient, fit, times, memoryBudget, guarded } = options;
   const isGrid = "grid" in fit;
   const control =
     options.control ?? (isGrid || ode.stepSize < Number.POSITIVE_INFINITY ? undefined : ownSteps(ode));
@@ -80,6 +81,8 @@ export function differentiatorOptionsOf(
     fit: isGrid ? fit : fitOf(ode, fit, control !== undefined),
     ...(control === undefined ? {} : { control }),
     ...(times === undefined ? {} : { times }),
+    ...(memoryBudget === undefined ? {} : { memoryBudget }),
+    ...(guarded === undefined ? {} : { guarded }),
   };
 }
 

@@ -87,6 +87,16 @@ export function spectralRadius(matrix: StepMatrix, x: Complex): number {
   return Math.max(Math.hypot(re + rootRe, im + rootIm), Math.hypot(re - rootRe, im - rootIm)) / 2;
 }
 
+/**
+ * By how much undoing a step magnifies an error of rounding where the field is 0: 1 over the smallest modulus of the
+ * eigenvalues of the step at x = 0, which is their largest over that of the determinant. 1/λ for a coupled method,
+ * 1 / |1 − 2 η| for the asynchronous leapfrog, and 1 for methods that keep areas.
+ */
+export function undoGrowth({ stepMatrix }: Method): number {
+  if (stepMatrix === undefined) return 1;
+  return spectralRadius(stepMatrix, [0, 0]) / Math.hypot(...determinantAt(stepMatrix, [0, 0]));
+}
+
 /** Whether a method damps y' = α y at x = α h: all eigenvalues of its step lie inside the unit circle. */
 export function isStableAt(method: Method, x: Complex): boolean {
   return spectralRadius(stepMatrixOf(method), x) < 1;

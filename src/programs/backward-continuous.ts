@@ -21,6 +21,7 @@ import {
 import { firstTime, intervalAt, parameterInputs, type Setting, stepsTo, systemIn } from "./inputs.js";
 import { gradientName, nextName, parameterName, reconstructedName, y0Name, ysName } from "./names.js";
 import { solve } from "./solve.js";
+import { pairObserver, relativeDrift } from "./watch.js";
 
 /** The parts of an augmented state. */
 export interface AdjointParts {
@@ -99,7 +100,8 @@ export function continuousGradient(
   const { field, method, saves, state, dtype } = setting;
   const { parameters, grid, y0, shares } = inputs;
   const adjoint = adjointField(field, state);
-  const { ys } = solve(b, setting, inputs);
+  const { ys, end: last, observed } = solve(b, setting, inputs, pairObserver(setting));
+  const drift = relativeDrift(b, setting, y0, last, observed);
   const pull = (cotangent: Value): SolveCotangents => {
     const times = concat(b, [unsqueeze(b, firstTime(b, grid), [0]), grid.t1], 0);
     const carried = [
@@ -140,6 +142,7 @@ export function continuousGradient(
       parameters: gradients,
       times: shares === null ? null : timesGradient(scans[0]!, a!),
       reconstructed: reconstructed!,
+      reconstructionError: null,
     };
   };
 
@@ -149,7 +152,7 @@ export function continuousGradient(
     const first = scaled(b, reduceSum(b, mul(b, a, slope)), -1)!;
     return concat(b, [unsqueeze(b, first, [0]), flip(b, atSaves, 0)], 0);
   }
-  return { ys, pull };
+  return { ys, drift, pull };
 }
 
 // The same where steps are chosen: the solve from save to save is another program, between the two below.

@@ -44,11 +44,18 @@ export interface SolveCotangents {
   readonly times: Value | null;
   /** y0 as the backward pass reconstructs it, where it does */
   readonly reconstructed: Value | null;
+  /**
+   * the largest error of a state that undoing steps gives back, over the size of y, both in the maximum norm; `null`
+   * where steps are not undone
+   */
+  readonly reconstructionError: Value | null;
 }
 
 /** A solve, and the function that pulls cotangents of the saved states back through it. */
 export interface DifferentiableSolve {
   readonly ys: Value;
+  /** how far the companion of y has drifted off, over the size of y; `null` for a method without one */
+  readonly drift: Value | null;
   readonly pull: (cotangent: Value) => SolveCotangents;
 }
 

@@ -32,7 +32,7 @@ export function checkpointGradient(
   inputs: ScheduledInputs,
 ): DifferentiableSolve {
   const { first, stores } = inputs.schedule.slots!;
-  const { ys, held } = throughLegs(
+  const { ys, drift, held } = throughLegs(
     b,
     setting,
     inputs,
@@ -45,9 +45,12 @@ export function checkpointGradient(
   const pull = (cotangent: Value) => {
     const arriving = arrivingFrom(b, setting, cotangent);
     const pulled = throughTurns(b, setting, inputs, held, arriving);
-    return { ...throughStart(b, setting, inputs, pulled, arriving), reconstructed: null };
+    return {
+      ...throughStart(b, setting, inputs, pulled, arriving),
+      ...{ reconstructed: null, reconstructionError: null },
+    };
   };
-  return { ys, pull };
+  return { ys, drift, pull };
 }
 
 /** The slots with a state in one of them. */

@@ -3,7 +3,7 @@ import type { VectorField } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { isReversible, type Method, type ReversibleMethod, type State } from "../methods/method.js";
-import { mul } from "../ops/arithmetic.js";
+import { mul, sub } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
 import { unsqueeze } from "../ops/reshape.js";
 import { concat, gather } from "../ops/slicing.js";
@@ -19,6 +19,7 @@ import {
 import { firstTime, intervalAt, type Setting, solveInputs, systemIn } from "./inputs.js";
 import { solve } from "./solve.js";
 import { type Sweep, sweepBack } from "./sweep.js";
+import { largest, pairNormsOfRows, pairObserver, relativeDrift, relativeTo } from "./watch.js";
 
 /** Gradients that are exact and take no schedule. */
 export type ExactGraphGradient = "reversible" | "direct";
@@ -51,14 +52,17 @@ export function reversibleGradient(
   inputs: BackwardInputs,
 ): DifferentiableSolve {
   const method = undoable(setting.method);
-  const { ys, end } = solve(b, setting, inputs);
+  const { ys, end, observed } = solve(b, setting, inputs, pairObserver(setting));
+  const drift = relativeDrift(b, setting, inputs.y0, end, observed);
   const pull = (cotangent: Value): SolveCotangents => {
     const swept = sweepBack(b, setting, inputs, cotangent, end, (inner, i, sweep) =>
       undoStep(inner, { ...setting, method }, inputs, i, sweep),
     );
-    return { ...swept, reconstructed: swept.state[0] };
+    const [reconstructed] = swept.state;
+    const error = largest(b, sub(b, reconstructed, inputs.y0));
+    return { ...swept, reconstructed, reconstructionError: relativeTo(b, ys, inputs.y0, error) };
   };
-  return { ys, pull };
+  return { ys, drift, pull };
 }
 
 /**
@@ -151,7 +155,8 @@ export function directGradient(b: Builder, setting: Setting, inputs: BackwardInp
     }),
   );
   const all = concat(b, [trajectory[0]!, unsqueeze(b, end[0]!, [0])], 0);
-  const ys = gather(b, all, gather(b, grid.offsets, b.ints(Array.from({ length: saves }, (_, s) => s + 1))));
+  const at = gather(b, grid.offsets, b.ints(Array.from({ length: saves }, (_, s) => s + 1)));
+  const ys = gather(b, all, at);
 
   const pull = (cotangent: Value): SolveCotangents => {
     const swept = sweepBack(b, setting, inputs, cotangent, null, (inner, i, { cotangents, sums, times }) => {
@@ -164,7 +169,16 @@ export function directGradient(b: Builder, setting: Setting, inputs: BackwardInp
         times: addAll(inner, times, pulled.times),
       };
     });
-    return { ...swept, reconstructed: null };
+    return { ...swept, reconstructed: null, reconstructionError: null };
   };
-  return { ys, pull };
+  const { companion } = method;
+  const norms =
+    companion === undefined || everyStep
+      ? []
+      : pairNormsOfRows(
+          b,
+          ys,
+          gather(b, concat(b, [trajectory[companion]!, unsqueeze(b, end[companion]!, [0])], 0), at),
+        );
+  return { ys, drift: relativeDrift(b, setting, y0, end as unknown as State, norms), pull };
 }

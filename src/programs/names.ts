@@ -25,6 +25,8 @@ export const perUpdateNames = {
   learningRates: "learningRates",
   losses: "losses",
   gradientNorms: "gradientNorms",
+  reconstructionErrors: "reconstructionErrors",
+  drifts: "drifts",
 } as const;
 /** How many updates to do. */
 export const updatesName = "updates";
@@ -35,6 +37,14 @@ export const bestName = (name: string): string => `best/${name}`;
 export const bestLossName = "bestLoss";
 /** Reconstruction of the initial state by a reversible gradient. */
 export const reconstructedName = "reconstructed";
+
+/** What a gradient finds out about itself, relative to the size of y. */
+export const watchNames = {
+  /** how far states come back from where they were, by reconstruction */
+  reconstructionError: "reconstructionError",
+  /** how far the companion of y is from it */
+  drift: "relativeDrift",
+} as const;
 
 /** What a whole solve takes and gives beside y0 and ys. */
 export const wholeSolveNames = {

@@ -3,6 +3,7 @@ import type { Value } from "../graph/graph.js";
 import type { ReversibleMethod, State } from "../methods/method.js";
 import { sub } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
+import { maximum } from "../ops/extrema.js";
 import { shapeOf } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
 import type { DifferentiableSolve } from "./backward-step.js";
@@ -21,6 +22,7 @@ import {
   throughStart,
   withArrival,
 } from "./scheduled.js";
+import { largest, relativeTo } from "./watch.js";
 
 /**
  * Backpropagation with reconstruction from stored states: the state at the end of each leg is kept, and steps are undone
@@ -39,34 +41,48 @@ export function refreshGradient(b: Builder, given: Setting, inputs: ScheduledInp
   );
   const pull = (cotangent: Value) => {
     const arriving = arrivingFrom(b, setting, cotangent);
-    const { state, ...pulled } = throughTurns(b, setting, inputs, legs, arriving);
-    return { ...throughStart(b, setting, inputs, pulled, arriving), reconstructed: state[0]! };
+    const { state, error, ...pulled } = throughTurns(b, setting, inputs, legs, arriving);
+    const [reconstructed] = state;
+    const last = largest(b, sub(b, reconstructed, inputs.y0));
+    return {
+      ...throughStart(b, setting, inputs, pulled, arriving),
+      reconstructed,
+      reconstructionError: relativeTo(b, legs.ys, inputs.y0, maximum(b, error, last)),
+    };
   };
-  return { ys: legs.ys, pull };
+  return { ys: legs.ys, drift: legs.drift, pull };
 }
 
-/** The way back by undoing steps. In each turn, a stored state replaces the one that was got back. */
+/**
+ * The way back by undoing steps. In each turn, a stored state replaces the one that was got back; how far that was off at
+ * most is the error.
+ */
 function throughTurns(
   b: Builder,
   setting: Setting & { readonly method: ReversibleMethod },
   inputs: ScheduledInputs,
   { end, kept }: Legs,
   arriving: Value,
-): Pulled & { readonly state: readonly Value[] } {
+): Pulled & { readonly state: State; readonly error: Value } {
   const { method } = setting;
   const { width } = method;
   const { turns } = inputs.schedule;
   const layout = layoutOf(setting, inputs);
   const { carried } = loop(
     b,
-    { trips: gather(b, shapeOf(b, turns), 0), carried: [...end, ...layout.nothing(b)], length: "turns" },
-    (outer, turn, values) => {
+    {
+      trips: gather(b, shapeOf(b, turns), 0),
+      carried: [b.scalar(setting.dtype, 0), ...end, ...layout.nothing(b)],
+      length: "turns",
+    },
+    (outer, turn, [error, ...values]) => {
       const row = gather(outer, turns, turn);
       const [leg, from, to] = (["leg", "from", "to"] as const).map((name) =>
         gather(outer, row, refreshTurns[name]),
       ) as [Value, Value, Value];
       const restored = kept.map((states) => gather(outer, states, leg));
-      return loop(
+      const off = maximum(outer, error!, largest(outer, sub(outer, values[0]!, restored[0]!)));
+      const { carried } = loop(
         outer,
         { trips: sub(outer, to, from), carried: [...restored, ...values.slice(width)], length: perTurn },
         (inner, j, within) => {
@@ -84,7 +100,13 @@ function throughTurns(
           return { carried: [...before.state, ...layout.pack({ ...before, times: around })] };
         },
       );
+      return { carried: [off, ...carried] };
     },
   );
-  return { state: carried.slice(0, width), ...layout.unpack(carried.slice(width)) };
+  const [error, ...values] = carried;
+  return {
+    state: values.slice(0, width) as unknown as State,
+    error: error!,
+    ...layout.unpack(values.slice(width)),
+  };
 }

@@ -10,6 +10,7 @@ import { concat, gather } from "../ops/slicing.js";
 import { addAll, type BackwardInputs, pullStart, type SolveCotangents, zerosOf } from "./backward-step.js";
 import { firstTime, intervalAt, type Setting, systemIn } from "./inputs.js";
 import type { ScheduleValues } from "./schedule.js";
+import { pairNorms, relativeDrift } from "./watch.js";
 
 // What gradients over some stored states have in common. Which states they are, and what is done with them on the way
 // back, is up to a schedule, which goes in as tables: one graph serves any number of steps and of states.
@@ -59,6 +60,8 @@ export function advance(
 export interface Legs {
   readonly ys: Value;
   readonly end: State;
+  /** how far the companion of y has drifted off, over the size of y, at the ends of legs */
+  readonly drift: Value | null;
   readonly held: readonly Value[];
   /** stacked, one of each leg */
   readonly kept: readonly Value[];
@@ -102,13 +105,18 @@ export function throughLegs(
       });
       const states = { from, to: to as unknown as State, held: values.slice(method.width) };
       const { held, kept } = keep(outer, leg, states);
-      return { carried: [...to, ...held], scans: [rows[0]!, ...kept] };
+      const norms = pairNorms(outer, setting, states.to);
+      return { carried: [...to, ...held], scans: [rows[0]!, ...norms, ...kept] };
     },
   );
-  const [rows, ...kept] = scans;
+  const end = carried.slice(0, method.width) as unknown as State;
+  const watched = method.companion === undefined ? 1 : 3;
+  const [rows, ...norms] = scans.slice(0, watched);
+  const kept = scans.slice(watched);
   return {
     ys: gatherND(b, rows!, saves),
-    end: carried.slice(0, method.width) as unknown as State,
+    end,
+    drift: relativeDrift(b, setting, inputs.y0, end, norms),
     held: carried.slice(method.width),
     kept,
   };
@@ -129,7 +137,7 @@ export function throughStart(
   inputs: ScheduledInputs,
   { cotangents, sums, times }: Pulled,
   arriving: Value,
-): Omit<SolveCotangents, "reconstructed"> {
+): Omit<SolveCotangents, "reconstructed" | "reconstructionError"> {
   const arrived = withArrival(b, inputs, cotangents, arriving, b.scalar("int64", 0));
   const start = pullStart(b, setting, inputs, arrived);
   const first = start.t0 === null ? zeros(b, setting.dtype, [1]) : unsqueeze(b, start.t0, [0]);

@@ -1,8 +1,7 @@
-import { rootMeanSquare } from "../control/norm.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
 import type { State } from "../methods/method.js";
-import { add, sub } from "../ops/arithmetic.js";
+import { add } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
 import {
   firstTime,
@@ -14,6 +13,7 @@ import {
   systemIn,
 } from "./inputs.js";
 import { driftNames, stateName, ysName } from "./names.js";
+import { pairNorms, pairObserver } from "./watch.js";
 
 /**
  * A whole solve: states at the save times and the state at the end.
@@ -61,15 +61,8 @@ export function solve(
  */
 export function solveProgram(setting: Setting, withEnd = false): Graph {
   const b = new Builder();
-  const { companion } = setting.method;
-  const distance = (inner: Builder, state: State): Value[] =>
-    companion === undefined
-      ? []
-      : [sub(inner, state[0], state[companion]!), state[0]].map((x) => rootMeanSquare(inner, x, "batch"));
-  // not after every single step, where it would cost a small field a fifth of its time
-  const observe = setting.everyStep ? () => [] : distance;
-  const { ys, end, observed } = solve(b, setting, solveInputs(b, setting), observe);
-  const [drift, size] = setting.everyStep ? distance(b, end) : observed;
+  const { ys, end, observed } = solve(b, setting, solveInputs(b, setting), pairObserver(setting));
+  const [drift, size] = setting.everyStep ? pairNorms(b, setting, end) : observed;
   return b.graph(
     {
       [ysName]: ys,

@@ -26,7 +26,7 @@ import {
   y0Name,
 } from "./names.js";
 import { type ScheduleValues, scheduleInputs } from "./schedule.js";
-import { type LossData, type LossSetting, lossGradient } from "./training.js";
+import { type LossData, type LossSetting, type LossWatch, lossGradient, watchOutputs } from "./training.js";
 import {
   memoryInputs,
   nextOutputs,
@@ -83,6 +83,7 @@ export function trainStepProgram(setting: TrainStepSetting): Graph {
   return b.graph(
     {
       ...{ [lossName]: loss, [gradientNormName]: norm },
+      ...watchOutputs(next),
       ...nextOutputs(next),
       [nextName(updateCountName)]: add(b, count, 1),
     },
@@ -103,12 +104,13 @@ export function trainStepsProgram(setting: TrainStepSetting): Graph {
   const batches = batchesInput(b, setting, "updates");
   const trips = gather(b, shapeOf(b, rates), 0);
   const layout = layoutOf(before);
+  const names = reportNames(setting);
   const { carried, scans } = loop(
     b,
     { trips, carried: layout.pack(before), length: "updates" },
     (inner, i, values) => {
       const which = batches && gather(inner, batches, i);
-      const { loss, norm, ...next } = trainStep(
+      const done = trainStep(
         inner,
         setting,
         layout.unpack(values),
@@ -116,13 +118,13 @@ export function trainStepsProgram(setting: TrainStepSetting): Graph {
         gather(inner, rates, i),
         add(inner, count, cast(inner, i, setting.dtype)),
       );
-      return { carried: layout.pack(next), scans: [loss, norm] };
+      const reports = reportsOf(done);
+      return { carried: layout.pack(done), scans: names.map((name) => reports[name]!) };
     },
   );
   return b.graph(
     {
-      [perUpdateNames.losses]: scans[0]!,
-      [perUpdateNames.gradientNorms]: scans[1]!,
+      ...Object.fromEntries(names.map((name, k) => [name, scans[k]!])),
       ...nextOutputs(layout.unpack(carried)),
       [nextName(updateCountName)]: add(b, count, cast(b, trips, setting.dtype)),
     },
@@ -147,19 +149,20 @@ export function updatesProgram(setting: TrainStepSetting, capacity: number): Gra
   const batches = batchesInput(b, setting, capacity);
   const layout = layoutOf(before);
   const width = layout.pack(before).length;
+  const reported = reportNames(setting);
   const nothing = zeros(b, dtype, [capacity]);
   const { carried } = loop(
     b,
     {
       trips,
-      carried: [...layout.pack(before), ...Object.values(best), bestLoss, nothing, nothing],
+      carried: [...layout.pack(before), ...Object.values(best), bestLoss, ...reported.map(() => nothing)],
       length: "updates",
     },
     (inner, i, values) => {
       const own = layout.unpack(values.slice(0, width));
-      const [lowest, losses, norms] = values.slice(-3) as [Value, Value, Value];
+      const [lowest, ...lists] = values.slice(-1 - reported.length) as [Value, ...Value[]];
       const which = batches && gather(inner, batches, i);
-      const { loss, norm, ...next } = trainStep(
+      const done = trainStep(
         inner,
         setting,
         own,
@@ -167,25 +170,25 @@ export function updatesProgram(setting: TrainStepSetting, capacity: number): Gra
         gather(inner, rates, i),
         add(inner, count, cast(inner, i, dtype)),
       );
+      const { loss } = done;
+      const reports = reportsOf(done);
       const lower = less(inner, loss, lowest);
       const put = (list: Value, value: Value) =>
         scatterND(inner, list, unsqueeze(inner, i, [0, 1]), unsqueeze(inner, value, [0]));
       return {
         carried: [
-          ...layout.pack(next),
+          ...layout.pack(done),
           ...Object.values(own.trained).map((value, k) => where(inner, lower, value, values[width + k]!)),
           where(inner, lower, loss, lowest),
-          put(losses, loss),
-          put(norms, norm),
+          ...lists.map((list, k) => put(list, reports[reported[k]!]!)),
         ],
       };
     },
   );
-  const [lowest, losses, norms] = carried.slice(-3);
+  const [lowest, ...lists] = carried.slice(-1 - reported.length);
   return b.graph(
     {
-      [perUpdateNames.losses]: losses!,
-      [perUpdateNames.gradientNorms]: norms!,
+      ...Object.fromEntries(reported.map((name, k) => [name, lists[k]!])),
       ...nextOutputs(layout.unpack(carried.slice(0, width))),
       ...Object.fromEntries(
         Object.keys(best).map((name, k) => [nextName(bestName(name)), carried[width + k]!]),
@@ -196,6 +199,35 @@ export function updatesProgram(setting: TrainStepSetting, capacity: number): Gra
   );
 }
 
+/** What is reported of each update, where many are done in a run. */
+function reportNames({ method, gradient }: TrainStepSetting): string[] {
+  const undoes = gradient === "reversible" || gradient === "refresh";
+  return [
+    ...[perUpdateNames.losses, perUpdateNames.gradientNorms],
+    ...(undoes ? [perUpdateNames.reconstructionErrors] : []),
+    ...(method.companion === undefined ? [] : [perUpdateNames.drifts]),
+  ];
+}
+
+function reportsOf({
+  loss,
+  norm,
+  reconstructionError,
+  drift,
+}: DoneStep): Readonly<Record<string, Value | null>> {
+  return {
+    [perUpdateNames.losses]: loss,
+    [perUpdateNames.gradientNorms]: norm,
+    [perUpdateNames.reconstructionErrors]: reconstructionError,
+    [perUpdateNames.drifts]: drift,
+  };
+}
+
+interface DoneStep extends Trained, LossWatch {
+  readonly loss: Value;
+  readonly norm: Value;
+}
+
 /** One training step, inside a graph. */
 function trainStep(
   b: Builder,
@@ -204,7 +236,7 @@ function trainStep(
   { grid, schedule, y0, target, weight }: StepData,
   learningRate: Value,
   count: Value,
-): Trained & { readonly loss: Value; readonly norm: Value } {
+): DoneStep {
   const { field, gradient, trainY0 } = setting;
   const parameters = Object.fromEntries(
     Object.keys(field.parameters).map((name) => [name, trained[parameterName(name)]!]),
@@ -218,7 +250,8 @@ function trainStep(
     ...(trainY0 ? { [y0Name]: found.y0 } : {}),
   };
   const next = update(b, setting, { trained, memory, gradients, learningRate, count });
-  return { ...next, loss: found.loss };
+  const { loss, drift, reconstructionError } = found;
+  return { ...next, loss, drift, reconstructionError };
 }
 
 function trainingInputs(b: Builder, setting: TrainStepSetting): Trained {

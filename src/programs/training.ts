@@ -17,6 +17,7 @@ import {
   parameterName,
   reconstructedName,
   updateCountName,
+  watchNames,
   y0Name,
   ysName,
 } from "./names.js";
@@ -101,14 +102,28 @@ export function gradientProgram(setting: LossSetting, gradient: GraphGradient): 
       ),
       ...(found.times === null ? {} : { [gradientName(timesName)]: found.times }),
       ...(found.reconstructed === null ? {} : { [reconstructedName]: found.reconstructed }),
+      ...watchOutputs(found),
     },
     "gradient",
   );
 }
 
+/** What a gradient tells of itself, as outputs. */
+export function watchOutputs({ drift, reconstructionError }: LossWatch): Record<string, Value> {
+  return {
+    ...(drift === null ? {} : { [watchNames.drift]: drift }),
+    ...(reconstructionError === null ? {} : { [watchNames.reconstructionError]: reconstructionError }),
+  };
+}
+
+/** What a gradient tells of itself, as far as its method has it. */
+export type LossWatch = Pick<LossGradient, "drift" | "reconstructionError">;
+
 /** A loss of a solve, and its gradients. */
 export interface LossGradient extends Omit<SolveCotangents, "parameters"> {
   readonly loss: Value;
+  /** how far the companion of y has drifted off, over the size of y; `null` for a method without one */
+  readonly drift: Value | null;
   /** by the names that the field has for them */
   readonly parameters: Values;
 }
@@ -125,11 +140,16 @@ export function lossGradient(
   inputs: BackwardInputs,
   { target, weight }: LossData,
 ): LossGradient {
-  const { ys, pull } = differentiableSolve(b, gradient, setting, inputs);
+  const { ys, drift, pull } = differentiableSolve(b, gradient, setting, inputs);
   const loss = setting.loss.apply(b, ys, target, weight);
   const { parameters, ...rest } = pull(cotangentOf(b, loss, ys));
   const names = Object.keys(inputs.parameters);
-  return { ...rest, loss, parameters: Object.fromEntries(names.map((name, i) => [name, parameters[i]!])) };
+  return {
+    ...rest,
+    loss,
+    drift,
+    parameters: Object.fromEntries(names.map((name, i) => [name, parameters[i]!])),
+  };
 }
 
 /** ∂L/∂y at the saves. */

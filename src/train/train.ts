@@ -5,7 +5,7 @@ import type { Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { gridOfTimes } from "../gradients/differentiator.js";
 import type { Fit } from "../gradients/evaluate.js";
-import type { GradientSpec } from "../gradients/method.js";
+import type { GradientRequest } from "../gradients/method.js";
 import { TrainingError } from "../gradients/training-error.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkParameters, checkState, named, upload } from "../integrate/solve.js";
@@ -58,7 +58,7 @@ export interface TrainOptions {
   /** number of updates in all, those before a resumption included */
   readonly steps: number;
   /** "reversible" by default where the method can be undone */
-  readonly gradient?: GradientSpec;
+  readonly gradient?: GradientRequest;
   /** how steps are chosen, anew for each update; by default all are as long as those of the equation */
   readonly control?: Control;
   /** of the initial parameters and the order of batches */

@@ -2,7 +2,7 @@ import type { Control } from "../control/control.js";
 import { RevortError } from "../core/errors.js";
 import type { VectorField } from "../fields/field.js";
 import type { Fit, GradientCost } from "../gradients/differentiator.js";
-import type { GradientSpec } from "../gradients/method.js";
+import type { GradientRequest } from "../gradients/method.js";
 import type { Loss } from "../learning/losses.js";
 import type { Optimiser } from "../learning/optimisers.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
@@ -50,7 +50,7 @@ export interface UpdaterOptions {
   readonly helpers: readonly Runtime[];
   readonly loss: Loss;
   readonly optimiser: Optimiser;
-  readonly gradient: GradientSpec;
+  readonly gradient: GradientRequest;
   readonly control?: Control;
   readonly clip: number | null;
   readonly trainY0: boolean;

@@ -1,5 +1,9 @@
 import { expect } from "chai";
-import { fixture, json, refusal, run, scratch, sentence, written } from "./command.js";
+import { type GradcheckReport, whatIsWrong } from "../../src/cli/gradcheck.js";
+import type { Problem } from "../../src/cli/problem.js";
+import { reversible } from "../../src/methods/reversible.js";
+import { midpoint } from "../../src/methods/tableaux.js";
+import { fixture, json, refusal, run, scratch, written } from "./command.js";
 
 describe("revort gradcheck", () => {
   const folder = scratch();
@@ -72,7 +76,7 @@ describe("revort gradcheck", () => {
   it("checks a series with gaps, and an imported field", async () => {
     const file = written(folder("gaps.csv"), "t,x,y\n0,,1\n1,2,\n2,1,0.5\n");
     for (const field of ["mlp:4", fixture("time-scalar-dynamo-18.onnx")]) {
-      const report = await json("gradcheck", file, "--field", field, "--dtype", "float64");
+      const report = await json("gradcheck", file, "--field", field, "--dtype", "float64", "--reversible");
       expect(report.relativeError.reversible).to.be.lessThan(1e-9);
     }
   });
@@ -92,11 +96,37 @@ describe("revort gradcheck", () => {
     );
   });
 
-  it("fails where a gradient in float64 is wrong, as where λ damps too much to go back", async () => {
+  it("stores states where λ damps too much to go back, says so, and holds all gradients against stored steps", async () => {
     const { code, stdout, stderr } = await run("gradcheck white-dwarf --coupling 0.9 --json");
-    expect(sentence(stderr)).to.include("raise the coupling");
-    expect(JSON.parse(stdout).relativeError.reversible).to.be.greaterThan(1e-6);
-    expect(code).to.equal(1);
+    // 2⁻⁵² · 0.9⁻¹⁰⁰⁰
+    expect(stderr).to.include("Undoing 1000 steps").and.include("1/λ = 1.11 a step").and.include("1.3e+30");
+    const { relativeError, used, reconstructionError } = JSON.parse(stdout);
+    expect(used.reversible).to.match(/^reversible:\d+$/);
+    for (const method of ["reversible", "direct", "checkpoint"]) {
+      expect(relativeError[method], method).to.be.lessThan(1e-6);
+    }
+    expect(reconstructionError.reversible).to.be.lessThan(1e-6);
+    expect(code).to.equal(0);
+  });
+
+  it("refreshes by what it measures where the bound lets a λ pass by a hair", async () => {
+    const { code, stderr } = await run("gradcheck hare-lynx --coupling auto");
+    expect(stderr).to.include("gave states back with a relative error of");
+    expect(code).to.equal(0);
+  });
+
+  it("blames the gradient whose states do not come back, for that reason, and no other", () => {
+    const problem = { ode: { method: reversible(midpoint, { coupling: 0.97 }), dtype: "float64" } };
+    const report = {
+      relativeError: { reversible: 0.02, direct: 1e-15, checkpoint: 1e-15 },
+      reconstructionError: { reversible: 0.3 },
+      finiteDifference: { relativeError: 1e-12, uncertainty: 1e-12, directions: 4 },
+      used: {},
+    };
+    const wrong = whatIsWrong(problem as unknown as Problem, report as unknown as GradcheckReport);
+    expect(wrong).to.have.length(1);
+    expect(wrong[0]).to.include("The gradient reversible differs").and.include("1/λ = 1.031 a step");
+    expect(wrong[0]).to.include("Smaller steps do not help").and.include("λ nearer to 1");
   });
 
   it("refuses what train refuses", async () => {

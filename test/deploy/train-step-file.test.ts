@@ -7,13 +7,13 @@ import {
   encodeTrainStep,
   type TrainStartOptions,
   trainStart,
+  trainStepGradient,
   trainStepGraph,
 } from "../../src/deploy/train-step-file.js";
 import { type Activation, activations } from "../../src/fields/activations.js";
 import type { Tensors, VectorField } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { gridInputs } from "../../src/gradients/differentiator.js";
-import { gradientMethodOf } from "../../src/gradients/method.js";
 import { decode } from "../../src/graph/decode.js";
 import { type NeuralOde, neuralOde } from "../../src/integrate/neural-ode.js";
 import { ParameterError } from "../../src/integrate/solve.js";
@@ -102,7 +102,7 @@ describe("a training step as a file", () => {
       const data = observed(gaps);
       const all = { ...base, ...options };
       const first = trainStart(equation, data, all);
-      const method = gradientMethodOf(all.gradient ?? "reversible");
+      const { gradient: method } = trainStepGradient(equation, data, all);
       const grid = gridInputs(equation, gridThrough(0, times, 0.1), { times: false, method });
       const graph = trainStepGraph(equation, data, all);
       for (const runtime of [jit(), await ortNode()] as Runtime[]) {
@@ -211,7 +211,7 @@ describe("a training step as a file", () => {
     });
     const next = Object.keys(shapes(graph.inputs)).filter((name) => /^(parameters|memory)\//.test(name));
     expect(graph.outputs.map(({ name }) => name)).to.have.members([
-      ...["loss", "gradientNorm", "next/count"],
+      ...["loss", "gradientNorm", "relativeDrift", "reconstructionError", "next/count"],
       ...next.map((name) => `next/${name}`),
     ]);
     expect(metadata).to.include({

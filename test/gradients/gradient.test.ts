@@ -138,7 +138,10 @@ describe("gradients", () => {
         (["float64", "float32"] as const).map((dtype) => {
           const { fit, parameters } = randomTask({ ...options, dtype });
           const how = dtype === "float64" ? "direct" : "reversible";
-          return gradientOf(ode(dtype), { runtime, loss: mse(), gradient: how, fit, parameters });
+          // as it is, without stored states: it is the rounding of undoing that is looked at
+          return gradientOf(ode(dtype), {
+            ...{ runtime, loss: mse(), gradient: how, fit, parameters, guarded: false },
+          });
         }),
       );
       const { y0 } = randomTask({ ...options, dtype: "float32" }).fit;

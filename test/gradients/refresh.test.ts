@@ -32,11 +32,11 @@ describe("reversible gradients with refreshed states", () => {
   });
 
   describe("of y' = −y at λ = 0.9 over 1000 steps", () => {
-    const gradient = (how: GradientSpec): Promise<Gradients> =>
+    const gradient = (how: GradientSpec, guarded = true): Promise<Gradients> =>
       gradientOf(neuralOde({ field: linear, method: reversible(rk4, { coupling: 0.9 }), stepSize: 0.01 }), {
         runtime,
         loss: mse(),
-        gradient: how,
+        ...{ gradient: how, guarded },
         fit: {
           grid: gridThrough(0, [10], 0.01),
           y0: tensor("float64", [1, 1], [1]),
@@ -48,7 +48,7 @@ describe("reversible gradients with refreshed states", () => {
     const inA = ({ parameters }: Gradients) => numbers(parameters.a!)[0]!;
 
     it("the plain reconstruction loses y0 and the gradient", async () => {
-      const [plain, exact] = [await gradient("reversible"), await gradient("direct")];
+      const [plain, exact] = [await gradient("reversible", false), await gradient("direct")];
       // undoing a step amplifies rounding by 1/λ: 0.9^−1000 = 6e45
       expect(Math.abs(inA(plain) / inA(exact) - 1)).to.be.above(1);
       expect(Math.abs(numbers(plain.reconstructed!)[0]!)).to.be.above(1e6);

@@ -1,0 +1,100 @@
+import { RevortError } from "../core/errors.js";
+import { sizeOf } from "../core/tensor.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { usualMaxSteps } from "../integrate/request.js";
+import { isReversible } from "../methods/method.js";
+import { type GradientMethod, type GradientRequest, gradientMethodOf, showGradientMethod } from "./method.js";
+import { guardedGradient } from "./reconstruction-limit.js";
+import { defaultStates } from "./schedule.js";
+
+/** How a solve is differentiated, as it was decided. */
+export interface GradientChoice {
+  readonly gradient: GradientMethod;
+  /** what was decided beyond what was asked for, and why: sentences */
+  readonly notes: readonly string[];
+}
+
+/** What a choice depends on. */
+export interface GradientTask {
+  /** shape of the state, batch included */
+  readonly state: readonly number[];
+  /** of the solve; `null` where they are chosen by their error */
+  readonly steps: number | null;
+  /** what stored states may take, in bytes; 1 GiB by default */
+  readonly memoryBudget?: number | undefined;
+  /** whether a reversible gradient stores states where its reconstruction would be lost; by default it does */
+  readonly guarded?: boolean;
+}
+
+/** A budget of memory that is no positive number. */
+export class MemoryBudgetError extends RevortError {}
+
+/** Small beside the memory of any machine of today, and the same on each, so that a choice can be repeated. */
+export const usualMemoryBudget = 2 ** 30;
+
+/**
+ * Decides how a solve is differentiated: by what was asked for, with stored states where its reconstruction would be
+ * lost; for "auto", by what is at stake.
+ *
+ * - A method that can be undone was chosen in order to be undone: reversible.
+ * - Else backpropagation through stored steps, which is exact, where all states fit the budget.
+ * - Else checkpoints, which are exact too and take the steps between them again.
+ *
+ * @throws {GradientMethodError} for a gradient that is not understood
+ * @throws {MemoryBudgetError}
+ */
+export function chooseGradient(ode: NeuralOde, asked: GradientRequest, task: GradientTask): GradientChoice {
+  const { gradient, notes } =
+    asked === "auto" ? byStakes(ode, task) : { gradient: gradientMethodOf(asked), notes: [] };
+  if (task.steps === null || task.guarded === false) return { gradient, notes };
+  const guarded = guardedGradient(gradient, ode.method, ode.dtype, task.steps);
+  return { gradient: guarded.gradient, notes: guarded.note === null ? notes : [...notes, guarded.note] };
+}
+
+function byStakes(
+  ode: NeuralOde,
+  { state, steps, memoryBudget = usualMemoryBudget }: GradientTask,
+): GradientChoice {
+  if (!(memoryBudget > 0)) {
+    throw new MemoryBudgetError(
+      `The memory budget must be a positive number of bytes, but ${memoryBudget} was given.`,
+    );
+  }
+  const { method, dtype } = ode;
+  if (isReversible(method)) {
+    const why = `steps of "${method.name}"${method.coupling === null ? "" : `, coupled with λ = ${method.coupling},`} can be undone`;
+    return chosen({ kind: "reversible" }, `${why}, so none is stored.`);
+  }
+  const perState = sizeOf(state) * (dtype === "float64" ? 8 : 4);
+  const most = steps ?? usualMaxSteps;
+  // all arrays of each state, and y once more, where it is put together with the last one
+  const all = perState * (method.width + 1) * (most + 1);
+  const what = `${steps === null ? "up to " : ""}${most + 1} states of "${method.name}"`;
+  if (all <= memoryBudget) {
+    return chosen(
+      { kind: "direct" },
+      `exact, through ${what}, which take ${bytes(all)} of ${bytes(memoryBudget)}.`,
+    );
+  }
+  // those in slots, and those of the stretch that is gone through
+  const room = Math.max(1, Math.floor(memoryBudget / (2 * perState * method.width)));
+  const usual = defaultStates(most);
+  const own = steps === null || room >= usual;
+  const states = own ? usual : room;
+  return chosen(
+    own ? { kind: "checkpoint" } : { kind: "checkpoint", states },
+    `exact, from ${states} stored states, with the steps between them taken again: all ${what} would take ` +
+      `${bytes(all)}, more than the ${bytes(memoryBudget)} there are (memory budget).`,
+  );
+}
+
+function chosen(gradient: GradientMethod, why: string): GradientChoice {
+  return { gradient, notes: [`gradient ${showGradientMethod(gradient)}: ${why}`] };
+}
+
+/** 12 kB, 1.5 GB: in powers of 1000, as disks and networks count, to three digits. */
+function bytes(count: number): string {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(count) / 3)));
+  return `${Number((count / 1000 ** power).toPrecision(3))} ${units[power]}`;
+}

@@ -1,0 +1,119 @@
+import { RevortError } from "../core/errors.js";
+import type { FloatDType } from "../core/tensor.js";
+import type { Method } from "../methods/method.js";
+import { undoGrowth } from "../methods/stability.js";
+import type { GradientMethod } from "./method.js";
+
+/** A gradient by reconstruction whose reconstruction is lost, however many states are stored on the way. */
+export class ReconstructionError extends RevortError {}
+
+/**
+ * The error of reconstructed states, relative to the largest y, past which a gradient by reconstruction is not used:
+ * about that of the gradient. In float64, what `gradcheck` asks of gradients; in float32, what its rounding leaves of
+ * the gradient of a long solve anyway.
+ */
+export const reconstructionLimit: Readonly<Record<FloatDType, number>> = { float64: 1e-6, float32: 1e-3 };
+
+const epsilon: Readonly<Record<FloatDType, number>> = { float64: 2 ** -52, float32: 2 ** -23 };
+
+/**
+ * How far below the limit the known part of the error is kept where states are stored for it: the field magnifies
+ * rounding as well.
+ */
+const margin = 100;
+
+/** What undoing n steps makes of rounding where the field is 0: ε gⁿ, with g = 1/λ for a coupled method. */
+export function roundingAfter(method: Method, dtype: FloatDType, steps: number): number {
+  return epsilon[dtype] * undoGrowth(method) ** steps;
+}
+
+/** A gradient with stored states where they are needed, and why they are; `null` where they are not. */
+export interface GuardedGradient {
+  readonly gradient: GradientMethod;
+  readonly note: string | null;
+}
+
+/**
+ * The gradient with as many stored states as its method needs over so many steps: where ε gⁿ is beyond the limit for
+ * the n steps between two stored states, they are put closer, at ε gⁿ of a hundredth of it.
+ */
+export function guardedGradient(
+  gradient: GradientMethod,
+  method: Method,
+  dtype: FloatDType,
+  steps: number,
+): GuardedGradient {
+  if (gradient.kind !== "reversible") return { gradient, note: null };
+  const undone = Math.min(steps, gradient.refresh ?? steps);
+  const bound = roundingAfter(method, dtype, undone);
+  const limit = reconstructionLimit[dtype];
+  if (bound <= limit) return { gradient, note: null };
+  const growth = undoGrowth(method);
+  const refresh = Math.max(1, Math.floor(Math.log(limit / margin / epsilon[dtype]) / Math.log(growth)));
+  return {
+    gradient: { kind: "reversible", refresh },
+    note:
+      `Undoing ${undone} steps of "${method.name}" magnifies rounding ${growthText(method)}, to ${show(bound)} of y ` +
+      `(ε = ${show(epsilon[dtype])} in ${dtype}), more than ${show(limit)}: a state is stored every ` +
+      `${refresh === 1 ? "step" : `${refresh} steps`}, and undoing starts from there (gradient reversible:${refresh}).`,
+  };
+}
+
+function growthText(method: Method): string {
+  return method.coupling === null
+    ? `by ${show(undoGrowth(method))} a step`
+    : `by 1/λ = ${show(undoGrowth(method))} a step`;
+}
+
+/**
+ * The gradient with states stored closer, after an error of reconstruction was measured: at half the steps, or closer
+ * where the error, if it grows by the same factor from step to step, asks for that.
+ *
+ * @param steps  of the solve
+ * @param error  relative; NaN or ∞ where states were not finite
+ * @throws {ReconstructionError} where a state is stored at every step already
+ */
+export function refreshedCloser(
+  { gradient, method, dtype }: { gradient: GradientMethod; method: Method; dtype: FloatDType },
+  steps: number,
+  error: number,
+): GradientMethod {
+  const before = Math.min(steps, (gradient.kind === "reversible" && gradient.refresh) || steps);
+  const limit = reconstructionLimit[dtype];
+  if (before <= 1) {
+    throw new ReconstructionError(
+      `The reconstruction is lost within a single step of "${method.name}": its state comes back with a relative error ` +
+        `of ${show(error)}, more than ${show(limit)} (${dtype}), so there is no gradient by reconstruction. ` +
+        `${method.coupling === null ? "" : `Take a λ nearer to 1 (now ${method.coupling}), or `}` +
+        'another gradient: "direct" or "checkpoint".',
+    );
+  }
+  const share = Math.log(limit / margin / epsilon[dtype]) / Math.log(error / epsilon[dtype]);
+  const fitting = share > 0 ? Math.floor(before * share) : before;
+  return { kind: "reversible", refresh: Math.max(1, Math.min(Math.floor(before / 2), fitting)) };
+}
+
+/** Why states are stored closer than before. */
+export function refreshNote(
+  { name }: Method,
+  dtype: FloatDType,
+  error: number,
+  gradient: GradientMethod,
+): string {
+  const refresh = (gradient.kind === "reversible" && gradient.refresh) || 1;
+  return (
+    `Undoing the steps of "${name}" gave states back with a relative error of ${show(error)}, more than ` +
+    `${show(reconstructionLimit[dtype])}: the gradient was done again from states stored every ` +
+    `${refresh === 1 ? "step" : `${refresh} steps`} (gradient reversible:${refresh}).`
+  );
+}
+
+/** Whether states came back. NaN has not. */
+export function isReconstructed(error: number, dtype: FloatDType): boolean {
+  return error <= reconstructionLimit[dtype];
+}
+
+function show(x: number): string {
+  if (!Number.isFinite(x)) return "more than any number";
+  return x >= 1e-3 && x < 1e6 ? String(Number(x.toPrecision(3))) : x.toExponential(1);
+}
