@@ -123,8 +123,9 @@ export async function saveResult(
   await writeAtomic(join(folder, runFiles.result), `${printableJson(report, 2)}\n`);
   // drawing is most of what there is to load
   const { drawRun } = await import("./plots.js");
-  const { experiment, ode, data } = problem;
-  for await (const { name, chart, problem: why } of drawRun({ experiment, ode, data, result, runtime })) {
+  const { experiment, ode, data, control } = problem;
+  const run = { experiment, ode, data, control, result, runtime };
+  for await (const { name, chart, problem: why } of drawRun(run)) {
     if (chart === null) {
       say(`There is no chart ${name}: ${why}`);
       continue;

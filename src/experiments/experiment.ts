@@ -43,6 +43,8 @@ export interface Experiment {
   readonly time: { readonly name: string; readonly unit: string };
   /** what the observations are measured in */
   readonly unit: string;
+  /** what the loss is measured in, where that is not the unit of the observations */
+  readonly lossUnit?: string;
   /** known values of parameters, to print beside what was found */
   readonly published?: Readonly<Record<string, { readonly value: number; readonly source: string }>>;
 }

@@ -11,6 +11,9 @@ import type { TimeSeries } from "../storage/csv.js";
 import { DataError } from "../storage/data-error.js";
 import type { Experiment } from "./experiment.js";
 
+/** The unit of what a user brings. */
+export const asInFile = "as in the file";
+
 /** Mean and standard deviation of each column, over what was observed. */
 export interface ColumnScale {
   readonly shift: readonly number[];
@@ -72,8 +75,9 @@ export function ownData(name: string, series: TimeSeries): Experiment & { readon
     about: `${rows} times of ${names.join(", ")}`,
     needs: null,
     trainY0: gaps,
-    time: { name: timeName, unit: "as in the file" },
-    unit: "as in the file",
+    time: { name: timeName, unit: asInFile },
+    unit: asInFile,
+    lossUnit: "in standard deviations of each column",
     protocol: {
       solver: "midpoint",
       coupling: 0.999,

@@ -85,6 +85,17 @@ export function ticksOf(axis: Axis, domain: readonly [number, number], count: nu
   return ticks.length > 1 ? ticks : linearTicks(domain, count).filter(({ value }) => isDrawable(axis, value));
 }
 
+/** The multiples of each power of ten on a log axis, or the powers alone where those are too many. */
+export function minorTicksOf(axis: Axis, [low, high]: readonly [number, number]): number[] {
+  if (axis.scale !== "log") return [];
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  if (last - first > 60) return [];
+  const digits = last - first <= 6 ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [1];
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i)
+    .flatMap((exponent) => digits.map((digit) => Number(`${digit}e${exponent}`)))
+    .filter((value) => value >= low && value <= high);
+}
+
 function linearTicks(domain: readonly [number, number], count: number): Tick[] {
   const linear = scale("linear")().domain(domain);
   const values = linear.ticks(count) as number[];

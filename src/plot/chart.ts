@@ -2,15 +2,15 @@ import { Resvg } from "@resvg/resvg-js";
 import { Error as errorsOnly, parse, type Spec, View } from "vega";
 import { type Chart, checkChart } from "./description.js";
 import { chartFont, type Measure, measureWith } from "./font.js";
-import { header } from "./header.js";
-import { layOut } from "./layout.js";
+import { header, titleRoom } from "./header.js";
+import { columnsOf, layOut, type PanelLayout } from "./layout.js";
 import { looksOf } from "./legend.js";
 import { panelMark } from "./panel.js";
 import { theme } from "./theme.js";
 
 export type { Axis } from "./axis.js";
 export { ChartError } from "./chart-error.js";
-export type { Band, Chart, Layer, Line, Panel, PointCloud, Rule } from "./description.js";
+export type { Band, Bars, Chart, Layer, Line, Panel, PointCloud, Rule } from "./description.js";
 export type { Color } from "./theme.js";
 
 /** A drawn chart: as vectors, and as an image of twice its size in CSS pixels. */
@@ -54,19 +54,35 @@ function withOwnIds(svg: string): string {
 export function vegaSpec(chart: Chart, measure: Measure): Spec {
   checkChart(chart);
   const look = looksOf(chart);
-  const layouts = chart.panels.map((panel) => layOut(panel, chart.panels.length, measure));
-  const panelsWidth = layouts.reduce((sum, { left, width, right }) => sum + left + width + right, 0);
-  const width = Math.ceil(2 * theme.margin + panelsWidth + theme.panelGap * (layouts.length - 1));
+  const { columns = columnsOf(chart.panels.length) } = chart;
+  const layouts = chart.panels.map((panel) => layOut(panel, Math.min(columns, chart.panels.length), measure));
+  const rows = Array.from({ length: Math.ceil(layouts.length / columns) }, (_, row) =>
+    layouts.slice(row * columns, (row + 1) * columns),
+  );
+  // plots of a column stand under each other, whatever room their labels need
+  const most = (column: number, of: (layout: PanelLayout) => number) =>
+    Math.max(...rows.flatMap((row) => (row[column] ? [of(row[column])] : [])));
+  const places = rows[0]!.map((_, column) => ({
+    left: most(column, (layout) => layout.left),
+    width: most(column, (layout) => layout.width + layout.right),
+  }));
+  const panelsWidth = places.reduce((sum, { left, width }) => sum + left + width, 0);
+  const width = Math.ceil(2 * theme.margin + panelsWidth + theme.panelGap * (places.length - 1));
 
   // Titles and legend begin where the first plot does.
-  const left = theme.margin + layouts[0]!.left;
+  const left = theme.margin + places[0]!.left;
   const { marks, bottom } = header(chart, look, { x: left, width: width - left - theme.margin }, measure);
-  let x = theme.margin;
-  for (const layout of layouts) {
-    marks.push(panelMark(layout, { x: x + layout.left, y: bottom }, look, measure));
-    x += layout.left + layout.width + layout.right + theme.panelGap;
+  let y = bottom;
+  for (const [number, row] of rows.entries()) {
+    if (number > 0) y += theme.rowGap + titleRoom(row.map(({ panel }) => panel));
+    let x = theme.margin;
+    for (const [column, layout] of row.entries()) {
+      const place = places[column]!;
+      marks.push(panelMark(layout, { x: x + place.left, y }, look, measure));
+      x += place.left + place.width + theme.panelGap;
+    }
+    y += Math.max(...row.map((layout) => layout.height + layout.bottom));
   }
-  const below = Math.max(...layouts.map((layout) => layout.height + layout.bottom));
-  const height = Math.ceil(bottom + below + theme.margin);
+  const height = Math.ceil(y + theme.margin);
   return { width, height, padding: 0, autosize: "none", background: theme.background, marks };
 }

@@ -2,11 +2,13 @@ import type { Axis } from "./axis.js";
 import { ChartError } from "./chart-error.js";
 import type { Color } from "./theme.js";
 
-/** What is drawn: a title, and panels side by side under one legend. */
+/** What is drawn: a title, and panels in rows under one legend. */
 export interface Chart {
   readonly title?: string;
   readonly subtitle?: string;
   readonly panels: readonly Panel[];
+  /** Panels in a row; by default as many as can be read at the width of a page. */
+  readonly columns?: number;
 }
 
 /** Layers on a pair of axes, the first at the bottom. */
@@ -51,6 +53,14 @@ export interface Band extends Series {
   readonly high: ArrayLike<number>;
 }
 
+/** The range of what was measured at each x, as an upright line with ends. */
+export interface Bars extends Series {
+  readonly kind: "bars";
+  readonly x: ArrayLike<number>;
+  readonly low: ArrayLike<number>;
+  readonly high: ArrayLike<number>;
+}
+
 /** A dashed line right across the panel: at a value of x it stands, at a value of y it lies. */
 export interface Rule {
   readonly kind: "rule";
@@ -59,10 +69,12 @@ export interface Rule {
   readonly label?: string;
 }
 
-export type Layer = Line | PointCloud | Band | Rule;
+export type Layer = Line | PointCloud | Band | Bars | Rule;
 
 /** @throws {ChartError} if there is nothing to lay out, or columns of one layer differ in length */
-export function checkChart({ panels }: Chart): void {
+export function checkChart({ panels, columns = 1 }: Chart): void {
+  if (!(Number.isInteger(columns) && columns > 0))
+    throw new ChartError(`A chart has 1 column of panels or more, but ${columns} were asked for.`);
   if (panels.length === 0)
     throw new ChartError("A chart needs at least one panel, but there is none; give one.");
   for (const [i, { layers, width = 1, height = 1 }] of panels.entries()) {
@@ -86,5 +98,5 @@ export function checkChart({ panels }: Chart): void {
 
 function columnsOf(layer: Layer): ArrayLike<number>[] {
   if (layer.kind === "rule") return [];
-  return layer.kind === "band" ? [layer.x, layer.low, layer.high] : [layer.x, layer.y];
+  return "low" in layer ? [layer.x, layer.low, layer.high] : [layer.x, layer.y];
 }

@@ -1,9 +1,15 @@
 import type { Mark } from "vega";
-import type { Chart } from "./description.js";
+import type { Chart, Panel } from "./description.js";
 import { fitted, type Measure } from "./font.js";
+import { columnsOf } from "./layout.js";
 import { type Looks, legend } from "./legend.js";
 import { textMark } from "./marks.js";
 import { theme } from "./theme.js";
+
+/** The height that the titles of panels in a row take. */
+export function titleRoom(panels: readonly Panel[]): number {
+  return panels.some((panel) => panel.title !== undefined) ? theme.panelTitle.size + 10 : 0;
+}
 
 /** Title, subtitle, legend and the room for panel titles, from the top down; `bottom` is where the plots begin. */
 export function header(
@@ -27,6 +33,6 @@ export function header(
   const keys = legend(chart, look, { x, y, width }, measure);
   y += keys.height;
   if (keys.height > 0 || marks.length > 0) y += 8;
-  if (chart.panels.some((panel) => panel.title !== undefined)) y += theme.panelTitle.size + 10;
+  y += titleRoom(chart.panels.slice(0, chart.columns ?? columnsOf(chart.panels.length)));
   return { marks: [...marks, ...keys.marks], bottom: Math.max(y, theme.margin + theme.label.size / 2) };
 }

@@ -25,14 +25,16 @@ export function rowsOf(layer: Exclude<Layer, Rule>, { panel, x, y }: PanelLayout
   const drawable = (i: number, value: number): boolean =>
     isDrawable(panel.x, layer.x[i]!) &&
     isDrawable(panel.y, value) &&
-    (layer.kind !== "points" || (within(layer.x[i]!, x.domain) && within(value, y.domain)));
-  const [low, high] = layer.kind === "band" ? [layer.low, layer.high] : [layer.y, layer.y];
+    (layer.kind === "line" ||
+      layer.kind === "band" ||
+      (within(layer.x[i]!, x.domain) && within(value, y.domain)));
+  const [low, high] = "low" in layer ? [layer.low, layer.high] : [layer.y, layer.y];
   const rows = thinned(layer.x, low, high, drawable).map((i) =>
     drawable(i, low[i]!) && drawable(i, high[i]!)
       ? { x: layer.x[i]!, y: low[i]!, y2: high[i]!, shown: true }
       : { x: 1, y: 1, y2: 1, shown: false },
   );
-  return layer.kind === "points" ? rows.filter((row) => row.shown) : rows;
+  return layer.kind === "points" || layer.kind === "bars" ? rows.filter((row) => row.shown) : rows;
 }
 
 function within(value: number, [low, high]: readonly [number, number]): boolean {
@@ -53,11 +55,35 @@ function thinned(
   return edges.length === 1 ? edges[0]! : [...new Set(edges.flat())].sort((a, b) => a - b);
 }
 
-/** The mark of a layer over the rows of `data`. */
-export function layerMark(layer: Exclude<Layer, Rule>, data: string, { color, shape, dash }: Look): Mark {
+/** Half the width of the ends of an error bar. */
+const cap = 3;
+
+/** The marks of a layer over the rows of `data`, of which there are `count`. */
+export function layerMarks(
+  layer: Exclude<Layer, Rule>,
+  data: string,
+  count: number,
+  { color, shape, dash }: Look,
+): Mark[] {
   const x = { scale: "x", field: "x" };
   const y = { scale: "y", field: "y" };
   const defined = { field: "shown" };
+  if (layer.kind === "bars") {
+    const y2 = { scale: "y", field: "y2" };
+    const stroke = { stroke: { value: color }, strokeWidth: { value: 1 } };
+    const end = (at: typeof y): EncodeEntry => ({
+      x: { ...x, offset: -cap },
+      x2: { ...x, offset: cap },
+      y: at,
+      ...stroke,
+    });
+    return [{ x, y, y2, ...stroke }, end(y), end(y2)].map((enter) => ({
+      type: "rule",
+      from: { data },
+      interactive: false,
+      encode: { enter },
+    }));
+  }
   const enter: Record<typeof layer.kind, EncodeEntry> = {
     line: {
       x,
@@ -77,16 +103,23 @@ export function layerMark(layer: Exclude<Layer, Rule>, data: string, { color, sh
       fill: { value: color },
       fillOpacity: { value: theme.bandOpacity },
     },
-    points: { x, y, ...symbolLook(color, shape) },
+    points: { x, y, ...symbolLook(color, shape, pointArea(count)) },
   };
   const type = { line: "line", band: "area", points: "symbol" } as const;
-  return {
-    type: type[layer.kind],
-    from: { data },
-    clip: layer.kind !== "points",
-    interactive: false,
-    encode: { enter: enter[layer.kind] },
-  } as Mark;
+  return [
+    {
+      type: type[layer.kind],
+      from: { data },
+      clip: layer.kind !== "points",
+      interactive: false,
+      encode: { enter: enter[layer.kind] },
+    } as Mark,
+  ];
+}
+
+/** The more symbols, the smaller. */
+function pointArea(count: number): number {
+  return theme.pointAreas.find(({ upTo }) => count <= upTo)!.area;
 }
 
 /** The line of a rule, and its label where it hides least: above the right end, or beside the top. */

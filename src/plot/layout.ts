@@ -1,4 +1,4 @@
-import { type Axis, domainOf, shareOf, type Tick, ticksOf } from "./axis.js";
+import { type Axis, axisTitle, domainOf, minorTicksOf, shareOf, type Tick, ticksOf } from "./axis.js";
 import type { Layer, Panel } from "./description.js";
 import type { Measure } from "./font.js";
 import { theme } from "./theme.js";
@@ -7,6 +7,8 @@ import { theme } from "./theme.js";
 export interface AxisLayout {
   readonly domain: readonly [number, number];
   readonly ticks: readonly Tick[];
+  /** what is marked between them, by which a log axis is known as one */
+  readonly minor: readonly number[];
 }
 
 /** A panel with everything decided that its size depends on. */
@@ -27,8 +29,21 @@ export interface PanelLayout {
 export const labelGap = 4;
 const titleGap = 8;
 
-export function layOut(panel: Panel, count: number, measure: Measure): PanelLayout {
-  const { width = count === 1 ? 560 : 350, height = count === 1 ? 340 : 260, layers } = panel;
+/** How many of some panels stand in a row: what fits the width of a page. */
+export function columnsOf(panels: number): number {
+  return panels <= 2 ? panels : panels <= 6 ? 2 : 3;
+}
+
+/** Sizes of plots by how many stand in a row. */
+const sizes = [
+  { width: 560, height: 340 },
+  { width: 350, height: 240 },
+  { width: 225, height: 165 },
+] as const;
+
+export function layOut(panel: Panel, columns: number, measure: Measure): PanelLayout {
+  const usual = sizes[Math.min(columns, sizes.length) - 1]!;
+  const { width = usual.width, height = usual.height, layers } = panel;
   const margin = layers.every(isCurve) ? 0 : 0.03;
   const labelWidth = ({ label }: Tick): number => measure(label, theme.label);
   const x = axisLayout(
@@ -44,17 +59,26 @@ export function layOut(panel: Panel, count: number, measure: Measure): PanelLayo
     height,
     x,
     y,
-    left: theme.tick + labelGap + Math.max(0, ...y.ticks.map(labelWidth)) + titleGap + theme.axisTitle.size,
+    left: theme.tick + labelGap + Math.max(0, ...y.ticks.map(labelWidth)) + titleRoom(panel.y),
     right: Math.max(0, ...x.ticks.slice(-1).map(labelWidth)) / 2,
-    bottom: theme.tick + labelGap + theme.label.size + titleGap + theme.axisTitle.size,
+    bottom: theme.tick + labelGap + theme.label.size + titleRoom(panel.x),
   };
+}
+
+/** An axis without a title needs no room for one. */
+function titleRoom(axis: Axis): number {
+  return axisTitle(axis) === "" ? 2 : titleGap + theme.axisTitle.size;
 }
 
 /** Whether a layer may end at the very edge of the panel: nothing of it is cut off there. */
 function isCurve(layer: Layer): boolean {
   if (layer.kind === "rule") return true;
   const { x } = layer;
-  return layer.kind !== "points" && Array.from(x).every((value, i) => i === 0 || !(value < x[i - 1]!));
+  return (
+    layer.kind !== "points" &&
+    layer.kind !== "bars" &&
+    Array.from(x).every((value, i) => i === 0 || !(value < x[i - 1]!))
+  );
 }
 
 /** As many ticks as fit at the distance that their labels need, or else one. */
@@ -68,9 +92,10 @@ function axisLayout(
     const ticks = ticksOf(axis, domain, count);
     const places = ticks.map(({ value }) => shareOf(axis, value, domain) * length);
     const needed = distance(ticks);
-    if (places.every((place, i) => i === 0 || place - places[i - 1]! >= needed)) return { domain, ticks };
+    if (places.every((place, i) => i === 0 || place - places[i - 1]! >= needed))
+      return { domain, ticks, minor: minorTicksOf(axis, domain) };
   }
-  return { domain, ticks: ticksOf(axis, domain, 1).slice(0, 1) };
+  return { domain, ticks: ticksOf(axis, domain, 1).slice(0, 1), minor: minorTicksOf(axis, domain) };
 }
 
 function* valuesOf(layers: readonly Layer[], axis: "x" | "y"): Generator<number> {
@@ -78,7 +103,7 @@ function* valuesOf(layers: readonly Layer[], axis: "x" | "y"): Generator<number>
     if (layer.kind === "rule") {
       if (layer.axis === axis) yield layer.at;
     } else if (axis === "x") yield* Array.from(layer.x);
-    else if (layer.kind === "band") {
+    else if ("low" in layer) {
       yield* Array.from(layer.low);
       yield* Array.from(layer.high);
     } else yield* Array.from(layer.y);

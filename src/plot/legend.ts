@@ -105,6 +105,8 @@ function leftsOf(widths: readonly number[], room: number): { row: number; left: 
 
 function keyMark({ kind }: SeriesLayer, { color, shape, dash }: Look, x: number, y: number): Mark {
   if (kind === "line") return lineMark({ x, y, x2: x + keyWidth, y2: y }, color, theme.lineWidth, dash);
+  if (kind === "bars")
+    return lineMark({ x: x + keyWidth / 2, y: y - 6, x2: x + keyWidth / 2, y2: y + 6 }, color, 1, []);
   if (kind === "points") return symbolMark(x + keyWidth / 2, y, color, shape);
   return swatchMark({ x, y: y - 6, width: keyWidth, height: 12 }, color);
 }

@@ -79,15 +79,17 @@ export function symbolMark(x: number, y: number, color: string, shape: string): 
   return {
     type: "symbol",
     interactive: false,
-    encode: { enter: { x: { value: x }, y: { value: y }, ...symbolLook(color, shape) } },
+    encode: {
+      enter: { x: { value: x }, y: { value: y }, ...symbolLook(color, shape, theme.pointAreas[0].area) },
+    },
   };
 }
 
 /** A thin white rim keeps symbols apart where they lie close. */
-export function symbolLook(color: string, shape: string) {
+export function symbolLook(color: string, shape: string, area: number) {
   return {
     shape: { value: shape },
-    size: { value: theme.pointArea },
+    size: { value: area },
     fill: { value: color },
     stroke: { value: theme.background },
     strokeWidth: { value: 0.5 },

@@ -1,7 +1,7 @@
 import type { GroupMark, Mark, Scale, Axis as VegaAxis } from "vega";
 import { type Axis, axisTitle, type Tick } from "./axis.js";
 import { fitted, type Measure } from "./font.js";
-import { layerMark, rowsOf, ruleMarks } from "./layers.js";
+import { layerMarks, rowsOf, ruleMarks } from "./layers.js";
 import { type AxisLayout, labelGap, type PanelLayout } from "./layout.js";
 import type { Looks } from "./legend.js";
 import { textMark } from "./marks.js";
@@ -20,7 +20,11 @@ export function panelMark(
     const name = `layer${i}`;
     const rows = rowsOf(layer, layout);
     const shown = rows.some((row) => row.shown);
-    return { marks: [layerMark(layer, name, look(layer))], data: [{ name, values: rows }], shown };
+    return {
+      marks: layerMarks(layer, name, rows.length, look(layer)),
+      data: [{ name, values: rows }],
+      shown,
+    };
   });
   return {
     type: "group",
@@ -37,6 +41,8 @@ export function panelMark(
     axes: [
       gridOf("x", layout.x.ticks),
       gridOf("y", layout.y.ticks),
+      minorOf("x", layout.x.minor),
+      minorOf("y", layout.y.minor),
       axisOf("x", layout.x.ticks),
       axisOf("y", layout.y.ticks),
     ],
@@ -70,6 +76,19 @@ function gridOf(scale: "x" | "y", ticks: readonly Tick[]): VegaAxis {
     gridColor: theme.grid,
     domain: false,
     ticks: false,
+    labels: false,
+  };
+}
+
+/** Short ticks without labels. */
+function minorOf(scale: "x" | "y", values: readonly number[]): VegaAxis {
+  return {
+    scale,
+    orient: scale === "x" ? "bottom" : "left",
+    values: [...values],
+    domain: false,
+    tickColor: theme.axis,
+    tickSize: theme.minorTick,
     labels: false,
   };
 }

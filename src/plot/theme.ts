@@ -13,11 +13,18 @@ export const theme = {
   label: { size: 12, weight: 400 },
   legend: { size: 13, weight: 400 },
   lineWidth: 1.75,
-  pointArea: 34,
+  /** of a symbol, by how many there are at most in a panel */
+  pointAreas: [
+    { upTo: 120, area: 34 },
+    { upTo: 400, area: 14 },
+    { upTo: Number.POSITIVE_INFINITY, area: 7 },
+  ],
   bandOpacity: 0.18,
   margin: 16,
   panelGap: 26,
+  rowGap: 18,
   tick: 4,
+  minorTick: 2.5,
 } as const;
 
 export interface TextStyle {

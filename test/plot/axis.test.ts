@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { type Axis, axisTitle, domainOf, ticksOf } from "../../src/plot/axis.js";
+import { type Axis, axisTitle, domainOf, minorTicksOf, ticksOf } from "../../src/plot/axis.js";
 import { ChartError } from "../../src/plot/chart-error.js";
 
 const linear: Axis = { title: "time", unit: "s" };
@@ -12,6 +12,21 @@ describe("axisTitle", () => {
   it("puts the unit in brackets", () => {
     expect(axisTitle(linear)).to.equal("time (s)");
     expect(axisTitle(log)).to.equal("loss");
+  });
+});
+
+describe("minorTicksOf", () => {
+  it("marks the multiples of each power of ten on a log axis, closer and closer to the next", () => {
+    expect(minorTicksOf(log, [0.15, 25])).to.deep.equal([
+      ...[0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9],
+      ...[10, 20],
+    ]);
+    expect(minorTicksOf(linear, [0.15, 25])).to.deep.equal([]);
+  });
+
+  it("marks the powers alone where there are many", () => {
+    expect(minorTicksOf(log, [1e-6, 1e2])).to.have.length(9);
   });
 });
 

@@ -96,6 +96,28 @@ describe("renderChart", () => {
     expect([...fills]).to.deep.equal(['fill="#0072b2"']);
   });
 
+  it("sets panels in rows, those of a column under each other", async () => {
+    const panels = Array.from({ length: 5 }, (_, i) => ({ title: `p${i}`, x, y, layers: [line] }));
+    const { svg } = await renderChart({ panels });
+    const [, width, height] = /^<svg [^>]*width="(\d+)" height="(\d+)"/.exec(svg)!;
+    const [one] = await Promise.all([renderChart({ panels: panels.slice(0, 2) })]);
+    const [, rowWidth, rowHeight] = /^<svg [^>]*width="(\d+)" height="(\d+)"/.exec(one!.svg)!;
+    // two columns as wide as one row of two, and three rows
+    expect(width).to.equal(rowWidth);
+    expect(Number(height)).to.be.within(2.5 * Number(rowHeight), 3.5 * Number(rowHeight));
+    expect((await failure({ panels, columns: 0 })).message).to.match(/1 column of panels or more, but 0/);
+  });
+
+  it("draws the range of a measurement as a line with ends", async () => {
+    const bars: Layer = { kind: "bars", name: "range", x: [0, 1], low: [0, 1], high: [1, 3] };
+    const { svg } = await renderChart(chart(bars));
+    const lines = [...svg.matchAll(/<g [^>]*mark-rule[^>]*>(.*?)<\/g>/gs)].map(
+      ([, inside]) => (inside!.match(/<line/g) ?? []).length,
+    );
+    // a key in the legend; stems, lower and upper ends
+    expect(lines.filter((count) => count === 2)).to.have.length(3);
+  });
+
   it("keeps the axis it is told, and leaves out the symbols beyond it", async () => {
     const points: Layer = { kind: "points", x: [0.5, 5], y: [0.5, 5] };
     const domain = [0, 1] as const;
