@@ -1,17 +1,33 @@
-import { RevortError } from "../core/errors.js";
 import { isFloat } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { GraphError, type Node, sameShape, showType, type Value } from "../graph/graph.js";
+import {
+  type Cotangents,
+  GraphError,
+  type Node,
+  type Op,
+  sameShape,
+  showType,
+  type Value,
+} from "../graph/graph.js";
 import { accumulate } from "../ops/arithmetic.js";
+import { If, Loop, Scan } from "../ops/control.js";
+import { pullIf } from "./branches.js";
+import type { ControlRule } from "./control-rule.js";
+import { pullLoop, pullScan } from "./iteration.js";
+import { MissingRuleError } from "./missing-rule.js";
 
-/** An operator on the path of a derivative that has no rule. */
-export class MissingRuleError extends RevortError {
-  constructor(readonly operator: string) {
-    super(
-      `${operator} has no derivative rule, and the result depends on what is differentiated through it. ` +
-        "Replace the operator in the model, or add a `vjp` to its record.",
-    );
-  }
+export { MissingRuleError };
+
+/** Rules of operators with subgraphs. All others have theirs in their records. */
+const controlRules: ReadonlyMap<Op, ControlRule> = new Map([
+  [Loop, pullLoop],
+  [Scan, pullScan],
+  [If, pullIf],
+]);
+
+/** Whether there is a rule for the derivative of an operator. */
+export function hasRule(op: Op): boolean {
+  return op.vjp !== undefined || controlRules.has(op);
 }
 
 /**
@@ -20,7 +36,8 @@ export class MissingRuleError extends RevortError {
  *   x̄ = Σᵢ (∂yᵢ / ∂x)ᵀ ȳᵢ
  *
  * with `null` for zero. The values in `wrt` count as independent: paths between them are not followed. Rules emit
- * operators that have rules, so the result can be differentiated again.
+ * operators that have rules, so the result can be differentiated again. Loops and Scans are gone through from their last
+ * iteration to the first, over the states stored before each.
  *
  * @throws {MissingRuleError} if an operator in between has no rule
  */
@@ -42,24 +59,34 @@ export function pullback(
     give(output, cotangents[i] ?? null);
   });
 
-  const active = nodesBetween(wrt, outputs);
+  const { active, reaches } = nodesBetween(wrt, outputs);
   const independent = new Set(wrt);
   for (const node of active) {
     const incoming = node.outputs.map((output) =>
       independent.has(output) ? null : (sums.get(output) ?? null),
     );
     if (incoming.every((cotangent) => cotangent === null)) continue;
-    if (node.op.vjp === undefined) throw new MissingRuleError(node.op.type);
-    const outgoing = node.op.vjp(b, node, incoming);
-    node.inputs.forEach((input, i) => {
-      if (input !== null && isFloat(input.dtype)) give(input, outgoing[i] ?? null);
-    });
+    const giveAll = (values: readonly (Value | null)[], outgoing: Cotangents) =>
+      values.forEach((value, i) => {
+        if (value !== null && isFloat(value.dtype)) give(value, outgoing[i] ?? null);
+      });
+    const control = controlRules.get(node.op);
+    if (control !== undefined) {
+      const wanted = node.captures.filter((value) => isFloat(value.dtype) && reaches(value));
+      const pulled = control(b, node, incoming, wanted, pullback);
+      giveAll(node.inputs, pulled.inputs);
+      giveAll(wanted, pulled.captures);
+    } else if (node.op.vjp !== undefined) giveAll(node.inputs, node.op.vjp(b, node, incoming));
+    else throw new MissingRuleError(node.op.type);
   }
   return wrt.map((value) => sums.get(value) ?? null);
 }
 
 /** Nodes on a path from `wrt` to `outputs`, results before operands. */
-function nodesBetween(wrt: readonly Value[], outputs: readonly Value[]): Node[] {
+function nodesBetween(
+  wrt: readonly Value[],
+  outputs: readonly Value[],
+): { active: Node[]; reaches: (value: Value | null) => boolean } {
   const independent = new Set(wrt);
   const depends = new Map<Node, boolean>();
   const pending: Node[] = [];
@@ -81,7 +108,8 @@ function nodesBetween(wrt: readonly Value[], outputs: readonly Value[]): Node[] 
     pending.pop();
     depends.set(node, node.inputs.some(reaches) || node.captures.some(reaches));
   }
-  return [...depends].flatMap(([node, on]) => (on ? [node] : [])).sort((a, b) => b.id - a.id);
+  const active = [...depends].flatMap(([node, on]) => (on ? [node] : [])).sort((a, b) => b.id - a.id);
+  return { active, reaches };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { pullback } from "../autodiff/vjp.js";
+import { hasRule, pullback } from "../autodiff/vjp.js";
 import { sizeOf, type Tensor } from "../core/tensor.js";
 import type { VectorField } from "../fields/field.js";
 import { type ImportOptions, importedField } from "../fields/imported.js";
@@ -203,8 +203,7 @@ function reportOperators(model: Model): OperatorReport[] {
       const problem = operatorProblem(node, version, functions);
       const op = node.domain === "" ? opset.get(node.opType) : undefined;
       // what is no operator of its own is written as others, which have rules or are listed themselves
-      const differentiable =
-        problem === null && (op === undefined || op.vjp !== undefined || discrete.has(op.type));
+      const differentiable = problem === null && (op === undefined || hasRule(op) || discrete.has(op.type));
       return {
         operator,
         count,

@@ -29,7 +29,7 @@ export function rebuild(graph: Graph, rewrite: Rewrite = () => null): Graph {
   return b.graph(Object.fromEntries(graph.outputs.map(({ name }, i) => [name, outputs[i]!])), graph.name);
 }
 
-/** Applies a graph as a function inside another one. */
+/** Applies a graph as a function inside another one, or the body of a control operator in a scope that sees what it captures. */
 export function inline(
   b: Builder,
   graph: Graph,
@@ -41,7 +41,8 @@ export function inline(
 }
 
 function replay(b: Builder, graph: Graph, images: Map<Value, Value>, rewrite: Rewrite): Value[] {
-  const imageOf = (value: Value): Value => images.get(value) ?? b.constant(value.constant!);
+  const imageOf = (value: Value): Value =>
+    images.get(value) ?? (value.constant === null ? value : b.constant(value.constant));
   for (const node of nodesOf(graph)) {
     const operands = node.inputs.map((value) => (value === null ? null : imageOf(value)));
     const within = (body: Graph, given: readonly Value[]) =>

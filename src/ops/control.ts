@@ -17,7 +17,7 @@ import { checkSingle, operand } from "./operand.js";
  * Loop. Inputs: trip count (int64, or none), condition (bool, or none), carried values. The body maps (iteration,
  * condition, carried …) to (condition, carried …, scans …); scans are stacked along a new leading axis.
  *
- * There is no derivative rule: reversible and stored-step gradients build the backward loop themselves.
+ * Its derivative, and those of Scan and If, are in autodiff: their subgraphs read values of the enclosing scopes.
  */
 export const Loop: Op = {
   type: "Loop",
@@ -120,8 +120,6 @@ export function loop(
 
 /**
  * If. Input: a bool. The branches take no inputs; they read the enclosing scopes. Both yield the same types.
- *
- * There is no derivative rule: what a branch reads is not an operand. `Where` has one.
  */
 export const If: Op = {
   type: "If",

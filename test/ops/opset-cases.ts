@@ -331,9 +331,9 @@ export const withoutRule: Readonly<Record<string, string>> = {
   ConstantOfShape: "its operand is a shape",
   EyeLike: "depends on the operand's shape only",
   Range: "its operands must be known when the graph is built",
-  Loop: "the gradients build the backward loop themselves",
-  If: "the branches' captures are not operands; differentiate inside the branches, or use Where",
-  Scan: "the gradients build the backward loop themselves",
+  Loop: "has a rule in autodiff, for its body captures values",
+  If: "likewise",
+  Scan: "likewise",
 };
 
 export const cases: ReadonlyMap<Op, readonly Case[]> = new Map(
