@@ -1,10 +1,11 @@
 import type { Builder } from "../graph/builder.js";
 import { type Attributes, broadcastShapes, type Op, type Value } from "../graph/graph.js";
 import { float, signed, takes, wide } from "../graph/signature.js";
-import { add, div, foldBinary, mul, neg, sub } from "./arithmetic.js";
+import { add, div, mul, neg, sub } from "./arithmetic.js";
 import { sumTo } from "./broadcast.js";
 import { abs, exp, log1p } from "./elementwise.js";
 import { larger, maximum, minimum } from "./extrema.js";
+import { foldBinary } from "./folding.js";
 import { and, greater, less, where } from "./logic.js";
 import { floatOf, type Operand, operand, required } from "./operand.js";
 import { tanh } from "./trigonometry.js";

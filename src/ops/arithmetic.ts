@@ -1,36 +1,12 @@
-import { type DType, emptyData, isBigInt, isFloat, type Tensor, type TensorData } from "../core/tensor.js";
+import { emptyData, type Tensor, type TensorData } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { broadcastShapes, GraphError, type Op, type Value } from "../graph/graph.js";
 import { numeric, signed, takes } from "../graph/signature.js";
-import { broadcastIndex, sumTo } from "./broadcast.js";
-import { wrapped } from "./folding.js";
+import { sumTo } from "./broadcast.js";
+import { foldBinary } from "./folding.js";
+import { withoutMinusOne } from "./integer-division.js";
+import { where } from "./logic.js";
 import { type Operand, operands, required } from "./operand.js";
-
-/**
- * Evaluates an elementwise function of two tensors on the host, with broadcasting. Integers go through `exact`, so
- * that they wrap around as machine integers do.
- */
-export function foldBinary<D extends DType>(
-  x: Tensor,
-  y: Tensor,
-  dtype: D,
-  f: (x: number, y: number) => number | boolean,
-  exact?: (x: bigint, y: bigint) => bigint | boolean,
-): Tensor<D> {
-  const shape = broadcastShapes("fold", x.shape, y.shape) as number[];
-  const ix = broadcastIndex(x.shape, shape);
-  const iy = broadcastIndex(y.shape, shape);
-  const data = emptyData(dtype, ix.length) as TensorData;
-  const integers = exact !== undefined && !isFloat(x.dtype) && x.dtype !== "bool";
-  for (let i = 0; i < ix.length; i++) {
-    const a = x.data[ix[i]!]!;
-    const c = y.data[iy[i]!]!;
-    const result = integers ? exact(BigInt(a), BigInt(c)) : f(Number(a), Number(c));
-    data[i] =
-      typeof result === "bigint" ? wrapped(result, dtype) : isBigInt(dtype) ? BigInt(result) : Number(result);
-  }
-  return { dtype, shape, data: data as Tensor<D>["data"] };
-}
 
 /** The derivative of z = f(x, y) with respect to each operand, times the cotangent, before broadcasting is undone. */
 type BinaryRule = (
@@ -104,7 +80,7 @@ export const Mul: Op = binary(
   },
 );
 
-/** z = x / y:  x̄ = z̄ / y, ȳ = −(z̄ / y) z */
+/** z = x / y, of integers cut off:  x̄ = z̄ / y, ȳ = −(z̄ / y) z */
 export const Div: Op = binary(
   "Div",
   (x, y) => x / y,
@@ -116,7 +92,13 @@ export const Div: Op = binary(
     const dx = div(b, g, y);
     return [dx, neg(b, mul(b, dx, z))];
   },
-  { simplify: (_, [x, y]) => (isScalar(y!, 1) ? [x!] : null) },
+  {
+    simplify: (_, [x, y]) => (isScalar(y!, 1) ? [x!] : null),
+    decompose(b, [x, y]) {
+      const { divisor, isMinusOne } = withoutMinusOne(b, y!);
+      return [where(b, isMinusOne, neg(b, x!), div(b, x!, divisor))];
+    },
+  },
 );
 
 /** Whether a value is a constant without axes (so that no broadcasting hides in it) and equal to `number`. */

@@ -21,28 +21,11 @@ import {
   wide,
 } from "../graph/signature.js";
 import { dimsOf } from "./dims.js";
-import { composedOf, pairwiseSum, wrapped } from "./folding.js";
+import { broadcastIndex, composedOf, pairwiseSum, wrapped } from "./folding.js";
 import { constantInts, required } from "./operand.js";
 import { reshape, shapeOf } from "./reshape.js";
 
 // Broadcasting and summation are each other's transpose, so they share a file.
-
-/** Reads a tensor as if it were broadcast to a shape: the flat index in `t` of each flat index in `shape`. */
-export function broadcastIndex(from: readonly number[], to: readonly number[]): Int32Array {
-  const size = to.reduce((product, dim) => product * dim, 1);
-  const index = new Int32Array(size);
-  const offset = to.length - from.length;
-  let inner = 1;
-  let stride = 1;
-  for (let axis = to.length - 1; axis >= 0; axis--) {
-    const dim = to[axis]!;
-    const own = axis < offset ? 1 : from[axis - offset]!;
-    if (own !== 1) for (let i = 0; i < size; i++) index[i]! += (Math.floor(i / inner) % dim) * stride;
-    inner *= dim;
-    stride *= own;
-  }
-  return index;
-}
 
 /** Expand: repeats along axes of size 1, and adds leading axes. Its transpose is a sum. */
 export const Expand: Op = {

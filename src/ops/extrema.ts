@@ -31,6 +31,8 @@ function extremum(
       if (rest.length === 0) return [first!];
       return rest.length === 1 ? null : [rest.reduce((x, y) => b.apply(record, [x, y]), first!)];
     },
+    /** for integers: of NaN and a number this takes the number */
+    decompose: (b, [x, y]) => [where(b, isFirst(b, x!, y!), x!, y!)],
   };
   return record;
 }

@@ -1,17 +1,19 @@
-import { type DType, isBigInt, type Tensor } from "../core/tensor.js";
+import { type DType, emptyData, isBigInt, isFloat, type Tensor, type TensorData } from "../core/tensor.js";
 import { Builder } from "../graph/builder.js";
-import { GraphError, type Op } from "../graph/graph.js";
+import { broadcastShapes, GraphError, type Op } from "../graph/graph.js";
 
 // Arithmetic on the host, as constants are folded: the same numbers as a runtime would compute.
 
-/** Folds an operator by folding the operators that it is made of: each intermediate is rounded to its element type. */
+/**
+ * Folds an operator by folding the operators that it is made of: each intermediate is rounded to its element type. Where one
+ * of them is too much to fold, so is the whole.
+ */
 function foldByFormula(decompose: NonNullable<Op["decompose"]>): NonNullable<Op["fold"]> {
   return (operands, attributes) => {
     const b = new Builder();
     const inputs = operands.map((value) => value && b.constant(value));
     const results = decompose(b, inputs, attributes).map(({ constant }) => constant);
-    // what it needs in between may be too large to be computed here
-    return results.includes(null) ? null : (results as Tensor[]);
+    return results.every((result) => result !== null) ? results : null;
   };
 }
 
@@ -20,6 +22,49 @@ export function composedOf(
   decompose: NonNullable<Op["decompose"]>,
 ): Required<Pick<Op, "decompose" | "fold">> {
   return { decompose, fold: foldByFormula(decompose) };
+}
+
+/** Reads a tensor as if it were broadcast to a shape: the flat index in `t` of each flat index in `shape`. */
+export function broadcastIndex(from: readonly number[], to: readonly number[]): Int32Array {
+  const size = to.reduce((product, dim) => product * dim, 1);
+  const index = new Int32Array(size);
+  const offset = to.length - from.length;
+  let inner = 1;
+  let stride = 1;
+  for (let axis = to.length - 1; axis >= 0; axis--) {
+    const dim = to[axis]!;
+    const own = axis < offset ? 1 : from[axis - offset]!;
+    if (own !== 1) for (let i = 0; i < size; i++) index[i]! += (Math.floor(i / inner) % dim) * stride;
+    inner *= dim;
+    stride *= own;
+  }
+  return index;
+}
+
+/**
+ * Evaluates an elementwise function of two tensors on the host, with broadcasting. Integers go through `exact`, so
+ * that they wrap around as machine integers do.
+ */
+export function foldBinary<D extends DType>(
+  x: Tensor,
+  y: Tensor,
+  dtype: D,
+  f: (x: number, y: number) => number | boolean,
+  exact?: (x: bigint, y: bigint) => bigint | boolean,
+): Tensor<D> {
+  const shape = broadcastShapes("fold", x.shape, y.shape) as number[];
+  const ix = broadcastIndex(x.shape, shape);
+  const iy = broadcastIndex(y.shape, shape);
+  const data = emptyData(dtype, ix.length) as TensorData;
+  const integers = exact !== undefined && !isFloat(x.dtype) && x.dtype !== "bool";
+  for (let i = 0; i < ix.length; i++) {
+    const a = x.data[ix[i]!]!;
+    const c = y.data[iy[i]!]!;
+    const result = integers ? exact(BigInt(a), BigInt(c)) : f(Number(a), Number(c));
+    data[i] =
+      typeof result === "bigint" ? wrapped(result, dtype) : isBigInt(dtype) ? BigInt(result) : Number(result);
+  }
+  return { dtype, shape, data: data as Tensor<D>["data"] };
 }
 
 /** An integer wrapped around to the range of its element type, as two's complement has it; for bool, whether it is not 0. */

@@ -35,6 +35,7 @@ import { dtypeOfNumber } from "../graph/types.js";
 import { add, mul, sub } from "./arithmetic.js";
 import { reduceSum } from "./broadcast.js";
 import { dimsOf } from "./dims.js";
+import { composedOf } from "./folding.js";
 import { equal, less, where } from "./logic.js";
 import { checkSingle, constantInts, intOf, required } from "./operand.js";
 import { cast, reshape, shapeOf, unsqueeze } from "./reshape.js";
@@ -217,14 +218,14 @@ export const OneHot: Op = {
     const selects = b.constant(tensor(g.dtype, [2], [0, 1]));
     return [null, null, add(b, mul(b, sub(b, 1, selects), off), mul(b, selects, on))];
   },
-  decompose(b, inputs, attributes) {
+  ...composedOf((b, inputs, attributes) => {
     const selects = b.constant(tensor("bool", [2], [0, 1]));
     const of = (index: number) => {
       const mask = cast(b, index === 1 ? selects : equal(b, cast(b, selects, "int32"), 0), inputs[2]!.dtype);
       return reduceSum(b, mul(b, inputs[2]!, mask));
     };
     return [where(b, hot(b, inputs, attributes), of(1), of(0))];
-  },
+  }),
 };
 
 function hotAxis(inputs: readonly (Value | null)[], attributes: Attributes): { axis: number; depth: number } {

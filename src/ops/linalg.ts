@@ -20,8 +20,8 @@ import {
 } from "../graph/graph.js";
 import { flag, float, mayTake, takes, wide } from "../graph/signature.js";
 import { add, mul, neg } from "./arithmetic.js";
-import { broadcastIndex, reduceSum, sumTo } from "./broadcast.js";
-import { composedOf, pairwiseSum, wrapped } from "./folding.js";
+import { reduceSum, sumTo } from "./broadcast.js";
+import { broadcastIndex, composedOf, pairwiseSum, wrapped } from "./folding.js";
 import { floatOf, required } from "./operand.js";
 import { reshape, squeeze, transpose, unsqueeze } from "./reshape.js";
 

@@ -2,9 +2,9 @@ import { emptyData, type Tensor, type TensorData } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { broadcastShapes, type Op, sameShape, type Value } from "../graph/graph.js";
 import { anything, type ElementTypes, flag, floats, numeric, takes, truth } from "../graph/signature.js";
-import { foldBinary } from "./arithmetic.js";
-import { broadcastIndex, expand, sumTo } from "./broadcast.js";
+import { expand, sumTo } from "./broadcast.js";
 import { dimsOf, isStatic } from "./dims.js";
+import { broadcastIndex, foldBinary } from "./folding.js";
 import { intOf, type Operand, operands, required } from "./operand.js";
 
 // Comparisons, logic and selection. What yields bools carries no cotangent, so only Where has a rule.

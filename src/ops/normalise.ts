@@ -13,6 +13,7 @@ import { flag, float, floats, int, mayTake, takes } from "../graph/signature.js"
 import { add, div, mul, sub } from "./arithmetic.js";
 import { reduceSum, sumTo } from "./broadcast.js";
 import { sqrt } from "./elementwise.js";
+import { composedOf } from "./folding.js";
 import { floatOf, intOf, required } from "./operand.js";
 import { reduceMean } from "./reduce.js";
 import { reshape } from "./reshape.js";
@@ -69,11 +70,11 @@ export const LayerNormalization: Op = {
       bias ? sumTo(b, g!, bias) : null,
     ];
   },
-  decompose(b, [x, scale, bias], attributes) {
+  ...composedOf((b, [x, scale, bias], attributes) => {
     const { unit } = standardise(b, x!, layerAxes(x!, attributes), floatOf(attributes, "epsilon", 1e-5));
     const scaled = mul(b, unit, scale!);
     return [bias ? add(b, scaled, bias) : scaled];
-  },
+  }),
 };
 
 function layerAxes(x: Value, attributes: Attributes): number[] {
@@ -150,10 +151,10 @@ function groupwise(
         sumPerChannel(b, g!),
       ];
     },
-    decompose(b, [x, scale, bias], given) {
+    ...composedOf((b, [x, scale, bias], given) => {
       const unit = reshape(b, grouped(b, x!, given).unit, x!);
       return [add(b, mul(b, unit, perChannel(b, scale!, x!)), perChannel(b, bias!, x!))];
-    },
+    }),
   };
 }
 
@@ -235,10 +236,10 @@ export const BatchNormalization: Op = {
       mul(b, sumPerChannel(b, div(b, mul(b, dx, unit), width)), -0.5),
     ];
   },
-  decompose(b, inputs, attributes) {
+  ...composedOf((b, inputs, attributes) => {
     const [x, scale, bias, mean, variance] = inputs as [Value, Value, Value, Value, Value];
     const width = sqrt(b, add(b, variance, floatOf(attributes, "epsilon", 1e-5)));
     const slope = perChannel(b, div(b, scale, width), x);
     return [add(b, mul(b, sub(b, x, perChannel(b, mean, x)), slope), perChannel(b, bias, x))];
-  },
+  }),
 };

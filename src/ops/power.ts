@@ -2,10 +2,11 @@ import { castTensor, type DType, DTypeError, isFloat, numbers, type Tensor } fro
 import type { Builder } from "../graph/builder.js";
 import { broadcastShapes, GraphError, type Op, showType, type Value } from "../graph/graph.js";
 import { type ElementTypes, flag, numeric, separate, takes } from "../graph/signature.js";
-import { add, div, foldBinary, isScalar, mul, neg, sub } from "./arithmetic.js";
+import { add, div, isScalar, mul, neg, sub } from "./arithmetic.js";
 import { sumTo } from "./broadcast.js";
 import { log, round, sqrt } from "./elementwise.js";
-import { integerPower } from "./folding.js";
+import { foldBinary, integerPower } from "./folding.js";
+import { withoutMinusOne } from "./integer-division.js";
 import { equal, where } from "./logic.js";
 import { intOf, type Operand, operands, required } from "./operand.js";
 import { cast } from "./reshape.js";
@@ -120,6 +121,8 @@ export const Mod: Op = {
     };
     return [foldBinary(x!, y!, x!.dtype, (p, q) => p % q, exact)];
   },
+  /** for integers: the remainder of a division by −1 is 0, as it is by 1 */
+  decompose: (b, [x, y], attributes) => [b.apply(Mod, [x!, withoutMinusOne(b, y!).divisor], attributes)],
   vjp(b, { inputs: [x, y], outputs: [z] }, [cotangent]) {
     const g = cotangent!;
     const count = round(b, div(b, sub(b, x!, z!), y!));

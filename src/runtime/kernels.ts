@@ -1,5 +1,7 @@
+import { type DType, isFloat } from "../core/tensor.js";
 import { type Node, sameShape, type Value } from "../graph/graph.js";
 import { wholeShapes } from "../ops/einsum.js";
+import { excludesMinusOne } from "../ops/integer-division.js";
 
 /**
  * Operators without a float64 kernel on ONNX Runtime's CPU provider (1.30), native and WebAssembly alike: each was
@@ -12,9 +14,28 @@ const float32Only: ReadonlySet<string> = new Set([
   ...["InstanceNormalization", "GroupNormalization"],
 ]);
 
-/** Whether ONNX Runtime's CPU provider runs a node as it is. */
+/**
+ * Operators that its kernels compute wrongly: those of int64 take 2³¹ for less than 0, the sum of exponentials is not
+ * shifted where a first element is −∞, and the softmax of float64 makes numbers of NaN.
+ */
+const wrong: Readonly<Partial<Record<DType, ReadonlySet<string>>>> = {
+  int64: new Set(["Max", "Min", "Clip", "Sign"]),
+  float32: new Set(["ReduceLogSumExp"]),
+  float64: new Set(["ReduceLogSumExp", "LogSoftmax"]),
+};
+
+/** Whether ONNX Runtime's CPU provider runs a node as it is, and rightly. */
 export function hasOrtKernel({ op, inputs }: Node): boolean {
-  if (op.type === "Where") return inputs[1]!.dtype !== "bool";
+  const [x, y] = inputs;
+  switch (op.type) {
+    case "Where":
+      return y!.dtype !== "bool";
+    case "Div":
+    case "Mod":
+      // it divides by −1 without a look, which ends the process where x is the smallest integer
+      return isFloat(x!.dtype) || x!.dtype.startsWith("u") || excludesMinusOne(y!);
+  }
+  if (x && wrong[x.dtype]?.has(op.type)) return false;
   return !(float32Only.has(op.type) && inputs.some((value) => value?.dtype === "float64"));
 }
 
