@@ -1,0 +1,52 @@
+import { expect } from "chai";
+import { chanceOf } from "./chance.js";
+import { fileMutant, finishedRun, useFile } from "./files.js";
+import { startingModels, untried } from "./models.js";
+import { mutateModel } from "./mutate-model.js";
+import { type Outcome, useModel } from "./use-model.js";
+
+// A few hundred mutants; `npx tsx scripts/fuzz.ts` runs any number, in processes that are watched.
+
+const seed = 1;
+
+describe("mutants", function () {
+  this.timeout(120_000);
+
+  it("start from models that work, of every operator: each is a field that is solved", async () => {
+    const starts = startingModels();
+    expect(untried(starts)).to.deep.equal(["Constant"]);
+    const stuck: string[] = [];
+    for (const { name, bytes } of new Map(starts.map((start) => [start.name, start])).values()) {
+      const { done, fault } = await useModel(bytes);
+      if (fault !== null || !done.includes("solve")) stuck.push(`${name}: ${done} ${fault}`);
+    }
+    expect(stuck, stuck.join("\n")).to.deep.equal([]);
+  });
+
+  it("of models are taken, or refused by an error of revort's own", async () => {
+    const starts = startingModels();
+    const outcomes: Outcome[] = [];
+    for (let index = 0; index < 250; index++) {
+      const chance = chanceOf(seed, index);
+      outcomes.push(await useModel(mutateModel(chance.of(starts), chance)));
+    }
+    const faults = outcomes.flatMap(({ fault }, index) => (fault === null ? [] : [`${index}: ${fault}`]));
+    expect(faults, faults.join("\n")).to.deep.equal([]);
+    // mutants that are all refused at once would show nothing
+    const solved = outcomes.filter(({ done }) => done.includes("solve")).length;
+    const refused = outcomes.filter(({ done }) => !done.includes("import")).length;
+    expect(solved).to.be.above(30);
+    expect(refused).to.be.above(100);
+  });
+
+  it("of data, parameters and runs likewise", async () => {
+    const run = await finishedRun();
+    const faults: string[] = [];
+    for (let index = 0; index < 100; index++) {
+      const { kind, bytes } = fileMutant(chanceOf(seed, index), run);
+      const { fault } = await useFile(kind, bytes, run);
+      if (fault !== null) faults.push(`${index}: ${fault}`);
+    }
+    expect(faults, faults.join("\n")).to.deep.equal([]);
+  });
+});
