@@ -10,6 +10,7 @@ import { encodeSafetensors } from "../storage/safetensors.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 import type { FitCheck } from "../train/fit-check.js";
 import { parametersOf, type TrainResult } from "../train/train.js";
+import type { ComponentError } from "./component-errors.js";
 import { componentNames } from "./components.js";
 import { table } from "./console.js";
 import type { Problem } from "./problem.js";
@@ -36,6 +37,8 @@ export interface TrainReport {
   readonly stopped: TrainResult["stopped"];
   /** the fit held against its own field, solved accurately; `null` for a run that was interrupted */
   readonly check: CheckReport | null;
+  /** how far each component is from its observations, in their unit; `null` where that is not known */
+  readonly errors: readonly ComponentError[] | null;
   /** the numbers a mechanistic field was fitted for: its scalar parameters */
   readonly fitted: Readonly<Record<string, number>>;
   readonly out: string;
@@ -54,6 +57,7 @@ export function reportOf(
   problem: Problem,
   settings: RunSettings,
   result: TrainResult,
+  errors: readonly ComponentError[] | null,
   out: string,
 ): TrainReport {
   const { losses, seconds } = result;
@@ -81,6 +85,7 @@ export function reportOf(
     storedStates: result.storedStates,
     stopped: result.stopped,
     check: result.check && withNames(result.check, problem.ode.field),
+    errors,
     fitted: Object.fromEntries(fitted),
     out,
   };
@@ -160,15 +165,40 @@ function checkRows({ check }: TrainReport): [string, string][] {
   return rows;
 }
 
+/** Components whose errors are shown; those of the others are in `result.json`. */
+const mostErrors = 8;
+
+/** Where the loss has a unit of its own: the errors in that of the observations, the largest of many. */
+function errorRows({ experiment }: Problem, { errors }: TrainReport): [string, string][] {
+  if (errors === null || experiment.lossUnit === undefined) return [];
+  const size = ({ inDeviations, rootMeanSquare }: ComponentError) => inDeviations ?? rootMeanSquare;
+  const shown =
+    errors.length <= mostErrors
+      ? errors
+      : errors.toSorted((one, other) => size(other) - size(one)).slice(0, mostErrors);
+  const rows = shown.map(({ component, rootMeanSquare, inDeviations }): [string, string] => [
+    `root mean square error of ${printable(component)}`,
+    rootMeanSquare.toPrecision(4) +
+      (inDeviations === null ? "" : ` (${inDeviations.toPrecision(2)} standard deviations)`),
+  ]);
+  const left = errors.length - shown.length;
+  return left === 0
+    ? rows
+    : [...rows, [`root mean square errors of ${left} more, all smaller`, "in result.json"]];
+}
+
 /** What people read at the end. */
-export function summary({ experiment }: Problem, report: TrainReport): string {
+export function summary(problem: Problem, report: TrainReport): string {
+  const { experiment } = problem;
+  const unit = experiment.lossUnit === undefined ? "" : ` (${experiment.lossUnit})`;
   const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
   const lines = [
     table([
-      ["loss, first", digits(report.loss.first)],
+      [`loss, first${unit}`, digits(report.loss.first)],
       ["loss, last", digits(report.loss.last)],
       ["loss, lowest", digits(report.loss.min)],
       ...checkRows(report),
+      ...errorRows(problem, report),
       ["updates", String(report.steps)],
       ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
       ["evaluations of the field per update", String(report.evaluations)],

@@ -5,6 +5,7 @@ import { checkParameters } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 import { parametersOf, type TrainResult, train, type UpdateReport } from "../train/train.js";
+import { componentErrors } from "./component-errors.js";
 import type { Console } from "./console.js";
 import { withChosenCoupling } from "./coupling.js";
 import { exitCodes } from "./exit-codes.js";
@@ -97,7 +98,9 @@ export async function trainRun(
   const { folder, undo } = await run.begin(settings);
   const place: Place = { folder, undo, say, every: options.checkpointEvery ?? 15 };
   const result = await fitRun(problem, { ...run, settings }, runtime, console, place);
-  const report = reportOf(problem, settings, result, folder);
+  // who interrupts a run does not wait for another solve
+  const errors = result.check === null ? null : await componentErrors(problem, result, runtime);
+  const report = reportOf(problem, settings, result, errors, folder);
   await saveResult(folder, problem, result, report, runtime, say);
   return { problem, report, result };
 }

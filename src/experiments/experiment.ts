@@ -45,6 +45,8 @@ export interface Experiment {
   readonly unit: string;
   /** what the loss is measured in, where that is not the unit of the observations */
   readonly lossUnit?: string;
+  /** what the loss divides each component by, where it does */
+  readonly lossScale?: readonly number[];
   /** known values of parameters, to print beside what was found */
   readonly published?: Readonly<Record<string, { readonly value: number; readonly source: string }>>;
 }

@@ -78,6 +78,7 @@ export function ownData(name: string, series: TimeSeries): Experiment & { readon
     time: { name: timeName, unit: asInFile },
     unit: asInFile,
     lossUnit: "in standard deviations of each column",
+    lossScale: scale,
     protocol: {
       solver: "midpoint",
       coupling: 0.999,

@@ -56,6 +56,24 @@ describe("revort train FILE.csv", () => {
     }
   });
 
+  it("says that the loss is in standard deviations, and what the errors are in the units of the file", async () => {
+    // deviations by hand: of 1, 0.5, 0.1 (mean 0.5333…) and of a thousand times 0, 2, 1
+    const scale = [Math.sqrt((0.4667 ** 2 + 0.0333 ** 2 + 0.4333 ** 2) / 3), 1000 * Math.sqrt(2 / 3)];
+    const file = csv("t,x,y\n0,1,0\n1,0.5,2000\n2,0.1,1000\n");
+    const { errors, check } = await json("train", file, ...short, ...out());
+    expect(errors.map(({ component }: { component: string }) => component)).to.deep.equal(["x", "y"]);
+    for (const [i, { rootMeanSquare, inDeviations }] of errors.entries()) {
+      // the deviations above are rounded to four digits
+      expect(rootMeanSquare / inDeviations).to.be.closeTo(scale[i]!, 1e-3 * scale[i]!);
+    }
+    // without gaps, the loss is the mean of the squares of all columns
+    const mean = (errors[0].inDeviations ** 2 + errors[1].inDeviations ** 2) / 2;
+    expect(check.trainedLoss).to.be.closeTo(mean, 1e-9 * mean);
+    const { stdout } = await run(["train", file, ...short, ...out()]);
+    expect(stdout).to.match(/loss, first \(in standard deviations of each column\)/);
+    expect(stdout).to.match(/root mean square error of y +[\d.]+ \([\d.]+ standard deviations\)/);
+  });
+
   it("draws and exports in the units and under the names of the file", async () => {
     const [flag, place] = out();
     const file = csv(
