@@ -135,7 +135,7 @@ function elementwise(op: Op, attributes: Attributes): Probe[] {
         ? [...finite, [-Infinity, Infinity], [Number.NaN, 1], [0, Number.NaN]]
         : finite;
       return bounds
-        .filter(() => takes(op, [dtype, dtype], {}))
+        .filter(() => takes(op, [dtype, tensor(dtype, [], [0])], {}))
         .map(([low, high]) =>
           probe(`${dtype} in [${low}, ${high}]`, [
             line(dtype, own),
