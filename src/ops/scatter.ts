@@ -266,3 +266,19 @@ export function scatterND(
   const at = cast(b, indices, "int64");
   return b.apply(ScatterND, [x, at, updates], reduction === "none" ? {} : { reduction });
 }
+
+/** Elements of x that lie where indices say along an axis; indices have the rank of x. */
+export function gatherElements(b: Builder, x: Value, indices: Value, axis = 0): Value {
+  return b.apply(GatherElements, [x, indices], { axis });
+}
+
+/** x with updates written (or added) where indices say along an axis; indices and updates have one shape. */
+export function scatterElements(
+  b: Builder,
+  x: Value,
+  indices: Value,
+  updates: Value,
+  { axis = 0, reduction = "none" }: { readonly axis?: number; readonly reduction?: "none" | "add" } = {},
+): Value {
+  return b.apply(ScatterElements, [x, indices, updates], { axis, reduction });
+}

@@ -158,3 +158,23 @@ export function cosh(b: Builder, x: Value): Value {
 export function tanh(b: Builder, x: Value): Value {
   return b.apply(Tanh, [x]);
 }
+
+export function asin(b: Builder, x: Value): Value {
+  return b.apply(Asin, [x]);
+}
+
+export function acos(b: Builder, x: Value): Value {
+  return b.apply(Acos, [x]);
+}
+
+export function asinh(b: Builder, x: Value): Value {
+  return b.apply(Asinh, [x]);
+}
+
+export function acosh(b: Builder, x: Value): Value {
+  return b.apply(Acosh, [x]);
+}
+
+export function atanh(b: Builder, x: Value): Value {
+  return b.apply(Atanh, [x]);
+}
