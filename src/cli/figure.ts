@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { printable } from "../core/printable.js";
 import { figures } from "../figures/all.js";
-import { writeAtomic } from "../storage/atomic.js";
+import { checkWritable, writeAtomic } from "../storage/atomic.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { progress } from "./progress.js";
@@ -31,6 +31,9 @@ export async function figureCommand(
       `There is no figure "${name}". Name one of ${figures.map((f) => f.name).join(", ")}.`,
     );
   }
+  const place = (extension: string) => join(out, `${name}.${extension}`);
+  // before the minutes that some of them take
+  for (const extension of ["svg", "png", "json"]) await checkWritable(place(extension));
   console.note(`${figure.name}: ${figure.about}`);
   let bar: ReturnType<typeof progress> | null = null;
   const { chart, data } = await figure.make({
@@ -45,7 +48,6 @@ export async function figureCommand(
   (bar as ReturnType<typeof progress> | null)?.finish();
   const { renderChart } = await import("../plot/chart.js");
   const { svg, png } = await renderChart(chart);
-  const place = (extension: string) => join(out, `${name}.${extension}`);
   await writeAtomic(place("svg"), svg);
   await writeAtomic(place("png"), png);
   await writeAtomic(place("json"), `${JSON.stringify(data, null, 2)}\n`);

@@ -1,6 +1,6 @@
 import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
-import { readBytes, readText } from "../storage/atomic.js";
+import { readBytes, readText } from "../storage/read.js";
 import type { ControlOptions } from "./control-options.js";
 import type { FieldOptions } from "./field-options.js";
 import type { Sources } from "./problem.js";

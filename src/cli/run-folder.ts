@@ -1,32 +1,28 @@
-import { access, mkdir, rm, rmdir } from "node:fs/promises";
+import { mkdir, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { RevortError } from "../core/errors.js";
 import { printableJson } from "../core/printable.js";
 import { decodeCheckpoint, encodeCheckpoint } from "../deploy/checkpoint-file.js";
-import { readBytes, readText, writeAtomic } from "../storage/atomic.js";
 import { storageError } from "../storage/storage-error.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 import { version } from "../version.js";
 import type { Sources } from "./problem.js";
+import {
+  clearRun,
+  hasRunFile,
+  readRunFile,
+  readRunText,
+  removeRunFile,
+  resultFiles,
+  runFiles,
+  writeRunFile,
+} from "./run-files.js";
 import { type RunInputs, readSources } from "./run-inputs.js";
 import { type RunSettings, runSettings } from "./run-settings.js";
 
 /** A folder that holds no run, a damaged one, one of another version, or one that would be overwritten. */
 export class RunFolderError extends RevortError {}
-
-/** The files of a run. */
-export const runFiles = {
-  settings: "run.json",
-  checkpoint: "checkpoint.safetensors",
-  parameters: "params.safetensors",
-  field: "field.onnx",
-  losses: "losses.csv",
-  result: "result.json",
-} as const;
-
-/** The charts of a run; each is an .svg and a .png. */
-export const runCharts = ["losses", "fit"] as const;
 
 /** Grows when runs of an older version can no longer be continued. */
 const format = 1;
@@ -45,7 +41,7 @@ export async function beginRun(
   inputs: RunInputs,
   overwrite: boolean,
 ): Promise<() => Promise<void>> {
-  if (await exists(join(folder, runFiles.settings))) {
+  if (await hasRunFile(folder, runFiles.settings)) {
     if (!overwrite) {
       throw new RunFolderError(
         `${folder} holds a run already. Continue it with --resume ${folder}, replace it with --overwrite, ` +
@@ -56,13 +52,14 @@ export async function beginRun(
   }
   const written = [...inputs.keys(), runFiles.settings];
   const undo = async () => {
-    for (const name of written) await rm(join(folder, name), { force: true });
+    for (const name of written) await removeRunFile(folder, name);
     // the inner folders first, "." last; one that holds anything else stays
     const folders = [...new Set(written.map(dirname))].sort((a, b) => b.length - a.length);
     for (const name of folders) await rmdir(join(folder, name)).catch(() => undefined);
   };
   try {
-    for (const [name, content] of inputs) await writeAtomic(join(folder, name), content);
+    await clearRun(folder, inputs.keys());
+    for (const [name, content] of inputs) await writeRunFile(folder, name, content);
     await writeSettings(folder, settings);
   } catch (error) {
     await undo().catch(() => undefined);
@@ -73,26 +70,27 @@ export async function beginRun(
 
 export async function writeSettings(folder: string, settings: RunSettings): Promise<void> {
   const content = { format, revort: version, settings } satisfies z.infer<typeof manifest>;
-  await writeAtomic(join(folder, runFiles.settings), `${printableJson(content, 2)}\n`);
+  await writeRunFile(folder, runFiles.settings, `${printableJson(content, 2)}\n`);
 }
 
 /** The checkpoint first: what is left after a power cut must not be continued with the settings of another run. */
 async function removeResults(folder: string): Promise<void> {
-  const charts = runCharts.flatMap((name) => [`${name}.svg`, `${name}.png`]);
-  for (const name of [runFiles.checkpoint, ...Object.values(runFiles), ...charts]) {
-    await rm(join(folder, name), { force: true });
-  }
+  for (const name of [runFiles.checkpoint, ...resultFiles]) await removeRunFile(folder, name);
+}
+
+/** @throws {RunFolderError} */
+export async function checkHoldsRun(folder: string): Promise<void> {
+  if (await hasRunFile(folder, runFiles.settings)) return;
+  throw new RunFolderError(`${folder} holds no run of revort: there is no ${runFiles.settings} in it.`);
 }
 
 /** The settings and files of a run. @throws {RunFolderError | StorageError | ModelError} */
 export async function openRun(folder: string): Promise<{ settings: RunSettings; sources: Sources }> {
+  await checkHoldsRun(folder);
   const path = join(folder, runFiles.settings);
-  if (!(await exists(path))) {
-    throw new RunFolderError(`${folder} holds no run of revort: there is no ${runFiles.settings} in it.`);
-  }
   const damaged = (why: string, cause?: unknown) =>
     new RunFolderError(`${path} is damaged: ${why.replace(/\.$/, "")}. Start a new run.`, { cause });
-  const text = await readText(path);
+  const text = await readRunText(folder, runFiles.settings);
   let json: { format?: unknown; revort?: unknown } | null;
   try {
     json = JSON.parse(text) as typeof json;
@@ -117,13 +115,14 @@ export async function openRun(folder: string): Promise<{ settings: RunSettings; 
 }
 
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint): Promise<void> {
-  await writeAtomic(join(folder, runFiles.checkpoint), encodeCheckpoint(checkpoint));
+  await writeRunFile(folder, runFiles.checkpoint, encodeCheckpoint(checkpoint));
 }
 
 /** The last checkpoint of a run, or `null` if it stopped before the first. @throws {CheckpointError | StorageError} */
 export async function loadCheckpoint(folder: string): Promise<Checkpoint | null> {
-  const path = join(folder, runFiles.checkpoint);
-  return (await exists(path)) ? decodeCheckpoint(await readBytes(path), path) : null;
+  if (!(await hasRunFile(folder, runFiles.checkpoint))) return null;
+  const bytes = await readRunFile(folder, runFiles.checkpoint);
+  return decodeCheckpoint(bytes, join(folder, runFiles.checkpoint));
 }
 
 /** Makes `runs/name`, or `runs/name-2`, … where that is taken. @throws {StorageError} */
@@ -141,11 +140,4 @@ export async function freshFolder(name: string): Promise<string> {
     const folder = join("runs", i === 1 ? name : `${name}-${i}`);
     if (await make(folder)) return folder;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

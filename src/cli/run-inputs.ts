@@ -2,8 +2,10 @@ import { basename, dirname, isAbsolute, join } from "node:path";
 import { RevortError } from "../core/errors.js";
 import { loadModel } from "../deploy/load-model.js";
 import { decode } from "../graph/decode.js";
-import { readBytes, readText } from "../storage/atomic.js";
+import { plainPath } from "../storage/plain-path.js";
+import { readBytes } from "../storage/read.js";
 import type { Sources } from "./problem.js";
+import { fieldFolder, readRunFile, readRunText } from "./run-files.js";
 import { isModelFile, type RunSettings } from "./run-settings.js";
 
 /** Files that a run keeps copies of, by their names in its folder, so that it goes on without the originals. */
@@ -16,8 +18,7 @@ export class RunInputError extends RevortError {}
 export const copyNames = {
   data: (path: string) => `data-${basename(path)}`,
   init: "initial-params.safetensors",
-  // in a folder of its own: a model says itself what the files beside it are called
-  field: (path: string) => `initial-field/${basename(path)}`,
+  field: (path: string) => `${fieldFolder}/${basename(path)}`,
 } as const;
 
 /** A model and the files that hold its tensors, as they are called in a run's folder. */
@@ -48,27 +49,31 @@ export async function readSources(folder: string, { dataFile, field }: RunSettin
     data:
       dataFile === null
         ? null
-        : { name: dataFile.replace(/^data-/, ""), text: await readText(inside(folder, dataFile)) },
-    model: isModelFile(field) ? await loadModel(inside(folder, field)) : null,
+        : { name: dataFile.replace(/^data-/, ""), text: await readRunText(folder, inside(folder, dataFile)) },
+    model: isModelFile(field)
+      ? await loadModel(await plainPath("read", folder, inside(folder, field)))
+      : null,
   };
 }
 
 /** The initial parameters that a run was given, if it was. */
 export async function readInit(folder: string, { init }: RunSettings): Promise<Uint8Array | null> {
-  return init === null ? null : readBytes(inside(folder, init));
+  return init === null ? null : readRunFile(folder, inside(folder, init));
 }
 
 /** All that a run was made from, for a copy of it. */
 export async function readInputs(folder: string, { dataFile, init, field }: RunSettings): Promise<RunInputs> {
-  const inputs = new Map(isModelFile(field) ? await modelInputs(inside(folder, field)) : []);
+  const inputs = new Map(
+    isModelFile(field) ? await modelInputs(await plainPath("read", folder, inside(folder, field))) : [],
+  );
   for (const name of [dataFile, init])
-    if (name !== null) inputs.set(name, await readBytes(inside(folder, name)));
+    if (name !== null) inputs.set(name, await readRunFile(folder, inside(folder, name)));
   return inputs;
 }
 
-/** Files of a run are in its folder, whatever its settings say. */
+/** Files of a run are in its folder, whatever its settings say. @throws {RunInputError} */
 function inside(folder: string, name: string): string {
-  if (!isAbsolute(name) && !name.split(/[/\\]/).includes("..")) return join(folder, name);
+  if (!isAbsolute(name) && !name.includes("\0") && !name.split(/[/\\]/).includes("..")) return name;
   throw new RunInputError(
     `The run ${folder} names the file ${name}, which is outside its folder. Start a new run.`,
   );

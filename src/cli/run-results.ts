@@ -1,11 +1,8 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { printable, printableJson } from "../core/printable.js";
 import type { FloatDType } from "../core/tensor.js";
 import { encodeField, type FieldMetadata } from "../deploy/field-file.js";
 import type { Tensors, VectorField } from "../fields/field.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { writeAtomic } from "../storage/atomic.js";
 import { encodeSafetensors } from "../storage/safetensors.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 import type { FitCheck } from "../train/fit-check.js";
@@ -14,7 +11,8 @@ import type { ComponentError } from "./component-errors.js";
 import { componentNames } from "./components.js";
 import { table } from "./console.js";
 import type { Problem } from "./problem.js";
-import { runFiles, saveCheckpoint } from "./run-folder.js";
+import { removeRunFile, runFiles, writeRunFile } from "./run-files.js";
+import { saveCheckpoint } from "./run-folder.js";
 import type { RunSettings } from "./run-settings.js";
 import type { RuntimeName } from "./runtimes.js";
 
@@ -103,16 +101,16 @@ function withNames(check: FitCheck, field: VectorField): CheckReport {
 export async function saveProgress(folder: string, problem: Problem, checkpoint: Checkpoint): Promise<void> {
   const parameters = parametersOf(checkpoint.trained);
   await saveCheckpoint(folder, checkpoint);
-  await writeAtomic(join(folder, runFiles.parameters), encodeSafetensors(parameters));
-  await writeAtomic(join(folder, runFiles.field), encodeRunField(problem, parameters));
+  await writeRunFile(folder, runFiles.parameters, encodeSafetensors(parameters));
+  await writeRunFile(folder, runFiles.field, encodeRunField(problem, parameters));
   const rows = checkpoint.losses.map((loss, update) => `${update},${loss}\n`);
-  await writeAtomic(join(folder, runFiles.losses), `update,loss\n${rows.join("")}`);
+  await writeRunFile(folder, runFiles.losses, `update,loss\n${rows.join("")}`);
 }
 
 /** Writes what a run that failed has reached; the result of an earlier part of it is no longer its result. */
 export async function saveFailure(folder: string, problem: Problem, checkpoint: Checkpoint): Promise<void> {
   await saveProgress(folder, problem, checkpoint);
-  await rm(join(folder, runFiles.result), { force: true });
+  await removeRunFile(folder, runFiles.result);
 }
 
 /** Writes everything a run leaves behind. What cannot be drawn is said, and is no failure. */
@@ -125,7 +123,7 @@ export async function saveResult(
   say: (note: string) => void,
 ): Promise<void> {
   await saveProgress(folder, problem, result.checkpoint);
-  await writeAtomic(join(folder, runFiles.result), `${printableJson(report, 2)}\n`);
+  await writeRunFile(folder, runFiles.result, `${printableJson(report, 2)}\n`);
   // drawing is most of what there is to load
   const { drawRun } = await import("./plots.js");
   const { experiment, ode, data, control } = problem;
@@ -135,8 +133,8 @@ export async function saveResult(
       say(`There is no chart ${name}: ${why}`);
       continue;
     }
-    await writeAtomic(join(folder, `${name}.svg`), chart.svg);
-    await writeAtomic(join(folder, `${name}.png`), chart.png);
+    await writeRunFile(folder, `${name}.svg`, chart.svg);
+    await writeRunFile(folder, `${name}.png`, chart.png);
   }
 }
 

@@ -8,7 +8,7 @@ import { importedField } from "../fields/imported.js";
 import { parseGradientMethod } from "../gradients/method.js";
 import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
-import { readBytes, readText } from "../storage/atomic.js";
+import { readBytes, readText } from "../storage/read.js";
 import { decodeSafetensors, SafetensorsError } from "../storage/safetensors.js";
 import { type ControlOptions, controlOf, isAdaptive } from "./control-options.js";
 import { type FieldOptions, fieldSettings, importOptions } from "./field-options.js";

@@ -10,7 +10,7 @@ import { neuralOde } from "../integrate/neural-ode.js";
 import { solve } from "../integrate/solve.js";
 import { isReversible, type Method } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
-import { writeAtomic } from "../storage/atomic.js";
+import { checkWritable, writeAtomic } from "../storage/atomic.js";
 import { formatTimeSeries } from "../storage/csv-format.js";
 import { componentNames } from "./components.js";
 import type { Console } from "./console.js";
@@ -19,7 +19,6 @@ import { exitCodes } from "./exit-codes.js";
 import { importOptions, type SignatureFlags } from "./field-options.js";
 import { openRuntime, type RuntimeName, usualRuntime } from "./runtimes.js";
 import { parseState, parseTimes, UsageError } from "./usage.js";
-import { checkWritable } from "./writable.js";
 
 export interface SolveCommandOptions extends ControlOptions, SignatureFlags {
   readonly y0: string;

@@ -11,7 +11,7 @@ import { type Console, table } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { gradcheck } from "./gradcheck.js";
 import type { Problem } from "./problem.js";
-import { runFiles } from "./run-folder.js";
+import { runFiles } from "./run-files.js";
 import type { TrainReport } from "./run-results.js";
 import { openRuntime } from "./runtimes.js";
 import { type TrainCommandOptions, trainRun } from "./train.js";

@@ -14,8 +14,10 @@ import { importOptionsOf } from "./field-options.js";
 import { type Problem, problemOf, type Sources } from "./problem.js";
 import { progress } from "./progress.js";
 import { checkUnchanged } from "./resumption.js";
+import { clearRun } from "./run-files.js";
 import {
   beginRun,
+  checkHoldsRun,
   freshFolder,
   loadCheckpoint,
   openRun,
@@ -24,6 +26,7 @@ import {
   writeSettings,
 } from "./run-folder.js";
 import { readInit, readInputs } from "./run-inputs.js";
+import { type RunLock, runLock } from "./run-lock.js";
 import { reportOf, saveFailure, saveResult, summary, type TrainReport } from "./run-results.js";
 import type { RunSettings } from "./run-settings.js";
 import { explainOnce, openRuntime } from "./runtimes.js";
@@ -56,22 +59,45 @@ export async function trainCommand(
   if (options.json) console.json(report);
   else console.stdout.write(`${summary(problem, report)}\n`);
   const warning = report.check?.warning ?? null;
-  if (warning !== null) console.stderr.write(`Warning: ${warning}\n`);
+  if (warning !== null) console.note(`Warning: ${warning}`);
   if (warning !== null && options.strict) return exitCodes.failed;
   if (result.stopped !== "aborted") return exitCodes.done;
   console.note(`Stopped after update ${report.steps}. Continue with: revort train --resume ${report.out}`);
   return exitCodes.interrupted;
 }
 
-/** Trains a new run or goes on with one, and writes its folder. */
+/** What a training leaves in this process. */
+interface Trained {
+  readonly problem: Problem;
+  readonly report: TrainReport;
+  readonly result: TrainResult;
+}
+
+/** Trains a new run or goes on with one, and writes its folder, which is locked meanwhile. */
 export async function trainRun(
   subject: string | undefined,
   options: TrainCommandOptions,
   console: Console,
-): Promise<{ problem: Problem; report: TrainReport; result: TrainResult }> {
+): Promise<Trained> {
+  const lock = runLock(console);
+  try {
+    return await trainUnder(lock, subject, options, console);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function trainUnder(
+  lock: RunLock,
+  subject: string | undefined,
+  options: TrainCommandOptions,
+  console: Console,
+): Promise<Trained> {
   const { resume } = options;
   const run =
-    resume === undefined ? await newRun(subject, options) : await resumedRun(resume, subject, options);
+    resume === undefined
+      ? await newRun(subject, options, lock)
+      : await resumedRun(resume, subject, options, lock);
   let { settings } = run;
   const say = console.note;
   const runtime = await openRuntime(settings.runtime, {
@@ -127,7 +153,11 @@ interface Place {
   readonly every: number;
 }
 
-async function newRun(subject: string | undefined, options: TrainCommandOptions): Promise<Run> {
+async function newRun(
+  subject: string | undefined,
+  options: TrainCommandOptions,
+  lock: RunLock,
+): Promise<Run> {
   if (subject === undefined) throw new UsageError("Name an experiment or a CSV file, or --resume a run.");
   const { settings, sources, inputs, name } = await settingsFor(subject, options);
   return {
@@ -137,6 +167,7 @@ async function newRun(subject: string | undefined, options: TrainCommandOptions)
     checkpoint: null,
     async begin(decided) {
       const folder = options.out ?? (await freshFolder(name));
+      await lock.take(folder);
       return { folder, undo: await beginRun(folder, decided, inputs, options.overwrite ?? false) };
     },
   };
@@ -147,7 +178,15 @@ async function resumedRun(
   from: string,
   subject: string | undefined,
   options: TrainCommandOptions,
+  lock: RunLock,
 ): Promise<Run> {
+  const { out = from } = options;
+  const inPlace = resolve(out) === resolve(from);
+  if (inPlace) {
+    await checkHoldsRun(from);
+    // before anything is read: who has the folder may be about to change it
+    await lock.take(from);
+  }
   const { settings: before, sources } = await openRun(from);
   await checkUnchanged({ folder: from, settings: before, sources }, subject, options);
   const checkpoint = await loadCheckpoint(from);
@@ -159,17 +198,21 @@ async function resumedRun(
     );
   }
   const settings = { ...before, steps };
-  const { out = from } = options;
   return {
     settings,
     sources,
     parameters: initOf(settings, (await readInit(from, settings)) ?? undefined, from),
     checkpoint,
     async begin() {
-      if (resolve(out) === resolve(from)) {
+      if (inPlace) {
+        await clearRun(
+          from,
+          [settings.dataFile, settings.init].filter((name) => name !== null),
+        );
         await writeSettings(from, settings);
         return { folder: from, undo: async () => {} };
       }
+      await lock.take(out);
       const inputs = await readInputs(from, settings);
       const undo = await beginRun(out, settings, inputs, options.overwrite ?? false);
       if (checkpoint !== null) await saveCheckpoint(out, checkpoint);

@@ -1,36 +1,85 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname } from "node:path";
-import { nearName } from "../core/near-name.js";
+import { randomBytes } from "node:crypto";
+import { lstat, mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { notAFile } from "./file-kind.js";
 import { StorageError, storageError } from "./storage-error.js";
-
-export { StorageError } from "./storage-error.js";
 
 /**
  * Writes a file whole or not at all, and its folders where they are missing: the data goes to a temporary file
  * beside it, is forced to disk, and only then takes the name. Whoever reads at any moment, or after a crash, finds
- * the old content or the new. A symbolic link is followed, and the mode of a file that is replaced is kept.
+ * the old content or the new. A symbolic link to a file is followed, and the mode of a file that is replaced is kept.
  *
  * Not through write-file-atomic 7.0.1: it takes a short write (a disk about to be full) for a whole one, and puts
  * the cut file in place of the good one without an error.
  *
- * @throws {StorageError} if the place cannot be written; what was there before is then untouched
+ * @throws {StorageError} if the place cannot be written, or is taken by a device, a pipe, a folder or a link that leads
+ *   nowhere, none of which is replaced; what was there before is then untouched
  */
 export async function writeAtomic(path: string, data: Uint8Array | string): Promise<void> {
-  try {
-    await makeFolder(dirname(path));
-    const target = await realpath(path).catch(() => path);
-    const temporary = `${target}.${randomUUID()}.tmp`;
+  await writing(path, async (target, mode) => {
+    const temporary = temporaryOf(target);
     try {
-      await writeDurably(temporary, data, await modeOf(target));
+      await writeDurably(temporary, data, mode);
       await rename(temporary, target);
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;
     }
     await syncFolder(dirname(target));
+  });
+}
+
+/**
+ * Makes sure that a file can be written, before the work that it is for.
+ *
+ * @throws {StorageError} as `writeAtomic` would
+ */
+export async function checkWritable(path: string): Promise<void> {
+  await writing(path, async (target) => {
+    const temporary = temporaryOf(target);
+    try {
+      await writeDurably(temporary, "");
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  });
+}
+
+/**
+ * Removes what killed processes left behind of files that they were writing.
+ *
+ * @param isOurs  whether a file of this name is written by nobody else, and by nobody now
+ */
+export async function clearTemporaries(folder: string, isOurs: (name: string) => boolean): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const written = temporaryName.exec(name)?.[1];
+    if (written !== undefined && isOurs(written)) await rm(join(folder, name), { force: true });
+  }
+}
+
+function temporaryOf(target: string): string {
+  return `${target}.${randomBytes(4).toString("hex")}.tmp`;
+}
+
+/** Earlier versions put a UUID there. */
+const temporaryName = /^(.+)\.(?:[0-9a-f]{8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.tmp$/s;
+
+/** Does the work of writing with the place that a path stands for, and the mode of the file there. */
+async function writing(path: string, work: (target: string, mode?: number) => Promise<void>): Promise<void> {
+  try {
+    await makeFolder(dirname(path));
+    const there = await stat(path).catch(() => undefined);
+    if (there === undefined && (await lstat(path).catch(() => undefined))?.isSymbolicLink()) {
+      throw new StorageError(
+        "write",
+        path,
+        `Cannot write ${JSON.stringify(path)}: it is a symbolic link that leads nowhere; remove it or name a file.`,
+      );
+    }
+    if (there !== undefined && !there.isFile()) throw notAFile("write", path, there);
+    await work(there === undefined ? path : await realpath(path), there && there.mode & 0o7777);
   } catch (cause) {
-    throw storageError("write", path, cause);
+    throw cause instanceof StorageError ? cause : storageError("write", path, cause);
   }
 }
 
@@ -43,11 +92,6 @@ async function makeFolder(path: string): Promise<void> {
     // Someone else may have made it just now.
     if (error.code !== "EEXIST" || !(await stat(path)).isDirectory()) throw error;
   });
-}
-
-async function modeOf(path: string): Promise<number | undefined> {
-  const stats = await stat(path).catch(() => undefined);
-  return stats?.isFile() ? stats.mode & 0o7777 : undefined;
 }
 
 async function writeDurably(path: string, data: Uint8Array | string, mode?: number): Promise<void> {
@@ -67,55 +111,4 @@ async function syncFolder(path: string): Promise<void> {
   if (folder === undefined) return;
   await folder.sync().catch(() => undefined);
   await folder.close();
-}
-
-/**
- * The bytes of a file.
- *
- * @throws {StorageError} if it is missing (with the name that was perhaps meant), a folder, or not readable
- */
-export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    const { buffer, byteOffset, byteLength } = await readFile(path);
-    return new Uint8Array(buffer, byteOffset, byteLength);
-  } catch (cause) {
-    throw (cause as NodeJS.ErrnoException).code === "ENOENT"
-      ? await missing(path, cause)
-      : storageError("read", path, cause);
-  }
-}
-
-/**
- * The text of a file, without its byte-order mark.
- *
- * @throws {StorageError} as `readBytes`, and if the file is not UTF-8
- */
-export async function readText(path: string): Promise<string> {
-  const bytes = await readBytes(path);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    const message = `Cannot read ${JSON.stringify(path)} as text: it is not UTF-8; save it as UTF-8.`;
-    throw new StorageError("read", path, message, { cause });
-  }
-}
-
-async function missing(path: string, cause: unknown): Promise<StorageError> {
-  const folder = dirname(path);
-  const names = await readdir(folder).catch(() => undefined);
-  let remedy = `its folder ${JSON.stringify(folder)} does not exist either; check the path`;
-  if (names !== undefined) {
-    const near = nearName(basename(path), names);
-    remedy =
-      near === undefined ? "check the path" : `did you mean ${JSON.stringify(near)}, in the same folder?`;
-  }
-  const stop = remedy.endsWith("?") ? "" : ".";
-  return new StorageError(
-    "read",
-    path,
-    `Cannot read ${JSON.stringify(path)}: there is no such file; ${remedy}${stop}`,
-    {
-      cause,
-    },
-  );
 }

@@ -25,6 +25,7 @@ const remedies: Readonly<Record<string, string>> = {
   EEXIST: "a part of the path is a file, not a folder; correct the path or move that file away",
   ENOENT: "there is no such place; check the path",
   ENAMETOOLONG: "the name is too long; choose a shorter one",
+  ENXIO: "it is a socket or a device that is not there; name a file",
   ELOOP: "symbolic links lead round in a circle; correct them",
   EMFILE: "too many files are open; raise the limit (ulimit -n)",
 };

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,7 +14,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { readBytes, readText, StorageError, writeAtomic } from "../../src/storage/atomic.js";
+import { checkWritable, clearTemporaries, writeAtomic } from "../../src/storage/atomic.js";
+import { readText } from "../../src/storage/read.js";
+import { StorageError } from "../../src/storage/storage-error.js";
 
 async function failure(promise: Promise<unknown>): Promise<StorageError> {
   const error = await promise.then(
@@ -93,6 +96,28 @@ describe("writeAtomic", () => {
     expect(readdirSync(folder).sort()).to.deep.equal(["file", "taken"]);
   });
 
+  it("refuses to take the place of what is no file: a pipe, a device, a link that leads nowhere", async function () {
+    if (process.platform === "win32") this.skip();
+    const pipe = join(folder, "pipe");
+    expect(spawnSync("mkfifo", [pipe]).status).to.equal(0);
+    const link = join(folder, "link");
+    symlinkSync(join(folder, "nowhere"), link);
+    // as the system's administrator, one could replace it
+    for (const [path, what] of [
+      [pipe, "is a pipe"],
+      [link, "is a symbolic link that leads nowhere"],
+      ["/dev/null", "is a device"],
+      ["/dev/stdout", "is a "],
+    ] as const) {
+      const before = lstatSync(path);
+      for (const write of [() => writeAtomic(path, "x"), () => checkWritable(path)]) {
+        expect((await failure(write())).message).to.include(`Cannot write "${path}": it ${what}`);
+      }
+      expect(lstatSync(path)).to.include({ ino: before.ino, mode: before.mode });
+    }
+    expect(readdirSync(folder).sort()).to.deep.equal(["link", "pipe"]);
+  });
+
   it("says that a name is too long", async () => {
     expect((await failure(writeAtomic(join(folder, "x".repeat(300)), ""))).message).to.match(/too long/);
   });
@@ -110,42 +135,40 @@ describe("writeAtomic", () => {
   });
 });
 
-describe("readBytes and readText", () => {
-  let folder = "";
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), "revort-read-"));
-    writeFileSync(join(folder, "spiral.csv"), "\ufefft,x\n");
-    writeFileSync(join(folder, "latin.csv"), Uint8Array.from([0x74, 0xe9]));
+describe("checkWritable", () => {
+  it("leaves nothing behind, and a file that is there as it was", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "revort-writable-"));
+    writeFileSync(join(folder, "there"), "old");
+    await checkWritable(join(folder, "there"));
+    await checkWritable(join(folder, "new"));
+    expect(readdirSync(folder)).to.deep.equal(["there"]);
+    expect(readFileSync(join(folder, "there"), "utf8")).to.equal("old");
+    rmSync(folder, { recursive: true });
   });
-  after(() => rmSync(folder, { recursive: true }));
+});
 
-  it("give the content, and the text without its byte-order mark", async () => {
-    const bytes = await readBytes(join(folder, "latin.csv"));
-    expect(bytes).to.deep.equal(Uint8Array.from([0x74, 0xe9]));
-    expect(await readText(join(folder, "spiral.csv"))).to.equal("t,x\n");
-  });
-
-  it("suggest the name that was perhaps meant", async () => {
-    const error = await failure(readText(join(folder, "spyral.cvs")));
-    expect(error.message).to.match(/no such file; check the path\.$/);
-    const near = await failure(readText(join(folder, "Spirl.csv")));
-    expect(near.message).to.match(/no such file; did you mean "spiral\.csv", in the same folder\?$/);
-  });
-
-  it("say that the folder is missing too", async () => {
-    const error = await failure(readBytes(join(folder, "nowhere", "spiral.csv")));
-    expect(error.message).to.match(/folder ".*nowhere" does not exist either/);
-  });
-
-  it("say that it is a folder", async () => {
-    expect((await failure(readBytes(folder))).message).to.match(/Cannot read .* is a folder/);
-  });
-
-  it("say that text is not UTF-8", async () => {
-    expect((await failure(readText(join(folder, "latin.csv")))).message).to.match(/save it as UTF-8/);
-  });
-
-  it("turn any other failure into a typed error too", async () => {
-    expect((await failure(readBytes("a\0b"))).message).to.match(/Cannot read "a\\u0000b"/);
+describe("clearTemporaries", () => {
+  it("removes what a killed writer leaves of the files that are ours, and nothing else", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "revort-temporaries-"));
+    // of a writer that is killed before the new content has its name
+    const script = `
+      import { writeAtomic } from ${JSON.stringify(join(process.cwd(), "src/storage/atomic.ts"))};
+      void writeAtomic(${JSON.stringify(join(folder, "state"))}, new Uint8Array(2 ** 26));
+      const { readdirSync } = await import("node:fs");
+      while (readdirSync(${JSON.stringify(folder)}).length === 0) await new Promise(setImmediate);
+      process.kill(process.pid, "SIGKILL");
+    `;
+    spawnSync("node", ["--import", "tsx", "--input-type=module", "-e", script], { timeout: 20_000 });
+    const [orphan, ...others] = readdirSync(folder);
+    expect(orphan).to.match(/^state\..*\.tmp$/);
+    expect(others).to.deep.equal([]);
+    // an earlier version's
+    writeFileSync(join(folder, "state.123e4567-e89b-42d3-a456-426614174000.tmp"), "");
+    const kept = ["state", "mine.tmp", "state.tmp", "state.0.tmp", "theirs.0123abcd.tmp"].sort();
+    for (const name of kept) writeFileSync(join(folder, name), "");
+    await clearTemporaries(folder, (name) => name === "state");
+    expect(readdirSync(folder).sort()).to.deep.equal(kept);
+    await clearTemporaries(join(folder, "nowhere"), () => true);
+    rmSync(folder, { recursive: true });
   });
 });
