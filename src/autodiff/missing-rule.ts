@@ -1,11 +1,15 @@
 import { RevortError } from "../core/errors.js";
+import { type Node, shownOrigin } from "../graph/graph.js";
 
 /** An operator on the path of a derivative that has no rule. */
 export class MissingRuleError extends RevortError {
-  constructor(readonly operator: string) {
+  readonly operator: string;
+
+  constructor(node: Pick<Node, "op" | "origin">) {
     super(
-      `${operator} has no derivative rule, and the result depends on what is differentiated through it. ` +
+      `${shownOrigin(node)} has no derivative yet, and the result depends on what is differentiated through it. ` +
         "Replace the operator in the model, or add a `vjp` to its record.",
     );
+    this.operator = node.op.type;
   }
 }

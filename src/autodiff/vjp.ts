@@ -1,3 +1,4 @@
+import { RevortError } from "../core/errors.js";
 import { isFloat } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import {
@@ -6,13 +7,14 @@ import {
   type Node,
   type Op,
   sameShape,
+  shownOrigin,
   showType,
   type Value,
 } from "../graph/graph.js";
 import { accumulate } from "../ops/arithmetic.js";
 import { If, Loop, Scan } from "../ops/control.js";
 import { pullIf } from "./branches.js";
-import type { ControlRule } from "./control-rule.js";
+import type { ControlRule, Pulled } from "./control-rule.js";
 import { pullLoop, pullScan } from "./iteration.js";
 import { MissingRuleError } from "./missing-rule.js";
 
@@ -39,6 +41,7 @@ export function hasRule(op: Op): boolean {
  * operators that have rules, so the result can be differentiated again. Loops and Scans are gone through from their last
  * iteration to the first, over the states stored before each.
  *
+ * @param watch  is told of each node the cotangents of its results and those that its rule makes of them
  * @throws {MissingRuleError} if an operator in between has no rule
  */
 export function pullback(
@@ -46,6 +49,7 @@ export function pullback(
   outputs: readonly Value[],
   cotangents: readonly (Value | null)[],
   wrt: readonly Value[],
+  watch?: (node: Node, incoming: Cotangents, outgoing: Cotangents) => void,
 ): (Value | null)[] {
   const sums = new Map<Value, Value | null>();
   const give = (value: Value, cotangent: Value | null) => {
@@ -66,20 +70,39 @@ export function pullback(
       independent.has(output) ? null : (sums.get(output) ?? null),
     );
     if (incoming.every((cotangent) => cotangent === null)) continue;
+    const wanted = node.captures.filter((value) => isFloat(value.dtype) && reaches(value));
+    const pulled = pulledThrough(b, node, incoming, wanted);
+    watch?.(node, incoming, [...pulled.inputs, ...pulled.captures]);
     const giveAll = (values: readonly (Value | null)[], outgoing: Cotangents) =>
       values.forEach((value, i) => {
         if (value !== null && isFloat(value.dtype)) give(value, outgoing[i] ?? null);
       });
-    const control = controlRules.get(node.op);
-    if (control !== undefined) {
-      const wanted = node.captures.filter((value) => isFloat(value.dtype) && reaches(value));
-      const pulled = control(b, node, incoming, wanted, pullback);
-      giveAll(node.inputs, pulled.inputs);
-      giveAll(wanted, pulled.captures);
-    } else if (node.op.vjp !== undefined) giveAll(node.inputs, node.op.vjp(b, node, incoming));
-    else throw new MissingRuleError(node.op.type);
+    giveAll(node.inputs, pulled.inputs);
+    giveAll(wanted, pulled.captures);
   }
   return wrt.map((value) => sums.get(value) ?? null);
+}
+
+/**
+ * What a node's rule makes of the cotangents of its results, for its operands and for the captures that are wanted.
+ * Errors name the node of the file that it was made for.
+ */
+function pulledThrough(b: Builder, node: Node, incoming: Cotangents, wanted: readonly Value[]): Pulled {
+  const control = controlRules.get(node.op);
+  const rule = node.op.vjp;
+  if (control === undefined && rule === undefined) throw new MissingRuleError(node);
+  try {
+    return b.madeFor(node.origin, () =>
+      control === undefined
+        ? { inputs: rule!(b, node, incoming), captures: [] }
+        : control(b, node, incoming, wanted, pullback),
+    );
+  } catch (error) {
+    if (node.origin !== null && error instanceof RevortError && !(error instanceof MissingRuleError)) {
+      error.message = `The derivative of ${shownOrigin(node)}: ${error.message}`;
+    }
+    throw error;
+  }
 }
 
 /** Nodes on a path from `wrt` to `outputs`, results before operands. */

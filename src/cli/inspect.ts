@@ -66,7 +66,8 @@ function valueLine({ name, dtype, shape }: ModelValue): string {
   return `  ${printable(`${name}  ${dtype ?? "?"} ${dims}`)}`;
 }
 
-function operatorLines({ operators }: Inspection): string[] {
+/** The operators, and what is missing of them, but for what the last section says. */
+function operatorLines({ operators, field, gradient }: Inspection): string[] {
   if (operators.length === 0) return ["  none"];
   const rows = operators.map((o) => [
     printable(o.operator),
@@ -74,7 +75,10 @@ function operatorLines({ operators }: Inspection): string[] {
     word(o.supported),
     word(o.differentiable),
   ]);
-  const reasons = operators.flatMap(({ reason }) => (reason === null ? [] : [printable(reason)]));
+  const said = `${field.reason ?? ""} ${gradient.reason ?? ""}`.toLowerCase();
+  const reasons = operators.flatMap(({ reason }) =>
+    reason === null || said.includes(reason.replace(/\.$/, "").toLowerCase()) ? [] : [printable(reason)],
+  );
   return indented(table([["", "count", "supported", "differentiable"], ...rows]), ...reasons);
 }
 

@@ -15,7 +15,7 @@ import {
   shownOperator,
 } from "../graph/model.js";
 import { decompose } from "../graph/passes.js";
-import { adapters } from "../import/adapters.js";
+import { formOf } from "../import/forms.js";
 import { toGraph } from "../import/to-graph.js";
 import { unknownOperator, versionProblem } from "../import/versions.js";
 import { opset } from "../ops/opset.js";
@@ -37,7 +37,7 @@ const discrete: ReadonlySet<string> = new Set([
     "IsNaN",
     "IsInf",
   ],
-  ...["ArgMax", "ArgMin", "Size", "Constant"],
+  ...["ArgMax", "ArgMin", "Size", "Constant", "Range"],
 ]);
 
 /** Whether something works, and why not. */
@@ -209,15 +209,19 @@ function reportOperators(model: Model): OperatorReport[] {
         count,
         supported: problem === null,
         differentiable,
-        reason: problem ?? (differentiable ? null : `${operator} has no derivative rule.`),
+        reason: problem ?? (differentiable ? null : `${capitalised(shownNode(node))} has no derivative yet.`),
       };
     })
     .sort((a, b) => b.count - a.count || (a.operator < b.operator ? -1 : 1));
 }
 
+function capitalised(text: string): string {
+  return `${text[0]!.toUpperCase()}${text.slice(1)}`;
+}
+
 function operatorProblem(node: ModelNode, version: number, functions: ReadonlySet<string>): string | null {
   const { domain, opType } = node;
-  if (domain === "" && (opType === "Constant" || opset.has(opType) || adapters.has(opType))) {
+  if (domain === "" && formOf(opType) !== undefined) {
     return versionProblem(opType, version);
   }
   if (functions.has(functionKey(node))) return null;

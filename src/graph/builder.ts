@@ -11,6 +11,7 @@ import {
   isTensor,
   type Node,
   type Op,
+  type Origin,
   type Shape,
   subgraphsOf,
   type Value,
@@ -42,6 +43,7 @@ export class Builder {
   readonly #constants = new Map<string | symbol, Value>();
   #nextId = 0;
   #folded = 0;
+  #origin: Origin | null = null;
 
   constructor(parent: Builder | null = null) {
     this.parent = parent;
@@ -117,6 +119,18 @@ export class Builder {
     return this.emit(op, inputs, attributes)[0]!;
   }
 
+  /** Builds something of which messages say that it was made for a node of a file. */
+  madeFor<T>(origin: Origin | null, build: () => T): T {
+    const { root } = this;
+    const before = root.#origin;
+    root.#origin = origin;
+    try {
+      return build();
+    } finally {
+      root.#origin = before;
+    }
+  }
+
   /** A scope inside this one, for the body of a control operator. */
   child(): Builder {
     return new Builder(this);
@@ -158,7 +172,9 @@ export class Builder {
     captures: readonly Value[],
   ) {
     const outputs: Value[] = [];
-    const node: Node = { id: this.#freshId(), op, inputs, attributes, outputs, scope: this, captures };
+    const { root } = this;
+    const id = this.#freshId();
+    const node: Node = { id, op, inputs, attributes, outputs, scope: this, origin: root.#origin, captures };
     types.forEach((type, index) => {
       outputs.push(this.#value(type, node, index, null, null));
     });

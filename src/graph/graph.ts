@@ -2,6 +2,7 @@ import { RevortError } from "../core/errors.js";
 import { type DType, DTypeError, ShapeError, showShape, type Tensor } from "../core/tensor.js";
 import type { Builder } from "./builder.js";
 import type { Dim } from "./dimension.js";
+import { type ModelNode, shownNode } from "./model.js";
 import type { Signature } from "./signature.js";
 
 export type { Dim };
@@ -31,6 +32,9 @@ export interface Value extends ValueType {
 export type Attribute = number | string | readonly number[] | readonly string[] | Tensor | Graph;
 export type Attributes = Readonly<Record<string, Attribute>>;
 
+/** A node of a file, as messages name it. */
+export type Origin = Pick<ModelNode, "name" | "opType" | "domain" | "outputs">;
+
 /** One application of an operator. It holds the operator's record itself, not its name. */
 export interface Node {
   readonly id: number;
@@ -40,6 +44,8 @@ export interface Node {
   readonly attributes: Attributes;
   readonly outputs: readonly Value[];
   readonly scope: Builder;
+  /** the node of a file that it was made for, so that messages can name that; `null` where there is none */
+  readonly origin: Origin | null;
   /** values of enclosing scopes that the node's subgraphs read */
   readonly captures: readonly Value[];
 }
@@ -91,6 +97,14 @@ export class GraphError extends RevortError {}
 
 export function showType(type: ValueType): string {
   return `${type.dtype}${showShape(type.shape)}`;
+}
+
+/** How messages call a node: as the file does that it comes from, else by its operator. */
+export function shownOrigin({ op, origin }: Pick<Node, "op" | "origin">): string {
+  if (origin === null) return op.type;
+  return origin.opType === op.type
+    ? shownNode(origin)
+    : `${op.type}, as which revort reads ${shownNode(origin)},`;
 }
 
 /** The shape as numbers, for code that runs after all dimensions are known. */

@@ -52,8 +52,11 @@ function replay(b: Builder, graph: Graph, images: Map<Value, Value>, rewrite: Re
         new Map([...images, ...body.inputs.map((value, i) => [value, given[i]!] as const)]),
         rewrite,
       );
-    const results =
-      rewrite(b, node, operands, within) ?? b.emit(node.op, operands, copyBodies(b, node, images, rewrite));
+    const results = b.madeFor(
+      node.origin,
+      () =>
+        rewrite(b, node, operands, within) ?? b.emit(node.op, operands, copyBodies(b, node, images, rewrite)),
+    );
     node.outputs.forEach((output, i) => {
       images.set(output, results[i]!);
     });

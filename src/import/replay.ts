@@ -89,7 +89,7 @@ export class Replay implements Replayer {
         throw new SizeError(`It has ${count} operands or results; more than ${maxOperands} are not taken.`);
       }
       const operands = node.inputs.map((name) => (name === "" ? null : scope.get(name)));
-      results = this.#apply(b, node, operands, scope, place);
+      results = b.madeFor(node, () => this.#apply(b, node, operands, scope, place));
       for (const result of results) checkValue(result, node);
     } catch (error) {
       throw this.#located(error, node);

@@ -5,6 +5,7 @@ import type { Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { gridOfTimes } from "../gradients/differentiator.js";
 import type { Fit } from "../gradients/evaluate.js";
+import { whyGradientNotFinite } from "../gradients/gradient-not-finite.js";
 import type { GradientRequest } from "../gradients/method.js";
 import { TrainingError } from "../gradients/training-error.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
@@ -186,6 +187,11 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     return patient ? null : "patience";
   };
 
+  const reached = async () => {
+    const now = await fetched(runtime, (await course.standing()).trained);
+    return { parameters: parametersOf(now), y0: now[y0Name] ?? y0 };
+  };
+
   try {
     const pace = new Pace(Math.min(updater.most, options.updatesPerRun ?? updater.most));
     const rest = resting();
@@ -207,10 +213,11 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
           throw failure;
         }
         if (!Number.isFinite(gradientNorm)) {
-          throw new TrainingError(
-            `The gradient is not finite at update ${step + 1} although the loss is (${value}). ` +
-              "Reduce the step size, train in float64, or clip the gradient.",
-          );
+          const { parameters, y0: start } = await reached();
+          const given = { runtime, loss: value, parameters, y0: start, t0: data.t0, times: data.times };
+          const failure = await whyGradientNotFinite(ode, given);
+          failure.message = `At update ${step + 1}: ${failure.message}`;
+          throw failure;
         }
         course.advance(step, value);
         losses.push(value);

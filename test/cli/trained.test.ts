@@ -24,7 +24,7 @@ describe("--trainable and --freeze PATTERN", () => {
         output: [value("dy", "float64", "n", 1)],
         initializer: [stored("const_1", f64(0.7)), stored("const_2", f64(0.8)), stored("ipow_exp_0", f64(1))],
         node: [
-          node("Pow", ["y", "ipow_exp_0"], ["p"]),
+          node("Pow", ["y", "ipow_exp_0"], ["p"], {}, { name: "power" }),
           node("Mul", ["const_1", "p"], ["decay"]),
           node("Sin", ["t"], ["s"]),
           node("Mul", ["const_2", "s"], ["drive"]),
@@ -96,6 +96,27 @@ describe("--trainable and --freeze PATTERN", () => {
   it("are asked for where nothing would be trained, with what there is to choose from", async () => {
     const message = await refusal(2, ...words(), "--steps", "1", "--out", out());
     expect(message).to.include("Choose with --trainable PATTERN among const_1 = 0.7, const_2 = 0.8;");
+  });
+
+  it("may choose what has no derivative at the data, which is said with its name and its node", async () => {
+    const negative = written(folder("negative.csv"), "t,y\n0,-1\n0.5,-0.6\n1,-0.4\n");
+    const message = await refusal(
+      1,
+      ...[
+        "train",
+        negative,
+        ...words().slice(2),
+        "--trainable",
+        "ipow_exp_0",
+        "--steps",
+        "3",
+        "--out",
+        out(),
+      ],
+    );
+    expect(message).to.match(
+      /At update 1: The gradient of "ipow_exp_0" is not finite .* arises in the node "power" \(Pow\) at t = 0, for d xⁿ\/dn = xⁿ ln x/,
+    );
   });
 
   it("are refused where they fit nothing, or the field comes from no file", async () => {

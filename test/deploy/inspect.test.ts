@@ -130,7 +130,21 @@ describe("inspectModel", () => {
     expect(found.gradient.reason).to.match(/Fancy/);
   });
 
-  it("says why gradients cannot be computed", () => {
+  it("says why gradients cannot be computed, with the name of the node", () => {
+    const found = inspect({
+      initializer: [stored("at", fromNested("int64", [[0, 1]]))],
+      node: [node("ScatterElements", ["y", "at", "y"], ["dy"], { reduction: "mul" }, { name: "put" })],
+      input: [value("y", "float32", 1, 2)],
+      output: [value("dy", "float32", 1, 2)],
+    });
+    expect(found.field.ok).to.equal(true);
+    expect(found.gradient.ok).to.equal(false);
+    expect(found.gradient.reason).to.match(
+      /^The derivative of the node "put" \(ScatterElements\): .*reduction "mul" has no derivative/,
+    );
+  });
+
+  it("finds loops to be differentiable", () => {
     const body: GraphInit = {
       name: "body",
       input: [value("i", "int64"), value("c", "bool"), value("z", "float32", "n", 2)],
@@ -141,10 +155,8 @@ describe("inspectModel", () => {
       initializer: [stored("three", fromNested("int64", 3))],
       node: [node("Loop", ["three", "", "y"], ["dy"], { body: { graph: body } })],
     });
-    expect(found.field.ok).to.equal(true);
-    expect(found.differentiable).to.deep.equal({ Loop: false, Identity: true, Tanh: true });
-    expect(found.gradient.ok).to.equal(false);
-    expect(found.gradient.reason).to.match(/Loop has no derivative rule/);
+    expect(found.differentiable).to.deep.equal({ Loop: true, Identity: true, Tanh: true });
+    expect(found.gradient).to.deep.equal({ ok: true, reason: null });
   });
 
   it("takes models that are no vector fields, and says why they are none", () => {

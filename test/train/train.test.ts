@@ -507,7 +507,7 @@ describe("training", () => {
         .and.contain("units");
     });
 
-    it("says so where only the gradient does, with a remedy", async () => {
+    it("says so where only the gradient does, naming parameter, operator and time, with a remedy", async () => {
       // d√a/da is infinite at a = 0, where the solution stays at y0
       const rooted: VectorField = {
         ...squaring,
@@ -523,8 +523,8 @@ describe("training", () => {
         TrainingError,
       );
       expect(error.message)
-        .to.contain("The gradient is not finite at update 1")
-        .and.contain("Reduce the step size");
+        .to.contain('At update 1: The gradient of "a" is not finite although the loss is')
+        .and.contain("arises in Sqrt at t = 0, for its slope is infinite at 0");
     });
   });
 });
