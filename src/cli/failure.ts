@@ -5,15 +5,22 @@ import { CompileError, RunError, RuntimeUnavailableError } from "../runtime/runt
 import { StorageError } from "../storage/storage-error.js";
 import { TrainingError } from "../train/train.js";
 import { exitCodes } from "./exit-codes.js";
+import { UnsavedFieldError } from "./run-results.js";
 
 /** Whether an error means that the work failed or was stopped, rather than that the request was wrong. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof RevortError)) return exitCodes.failed;
   if (error instanceof SolveAbortedError) return exitCodes.interrupted;
   const failed =
-    [SolveError, TrainingError, ReconstructionError, RunError, CompileError, RuntimeUnavailableError].some(
-      (kind) => error instanceof kind,
-    ) ||
+    [
+      SolveError,
+      TrainingError,
+      ReconstructionError,
+      UnsavedFieldError,
+      RunError,
+      CompileError,
+      RuntimeUnavailableError,
+    ].some((kind) => error instanceof kind) ||
     (error instanceof StorageError && error.action === "write");
   return failed ? exitCodes.failed : exitCodes.wrongRequest;
 }

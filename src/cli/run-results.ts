@@ -1,3 +1,4 @@
+import { RevortError } from "../core/errors.js";
 import { printable, printableJson } from "../core/printable.js";
 import type { FloatDType } from "../core/tensor.js";
 import { encodeField, type FieldMetadata } from "../deploy/field-file.js";
@@ -97,20 +98,42 @@ function withNames(check: FitCheck, field: VectorField): CheckReport {
   };
 }
 
-/** Writes what a run has reached: all that is needed to look at it, to export it and to go on. */
-export async function saveProgress(folder: string, problem: Problem, checkpoint: Checkpoint): Promise<void> {
+/** Writes what a run has reached: all that is needed to look at it and to go on. */
+async function saveProgress(folder: string, checkpoint: Checkpoint): Promise<void> {
   const parameters = parametersOf(checkpoint.trained);
   await saveCheckpoint(folder, checkpoint);
   await writeRunFile(folder, runFiles.parameters, encodeSafetensors(parameters));
-  await writeRunFile(folder, runFiles.field, encodeRunField(problem, parameters));
   const rows = checkpoint.losses.map((loss, update) => `${update},${loss}\n`);
   await writeRunFile(folder, runFiles.losses, `update,loss\n${rows.join("")}`);
 }
 
 /** Writes what a run that failed has reached; the result of an earlier part of it is no longer its result. */
 export async function saveFailure(folder: string, problem: Problem, checkpoint: Checkpoint): Promise<void> {
-  await saveProgress(folder, problem, checkpoint);
+  await saveProgress(folder, checkpoint);
   await removeRunFile(folder, runFiles.result);
+  await saveField(folder, problem, checkpoint);
+}
+
+/** A trained field that could not be written as a file. All else of its run is kept. */
+export class UnsavedFieldError extends RevortError {}
+
+/**
+ * Writes the field that a run has reached, after everything else: whatever becomes of it, nothing is lost.
+ *
+ * @throws {UnsavedFieldError}
+ */
+async function saveField(folder: string, problem: Problem, { trained }: Checkpoint): Promise<void> {
+  let bytes: Uint8Array;
+  try {
+    bytes = encodeRunField(problem, parametersOf(trained));
+  } catch (cause) {
+    throw new UnsavedFieldError(
+      `The run is kept in ${folder}, but ${runFiles.field} could not be made: ${(cause as Error).message} ` +
+        `Its numbers are in ${runFiles.parameters}.`,
+      { cause },
+    );
+  }
+  await writeRunFile(folder, runFiles.field, bytes);
 }
 
 /** Writes everything a run leaves behind. What cannot be drawn is said, and is no failure. */
@@ -122,8 +145,11 @@ export async function saveResult(
   runtime: Runtime,
   say: (note: string) => void,
 ): Promise<void> {
-  await saveProgress(folder, problem, result.checkpoint);
+  await saveProgress(folder, result.checkpoint);
   await writeRunFile(folder, runFiles.result, `${printableJson(report, 2)}\n`);
+  const field = saveField(folder, problem, result.checkpoint);
+  // said when all else is done
+  await field.catch(() => undefined);
   // drawing is most of what there is to load
   const { drawRun } = await import("./plots.js");
   const { experiment, ode, data, control } = problem;
@@ -136,6 +162,7 @@ export async function saveResult(
     await writeRunFile(folder, `${name}.svg`, chart.svg);
     await writeRunFile(folder, `${name}.png`, chart.png);
   }
+  await field;
 }
 
 /** The trained field as the bytes of an `.onnx`. */

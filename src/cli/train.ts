@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { checkFieldFile } from "../deploy/field-file.js";
 import type { Tensors } from "../fields/field.js";
 import type { GradientSpec } from "../gradients/method.js";
 import { checkParameters } from "../integrate/solve.js";
@@ -230,12 +231,14 @@ function initOf(
 }
 
 /**
- * What a run starts with must fit its field: said before anything is written.
+ * What a run starts with must fit its field, and the field a file: said before anything is written.
  *
+ * @throws {FieldFileError} for a field that could not be saved
  * @throws {ParameterError} for initial parameters of another field
  * @throws {RunFolderError} for a checkpoint of another run
  */
 function checkStart({ ode }: Problem, { parameters, checkpoint }: Run): void {
+  checkFieldFile(ode);
   if (parameters !== null) checkParameters(ode.field, parameters, ode);
   if (checkpoint === null) return;
   try {

@@ -1,3 +1,6 @@
+import { RevortError } from "../core/errors.js";
+import { showBytes } from "../core/size.js";
+import { bytesIn } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import { parametersKey } from "../fields/trainable.js";
 import { Builder } from "../graph/builder.js";
@@ -43,6 +46,40 @@ export function fieldGraph(ode: NeuralOde): Graph {
   const t = b.input(fieldNames.t, dtype, []);
   const y = b.input(fieldNames.y, dtype, field.state);
   return b.graph({ [fieldNames.dydt]: field.apply(b, parameters, t, y) }, field.name);
+}
+
+/** A field that no `.onnx` file can hold. */
+export class FieldFileError extends RevortError {}
+
+/** Bytes that a protocol buffer holds. */
+const largestFile = 2 ** 31;
+
+/**
+ * Whether a field can be written as a file, found out without its parameters: in a moment, before it is trained.
+ *
+ * @throws {FieldFileError} saying why not
+ */
+export function checkFieldFile(ode: NeuralOde): void {
+  const { field, dtype } = ode;
+  const bytes = Object.values(field.parameters).reduce(
+    (sum, { shape }) => sum + bytesIn({ dtype, shape }),
+    0,
+  );
+  if (bytes >= largestFile) {
+    throw new FieldFileError(
+      `The field "${field.name}" has parameters of ${showBytes(bytes)}, but an .onnx file holds ${showBytes(largestFile)}. ` +
+        "Use a smaller field, or float32.",
+    );
+  }
+  try {
+    encode(portable(fieldGraph(ode)));
+  } catch (cause) {
+    throw new FieldFileError(
+      `The field "${field.name}" could not be saved as an .onnx file, once it is trained: ${(cause as Error).message} ` +
+        "Where it computes with the size of the batch, export the model with a fixed one.",
+      { cause },
+    );
+  }
 }
 
 /**
