@@ -90,7 +90,8 @@ export function decideTrainable(model: Model, options: TrainableOptions = {}): D
     const choices = group === null ? [chosen] : group.members.map((name) => byName.get(name)!.chosen);
     const asked = choices.includes(false) ? false : choices.includes(true) ? true : null;
     const trainable = asked ?? verdict.trainable;
-    const block = array.value.shape.filter((dim) => dim > 1).length > 1 ? patternOf(array.value) : null;
+    const isBlock = trainable && !verdict.sure && array.value.shape.filter((dim) => dim > 1).length > 1;
+    const block = isBlock ? patternOf(array.value) : null;
     return {
       array,
       trainable,
@@ -99,7 +100,7 @@ export function decideTrainable(model: Model, options: TrainableOptions = {}): D
       readers: new Set(value.uses.map(({ node }) => node)).size,
       copyOf: trainable && group !== null && group.members[0] !== array.name ? group.of(array.name) : null,
       warning:
-        trainable && !verdict.sure && block !== null
+        block !== null
           ? `${shown(array.name)} is ${block} and will be trained: freeze it if it is a block of the program.`
           : null,
     };

@@ -27,7 +27,7 @@ import {
   shown,
 } from "./model.js";
 import { readOrigins, readParameterNames } from "./origins.js";
-import { checkFunction, checkGraph } from "./well-formed.js";
+import { checkCalls, checkFunction, checkGraph } from "./well-formed.js";
 import { checkWire } from "./wire.js";
 
 /** The file versions and operator sets that are understood; see `import/versions.ts` for single operators. */
@@ -100,6 +100,7 @@ function decodeModel(proto: ModelProto, source: string, readExternal: ReadExtern
     functions.map((f) => functionKey({ ...f, opType: f.name })),
     "function",
   );
+  checkCalls(functions);
   const graph = decodeGraph(proto.graph, "the graph", readExternal);
   checkGraph(graph);
   return {

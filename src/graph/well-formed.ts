@@ -1,4 +1,5 @@
 import {
+  functionKey,
   type ModelAttribute,
   ModelError,
   type ModelFunction,
@@ -11,7 +12,7 @@ import {
 // A graph in ONNX is a list of nodes whose operands are names. For it to mean something, each name must be given once,
 // before it is used.
 
-/** Deeper nesting of If, Loop and Scan than any program has. */
+/** Deeper nesting of If, Loop and Scan, and of calls of functions, than any program has. */
 const maxDepth = 32;
 
 /** The names visible in a graph: its own so far, and those of the graphs around it. */
@@ -55,6 +56,37 @@ export function checkFunction(f: ModelFunction): void {
     throw new ModelError(
       `The output ${shown(name)} of the function ${shown(f.name)} is computed by no node.`,
     );
+  }
+}
+
+/** @throws {ModelError} if functions call each other in a circle, so that inlining them would not end */
+export function checkCalls(functions: readonly ModelFunction[]): void {
+  const byKey = new Map(functions.map((f) => [functionKey({ ...f, opType: f.name }), f]));
+  const state = new Map<ModelFunction, "open" | "done">();
+  const visit = (f: ModelFunction, depth: number): void => {
+    if (state.get(f) === "done") return;
+    if (state.get(f) === "open" || depth > maxDepth) {
+      throw new ModelError(
+        `The functions of the file call each other more than ${maxDepth} deep, or form a cycle at ${shown(f.name)}. ` +
+          "Inline them before loading it.",
+      );
+    }
+    state.set(f, "open");
+    for (const node of allNodes(f.nodes)) {
+      const callee = byKey.get(functionKey(node));
+      if (callee !== undefined) visit(callee, depth + 1);
+    }
+    state.set(f, "done");
+  };
+  for (const f of functions) visit(f, 1);
+}
+
+function* allNodes(nodes: readonly ModelNode[]): Generator<ModelNode> {
+  for (const node of nodes) {
+    yield node;
+    for (const attribute of node.attributes.values()) {
+      if (attribute.kind === "graph") yield* allNodes(attribute.value.nodes);
+    }
   }
 }
 

@@ -119,7 +119,13 @@ export class Replay implements Replayer {
     const signature = node.domain === "" ? formOf(node.opType) : undefined;
     // a function of the file may stand for an operator that is newer than the file
     const isNative = signature !== undefined && version >= (signature.since ?? 0);
-    const f = isNative ? undefined : this.#functions.get(functionKey(node));
+    const f = this.#functions.get(functionKey(node));
+    if (f !== undefined && isNative) {
+      throw new ModelError(
+        `The file defines a function ${shown(f.name)}, but ${f.name} is an operator of ONNX itself: which of the two is ` +
+          "meant cannot be told. Rename the function.",
+      );
+    }
     if (f !== undefined) return this.#call(b, f, node, operands, place);
     if (signature === undefined) throw unknownOperator(shownOperator(node), node.domain, shownNode(node));
     const problem = versionProblem(node.opType, version);

@@ -244,6 +244,15 @@ describe("what of a file is trained", () => {
     expect(decideTrainable(m)[0]!.warning).to.match(/"net\.4\.weight" is all zero and will be trained/);
   });
 
+  it("are no integers, whatever their shape and pattern", () => {
+    const m = model({ w: weights(2, 2), at: tensor("int64", [2, 2], [0n, 1n, 1n, 0n]) }, [
+      node("MatMul", ["y", "w"], ["h"]),
+      node("GatherElements", ["h", "at"], ["dy"], { axis: 1 }),
+    ]);
+    expect(decideTrainable(m).map(({ trainable }) => trainable)).to.deep.equal([true, false]);
+    expect(reasonOf(m, "at")).to.equal("is int64");
+  });
+
   it("is counted by the nodes that read it", () => {
     const m = model({ w: weights(2, 2), v: weights(2) }, [
       node("MatMul", ["y", "w"], ["h"]),

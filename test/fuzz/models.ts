@@ -144,17 +144,17 @@ function pytorch(): Start[] {
     .map((name) => ({ name, bytes: readFileSync(new URL(name, folder)) }));
 }
 
-/** A file of each operator, in each of its cases, and of each kind of program; every one is a field as it is. */
+/** Files of each operator, in each of its cases, and of each kind of program, and PyTorch's; each is a field. */
 export function startingModels(): Start[] {
+  return [...ownModels(), ...pytorch()];
+}
+
+/** Those that revort writes. */
+export function ownModels(): Start[] {
   const own = [...cases].flatMap(([{ type }, list]) =>
     list.filter(({ operands }) => operands.length > 0).map((test) => operatorFile(type, test)),
   );
-  return [
-    ...own,
-    ...Object.entries(further).map(([type, test]) => operatorFile(type, test)),
-    ...programs(),
-    ...pytorch(),
-  ];
+  return [...own, ...Object.entries(further).map(([type, test]) => operatorFile(type, test)), ...programs()];
 }
 
 /** Operators that no starting model has; there are none but those that fold away. */

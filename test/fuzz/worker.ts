@@ -20,6 +20,21 @@ const seed = Number(seedText);
 
 const say = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
+/** Tries a mutant; one with which something is wrong is kept. */
+async function watched(
+  index: number,
+  start: string,
+  path: string,
+  bytes: Uint8Array,
+  use: () => Promise<Outcome>,
+) {
+  writeFileSync(join(folder, `current-${process.pid}`), bytes);
+  say({ index, start, path });
+  const outcome = await use();
+  if (outcome.fault !== null) writeFileSync(path, bytes);
+  return outcome;
+}
+
 const attempt = await (async (): Promise<(index: number) => Promise<Outcome>> => {
   const path = (index: number, name: string) => join(folder, `${kind}-${seed}-${index}.${name}`);
   if (kind === "models") {
@@ -28,17 +43,14 @@ const attempt = await (async (): Promise<(index: number) => Promise<Outcome>> =>
       const chance = chanceOf(seed, index);
       const start = chance.of(starts);
       const bytes = mutateModel(start, chance);
-      writeFileSync(join(folder, `current-${process.pid}`), bytes);
-      say({ index, start: start.name, path: path(index, "onnx") });
-      return useModel(bytes);
+      return watched(index, start.name, path(index, "onnx"), bytes, () => useModel(bytes));
     };
   }
   const run = await finishedRun();
   return (index) => {
-    const mutant = fileMutant(chanceOf(seed + 1_000_000, index), run);
-    writeFileSync(join(folder, `current-${process.pid}`), mutant.bytes);
-    say({ index, start: mutant.kind.name, path: path(index, mutant.kind.name.replaceAll(" ", "-")) });
-    return useFile(mutant.kind, mutant.bytes, run);
+    const { kind: use, bytes } = fileMutant(chanceOf(seed + 1_000_000, index), run);
+    const at = path(index, use.name.replaceAll(" ", "-"));
+    return watched(index, use.name, at, bytes, () => useFile(use, bytes, run));
   };
 })();
 

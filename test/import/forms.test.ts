@@ -393,6 +393,29 @@ describe("what a file says is neither dropped nor guessed", () => {
     );
   });
 
+  const named = (name: string, callee: string) => ({
+    name,
+    domain: "",
+    input: ["a"],
+    output: ["b"],
+    opsetImport: [{ domain: "", version: 21n }],
+    node: [node(callee, ["a"], ["b"])],
+  });
+  it("a function of the file is not passed over for an operator of its name", () => {
+    const call = { ...y, input: [cube], node: [node("Relu", ["x"], ["y"])] };
+    expect(() => build(call, 21, { functions: [named("Relu", "Tanh")] })).to.throw(
+      ModelError,
+      /defines a function "Relu", but Relu is an operator of ONNX itself/,
+    );
+  });
+
+  it("functions in a circle are refused when the file is read, also where nothing calls them", () => {
+    const functions = [named("A", "B"), named("B", "A")];
+    expect(() =>
+      decode(file({ ...y, input: [cube], node: [node("Relu", ["x"], ["y"])] }, 21, { functions })),
+    ).to.throw(ModelError, /cycle at "A"/);
+  });
+
   it("a function of the file stands for an operator that is newer than the file", () => {
     const graph = build({ ...y, input: [cube], node: [node("Swish", ["x"], ["y"])] }, 21, {
       functions: [
