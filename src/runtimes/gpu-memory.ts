@@ -79,7 +79,7 @@ export class GpuMemory {
     if (session === undefined) {
       const b = new Builder();
       const graph = b.graph({ same: b.input("given", "float32", ["length"]) }, `to ${to}`);
-      session = openOnGpu(this.ort, graph, { ...sessionOptions(1), preferredOutputLocation: to });
+      session = openOnGpu(this.ort, graph, { ...sessionOptions(graph, 1), preferredOutputLocation: to });
       this.#crossings.set(to, session);
     }
     return session;

@@ -1,6 +1,6 @@
 import type * as Ort from "onnxruntime-common";
 import type { DType, Tensor, TensorData } from "../core/tensor.js";
-import { countNodes, type Graph, type ValueType } from "../graph/graph.js";
+import { countNodes, type Graph, nodesOf, subgraphsOf, type ValueType } from "../graph/graph.js";
 import { checkInputs } from "../runtime/inputs.js";
 import {
   CompileError,
@@ -28,15 +28,39 @@ export interface Provider<Held extends DeviceTensor> {
   take(value: Ort.Tensor): Held;
 }
 
+/** Turns x σ(x) into an operator that has no kernel in float64 (1.30). */
+const unwanted = ["QuickGeluFusion"];
+
+/**
+ * Optimisers that take constants for float32 (1.30), which a graph in float64 must not meet: one hands factors beside a
+ * MatMul to an operator that keeps them so, wrong in the eighth digit; one drops factors that round to 1 and summands
+ * that round to 0.
+ */
+const rounding = ["MatMulScaleFusion", "NoopElimination"];
+
 /** What every session is opened with; onnxruntime-web adds to it. */
-export function sessionOptions(threads: number): Ort.InferenceSession.SessionOptions {
+export function sessionOptions(graph: Graph, threads: number): Ort.InferenceSession.SessionOptions {
   return {
     logSeverityLevel: 3,
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
-    // it turns x σ(x) into an operator that has no kernel in float64 (1.30)
-    extra: { optimization: { disable_specified_optimizers: "QuickGeluFusion" } },
+    extra: {
+      optimization: {
+        disable_specified_optimizers: [...unwanted, ...(hasFloat64(graph) ? rounding : [])].join(";"),
+      },
+    },
   };
+}
+
+/** Whether anything in the graph is float64. */
+function hasFloat64(graph: Graph): boolean {
+  return (
+    graph.inputs.some(({ dtype }) => dtype === "float64") ||
+    nodesOf(graph).some(
+      ({ outputs, attributes }) =>
+        outputs.some(({ dtype }) => dtype === "float64") || subgraphsOf(attributes).some(hasFloat64),
+    )
+  );
 }
 
 export function hostTensor(ort: OrtModule, { dtype, shape, data }: Tensor): Ort.Tensor {
@@ -61,7 +85,7 @@ export async function compile<Held extends DeviceTensor>(
   const native = provider.lower(graph);
   let session: Session;
   try {
-    session = await provider.open(native, sessionOptions(threads));
+    session = await provider.open(native, sessionOptions(native, threads));
   } catch (cause) {
     throw new CompileError(
       `${runtime} cannot run the graph "${graph.name}" (${countNodes(native)} nodes): ${(cause as Error).message}`,
