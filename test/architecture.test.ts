@@ -26,6 +26,7 @@ const layers: readonly Layer[] = [
   { name: "autodiff", pure: true },
   { name: "import", pure: true },
   { name: "fields", pure: true },
+  { name: "nn", pure: true },
   { name: "methods", pure: true },
   { name: "learning", pure: true },
   { name: "control", pure: true },

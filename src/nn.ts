@@ -1,0 +1,20 @@
+// revort/nn: layers. Each has parameters, named and laid out like PyTorch's, and a function that applies it in a graph.
+
+export { lipSwish, silu } from "./nn/activations.js";
+export { type AttentionLayer, type AttentionOptions, multiHeadAttention } from "./nn/attention.js";
+export { dropout } from "./nn/dropout.js";
+export { embedding } from "./nn/embedding.js";
+export {
+  activation,
+  type Layer,
+  LayerError,
+  type Parametrised,
+  parametersOf,
+  partOf,
+  type Training,
+  trainingOf,
+} from "./nn/layer.js";
+export { type ConditionedLayer, concatSquash, linear, mlp } from "./nn/linear.js";
+export { batchNorm, groupNorm, layerNorm, rmsNorm } from "./nn/normalisation.js";
+export { type Cell, gruCell, lstmCell, unrolledOver } from "./nn/recurrent.js";
+export { residual, sequential } from "./nn/sequential.js";
