@@ -16,7 +16,8 @@ export interface FigureCommandOptions {
 }
 
 /**
- * `revort figure`: makes a figure of the talks, as SVG, PNG and the JSON of its numbers.
+ * `revort figure`: makes a figure of the talks, as SVG, PNG and the JSON of its numbers. Nothing is written before it is
+ * whole, so a signal ends it as it ends any program.
  *
  * @returns the exit code
  */
@@ -39,7 +40,6 @@ export async function figureCommand(
   const { chart, data } = await figure.make({
     runtime: await openRuntime(runtime, { say: console.note }),
     coupling: coupling ?? null,
-    signal: console.stopSignal(),
     progress(done, total) {
       bar ??= progress({ stream: console.bar, total, label: "drawing" });
       bar.update(done);

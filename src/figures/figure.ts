@@ -8,7 +8,6 @@ export interface FigureContext {
   readonly coupling: number | null;
   /** says how far the work has come: `done` of `total` parts */
   readonly progress: (done: number, total: number) => void;
-  readonly signal: AbortSignal;
 }
 
 /** A figure of the talks: how it is drawn, and the numbers behind it. */

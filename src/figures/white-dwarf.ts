@@ -29,11 +29,11 @@ interface Row extends Awaited<ReturnType<typeof measured>> {
 export const whiteDwarfTable: Figure = {
   name: "white-dwarf",
   about: "the white-dwarf table: reversible gradients and 2 to 44 checkpoints (McCallum & Foster 2024)",
-  async make({ runtime, progress, signal }) {
+  async make({ runtime, progress }) {
     const rows: Row[] = [];
     const total = tableaux.length * (1 + checkpoints.length);
     for (const tableau of tableaux) {
-      const first = await measured(runtime, tableau, null, updates, signal);
+      const first = await measured(runtime, tableau, null, updates);
       rows.push({
         solver: tableau.name,
         gradient: "reversible",
@@ -42,7 +42,7 @@ export const whiteDwarfTable: Figure = {
       });
       progress(rows.length, total);
       for (const states of checkpoints) {
-        const found = await measured(runtime, tableau, states, timedUpdates, signal);
+        const found = await measured(runtime, tableau, states, timedUpdates);
         const published = states === 44 ? 1 : states === 2 ? 2 : null;
         rows.push({
           solver: tableau.name,
@@ -87,13 +87,7 @@ export const whiteDwarfTable: Figure = {
   },
 };
 
-async function measured(
-  runtime: Runtime,
-  tableau: Tableau,
-  states: number | null,
-  steps: number,
-  signal: AbortSignal,
-) {
+async function measured(runtime: Runtime, tableau: Tableau, states: number | null, steps: number) {
   const { protocol } = experiment;
   const ode = neuralOde({
     field: experiment.field(),
@@ -106,7 +100,6 @@ async function measured(
     gradient: states === null ? "reversible" : `checkpoint:${states}`,
     optimiser: protocol.optimiser({}),
     steps,
-    signal,
     onUpdate: (report) => {
       seconds.push(report.seconds);
     },

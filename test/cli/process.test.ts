@@ -135,6 +135,52 @@ describe("scripts, as processes", () => {
     expect(status).to.equal(0);
   });
 
+  it("say in one sentence that a stream takes no more, and fail", function () {
+    if (!existsSync("/dev/full")) this.skip();
+    const field = fixture("mlp-dynamo-20-float64.onnx");
+    const shell = (line: string) =>
+      spawnSync("bash", ["-c", line], { cwd: new URL("../..", import.meta.url), encoding: "utf8" });
+    const place = folder("full");
+    for (const words of [
+      `${script("solve")} ${field} --y0 1,0 --t0 0 --t1 5`,
+      `${script("inspect")} ${field} --json`,
+      `${script("train")} --help`,
+      `${script("train")} influenza --steps 1 --json --out ${place}`,
+    ]) {
+      const { status, stderr } = shell(`node --import tsx ${words} > /dev/full`);
+      expect(status, words).to.equal(1);
+      expect(sentence(stderr), words).to.include("Cannot write to standard output: the disk is full");
+    }
+    // the run is whole: only its summary was lost
+    expect(existsSync(`${place}/result.json`)).to.equal(true);
+    // what nobody could be told is a failure too, and what nobody wants to read is none
+    const silent = shell(`node --import tsx ${script("train")} --resume ${place} 2> /dev/full`);
+    expect(silent.status).to.equal(1);
+    expect(silent.stdout).to.include("Written to");
+    const closed = shell(`node --import tsx ${script("inspect")} ${field} >&- 2>&-`);
+    expect({ ...closed }).to.include({ status: 0, stdout: "", stderr: "" });
+  });
+
+  it("say in one sentence that a run does not fit on the disk, and leave it as it was", async () => {
+    const place = folder("narrow");
+    const run = ["white-dwarf", "--field", "mlp:64,64", "--steps", "1", "--out", place];
+    expect((await child("train", run)).code).to.equal(0);
+    const before = readdirSync(place).sort();
+    const checkpoint = readFileSync(`${place}/checkpoint.safetensors`, "hex");
+    // a limit on the size of files gives a short write followed by an error, as a full disk does
+    const line = `ulimit -f 16; exec node --import tsx ${script("train")} --resume ${place} --steps 2`;
+    const { status, stdout, stderr } = spawnSync("bash", ["-c", line], {
+      cwd: new URL("../..", import.meta.url),
+      encoding: "utf8",
+    });
+    expect(status, stderr).to.equal(1);
+    expect(stdout).to.equal("");
+    expect(sentence(stderr)).to.match(/Cannot write ".*checkpoint\.safetensors": the file would be larger/);
+    expect(readdirSync(place).sort()).to.deep.equal(before);
+    expect(readFileSync(`${place}/checkpoint.safetensors`, "hex")).to.equal(checkpoint);
+    expect((await child("train", ["--resume", place])).code).to.equal(0);
+  });
+
   it("fail with one sentence and an exit code of their own", async () => {
     const wrong = await child("train", ["influensa"]);
     expect(wrong.code).to.equal(2);
