@@ -15,6 +15,7 @@ import {
   shownOperator,
 } from "../graph/model.js";
 import { decompose } from "../graph/passes.js";
+import { foreign } from "../import/foreign.js";
 import { formOf } from "../import/forms.js";
 import { toGraph } from "../import/to-graph.js";
 import { unknownOperator, versionProblem } from "../import/versions.js";
@@ -224,8 +225,8 @@ function operatorProblem(node: ModelNode, version: number, functions: ReadonlySe
   if (domain === "" && formOf(opType) !== undefined) {
     return versionProblem(opType, version);
   }
-  if (functions.has(functionKey(node))) return null;
-  return unknownOperator(opType, domain, shownNode(node)).message;
+  if (functions.has(functionKey(node)) || foreign.has(shownOperator(node))) return null;
+  return unknownOperator(shownOperator(node), domain, shownNode(node)).message;
 }
 
 function reportField(

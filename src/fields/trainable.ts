@@ -90,7 +90,8 @@ export function decideTrainable(model: Model, options: TrainableOptions = {}): D
     const choices = group === null ? [chosen] : group.members.map((name) => byName.get(name)!.chosen);
     const asked = choices.includes(false) ? false : choices.includes(true) ? true : null;
     const trainable = asked ?? verdict.trainable;
-    const isBlock = trainable && !verdict.sure && array.value.shape.filter((dim) => dim > 1).length > 1;
+    const isRecorded = verdict.sure && verdict.trainable;
+    const isBlock = trainable && !isRecorded && array.value.shape.filter((dim) => dim > 1).length > 1;
     const block = isBlock ? patternOf(array.value) : null;
     return {
       array,

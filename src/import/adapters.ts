@@ -12,6 +12,8 @@ import {
   swish,
 } from "./compositions.js";
 import { adaptConstantOfShape, adaptEqual, adaptTile } from "./dims.js";
+import { adaptNonZero, sliceOfKnownLength } from "./known-lengths.js";
+import { determinant } from "./matrices.js";
 
 /** Turns an older or newer form of an operator into that of opset 21, or into values at once. */
 export type Adapter = (b: Builder, call: Call) => Call | readonly Value[];
@@ -23,7 +25,7 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ...reductions.map((kind) => [`Reduce${kind}`, intsAsInputs(["axes"])] as const),
   ["Squeeze", intsAsInputs(["axes"])],
   ["Unsqueeze", intsAsInputs(["axes"])],
-  ["Slice", intsAsInputs(["starts", "ends", "axes"])],
+  ["Slice", adaptSlice],
   ["Split", adaptSplit],
   ["Clip", (b, call) => withInputs(call, ["min", "max"], (value) => number(b, call, value))],
   ["Pad", adaptPad],
@@ -46,6 +48,8 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["RMSNormalization", (b, call) => [rmsNormalization(b, call)]],
   ["Swish", (b, call) => [swish(b, call)]],
   ["Attention", (b, call) => [attention(b, call)]],
+  ["Det", (b, call) => [determinant(b, call)]],
+  ["NonZero", adaptNonZero],
 ]);
 
 /** Attributes that became inputs, in order after the first: a list of integers each. */
@@ -77,6 +81,12 @@ function dropping(...names: readonly string[]): Adapter {
 /** A number as a scalar of the type of the first operand. */
 function number(b: Builder, call: Call, value: unknown): Value {
   return b.scalar(call.inputs[0]!.dtype, value as number);
+}
+
+function adaptSlice(b: Builder, given: Call): Call | readonly Value[] {
+  const call = intsAsInputs(["starts", "ends", "axes"])(b, given) as Call;
+  const sliced = sliceOfKnownLength(b, call);
+  return sliced === null ? call : [sliced];
 }
 
 /** Before opset 18 the number of parts was that of the outputs. */

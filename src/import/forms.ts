@@ -61,6 +61,7 @@ const written: readonly Signature[] = [
     inputs: [takes("input", anything), takes("target_type", separate(anything))],
     attributes: eightBitFloats,
   },
+  { type: "Det", since: 11, inputs: [takes("X", floats)] },
   {
     type: "Dropout",
     inputs: [
@@ -71,6 +72,7 @@ const written: readonly Signature[] = [
     outputs: 2,
     attributes: { ratio: float(0.5, { until: 12 }), seed: int(undefined, { since: 12 }) },
   },
+  { type: "NonZero", since: 9, inputs: [takes("X", anything)] },
   {
     type: "RMSNormalization",
     since: 23,

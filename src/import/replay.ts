@@ -29,6 +29,7 @@ import { adapters } from "./adapters.js";
 import { replayBody } from "./bodies.js";
 import type { Call } from "./call.js";
 import { knownDims } from "./dims.js";
+import { foreign } from "./foreign.js";
 import { formOf } from "./forms.js";
 import { asFloat, type Place, type Replacements, type Replayer, Scope } from "./scope.js";
 import { unknownOperator, versionProblem } from "./versions.js";
@@ -116,9 +117,9 @@ export class Replay implements Replayer {
     place: Place,
   ): readonly Value[] {
     const version = place.opsets.get("") ?? 0;
-    const signature = node.domain === "" ? formOf(node.opType) : undefined;
-    // a function of the file may stand for an operator that is newer than the file
-    const isNative = signature !== undefined && version >= (signature.since ?? 0);
+    const native = node.domain === "" ? formOf(node.opType) : undefined;
+    // a function of the file may stand for an operator that is newer than the file, or none of ONNX's own
+    const isNative = native !== undefined && version >= (native.since ?? 0);
     const f = this.#functions.get(functionKey(node));
     if (f !== undefined && isNative) {
       throw new ModelError(
@@ -127,6 +128,8 @@ export class Replay implements Replayer {
       );
     }
     if (f !== undefined) return this.#call(b, f, node, operands, place);
+    const written = native === undefined ? foreign.get(shownOperator(node)) : undefined;
+    const signature = native ?? written?.signature;
     if (signature === undefined) throw unknownOperator(shownOperator(node), node.domain, shownNode(node));
     const problem = versionProblem(node.opType, version);
     if (problem !== null) throw new UnsupportedOperatorError(problem, node.opType, node.name);
@@ -162,7 +165,10 @@ export class Replay implements Replayer {
       float: this.float,
       outputs: node.outputs.length,
     };
-    const results = applyCall(b, adapters.get(node.opType)?.(b, given) ?? given);
+    const results =
+      written === undefined
+        ? applyCall(b, adapters.get(node.opType)?.(b, given) ?? given)
+        : [written.write(b, given)];
     if (signature.outputs === Number.POSITIVE_INFINITY && node.outputs.length > results.length) {
       throw new ModelError(
         `${node.opType} has ${results.length} results here, but the node names ${node.outputs.length}. Export the model again.`,

@@ -40,14 +40,24 @@ export function versionProblem(type: string, version: number): string | null {
   return null;
 }
 
+/** Operators of other domains that are no formulas with derivatives, with the reason. */
+const underived: ReadonlyMap<string, string> = new Map(
+  ["TreeEnsemble", "TreeEnsembleRegressor", "TreeEnsembleClassifier"].map((type) => [
+    `ai.onnx.ml.${type}`,
+    "Trees are constant in pieces: they have no gradient, and no smooth solution. " +
+      "Fit a model that is smooth instead (Ridge, MLPRegressor).",
+  ]),
+);
+
 /** @returns the error for an operator that revort has no record of */
 export function unknownOperator(operator: string, domain: string, node: string): UnsupportedOperatorError {
   const remedy =
     domain === ""
       ? (advice.get(operator) ??
         "Replace it in the model by operators that revort knows, or add its record to src/ops/opset.ts.")
-      : `Only ONNX's own operators and functions that the file defines can be taken, not those of the domain "${domain.slice(0, 80)}". ` +
-        "Export the model without contrib or fused operators.";
+      : (underived.get(operator) ??
+        `Only ONNX's own operators and functions that the file defines can be taken, not those of the domain "${domain.slice(0, 80)}". ` +
+          "Export the model without contrib or fused operators.");
   return new UnsupportedOperatorError(
     `${node[0]!.toUpperCase()}${node.slice(1)} uses an operator that revort does not know. ${remedy}`,
     operator,
