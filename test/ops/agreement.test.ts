@@ -44,8 +44,8 @@ const normal: Readonly<Partial<Record<DType, number>>> = { float32: 2 ** -126, f
 function scale({ op }: Probe, sources: readonly number[]): number {
   const finite = sources.filter(Number.isFinite);
   if (/Sum$|Mean$|^Sum/.test(op.type)) return finite.reduce((sum, x) => sum + Math.abs(x), 0);
-  // the logarithm of a sum near 1, 1 + erf near −1
-  if (/Log|Gelu/.test(op.type)) return Math.max(1, ...finite.map(Math.abs));
+  // the logarithm of a sum near 1, 1 + erf near −1, the foot of a ramp
+  if (/Log|Gelu|Hard/.test(op.type)) return Math.max(1, ...finite.map(Math.abs));
   return 0;
 }
 

@@ -30,6 +30,8 @@ export interface Nest {
     readonly enter: (width: Width) => void;
     readonly leave: (width: Width, cursors: readonly Cursor[]) => void;
   };
+  /** how many iterations of one axis make a block, at the end of which something is done, but for the last one */
+  readonly blocks?: { readonly axis: number; readonly length: number; readonly close: () => void };
   /** @param part  which of the unrolled vectors */
   readonly body: (width: Width, cursors: readonly Cursor[], part: number) => void;
 }
@@ -67,9 +69,25 @@ export function collapse(
   return { sizes: keptSizes, walks: kept, barrier: keptBarrier };
 }
 
+/** Writes what is done so many times. */
+export function repeat(code: Code, count: number, inner: () => void): void {
+  if (count === 0) return;
+  if (count === 1) {
+    inner();
+    return;
+  }
+  code.i32(count);
+  const counter = code.keep("i32");
+  code.repeat(() => {
+    inner();
+    code.get(counter).i32(1).op("i32.sub").tee(counter);
+  });
+  code.free(counter);
+}
+
 /** Writes a nest of loops. Walks with the same strides share a pointer. */
 export function emitNest(code: Code, nest: Nest): void {
-  const { sizes, walks, vectorAxis, width, around, body, unroll = 1 } = nest;
+  const { sizes, walks, vectorAxis, width, around, body, blocks, unroll = 1 } = nest;
   const classes: { strides: readonly number[]; dynamic: Local | null; start: number }[] = [];
   // an instruction adds its offset to an address, which must not be negative: who walks backwards starts at the end
   const isBackwards = walks.map(({ strides }) => strides.some((stride) => stride < 0));
@@ -112,9 +130,9 @@ export function emitNest(code: Code, nest: Nest): void {
     const isVector = axis === vectorAxis && width > 1;
     const step = isVector ? width : 1;
     const innermost = axis === sizes.length - 1 && around?.axis !== sizes.length;
-    const blocks = innermost && unroll > 1 && size >= step * unroll ? Math.floor(size / (step * unroll)) : 0;
-    const single = Math.floor((size - blocks * step * unroll) / step);
-    const rest = size - (blocks * unroll + single) * step;
+    const rounds = innermost && unroll > 1 && size >= step * unroll ? Math.floor(size / (step * unroll)) : 0;
+    const single = Math.floor((size - rounds * step * unroll) / step);
+    const rest = size - (rounds * unroll + single) * step;
     // this level moves pointers of its own; those of the outer levels stay
     const own = pointers.map((pointer, c) => {
       if (fixed[c]) return pointer;
@@ -132,23 +150,22 @@ export function emitNest(code: Code, nest: Nest): void {
       });
     };
     const times = (count: number, elements: number, inner: () => void) => {
-      if (count === 0) return;
-      if (count === 1) {
+      const once = () => {
         inner();
         advance(elements);
+      };
+      if (blocks?.axis !== axis || count <= blocks.length) {
+        repeat(code, count, once);
         return;
       }
-      code.i32(count);
-      const counter = code.keep("i32");
-      code.repeat(() => {
-        inner();
-        advance(elements);
-        code.get(counter).i32(1).op("i32.sub").tee(counter);
+      repeat(code, Math.floor(count / blocks.length), () => {
+        repeat(code, blocks.length, once);
+        blocks.close();
       });
-      code.free(counter);
+      repeat(code, count % blocks.length, once);
     };
     const inner = isVector ? width : taken;
-    times(blocks, step * unroll, () => {
+    times(rounds, step * unroll, () => {
       for (let part = 0; part < unroll; part++) body(inner, cursors(own, axis, part * step), part);
     });
     times(single, step, () => level(axis + 1, own, inner));

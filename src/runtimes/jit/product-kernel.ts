@@ -1,14 +1,19 @@
 import { lanesOf, pushNumber, pushSplat, type Width } from "./cell.js";
 import { loadScalar, storeScalar, storeVector } from "./cells.js";
 import type { Frame } from "./frame.js";
+import { repeat } from "./nest.js";
 import { bytesOf } from "./view.js";
 import type { Code, Local, Plain, Vector } from "./wasm/index.js";
+import { WideTotal } from "./wide-total.js";
 
 /**
  * Rows and vectors of columns that one block keeps in registers. Larger blocks, and more than one product to each sum in a
  * round, make V8 spill: 1.4 to 2 times the time.
  */
 const block = { rows: 4, vectors: 2 };
+
+/** How many products are added up in float32 before their sum goes to a float64 total, and up to how many there is no need. */
+const run = { length: 256, enough: 1024 };
 
 /** Bytes from row to row and from column to column. */
 export interface Matrix {
@@ -60,7 +65,7 @@ export class Kernel {
       if (stripe === 0) continue;
       const count = Math.floor(left / stripe);
       left -= count * stripe;
-      this.#times(count, () => {
+      repeat(this.code, count, () => {
         this.#rows(rows, stripe, { a: corner.a, ...at });
         this.#advance(at.b, stripe * this.sides.b.column);
         if (at.c !== null) this.#advance(at.c, stripe * this.sides.c!.column);
@@ -80,7 +85,7 @@ export class Kernel {
       if (c !== null) this.#advance(c, height * this.sides.c!.row);
       this.#advance(y, height * this.sides.y.row);
     };
-    this.#times(Math.floor(rows / block.rows), () => go(block.rows));
+    repeat(this.code, Math.floor(rows / block.rows), () => go(block.rows));
     if (rows % block.rows > 0) go(rows % block.rows);
     for (const local of [a, y, ...(c === null ? [] : [c])]) this.code.free(local);
   }
@@ -130,7 +135,7 @@ export class Kernel {
       }),
     );
     const [pa, pb] = [this.#copy(a), this.#copy(b)];
-    this.#times(this.inner, () => {
+    const addProducts = () => {
       const row = Array.from({ length: vectors }, (_, v) => {
         load(pb, v * width * sides.b.column, sides.b.column);
         return code.keep(type);
@@ -157,7 +162,9 @@ export class Kernel {
       for (const local of row) code.free(local);
       this.#advance(pa, sides.a.column);
       this.#advance(pb, sides.b.row);
-    });
+    };
+    if (this.dtype === "float64" || this.inner <= run.enough) repeat(code, this.inner, addProducts);
+    else this.#inRuns(totals.flat(), width === 1 ? 1 : 4, addProducts);
     totals.forEach((row, i) => {
       row.forEach((total, v) => {
         code.get(y).get(total);
@@ -171,6 +178,28 @@ export class Kernel {
     code.free(pb);
   }
 
+  /** Adds products to sums run by run, with totals in memory: there are no registers left. */
+  #inRuns(sums: readonly Local[], width: 1 | 4, addProducts: () => void): void {
+    const { code, frame } = this;
+    const buffer = frame.unit.plan.allocate(32 * sums.length);
+    const totals = sums.map((_, i) => WideTotal.memory(code, width, buffer.address + 32 * i));
+    const close = () => {
+      for (const [i, total] of totals.entries()) total.add(sums[i]!);
+    };
+    for (const total of totals) total.clear();
+    repeat(code, Math.floor(this.inner / run.length), () => {
+      repeat(code, run.length, addProducts);
+      close();
+    });
+    repeat(code, this.inner % run.length, addProducts);
+    close();
+    for (const [i, total] of totals.entries()) {
+      total.push();
+      code.set(sums[i]!);
+    }
+    frame.unit.plan.release(buffer);
+  }
+
   #copy(local: Local): Local {
     this.code.get(local);
     return this.code.keep("i32");
@@ -178,21 +207,5 @@ export class Kernel {
 
   #advance(pointer: Local, bytes: number): void {
     if (bytes !== 0) this.code.get(pointer).i32(bytes).op("i32.add").set(pointer);
-  }
-
-  #times(count: number, inner: () => void): void {
-    const { code } = this;
-    if (count === 0) return;
-    if (count === 1) {
-      inner();
-      return;
-    }
-    code.i32(count);
-    const counter = code.keep("i32");
-    code.repeat(() => {
-      inner();
-      code.get(counter).i32(1).op("i32.sub").tee(counter);
-    });
-    code.free(counter);
   }
 }

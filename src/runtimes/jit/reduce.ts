@@ -1,18 +1,15 @@
 import { type DType, numbers } from "../../core/tensor.js";
 import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
-import { cellType, lanesOf, pushNumber, pushSplat, type Width } from "./cell.js";
+import { Accumulators, blockOf, type Combiner, combine } from "./accumulators.js";
+import { lanesOf, pushNumber, type Width } from "./cell.js";
 import { storeCells } from "./copy.js";
-import { emitCell } from "./elementwise.js";
 import { type Frame, offsetsOf, shapeOf } from "./frame.js";
 import { GroupReader } from "./map.js";
 import { collapse, emitNest } from "./nest.js";
 import { bytesOf, contiguous } from "./view.js";
 import type { Local } from "./wasm/index.js";
 
-/** What combines two elements, and what to start from. */
-const combiners: Readonly<
-  Record<string, { readonly type: string; readonly start: (d: DType) => number | bigint }>
-> = {
+const combiners: Readonly<Record<string, Combiner>> = {
   ReduceSum: { type: "Add", start: () => 0 },
   ReduceProd: { type: "Mul", start: () => 1 },
   ReduceMax: { type: "Max", start: (dtype) => extreme(dtype, -1) },
@@ -39,10 +36,6 @@ export function axesOf(node: Node): number[] {
   const axes = given === null ? [] : numbers(given);
   if (axes.length > 0) return axes.map((axis) => normaliseAxis(axis, rank, node.op.type));
   return node.attributes.noop_with_empty_axes === 1 ? [] : Array.from({ length: rank }, (_, i) => i);
-}
-
-function combine(frame: Frame, type: string, dtype: DType, width: Width, x: () => void, y: () => void): void {
-  emitCell(frame.unit, frame.code, { type, attributes: {}, from: [dtype, dtype], to: dtype }, width, [x, y]);
 }
 
 /** A reduction of a small tensor in locals. */
@@ -122,13 +115,12 @@ export function emitSmallReduction(frame: Frame, node: Node): void {
 
 /** A reduction of what `nodes` compute (or of the operand, if there are none), in one pass over memory. */
 export function emitReduction(frame: Frame, node: Node, nodes: readonly Node[]): void {
-  const { unit, code } = frame;
+  const { code } = frame;
   const [x, y] = [node.inputs[0] as Value, node.outputs[0]!];
   const shape = shapeOf(x);
   const reduced = axesOf(node);
   const kept = shape.flatMap((_, axis) => (reduced.includes(axis) ? [] : [axis]));
   const order = [...kept, ...shape.flatMap((_, axis) => (reduced.includes(axis) ? [axis] : []))];
-  const { type, start } = combiners[node.op.type]!;
   const reader = new GroupReader(frame, nodes, shape, [x]);
   const target = frame.destination(y);
   const bytes = bytesOf(y.dtype);
@@ -159,13 +151,11 @@ export function emitReduction(frame: Frame, node: Node, nodes: readonly Node[]):
   reader.prepare();
   const { width } = reader;
   const unroll = within && width > 1 ? 4 : 1;
-  const begin = (taken: Width): Local => {
-    if (taken > 1) pushSplat(unit, code, taken, Number(start(y.dtype)));
-    else pushNumber(code, y.dtype, start(y.dtype));
-    return code.keep(cellType(y.dtype, taken));
-  };
-  let totals: Local[] = [];
-  let single: Local | null = null;
+  const combiner = combiners[node.op.type]!;
+  const isSum = combiner.type === "Add" && y.dtype === "float32";
+  const block = isSum ? blockOf(sizes, split, within ? width * unroll : 1) : null;
+  const along = within && width > 1 ? { width, count: unroll } : null;
+  const accumulators = new Accumulators(frame, combiner, y.dtype, along, block !== null);
   emitNest(code, {
     sizes,
     walks: [...reader.walked.map(({ view }) => view), target].map(({ address, dynamic }, i) => ({
@@ -176,24 +166,13 @@ export function emitReduction(frame: Frame, node: Node, nodes: readonly Node[]):
     vectorAxis,
     width,
     unroll,
+    ...(block === null ? {} : { blocks: { ...block, close: () => accumulators.close() } }),
     around: {
       axis: split,
-      enter(taken) {
-        if (within && width > 1) {
-          totals = Array.from({ length: unroll }, () => begin(width));
-          single = begin(1);
-        } else totals = [begin(taken)];
-      },
+      enter: (taken) => accumulators.begin(taken),
       leave(taken, cursors) {
-        const cursor = cursors.at(-1)!;
-        if (single === null) storeCells(code, target, taken, cursor, () => code.get(totals[0]!));
-        else {
-          fold(frame, type, y.dtype, width, totals, single);
-          storeCells(code, target, 1, cursor, () => code.get(single!));
-          code.free(single);
-        }
-        for (const local of totals) code.free(local);
-        single = null;
+        storeCells(code, target, along === null ? taken : 1, cursors.at(-1)!, () => accumulators.push());
+        accumulators.free();
       },
     },
     body(taken, cursors, part) {
@@ -204,57 +183,10 @@ export function emitReduction(frame: Frame, node: Node, nodes: readonly Node[]):
           .map((strides) => strides[last] ?? 0)
           .map((stride, i) => (vectorAxis === null ? stride : operands[i]![vectorAxis]!)),
       );
-      const total = taken === 1 && single !== null ? single : totals[part]!;
-      combine(
-        frame,
-        type,
-        y.dtype,
-        taken,
-        () => code.get(total),
-        () => push(x),
-      );
-      code.set(total);
+      accumulators.take(taken, part, () => push(x));
       free();
     },
   });
   reader.end();
   frame.setView(y, target);
-}
-
-/** Adds the lanes of several vectors to a scalar. */
-function fold(
-  frame: Frame,
-  type: string,
-  dtype: DType,
-  width: Width,
-  totals: readonly Local[],
-  single: Local,
-): void {
-  const { code } = frame;
-  const first = totals[0]!;
-  for (let gap = 1; gap < totals.length; gap *= 2) {
-    for (let i = 0; i + gap < totals.length; i += 2 * gap) {
-      const [a, b] = [totals[i]!, totals[i + gap]!];
-      combine(
-        frame,
-        type,
-        dtype,
-        width,
-        () => code.get(a),
-        () => code.get(b),
-      );
-      code.set(a);
-    }
-  }
-  for (let lane = 0; lane < width; lane++) {
-    combine(
-      frame,
-      type,
-      dtype,
-      1,
-      () => code.get(single),
-      () => frame.registers.pushElement(dtype, { local: first, lane, width }),
-    );
-    code.set(single);
-  }
 }

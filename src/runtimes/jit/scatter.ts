@@ -1,6 +1,6 @@
 import { sizeOf, stridesOf } from "../../core/tensor.js";
 import { type Node, normaliseAxis, type Value } from "../../graph/graph.js";
-import { cellType, pushNumber } from "./cell.js";
+import { castCell, cellType, pushNumber } from "./cell.js";
 import { loadScalar, storeScalar } from "./cells.js";
 import { emitCell } from "./elementwise.js";
 import { type Frame, shapeOf } from "./frame.js";
@@ -216,6 +216,8 @@ export function emitCumSum(frame: Frame, node: Node): void {
   const { dtype } = x;
   const shape = shapeOf(x);
   const axis = normaliseAxis(Number(node.inputs[1]!.constant!.data[0]!), shape.length, "CumSum");
+  // running sums of float32 are kept in float64
+  const wide = dtype === "float32" ? "float64" : dtype;
   const exclusive = node.attributes.exclusive === 1;
   const reverse = node.attributes.reverse === 1;
   const source = packed(frame, x);
@@ -234,8 +236,8 @@ export function emitCumSum(frame: Frame, node: Node): void {
     around: {
       axis: 2,
       enter() {
-        total = code.local(cellType(dtype, 1));
-        pushNumber(code, dtype, 0);
+        total = code.local(cellType(wide, 1));
+        pushNumber(code, wide, 0);
         code.set(total);
       },
       leave: () => code.free(total),
@@ -244,13 +246,15 @@ export function emitCumSum(frame: Frame, node: Node): void {
       const store = () => {
         to!.pointer();
         code.get(total);
+        castCell(code, wide, dtype);
         storeScalar(code, dtype, to!.offset);
       };
       from!.pointer();
       loadScalar(code, dtype, from!.offset);
-      const term = code.keep(cellType(dtype, 1));
+      castCell(code, dtype, wide);
+      const term = code.keep(cellType(wide, 1));
       if (exclusive) store();
-      const application = { type: "Add", attributes: {}, from: [dtype, dtype], to: dtype };
+      const application = { type: "Add", attributes: {}, from: [wide, wide], to: wide };
       emitCell(unit, code, application, 1, [() => code.get(total), () => code.get(term)]);
       code.set(total).free(term);
       if (!exclusive) store();

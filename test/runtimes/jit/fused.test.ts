@@ -23,7 +23,10 @@ describe("the fused multiply-add of the compiled runtime", () => {
     this.timeout(120_000);
     const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
     const mocha = fileURLToPath(new URL("../../../node_modules/mocha/bin/mocha.js", import.meta.url));
-    const files = ["functions.test.ts", "white-dwarf.test.ts", "opset.test.ts", "contract.test.ts"].map(here);
+    const files = [
+      ...["functions.test.ts", "white-dwarf.test.ts", "opset.test.ts", "contract.test.ts"],
+      ...["long-sums.test.ts", "../../ops/agreement.test.ts"],
+    ].map(here);
     const report = execFileSync(
       process.execPath,
       [option, "--import", "tsx", mocha, "--no-config", "--timeout", "60000", "--reporter", "json", ...files],
