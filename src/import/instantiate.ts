@@ -43,6 +43,9 @@ export function instantiate(
   }
   const replay = new Replay(model, float, replacements(model, options.parameters ?? {}, float));
   const outputs = replay.graph(b, model.graph, scope);
+  model.graph.outputs.forEach((declared, i) => {
+    checkOutput(model, declared, outputs[i]!, float);
+  });
   return Object.fromEntries(model.graph.outputs.map(({ name }, i) => [name, outputs[i]!]));
 }
 
@@ -87,6 +90,21 @@ function checkStored(
   throw new ShapeError(
     `${model.source}: the value for the initializer ${shown(name)} is ${showType(value)}, ` +
       `but the model's is ${showType({ dtype, shape: stored.shape })}.`,
+  );
+}
+
+/** @throws {ModelError} if an output is of another element type than the file says */
+function checkOutput(
+  { source }: Model,
+  { name, dtype }: ModelValue,
+  value: Value,
+  float: FloatDType | null,
+): void {
+  const declared = dtype !== null && float !== null && isFloat(dtype) ? float : dtype;
+  if (declared === null || declared === value.dtype) return;
+  throw new ModelError(
+    `${source}: the output ${shown(name)} is said to be ${declared}, but its node computes ${showType(value)}. ` +
+      "Export the model again.",
   );
 }
 

@@ -401,6 +401,12 @@ describe("what a file says is neither dropped nor guessed", () => {
     opsetImport: [{ domain: "", version: 21n }],
     node: [node(callee, ["a"], ["b"])],
   });
+  refuses(
+    "an output of another type than is computed",
+    { output: [value("y", "int64", 2, 2, 2)], input: [cube], node: [node("Tanh", ["x"], ["y"])] },
+    /the output "y" is said to be int64, but its node computes float32\[2, 2, 2\]/,
+  );
+
   it("a function of the file is not passed over for an operator of its name", () => {
     const call = { ...y, input: [cube], node: [node("Relu", ["x"], ["y"])] };
     expect(() => build(call, 21, { functions: [named("Relu", "Tanh")] })).to.throw(
