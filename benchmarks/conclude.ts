@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
-import type { Chart } from "../src/plot/chart.js";
 import { table } from "./measure.js";
+import { savePlots } from "./report/plots.js";
 import { type Result, showMeasured, showWanted, type Target } from "./result.js";
-import { saveResult } from "./results.js";
+import { readResults, saveResult } from "./results.js";
 
 /** What every benchmark takes besides its own options. */
 export interface CommonOptions {
@@ -35,13 +35,13 @@ export function say(text: string): void {
 export async function conclude(
   result: Result,
   { json, save }: CommonOptions,
-  { text, chart }: { readonly text: string; readonly chart?: Chart },
+  { text }: { readonly text: string },
 ): Promise<void> {
   if (json) console.log(JSON.stringify(result, null, 2));
   else console.log([text, ...result.failures, targetsTable(result.targets)].filter(Boolean).join("\n\n"));
   if (!save) return;
-  const { renderChart } = await import("../src/plot/chart.js");
-  await saveResult(result, chart === undefined ? null : (await renderChart(chart)).svg);
+  await saveResult(result);
+  await savePlots(readResults());
   say(`Written to benchmarks/results/${result.benchmark}.json`);
 }
 

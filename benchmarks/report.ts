@@ -1,6 +1,6 @@
 /**
  * Rewrites what documents say of speed, from the results of the benchmarks: between the markers in README.md and in
- * benchmarks/README.md.
+ * benchmarks/README.md; and draws their plots.
  *
  *   npx tsx benchmarks/report.ts
  */
@@ -10,6 +10,7 @@ import { pathToFileURL } from "node:url";
 import { writeAtomic } from "../src/storage/atomic.js";
 import { benchmarksSection, readmeSection } from "./report/documents.js";
 import { withBenchmarks } from "./report/markdown.js";
+import { savePlots } from "./report/plots.js";
 import { readResults } from "./results.js";
 
 const root = join(import.meta.dirname, "..");
@@ -30,6 +31,7 @@ export function reportedDocuments(): ReadonlyMap<string, string> {
 }
 
 export async function writeReports(): Promise<void> {
+  await savePlots(readResults());
   for (const [file, text] of reportedDocuments()) await writeAtomic(join(root, file), text);
 }
 

@@ -6,12 +6,11 @@ import { type Result, resultSchema } from "./result.js";
 /** Where results lie: one JSON file for each benchmark, and a plot where it says more than a table. */
 export const resultsFolder = join(import.meta.dirname, "results");
 
-/** Writes a result, and its plot. @throws {z.ZodError} for a result that is none */
-export async function saveResult(result: Result, svg: string | null): Promise<void> {
+/** Writes a result. @throws {z.ZodError} for a result that is none */
+export async function saveResult(result: Result): Promise<void> {
   mkdirSync(resultsFolder, { recursive: true });
-  const place = (extension: string) => join(resultsFolder, `${result.benchmark}.${extension}`);
-  await writeAtomic(place("json"), `${JSON.stringify(resultSchema.parse(result), null, 2)}\n`);
-  if (svg !== null) await writeAtomic(place("svg"), svg);
+  const text = `${JSON.stringify(resultSchema.parse(result), null, 2)}\n`;
+  await writeAtomic(join(resultsFolder, `${result.benchmark}.json`), text);
 }
 
 /** All results that there are, by the names of their benchmarks. @throws {z.ZodError} */

@@ -12,7 +12,6 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { openRuntime, type RuntimeName } from "../src/cli/runtimes.js";
 import { logLogSlope } from "../src/figures/figure.js";
-import type { Layer } from "../src/plot/chart.js";
 import type { Runtime } from "../src/runtime/runtime.js";
 import { conclude, readOptions, say } from "./conclude.js";
 import { compileGradient } from "./gradient-task.js";
@@ -110,14 +109,6 @@ const targets: Target[] = runtimes.flatMap(({ name }) => {
   ];
 });
 
-const layers = (value: "usPerStep" | "peakMebibytes"): Layer[] =>
-  runtimes.flatMap(({ name }) =>
-    gradients.map((gradient) => ({
-      ...{ kind: "line", name: `${gradient}, ${name}` },
-      ...{ x: counts, y: seriesOf(gradient, name).map((row) => row[value]) },
-    })),
-  );
-const x = { title: "steps", scale: "log" } as const;
 await conclude(
   {
     ...{
@@ -129,24 +120,6 @@ await conclude(
   },
   options,
   {
-    chart: {
-      title: "Time and memory of a gradient over the number of steps",
-      subtitle: "coupled midpoint, 64 states of 2-8-8-2 tanh, float64",
-      panels: [
-        {
-          title: "time of a step",
-          x,
-          y: { title: "time per step", unit: "µs", scale: "log" },
-          layers: layers("usPerStep"),
-        },
-        {
-          title: "memory",
-          x,
-          y: { title: "largest resident memory", unit: "MiB" },
-          layers: layers("peakMebibytes"),
-        },
-      ],
-    },
     text: table(
       ["gradient", "runtime", "steps", "ms/gradient", "us/step", "peak MiB", "states stored"],
       rows.map((row) => [

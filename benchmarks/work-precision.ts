@@ -21,8 +21,7 @@ import { makePeers, python } from "./peers/environment.js";
 import { Peer } from "./peers/process.js";
 import { type Row, type Target, target, unmeasured } from "./result.js";
 import { built } from "./work-precision/built.js";
-import { atEqualError, type WorkPoint } from "./work-precision/equal-error.js";
-import { workPrecisionChart } from "./work-precision/plot.js";
+import { atEqualError, seriesOf, type WorkRow } from "./work-precision/equal-error.js";
 import { type ProblemName, problems } from "./work-precision/problems.js";
 
 const options = readOptions({
@@ -112,26 +111,18 @@ async function compare() {
   }
 }
 
-type WorkRow = Awaited<ReturnType<typeof compare>>["rows"][number];
-
-/** The points of each solver of a library (of revort, of both ways to have it), by falling tolerance. */
-function seriesOf(rows: readonly WorkRow[], problem: string, library: string): (readonly WorkPoint[])[] {
-  const own = rows.filter((row) => row.problem === problem && row.library.split(",")[0] === library);
-  const nameOf = (row: WorkRow) => `${row.library} ${row.solver}`;
-  return [...new Set(own.map(nameOf))].map((name) =>
-    own.filter((row) => nameOf(row) === name).sort((a, b) => b.tolerance - a.tolerance),
-  );
-}
-
 function targetsOf(rows: readonly WorkRow[]): Target[] {
   return names.flatMap((problem) =>
     ["diffrax", "SciPy"].map((peer) => {
       const asked = {
         name: `work-precision/${problem}-${peer.toLowerCase()}`,
-        what: `${problem}, chosen steps: faster than ${peer} at equal error, at least`,
+        what: `${problem}, adaptive steps, exported as one graph: faster than ${peer} at equal error, at least`,
         wanted: { atLeast: 5 },
       };
-      const found = atEqualError(seriesOf(rows, problem, peer), seriesOf(rows, problem, "revort"));
+      const found = atEqualError(
+        seriesOf(rows, problem, peer),
+        seriesOf(rows, problem, "revort, whole solve"),
+      );
       if (found === null) return unmeasured(asked, "there is no error that both reach");
       const where = `smallest at an error of ${found.error.toExponential(0)}; median ${found.median.toPrecision(3)}`;
       return target(asked, found.smallest, where);
@@ -156,7 +147,6 @@ else {
     },
     options,
     {
-      chart: workPrecisionChart(names, rows),
       text: table(
         ["problem", "library", "solver", "tolerance", "error", "steps", "us/solve", "us/step"],
         rows.map((row) => [

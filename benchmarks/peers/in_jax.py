@@ -122,7 +122,7 @@ def prepare(task):
             "diffrax",
             "coupled",
             "reversible",
-            "midpoint written out",
+            "midpoint unrolled",
             with_diffrax(Reversible(written, LAMBDA), ReversibleAdjoint()),
         ),
         ("diffrax", "midpoint", "checkpoint", "RecursiveCheckpointAdjoint()", with_diffrax(plain, by_checkpoints)),

@@ -1,5 +1,6 @@
 import type { PeerRow } from "../peer-targets.js";
 import { type Result, type Row, showMeasured, showNumber, showWanted, type Target } from "../result.js";
+import { atEqualError, seriesOf, type WorkRow } from "../work-precision/equal-error.js";
 import { lossesOf, lossList } from "./lost.js";
 import { markdownTable, sourceOf } from "./markdown.js";
 import { shortPeerTable } from "./peer-table.js";
@@ -13,8 +14,9 @@ export function readmeSection(results: Results): string {
     targetsPart(results),
     whiteDwarfPart(results.get("white-dwarf")),
     peersPart(results.get("peers")),
+    equalErrorPart(results.get("work-precision")),
     plotPart(results),
-    `### What is still lost, and why\n\n${lossList(lossesOf(results))}`,
+    `### Missed targets, and why\n\n${lossList(lossesOf(results))}`,
   ];
   return parts.filter((part) => part !== null).join("\n\n");
 }
@@ -40,7 +42,7 @@ export function benchmarksSection(results: Results): string {
 function targetsPart(results: Results): string {
   const targets = Object.keys(reports).flatMap((name) => results.get(name)?.targets ?? []);
   return markdownTable(
-    ["what was to be reached", "wanted", "measured", ""],
+    ["benchmark", "target", "measured", ""],
     targets.map((one) => [one.what, showWanted(one), showMeasured(one), mark(one)]),
   );
 }
@@ -55,7 +57,7 @@ function whiteDwarfPart(result: Result | undefined): string | null {
   const tableaux = [...new Set(gradients.map(({ tableau }) => String(tableau)))];
   const lines = new Map<string, Row[]>();
   for (const row of gradients) {
-    const label = `${row.gradient === "direct" ? "stored steps" : row.gradient}, ${row.runtime}`;
+    const label = `${row.gradient === "direct" ? "backprop through stored steps" : row.gradient}, ${row.runtime}`;
     lines.set(label, [...(lines.get(label) ?? []), row]);
   }
   const table = markdownTable(
@@ -75,9 +77,40 @@ function peersPart(result: Result | undefined): string | null {
   if (result === undefined) return null;
   const table = shortPeerTable(result.rows as unknown as readonly PeerRow[]);
   return (
-    "### Against others\n\nMicroseconds per step, forward and backward, medians of interleaved rounds, each on its better " +
-    "number of threads. All of a column compute the same loss and gradient norm; `coupled` steps do twice the work of " +
-    `\`midpoint\` ones. Every row is in [benchmarks/README.md](benchmarks/README.md).\n\n${table}\n\n${sourceOf(result)}`
+    "### Against other libraries\n\nMicroseconds per step, forward and backward, medians of interleaved rounds, each on its " +
+    "better number of threads. All rows of a column agree on loss and gradient norm; `coupled` steps do twice the work of " +
+    "`midpoint` ones. `direct` is backprop through stored steps. diffrax has no reversible adjoint: those rows are our add-on " +
+    "to it. Plain JAX (`lax.scan`) is in no target; PyTorch runs eagerly. Every row is in " +
+    `[benchmarks/README.md](benchmarks/README.md).\n\n${table}\n\n${sourceOf(result)}`
+  );
+}
+
+/** How many times as long others take at equal error, at least; for each of the two ways in which revort solves. */
+function equalErrorPart(result: Result | undefined): string | null {
+  if (result === undefined) return null;
+  const rows = result.rows as unknown as readonly WorkRow[];
+  const problems = [...new Set(rows.map(({ problem }) => problem))];
+  const ways = ["revort, solve", "revort, whole solve"];
+  const others = ["diffrax", "SciPy"];
+  const cells = problems.map((problem) =>
+    ways.flatMap((way) =>
+      others.map((other) => {
+        const found = atEqualError(seriesOf(rows, problem, other), seriesOf(rows, problem, way));
+        return found === null ? "–" : `${showNumber(found.smallest)}×`;
+      }),
+    ),
+  );
+  const headings = ["`solve()`", "exported graph"].flatMap((way) =>
+    others.map((other) => `${way}, ${other}`),
+  );
+  const table = markdownTable(
+    ["adaptive steps", ...headings],
+    problems.map((problem, i) => [problem, ...cells[i]!]),
+  );
+  return (
+    "### At equal error\n\nTime of the other library over that of revort, at the error where it is smallest: of the public " +
+    "`solve()` with all that a call costs, and of the whole solve as one graph, as it is exported.\n\n" +
+    `${table}\n\n${sourceOf(result)}`
   );
 }
 
@@ -88,5 +121,5 @@ function plotPart(results: Results): string | null {
   ].filter(({ name }) => results.has(name));
   if (plots.length === 0) return null;
   const shown = plots.map(({ name, alt }) => `![${alt}](benchmarks/results/${name}.svg)`);
-  return `### Over the number of steps, and at equal error\n\n${shown.join("\n\n")}`;
+  return `### Over the number of steps, and over the error\n\n${shown.join("\n\n")}`;
 }

@@ -38,30 +38,30 @@ export const reports: Readonly<Record<string, Report>> = {
         runtime: text("runtime"),
         work: text("work"),
         "µs/step": number("usPerStep"),
-        least: number("least"),
-        processor: number("processor"),
+        minimum: number("least"),
+        "CPU time": number("processor"),
       }),
   },
   "batched-mlp": {
     title: "A batch of states and a perceptron",
-    note: "Milliseconds of a gradient, 2-H-H-2 with tanh. `parts` are parts of the batch, each in a thread; `reversible` takes two midpoint steps in each of its own.",
+    note: "Milliseconds of a gradient, 2-H-H-2 with tanh. `shards` are parts of the batch, each in a thread of its own; a `reversible` step does the work of two midpoint steps.",
     body: ({ rows }) =>
       columns(rows, {
         batch: text("batch"),
         width: text("width"),
         gradient: text("gradient"),
         runtime: text("runtime"),
-        parts: text("parts"),
+        shards: text("parts"),
         "ms/gradient": number("secondsPerGradient", 1e3),
-        least: number("least", 1e3),
-        processor: number("processor", 1e3),
+        minimum: number("least", 1e3),
+        "CPU time": number("processor", 1e3),
       }),
   },
   peers: {
     title: "Against diffrax, JAX, torchdiffeq and torchode",
     note:
-      "Microseconds per step, forward and backward, medians; all of a case compute the same loss and gradient norm. `coupled` is the reversible scheme, which does twice the work of `midpoint`. " +
-      "diffrax has no reversible adjoint of its own: the rows are peers/reversible_in_diffrax.py around its midpoint rule, and around the same rule written out for speed. " +
+      "Microseconds per step, forward and backward, medians; all rows of a case agree on loss and gradient norm. `coupled` is the reversible scheme, which does twice the work of `midpoint`. " +
+      "diffrax has no reversible adjoint of its own: the rows are peers/reversible_in_diffrax.py around its midpoint rule, and around the same rule unrolled for speed. " +
       "`RecursiveCheckpointAdjoint(checkpoints=steps)` stores every step. For revort, threads are parts of the batch. Last, an update of the white-dwarf experiment.",
     body: ({ rows }) => {
       const known = rows as unknown as readonly PeerRow[];
@@ -69,7 +69,7 @@ export const reports: Readonly<Record<string, Report>> = {
     },
   },
   "work-precision": {
-    title: "Chosen steps: work and precision",
+    title: "Adaptive steps: work and precision",
     note: "Microseconds of a warm solve, and the error at its end.",
     body: ({ rows }) =>
       `![error over time](results/work-precision.svg)\n\n${columns(rows, {
@@ -148,7 +148,7 @@ export const reports: Readonly<Record<string, Report>> = {
   },
   "javascript-peers": {
     title: "Against TensorFlow.js and jax-js",
-    note: "Microseconds per step, forward and backward. TensorFlow.js runs eagerly; jax-js has no loop, so a solve is unrolled, or each step is a call. revort's reversible gradient does twice the work.",
+    note: "Microseconds per step, forward and backward. Solves of 100 steps. TensorFlow.js runs eagerly; jax-js has no loop, so a solve is unrolled, or each step is a call. revort's reversible gradient does twice the work.",
     body: ({ rows }) =>
       columns(
         [...rows].sort(

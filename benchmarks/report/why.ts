@@ -6,9 +6,9 @@ const reasons: Readonly<Record<string, string>> = {
   "white-dwarf/c":
     "WebAssembly has vectors of 128 bits; C that is compiled for the machine has what the machine has.",
   "white-dwarf/diffrax":
-    "XLA compiles a loop over steps well; ten times less than that is close to what C written by hand takes.",
+    "XLA compiles a loop over steps well: 10× faster than that would be close to C written by hand.",
   "white-dwarf/diffrax-any":
-    "Its midpoint rule written anew, without diffrax's loop over stages, is a loop that XLA compiles to little more than the arithmetic; a tenth of that is less than C written by hand takes.",
+    "Unrolled, without diffrax's loop over stages, its midpoint rule is a loop that XLA compiles to little more than the arithmetic: 10× would beat C written by hand.",
   "white-dwarf/training":
     "Most of it is the gradient; the rest is compiling and one round to the host in each update.",
   large:
@@ -16,9 +16,9 @@ const reasons: Readonly<Record<string, string>> = {
   "large/diffrax-reversible":
     "At this size nearly all time is spent in products of matrices and tanh, which ONNX Runtime and XLA both do near what the processor can; a factor of two would have to come from them.",
   "small/any":
-    "What it is held against takes plain steps, half as many evaluations of the field, and XLA has vectors of 512 bits where WebAssembly's have 128: products of matrices alone take about half of a step here, and are close to what such vectors can do. revort's own gradient of plain steps is twice as fast as its reversible one.",
+    "The competitor uses the plain midpoint rule, with half as many evaluations of the field, and XLA has vectors of 512 bits where WebAssembly's have 128: products of matrices alone take about half of a step here, and are close to what such vectors can do. revort's own gradient of the plain midpoint rule is twice as fast as its reversible one.",
   "large/any":
-    "The reversible scheme evaluates the field twice as often as the plain steps that it is held against here, and at this size evaluations are all that costs.",
+    "The competitor uses the plain midpoint rule; the reversible scheme evaluates the field twice as often, and at this size evaluations are all that costs.",
   small:
     "The field is too small for ONNX Runtime, and large enough for XLA to use vectors wider than the 128 bits of WebAssembly's.",
   "work-precision":

@@ -23,6 +23,33 @@ export function secondsAt(points: readonly WorkPoint[], error: number): number |
   return least;
 }
 
+/** A point of one solver of a library, or of one way to call it: "revort, solve". */
+export interface WorkRow extends WorkPoint {
+  readonly library: string;
+  readonly problem: string;
+  readonly solver: string;
+  readonly tolerance: number;
+}
+
+/**
+ * The points of each solver of a library, by falling tolerance.
+ *
+ * @param library  one way to call it, or the library itself for all of them
+ */
+export function seriesOf(
+  rows: readonly WorkRow[],
+  problem: string,
+  library: string,
+): (readonly WorkPoint[])[] {
+  const own = rows.filter(
+    (row) => row.problem === problem && (row.library === library || row.library.split(",")[0] === library),
+  );
+  const nameOf = (row: WorkRow) => `${row.library} ${row.solver}`;
+  return [...new Set(own.map(nameOf))].map((name) =>
+    own.filter((row) => nameOf(row) === name).sort((a, b) => b.tolerance - a.tolerance),
+  );
+}
+
 /** The times of one library over those of another at equal errors. */
 export interface EqualError {
   readonly smallest: number;

@@ -7,7 +7,7 @@ import { reversible } from "../methods/reversible.js";
 import { euler, midpoint, ralston3, rk4 } from "../methods/tableaux.js";
 import { mul } from "../ops/arithmetic.js";
 import type { Layer } from "../plot/chart.js";
-import { type Figure, logLogSlope } from "./figure.js";
+import { type Figure, logLogSlope, marked } from "./figure.js";
 
 /** y' = y / 2 */
 const growth: VectorField = {
@@ -21,15 +21,33 @@ const duration = 5;
 const stepSizes = [0, -1.25, -2.5, -3.75, -5].map((exponent) => 2 ** exponent);
 const colors = ["blue", "vermillion", "green", "purple"] as const;
 
+interface Series {
+  readonly solver: string;
+  readonly coupling: number | null;
+  readonly errors: readonly number[];
+  readonly nominal: number;
+  /** of convergence, measured */
+  readonly order: number;
+}
+
+/** A power of the step size below the finer part of a curve, to hold its slope against. */
+function guide(order: number, curves: readonly Series[]): Layer {
+  const x = stepSizes.slice(2);
+  const below = Math.min(...curves.map(({ errors }) => errors.at(-1)!)) / 4;
+  const y = x.map((h) => below * (h / stepSizes.at(-1)!) ** order);
+  return { kind: "line", name: "slopes 1, 2, 3 and 4", color: "grey", dashed: true, x, y };
+}
+
 /** Error at T = 5 over step size: a coupled method keeps the order of the method it is made of. */
 export const convergence: Figure = {
   name: "convergence",
-  about: "error over step size on y' = y/2, plain and coupled: orders 1 to 4 (McCallum & Foster 2024)",
+  about:
+    "error over step size on y' = y/2, of base methods and coupled: orders 1 to 4 (McCallum & Foster 2024)",
   async make({ runtime, progress, ...given }) {
     const coupling = given.coupling ?? 0.999;
     const tableaux = [euler, midpoint, ralston3, rk4];
     const exact = Math.exp(duration / 2);
-    const series = [];
+    const series: Series[] = [];
     for (const tableau of tableaux) {
       for (const method of [explicit(tableau), reversible(tableau, { coupling })]) {
         const errors = [];
@@ -54,8 +72,8 @@ export const convergence: Figure = {
         progress(series.length, 2 * tableaux.length);
       }
     }
-    const layers = series.map(
-      ({ solver, coupling: lambda, errors }): Layer => ({
+    const curves = series.flatMap(({ solver, coupling: lambda, errors }) =>
+      marked({
         kind: "line",
         name: lambda === null ? solver : `${solver}, coupled`,
         x: stepSizes,
@@ -64,6 +82,10 @@ export const convergence: Figure = {
         dashed: lambda !== null,
       }),
     );
+    const layers = [
+      ...tableaux.map((tableau, i) => guide(tableau.order, series.slice(2 * i, 2 * i + 2))),
+      ...curves,
+    ];
     return {
       chart: {
         title: "Convergence on y' = y/2",

@@ -1,4 +1,4 @@
-import type { Chart } from "../plot/chart.js";
+import type { Chart, Layer, Line } from "../plot/chart.js";
 import type { Runtime } from "../runtime/runtime.js";
 
 /** What a figure is made with. */
@@ -22,6 +22,12 @@ export interface Figure {
   /** one line on what it shows and where it comes from */
   readonly about: string;
   readonly make: (context: FigureContext) => FigureResult | Promise<FigureResult>;
+}
+
+/** A line with a symbol at each of its points, which are few. */
+export function marked(line: Line): Layer[] {
+  const { dashed: _, ...points } = line;
+  return [line, { ...points, kind: "points" }];
 }
 
 /** Slope of log y over log x by least squares: the measured order of a power law. */

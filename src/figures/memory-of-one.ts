@@ -13,10 +13,10 @@ import { largestMemory } from "./largest-memory.js";
 
 // A process of its own for one gradient, so that what it reports is the memory of that gradient alone:
 //
-//   memory-of-one GRADIENT T STEP_SIZE SAMPLES   prints the largest resident memory in bytes and the states stored
+//   memory-of-one GRADIENT|none T STEP_SIZE SAMPLES   prints the largest resident memory in bytes and the states stored
 
 const [gradient, T, stepSize, samples] = process.argv.slice(2) as [
-  "reversible" | "direct",
+  "reversible" | "direct" | "none",
   string,
   string,
   string,
@@ -27,19 +27,23 @@ const zeros = (shape: number[]): Tensor => ({
   shape,
   data: emptyData("float64", Number(samples)),
 });
-const { cost } = await gradientOf(
-  neuralOde({ field, method: reversible(midpoint, { coupling: 0.99 }), stepSize: Number(stepSize) }),
-  {
-    runtime: await ortNode(),
-    loss: mse(),
-    gradient,
-    parameters: initialParameters(field, Random.seeded(0), "float64"),
-    fit: {
-      grid: gridThrough(0, [Number(T)], Number(stepSize)),
-      y0: zeros([Number(samples), 1]),
-      target: zeros([1, Number(samples), 1]),
-      weight: null,
-    },
-  },
-);
+const runtime = await ortNode();
+const { cost } =
+  gradient === "none"
+    ? { cost: { storedStates: 0 } }
+    : await gradientOf(
+        neuralOde({ field, method: reversible(midpoint, { coupling: 0.99 }), stepSize: Number(stepSize) }),
+        {
+          runtime,
+          loss: mse(),
+          gradient,
+          parameters: initialParameters(field, Random.seeded(0), "float64"),
+          fit: {
+            grid: gridThrough(0, [Number(T)], Number(stepSize)),
+            y0: zeros([Number(samples), 1]),
+            target: zeros([1, Number(samples), 1]),
+            weight: null,
+          },
+        },
+      );
 console.log(JSON.stringify({ bytes: largestMemory(), storedStates: cost.storedStates }));

@@ -15,7 +15,7 @@ const rows: readonly PeerRow[] = [
   row({ usPerStep: 4, scheme: "midpoint", gradient: "direct" }),
   row({ library: "diffrax", variant: "Midpoint", usPerStep: 20 }),
   row({ library: "diffrax", variant: "Midpoint", usPerStep: 15, threads: 2 }),
-  row({ library: "diffrax", variant: "midpoint written out", usPerStep: 9 }),
+  row({ library: "diffrax", variant: "midpoint unrolled", usPerStep: 9 }),
   row({ library: "torchdiffeq", scheme: "midpoint", gradient: "direct", variant: "odeint", usPerStep: 3 }),
   row({ library: "JAX", variant: "by its formulas, lax.scan", usPerStep: 2 }),
   row({ library: "diffrax", variant: "Midpoint", usPerStep: 1, work: "update" }),
