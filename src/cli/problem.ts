@@ -8,6 +8,7 @@ import { importedField } from "../fields/imported.js";
 import { mlp } from "../fields/mlp.js";
 import type { Model } from "../graph/model.js";
 import { type NeuralOde, neuralOde } from "../integrate/neural-ode.js";
+import { checkResolution } from "../integrate/resolution.js";
 import { type Loss, losses } from "../learning/losses.js";
 import { type Optimiser, optimisers } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
@@ -82,7 +83,9 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
     dtype: settings.dtype,
   });
   const data = inShapeOf(ode.field, await experiment.data({ ode, runtime, file: sources.data }));
-  checkTimes(ode, data);
+  if (settings.control === null) {
+    checkResolution(ode, { t0: data.t0, end: data.times.at(-1)! }, ode.stepSize);
+  }
   const rates = {
     ...(settings.learningRate === null ? {} : { learningRate: settings.learningRate }),
     ...(settings.weightDecay === null ? {} : { weightDecay: settings.weightDecay }),
@@ -115,17 +118,6 @@ function inShapeOf(field: VectorField, data: Trajectories): Trajectories {
   if (data.y0.shape[0] !== 1) return data;
   const y0 = stateOf(field, data.y0);
   return { ...data, y0, observations: { ...data.observations, shape: [data.times.length, ...y0.shape] } };
-}
-
-/** A field in float32 sees times in float32. @throws {UsageError} if it could not tell one step from the next */
-function checkTimes({ dtype, stepSize }: NeuralOde, { t0, times }: Trajectories): void {
-  if (dtype === "float64") return;
-  const furthest = Math.max(Math.abs(t0), Math.abs(times.at(-1)!));
-  if (Math.fround(furthest) !== Math.fround(furthest + stepSize)) return;
-  throw new UsageError(
-    `In float32, times near ${furthest} that are ${stepSize} apart cannot be told from each other. ` +
-      "Use --dtype float64, or count time from the start of the data.",
-  );
 }
 
 function fieldOf(

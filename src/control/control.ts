@@ -1,5 +1,7 @@
 import { RevortError } from "../core/errors.js";
 import { checkOptions } from "../core/options.js";
+import { leastNormal } from "../core/spacing.js";
+import type { FloatDType } from "../core/tensor.js";
 
 // How steps are chosen, as plain data. What the data mean to a graph is in controller.ts.
 
@@ -46,7 +48,10 @@ export interface Pid {
   readonly factorMax: number;
   /** size of the first step; `null` chooses it from the field */
   readonly dt0: number | null;
-  /** smallest step; a smaller one that is still rejected is a StepUnderflowError */
+  /**
+   * smallest step: if it is rejected, that is a StepUnderflowError; only to hit a time is a step smaller. What is left of
+   * a step by the spacing of float numbers near t is a limit as well
+   */
   readonly dtmin: number;
   /** largest step */
   readonly dtmax: number;
@@ -131,9 +136,13 @@ export function pid(options: PidOptions = {}): Pid {
     "The first step dt0 must be a positive number",
     dt0,
   ]);
-  check(dtmin >= 0 && dtmax > 0 && dtmin <= dtmax, () => [
+  check(dtmin >= 0 && dtmin < Number.POSITIVE_INFINITY && dtmax > 0 && dtmin <= dtmax, () => [
     "The smallest and the largest step must be 0 ≤ dtmin ≤ dtmax, and dtmax positive",
     `dtmin ${dtmin}, dtmax ${dtmax}`,
+  ]);
+  check(dt0 === null || (dt0 >= dtmin && dt0 <= dtmax), () => [
+    "The first step must lie between the smallest and the largest, dtmin ≤ dt0 ≤ dtmax",
+    `dt0 ${dt0}, dtmin ${dtmin}, dtmax ${dtmax}`,
   ]);
   check(driftTolerance > 0, () => ["The tolerance of drift must be positive", driftTolerance]);
   check(
@@ -144,6 +153,11 @@ export function pid(options: PidOptions = {}): Pid {
     ],
   );
   return control;
+}
+
+/** The least step of a control that a dtype can have: one with all its digits, however near to 0. */
+export function leastOf(control: Control, dtype: FloatDType): number {
+  return Math.max(control.kind === "pid" ? control.dtmin : 0, leastNormal[dtype]);
 }
 
 function check(holds: boolean, complaint: () => [rule: string, given: unknown]): void {

@@ -87,9 +87,8 @@ export function encodeSolve(
   });
 }
 
-/** The control of a solve, with the step size of the equation as the largest. */
+/** The control of a solve: that which was given, or else steps of the size of the equation. */
 function controlled(ode: NeuralOde, control: Pid | ConstantStep | undefined): Pid | ConstantStep {
-  if (control?.kind === "pid") return { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) };
   if (control !== undefined) return control;
   if (ode.stepSize < Number.POSITIVE_INFINITY) return constantStep(ode.stepSize);
   throw new TimeError(

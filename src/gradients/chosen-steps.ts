@@ -1,7 +1,7 @@
 import type { Pid } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
 import type { Row } from "../integrate/dense-solution.js";
-import { compileDriver, type Driver, rounded } from "../integrate/drive.js";
+import { compileDriver, countingFrom, type Driver, stopsFor } from "../integrate/drive.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
 import { chainsStops } from "../programs/adaptive-setting.js";
@@ -16,6 +16,7 @@ import {
   evaluationsOf,
   type FixedInputs,
   type GridDifferentiator,
+  wantedTimes,
 } from "./differentiator.js";
 import type { GradientMethod } from "./method.js";
 import { guardedGradient } from "./reconstruction-limit.js";
@@ -29,11 +30,6 @@ export interface ChosenSteps {
   readonly evaluations: number;
 }
 
-/** The times of a grid that were asked for: where it starts, and the saves. */
-export function wantedTimes({ times, offsets }: Grid): { t0: number; saves: readonly number[] } {
-  return { t0: times[0]!, saves: offsets.slice(1).map((offset) => times[offset]!) };
-}
-
 /** Solves with chosen steps through the times of a grid. */
 export async function chooseSteps(
   driver: Driver,
@@ -43,19 +39,20 @@ export async function chooseSteps(
   { dtype }: NeuralOde,
 ): Promise<ChosenSteps> {
   const { t0, saves } = wantedTimes(wanted);
-  const start = rounded(dtype, t0);
-  const atStart = rounded(dtype, saves[0]!) === start ? 1 : 0;
-  const rows: Row[] = atStart === 1 ? [y0.data as Row] : [];
-  const offsets = atStart === 1 ? [0, 0] : [0];
-  const stops = saves.slice(atStart).map((time) => rounded(dtype, time));
-  if (stops.length === 0) return { grid: { times: [start], offsets }, rows, evaluations: 0 };
+  const { atStart, stops } = stopsFor(countingFrom(dtype, t0), t0, saves);
+  const rows: Row[] = atStart.map(() => y0.data as Row);
+  const offsets = [0, ...atStart.map(() => 0)];
+  if (stops.length === 0) return { grid: { times: [t0], offsets }, rows, evaluations: 0 };
   const { tracks, evaluations } = await driver.drive(inputs, y0, {
-    t0: [start],
-    stops: [stops],
+    t0: [t0],
+    stops: [stops.map(({ count }) => count)],
     wanted: () => true,
-    onStop(_track, _stop, y, steps) {
-      rows.push(y.slice());
-      offsets.push(steps);
+    onStop(_track, stop, y, steps) {
+      const row = y.slice();
+      for (const _ of stops[stop]!.saves) {
+        rows.push(row);
+        offsets.push(steps);
+      }
     },
     onStep() {},
     maxSteps: usualMaxSteps,
@@ -65,14 +62,13 @@ export async function chooseSteps(
 
 /** A solver with chosen steps for the state of a fit. */
 export function driverFor(
-  { field, method, dtype, stepSize }: Pick<NeuralOde, "field" | "method" | "dtype" | "stepSize">,
+  { field, method, dtype }: Pick<NeuralOde, "field" | "method" | "dtype">,
   runtime: Runtime,
   state: readonly number[],
   control: Pid,
 ): Promise<Driver> {
   return compileDriver(runtime, {
-    ...{ field, method, dtype, state },
-    control: { ...control, dtmax: Math.min(control.dtmax, stepSize) },
+    ...{ field, method, dtype, state, control },
     sharing: "batch",
     record: "nothing",
     chained: chainsStops({ state, dtype, record: "nothing" }),

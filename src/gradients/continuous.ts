@@ -1,7 +1,7 @@
 import type { Pid } from "../control/control.js";
 import { emptyData, numbers, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import type { Row } from "../integrate/dense-solution.js";
-import { rounded } from "../integrate/drive.js";
+import { countingFrom } from "../integrate/drive.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
 import { locateDivergence, pick } from "../integrate/solve.js";
@@ -11,7 +11,7 @@ import { stepsOf } from "../programs/grid.js";
 import { gradientName, lossName, nextName, y0Name, ysName } from "../programs/names.js";
 import { arrivingProgram } from "../programs/training.js";
 import type { DeviceTensor, DeviceTensors, Executable } from "../runtime/runtime.js";
-import { chooseSteps, driverFor, wantedTimes } from "./chosen-steps.js";
+import { chooseSteps, driverFor } from "./chosen-steps.js";
 import {
   type Costs,
   type Differentiator,
@@ -20,6 +20,7 @@ import {
   type FixedInputs,
   fixedInputs,
   lossSetting,
+  wantedTimes,
 } from "./differentiator.js";
 
 /** What g weighs in a seminorm: so little that no tolerance sees it. */
@@ -69,7 +70,7 @@ export async function adaptiveContinuous(
     const { [lossName]: value, [arrivingName]: arriving } = await call(loss, { [ysName]: rows });
 
     const { t0, saves } = wantedTimes(fixed.grid);
-    const all = [t0, ...saves].map((time) => rounded(dtype, time));
+    const all = [t0, ...saves];
     const inTimes: number[] = [];
     let vector: DeviceTensor = zero;
     let evaluations = 0;
@@ -84,10 +85,11 @@ export async function adaptiveContinuous(
       });
       if (times) inTimes.unshift(numbers(await runtime.download(jumped[adjointNames.inTime]!))[0]!);
       vector = jumped[nextName(adjointNames.vector)]!;
-      if (to === from) continue;
+      const counting = countingFrom(dtype, from);
+      if (counting.of(to) === counting.of(from)) continue;
       const drive = await backward.drive(inputs, await runtime.download(vector), {
         t0: [from],
-        stops: [[to]],
+        stops: [[counting.of(to)]],
         wanted: () => false,
         onStop() {},
         onStep() {},

@@ -1,10 +1,11 @@
 import type { Control } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
+import { countingFrom, stopsFor } from "../integrate/counting.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { handOver, settingOf, upload } from "../integrate/solve.js";
 import type { Loss } from "../learning/losses.js";
-import { type Grid, gridTensors, gridThrough } from "../programs/grid.js";
+import { type Grid, gridTensors, gridThrough, TimeError } from "../programs/grid.js";
 import { dataName, y0Name } from "../programs/names.js";
 import type { LossSetting } from "../programs/training.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
@@ -111,14 +112,39 @@ export interface DifferentiatorOptions {
   readonly times?: boolean;
 }
 
-/** What programs need to know of a loss of a solve. */
+/**
+ * What programs need to know of a loss of a solve.
+ *
+ * @throws {TimeError} if times that are to have gradients are one
+ */
 export function lossSetting(
   ode: NeuralOde,
   { loss, fit, times = false, control }: Pick<DifferentiatorOptions, "loss" | "fit" | "times" | "control">,
 ): LossSetting {
   const setting = settingOf(ode, fit.y0.shape, fit.grid);
   const everyStep = setting.everyStep && control === undefined;
-  return { ...setting, everyStep, loss, weighted: fit.weight !== null, times };
+  const { t0, saves } = wantedTimes(fit.grid);
+  const { atStart, stops } = stopsFor(countingFrom(ode.dtype, t0), t0, saves);
+  const same = atStart.length > 1 ? atStart : stops.find((stop) => stop.saves.length > 1)?.saves;
+  if (times && same !== undefined) {
+    throw new TimeError(
+      `The times of saves ${same[0]} and ${same[1]}, ${saves[same[0]!]} and ${saves[same[1]!]}, are one in ${ode.dtype}, so ` +
+        "that the loss has no gradient in them. Leave one of them out.",
+    );
+  }
+  return {
+    ...setting,
+    everyStep,
+    coincident: same !== undefined,
+    loss,
+    weighted: fit.weight !== null,
+    times,
+  };
+}
+
+/** The times of a grid that were asked for: where it starts, and the saves. */
+export function wantedTimes({ times, offsets }: Grid): { t0: number; saves: readonly number[] } {
+  return { t0: times[0]!, saves: offsets.slice(1).map((offset) => times[offset]!) };
 }
 
 /** A grid that says only which times are wanted, for a fit whose steps are chosen. */

@@ -16,7 +16,7 @@ import {
 import { lossProgram } from "../programs/training.js";
 import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
 import { chooseGradient } from "./choice.js";
-import { wantedTimes, withChosenSteps } from "./chosen-steps.js";
+import { withChosenSteps } from "./chosen-steps.js";
 import { adaptiveContinuous } from "./continuous.js";
 import {
   type Differentiator,
@@ -26,6 +26,7 @@ import {
   type GradientCost,
   type GradientWork,
   lossSetting,
+  wantedTimes,
 } from "./differentiator.js";
 import type { GradientMethod } from "./method.js";
 import { oneGraph } from "./one-graph.js";

@@ -1,3 +1,4 @@
+import { epsilon } from "../core/spacing.js";
 import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { type Grid, TimeError } from "../programs/grid.js";
 
@@ -35,13 +36,20 @@ export class DenseSolution {
     this.#dtype = dtype;
   }
 
-  /** The state at t. @throws {TimeError} outside of the solve */
-  at(t: number): Tensor {
+  /** The state at t. @throws {TimeError} outside of the solve, but for the rounding of its ends */
+  at(asked: number): Tensor {
+    const t = this.#within(asked);
     const step = stepAt(this.times, t);
     const [from, to] = [this.times[step]!, this.times[step + 1]!];
     const values = tensor(this.#dtype, this.#state, new Array(sizeOf(this.#state)).fill(0)).data as Row;
     polynomialAt(this.#coefficients[step]!, (t - from) / (to - from), values);
     return tensor(this.#dtype, this.#state, values);
+  }
+
+  /** An end of the solve for a time that is one in the dtype of the solve. */
+  #within(t: number): number {
+    const [t0, end] = [this.times[0]!, this.times.at(-1)!];
+    return [t0, end].find((time) => Math.abs(t - time) <= epsilon[this.#dtype] * Math.abs(end - t0)) ?? t;
   }
 }
 

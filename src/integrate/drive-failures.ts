@@ -1,6 +1,68 @@
+import { spacingAt } from "../core/spacing.js";
+import { tensor } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
+import { dependsOnTime } from "../fields/time-dependence.js";
 import type { Method } from "../methods/method.js";
-import { DriftError, EventBracketError, type Standing } from "./failures.js";
+import { type AdaptiveSetting, timeShape } from "../programs/adaptive-setting.js";
+import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import type { Row } from "./dense-solution.js";
+import {
+  DivergenceError,
+  DriftError,
+  EventBracketError,
+  NonFiniteFieldError,
+  type Standing,
+  StepUnderflowError,
+} from "./failures.js";
+import { firstNonFinite } from "./field-value.js";
+
+/** A track whose last attempt was rejected for good. */
+export interface Failed {
+  readonly track: number;
+  readonly standing: Standing;
+  /** of the time where it stands */
+  readonly count: number;
+  /** the time that it was going to */
+  readonly target: number;
+  /** the step that was to be tried next, signed */
+  readonly h: number;
+  /** the scaled norm of the error; `null` where none is estimated */
+  readonly norm: number | null;
+  /** where all tracks stand */
+  readonly times: readonly number[];
+  readonly y: Row;
+  readonly parameters: DeviceTensors;
+}
+
+/** Why it was. */
+export async function failureOf(
+  runtime: Runtime,
+  setting: AdaptiveSetting,
+  { track, standing, count, target, h, norm, times, y, parameters }: Failed,
+): Promise<Error> {
+  const { field, method, dtype, state, control } = setting;
+  const left = Math.abs(target - standing.time);
+  // the norm is infinite where an error is finite, and held against next to nothing
+  if (norm === null || Number.isNaN(norm)) {
+    const t = tensor(dtype, timeShape(setting), times);
+    const component = await firstNonFinite(runtime, field, dtype, { t, y, state, parameters, track });
+    if (norm !== null || (component !== null && standing.accepted === 0)) {
+      return new NonFiniteFieldError(standing, component);
+    }
+    const time = Math.abs(h) < left ? standing.time + h : target;
+    return new DivergenceError({ ...standing, time }, method.coupling);
+  }
+  if (norm < 1) return partingError(method, standing);
+  const heeded = dependsOnTime(field, dtype, state, timeShape(setting));
+  return new StepUnderflowError(
+    { ...standing, stepSize: Math.min(standing.stepSize, left) },
+    {
+      dtype,
+      spacing: Math.max(spacingAt(dtype, count), heeded ? spacingAt(dtype, standing.time) : 0),
+      dtmin: control.kind === "pid" ? control.dtmin : 0,
+    },
+  );
+}
 
 /** An event that is there, but not to be found. */
 export function bracketError(
@@ -18,7 +80,7 @@ export function bracketError(
 }
 
 /** The error estimate is content, but the two solutions part however small the step. */
-export function partingError(method: Method, standing: Standing): DriftError {
+function partingError(method: Method, standing: Standing): DriftError {
   return new DriftError(
     `The two solutions of the method "${method.name}" drift apart at t = ${standing.time}, however small the step ` +
       `(${standing.accepted} steps accepted, ${standing.rejected} rejected). ${adviceAgainstDrift(method)}`,

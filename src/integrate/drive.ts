@@ -90,4 +90,4 @@ export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting):
   };
 }
 
-export { rounded } from "./course.js";
+export { type Counting, countingFrom, stopsFor } from "./counting.js";

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import type { FloatDType } from "../core/tensor.js";
 
 /** Where a solve stood when it failed. */
 export interface Standing {
@@ -57,24 +58,45 @@ export class DivergenceError extends SolveError {
 
 /** A field that is not finite at the initial state, or however small the step. */
 export class NonFiniteFieldError extends SolveError {
-  constructor(standing: Standing) {
+  /** @param component  the first component of dy/dt that is not finite where the solve stands; `null` if all are */
+  constructor(standing: Standing, component: number | null = null) {
+    const { time, step } = standing;
+    const initial = step === 1;
     super(
-      `The field is not finite near t = ${standing.time}, ${size(standing)}, however small the step ` +
-        `(${standing.accepted} steps were taken, ${standing.rejected} rejected). The solution may end there, or the state ` +
-        "has left where the field is defined: check the initial state, the parameters, and the time span.",
+      component === null
+        ? `The field is not finite near t = ${time}, ${size(standing)}, however small the step ` +
+            `(${standing.accepted} steps were taken, ${standing.rejected} rejected). The solution may end there, or the ` +
+            "state has left where the field is defined: check the initial state, the parameters, and the time span."
+        : `The field is not finite at ${initial ? "the initial time " : ""}t${initial ? "0" : ""} = ${time}, ` +
+            `${size(standing)}: component ${component} of dy/dt is not a finite number there. Check the ` +
+            `${initial ? "initial state, the initial time" : "time span"} and the parameters.`,
       standing,
     );
   }
 }
 
+/** What keeps a step from being smaller. */
+export interface StepLimit {
+  readonly dtype: FloatDType;
+  /** the distance of float numbers at the time where the step starts */
+  readonly spacing: number;
+  /** what the control allows */
+  readonly dtmin: number;
+}
+
 /** A step that is rejected and cannot be made smaller. */
 export class StepUnderflowError extends SolveError {
-  constructor(standing: Standing, limit: number) {
+  constructor(standing: Standing, { dtype, spacing, dtmin }: StepLimit) {
+    const { time, step, accepted, rejected } = standing;
+    const limit =
+      dtmin > spacing
+        ? `dtmin = ${dtmin} allows none that is smaller`
+        : `one that is smaller would be lost in the spacing of ${dtype} times there, ${Number(spacing.toPrecision(3))}`;
     super(
-      `Step ${standing.step} at t = ${standing.time} is rejected at a size of ${standing.stepSize}, and may not be ` +
-        `smaller than ${limit}; ${size(standing)}, ${standing.accepted} steps accepted, ${standing.rejected} rejected. ` +
-        "The solution may be singular there; otherwise loosen rtol and atol, lower dtmin, use float64, or list the " +
-        "times at which the field jumps.",
+      `Step ${step} at t = ${time} is rejected at a size of ${Number(standing.stepSize.toPrecision(3))}, and ${limit}; ` +
+        `${size(standing)}, ${accepted} steps accepted, ${rejected} rejected. The solution may be singular there; ` +
+        `otherwise loosen rtol and atol, ${dtmin > spacing ? "lower dtmin, " : ""}` +
+        `${dtype === "float32" ? "use float64, " : ""}count time from nearer to 0, or list the times at which the field jumps.`,
       standing,
     );
   }

@@ -2,6 +2,7 @@ import type { Tensor } from "../core/tensor.js";
 import { dampingAlong, rowsOf } from "./coupling.js";
 import type { NeuralOde } from "./neural-ode.js";
 import type { Problem } from "./request.js";
+import { coarseSpacing } from "./resolution.js";
 import type { Solution, SolveStats } from "./solution.js";
 import { refuse, warningsOf } from "./warnings.js";
 
@@ -33,7 +34,8 @@ export async function judged(
       : null;
   const { steps, accepted, rejected, evaluations, drift, reconstructionError } = found.stats;
   const stats = { steps, accepted, rejected, evaluations, drift, reconstructionError, stability };
-  const warnings = warningsOf({ method, dtype, control, stats, size });
+  const coarse = coarseSpacing(ode, grid.times);
+  const warnings = warningsOf({ method, dtype, control, stats, size, coarse });
   if (options.strict) {
     const { times } = grid;
     const [before, end] = [times.at(-2) ?? times[0]!, times.at(-1)!];

@@ -1,21 +1,17 @@
-import type { Pid } from "../control/control.js";
-import { type FloatDType, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { leastOf, type Pid } from "../control/control.js";
+import { epsilon, leastNormal } from "../core/spacing.js";
+import { scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
 import { type AdaptiveSetting, timeShape } from "../programs/adaptive-setting.js";
+import { countsFromStart } from "../programs/clock.js";
 import { crossedName, locateNames, adaptiveNames as names, nextName, stateName } from "../programs/names.js";
 import { resting } from "../runtime/resting.js";
 import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
-import { type Course, rootMeanSquare, rounded, type Track } from "./course.js";
+import { type Counting, countingFrom } from "./counting.js";
+import { type Course, rootMeanSquare, type Track } from "./course.js";
 import type { Row } from "./dense-solution.js";
-import { adviceAgainstDrift, bracketError, partingError } from "./drive-failures.js";
-import {
-  DivergenceError,
-  MaxStepsError,
-  NonFiniteFieldError,
-  SolveAbortedError,
-  type Standing,
-  StepUnderflowError,
-} from "./failures.js";
+import { adviceAgainstDrift, bracketError, failureOf } from "./drive-failures.js";
+import { MaxStepsError, SolveAbortedError, type Standing } from "./failures.js";
 import { type Programs, pick } from "./march-programs.js";
 
 /** Attempts per run: enough that the run itself costs little. */
@@ -35,14 +31,16 @@ export class March {
   readonly #parameters: DeviceTensors;
   /** what does not change from run to run, and what only the first one takes */
   readonly #fixed: DeviceTensors;
+  readonly #countings: readonly Counting[];
+  /** the times at which tracks end */
   readonly #ends: readonly number[];
+  /** how closely the time of an event can be known */
   readonly #rounding: number;
-  readonly #smallest: number;
   readonly #rest = resting();
   readonly #y0: Row;
   /** what the last run has handed on; `null` before the first */
   #values: DeviceTensors | null = null;
-  /** the stop that is gone to, and for each track, its time */
+  /** the stop that is gone to, and for each track, its count */
   #stop = 0;
   #targets: number[] = [];
   /** for each track, whether an event has ended it */
@@ -63,22 +61,25 @@ export class March {
     this.#course = course;
     const { t0, stops } = course;
     this.#y0 = y0.data as Row;
+    this.#countings = t0.map((time) => countingFrom(dtype, time));
     this.tracks = t0.map((time, i) => ({
-      times: [rounded(dtype, time)],
+      times: [this.#countings[i]!.timeOf(this.#countings[i]!.of(time))],
+      count: this.#countings[i]!.of(time),
       ...{ rejected: 0, parted: 0, located: 0, drift: 0 },
       size: rootMeanSquare(this.#rowOf(this.#y0, i)),
     }));
     this.#ended = t0.map(() => false);
-    this.#ends = stops.map((own) => own.at(-1)!);
-    this.#rounding = 4 * epsilon[dtype] * Math.max(...t0.map(Math.abs), ...this.#ends.map(Math.abs));
-    this.#smallest = Math.max(control.kind === "pid" ? control.dtmin : 0, this.#rounding);
+    const [starts, ends] = [this.tracks.map(({ count }) => count), stops.map((own) => own.at(-1)!)];
+    this.#ends = ends.map((count, i) => this.#countings[i]!.timeOf(count));
+    this.#rounding = 4 * epsilon[dtype] * Math.max(...starts.map(Math.abs), ...ends.map(Math.abs));
     this.#parameters = parameters;
     this.#fixed = {
-      smallest: programs.numbers.of(names.smallest, dtype, this.#smallest),
+      smallest: programs.numbers.of(names.smallest, dtype, leastOf(control, dtype)),
       ...(control.kind === "pid" && this.#tolerances(course.tolerances ?? control)),
       y0: runtime.upload(y0),
-      t: this.#upload(t0),
-      end: this.#upload(this.#ends),
+      t: this.#upload(starts),
+      end: this.#upload(ends),
+      ...(countsFromStart(dtype) && { origin: this.#upload(t0) }),
     };
   }
 
@@ -87,7 +88,8 @@ export class March {
     const { dtype } = this.#setting;
     return {
       [names.rtol]: numbers.of(names.rtol, dtype, rtol),
-      [names.atol]: numbers.of(names.atol, dtype, atol),
+      // a component that stays 0 may be held against 0, which must not be divided by
+      [names.atol]: numbers.of(names.atol, dtype, Math.max(atol, leastNormal[dtype])),
     };
   }
 
@@ -110,7 +112,7 @@ export class March {
   }
 
   #targetOf(own: readonly number[], track: number, stop: number): number {
-    return this.#ended[track] ? this.#timeOf(track) : rounded(this.#setting.dtype, own[stop]!);
+    return this.#ended[track] ? this.tracks[track]!.count : own[stop]!;
   }
 
   /** All tracks are at the stop. @param y  states there, the element of an array of them; `null` if not wanted */
@@ -207,7 +209,7 @@ export class March {
     for (let k = 0; k < n; k++) {
       for (let i = 0; i < count; i++) {
         const track = this.tracks[i]!;
-        const from = track.times.at(-1)!;
+        const from = track.count;
         moved[i] = false;
         if (from === this.#targets[i]) continue;
         const at = k * count + i;
@@ -235,8 +237,10 @@ export class March {
   }
 
   #step(track: number, to: number, records: readonly Row[], element: number): void {
-    const from = this.#timeOf(track);
-    this.tracks[track]!.times.push(to);
+    const own = this.tracks[track]!;
+    const from = own.count;
+    own.times.push(this.#countings[track]!.timeOf(to));
+    own.count = to;
     if (records.length === 0) return;
     this.#course.onStep(
       track,
@@ -280,18 +284,17 @@ export class March {
   }
 
   async #failure(moved: readonly boolean[], norm: Row | null): Promise<Error> {
-    const { method } = this.#setting;
-    const i = this.tracks.findIndex((_, track) => this.#isUnderWay(track) && !moved[track]);
-    const standing = await this.#standing(i);
-    if (norm === null) {
-      const h = (await this.#read(this.#values!, names.h))[i]!;
-      const left = this.#targets[i]! - standing.time;
-      const time = Math.abs(h) < Math.abs(left) ? standing.time + h : this.#targets[i]!;
-      return new DivergenceError({ ...standing, time }, method.coupling);
-    }
-    if (!Number.isFinite(norm[i]!)) return new NonFiniteFieldError(standing);
-    if (norm[i]! < 1) return partingError(method, standing);
-    return new StepUnderflowError(standing, this.#smallest);
+    const track = this.tracks.findIndex((_, i) => this.#isUnderWay(i) && !moved[i]);
+    const from = this.#values;
+    return failureOf(this.#runtime, this.#setting, {
+      ...{ track, standing: await this.#standing(track), count: this.tracks[track]!.count },
+      target: this.#countings[track]!.timeOf(this.#targets[track]!),
+      h: from === null ? 0 : (await this.#read(from, names.h))[track]!,
+      norm: norm === null ? null : norm[track]!,
+      times: this.tracks.map(({ times }) => times.at(-1)!),
+      y: await this.#state(),
+      parameters: this.#parameters,
+    });
   }
 
   async #standing(track: number): Promise<Standing> {
@@ -315,7 +318,7 @@ export class March {
   }
 
   #isUnderWay(track: number): boolean {
-    return this.#timeOf(track) !== this.#targets[track];
+    return this.tracks[track]!.count !== this.#targets[track];
   }
 
   /** The part of a track, out of the data of an array of states, or of one of several. */
@@ -359,5 +362,3 @@ export class March {
 
 /** Coefficients of a step, for what is recorded: those of a dense output of order 4, and some. */
 const usualCoefficients = 6;
-
-const epsilon: { readonly [dtype in FloatDType]: number } = { float32: 2 ** -23, float64: 2 ** -52 };

@@ -14,8 +14,9 @@ export interface NeuralOdeOptions {
   /** a tableau, or the name of a solver ("tsit5"), stands for the base method; reversible(midpoint) by default */
   readonly method?: Method | Tableau | string;
   /**
-   * largest step, in the units of t. Without one, a method that estimates its error chooses its steps by it; any other
-   * needs a step size here, or a control with each solve
+   * largest step of a solve that is given no control of its steps, in the units of t. Without one, a method that
+   * estimates its error chooses its steps by it; any other needs a step size here, or a control with each solve. It is no
+   * limit of steps that are chosen, which have one of their own, `pid({ dtmax })`
    */
   readonly stepSize?: number;
   /** the field's own by default, else float64 */
@@ -46,7 +47,7 @@ const elsewhere = {
 export interface NeuralOde {
   readonly field: VectorField;
   readonly method: Method;
-  /** largest step; infinite if none was given */
+  /** largest step of a solve without a control; infinite if none was given */
   readonly stepSize: number;
   readonly dtype: FloatDType;
   /** what its solves have compiled; `kept.release()` frees it early */

@@ -1,7 +1,8 @@
 import type { Control } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
-import type { Event } from "../events/event.js";
+import { type Event, EventError } from "../events/event.js";
 import type { Tensors } from "../fields/field.js";
+import { TimeError } from "../programs/grid.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Save, Span } from "./saves.js";
 
@@ -12,7 +13,10 @@ export interface SolveOptions {
   /** state at t0: of the field's shape, or one trajectory without its batch axis */
   readonly y0: Tensor;
   readonly t0: number;
-  /** times to save at, monotone away from t0, to which the state is also followed; or … */
+  /**
+   * times to save at, monotone away from t0, to which the state is also followed: each has its row, several at one time
+   * too; or …
+   */
   readonly saveAt?: readonly number[];
   /** … the time to stop at, which is then all that is saved */
   readonly t1?: number;
@@ -27,7 +31,7 @@ export interface SolveOptions {
   readonly save?: Save;
   /** times at which the field jumps: no step goes across one */
   readonly jumps?: readonly number[];
-  /** what to look for on the way */
+  /** what to look for on the way: what passes through zero from one step to the next ({@link Event}) */
   readonly events?: readonly Event[];
   /** how closely the times of events are wanted; as closely as rounding allows if left out */
   readonly eventTolerance?: number;
@@ -52,6 +56,27 @@ export interface SolveEachOptions extends Omit<SolveOptions, "t0" | "t1" | "save
 
 /** As many steps as a solve may try unless it is told otherwise. */
 export const usualMaxSteps = 100_000;
+
+/** @throws {TimeError | EventError} naming the option that is out of range */
+export function checkLimits({ maxSteps, eventTolerance, jumps = [] }: Problem["options"]): void {
+  if (
+    maxSteps !== undefined &&
+    !(maxSteps > 0 && (Number.isSafeInteger(maxSteps) || maxSteps === Number.POSITIVE_INFINITY))
+  ) {
+    throw new TimeError(
+      `The number of steps that may be tried (maxSteps) must be a whole number of 1 or more, but ${maxSteps} was given.`,
+    );
+  }
+  if (eventTolerance !== undefined && !(eventTolerance >= 0 && eventTolerance < Number.POSITIVE_INFINITY)) {
+    throw new EventError(
+      `How closely the times of events are wanted (eventTolerance) must be a number, 0 or more, but ${eventTolerance} was given.`,
+    );
+  }
+  const jump = jumps.find((time) => !Number.isFinite(time));
+  if (jump !== undefined) {
+    throw new TimeError(`The times at which the field jumps must be finite numbers, but ${jump} was given.`);
+  }
+}
 
 /** A request that has been checked. */
 export interface Problem {

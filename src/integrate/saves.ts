@@ -1,8 +1,10 @@
+import { neighbour, rounded, spacingAt } from "../core/spacing.js";
 import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { type Event, endsAfter } from "../events/event.js";
 import type { Record } from "../programs/adaptive-setting.js";
-import { checkTimes, type Grid, TimeError } from "../programs/grid.js";
-import { type Course, rounded, type Track } from "./course.js";
+import { type Grid, TimeError } from "../programs/grid.js";
+import { type Counting, countingFrom, stopsFor } from "./counting.js";
+import type { Course, Track } from "./course.js";
 import { DenseSolution, polynomialAt, type Row, stepAt } from "./dense-solution.js";
 import type { Happening, Placement, Solution } from "./solution.js";
 
@@ -49,7 +51,7 @@ interface Saved {
 /**
  * @param state  shape of the state of one track
  * @param y0  of each track
- * @throws {TimeError} for times out of order
+ * @throws {TimeError} for a number of steps that makes no sense
  */
 export function planSaves(
   save: Save,
@@ -60,43 +62,44 @@ export function planSaves(
   events: readonly Event[] = [],
 ): Plan {
   const limits = events.map(endsAfter);
-  for (const { t0, saveAt } of spans) checkTimes(t0, saveAt);
   const every = typeof save === "object" ? save.every : save === "every-step" ? 1 : null;
   if (every !== null && !(Number.isInteger(every) && every > 0)) {
     throw new TimeError(`Every n-th step can be saved for n = 1, 2, …, but ${every} was given.`);
   }
   const hits = save === "hit";
-  const routes = spans.map((span) => routeOf(span, hits, dtype));
+  const countings = spans.map(({ t0 }) => countingFrom(dtype, t0));
+  const routes = spans.map((span, i) => routeOf(span, hits, dtype, countings[i]!));
   const longest = Math.max(...routes.map(({ stops }) => stops.length));
   const saved = spans.map(({ t0, saveAt }, i): Saved => {
-    const atStart = save === "dense" ? false : every !== null || saveAt[0] === t0;
+    const own = routes[i]!.atStart.map((index) => saveAt[index]!);
+    const ts = save === "dense" ? [] : every !== null ? [t0] : own;
     return {
-      ts: atStart ? [t0] : [],
-      rows: atStart ? [y0[i]!] : [],
-      offsets: atStart ? [0, 0] : [0],
-      placement: atStart ? [{ step: 0, theta: 0 }] : [],
+      ts,
+      rows: ts.map(() => y0[i]!),
+      offsets: [0, ...ts.map(() => 0)],
+      placement: ts.map(() => ({ step: 0, theta: 0 })),
       coefficients: [],
       events: [],
       ended: false,
       steps: 0,
     };
   });
-  const ends = spans.map(({ saveAt }) => rounded(dtype, saveAt.at(-1)!));
+  const ends = spans.map(({ saveAt }, i) => countings[i]!.of(saveAt.at(-1)!));
   const next = saved.map(({ ts }) => ts.length);
 
   return {
     t0: spans.map(({ t0 }) => t0),
     // those that are through sooner wait where they are
     stops: routes.map(({ stops }) => [...stops, ...new Array(longest - stops.length).fill(stops.at(-1)!)]),
-    wanted: (stop) => hits && routes.some(({ saves }) => saves.has(stop)),
+    wanted: (stop) => hits && routes.some(({ saves }) => (saves.get(stop) ?? []).length > 0),
     record: hits ? "nothing" : every !== null ? "states" : "dense",
     onStop(track, stop, y, steps) {
-      const time = routes[track]!.saves.get(stop);
-      if (time === undefined) return;
       const own = saved[track]!;
-      own.ts.push(time);
-      own.rows.push(y);
-      own.offsets.push(steps);
+      for (const index of routes[track]!.saves.get(stop) ?? []) {
+        own.ts.push(spans[track]!.saveAt[index]!);
+        own.rows.push(y);
+        own.offsets.push(steps);
+      }
     },
     onStep(track, from, to, rows) {
       const own = saved[track]!;
@@ -104,16 +107,17 @@ export function planSaves(
       own.steps++;
       if (every !== null) {
         if (own.steps % every !== 0 && to !== ends[track]) return;
-        own.ts.push(to);
+        own.ts.push(countings[track]!.timeOf(to));
         own.rows.push(rows[0]!);
         own.offsets.push(own.steps);
       } else if (save === "dense") own.coefficients.push(rows);
       else if (save === "interpolated") {
+        const counting = countings[track]!;
         const direction = Math.sign(saveAt.at(-1)! - t0);
         for (let k = next[track]!; k < saveAt.length; k++) {
           const time = saveAt[k]!;
-          if ((to - rounded(dtype, time)) * direction < 0) break;
-          const theta = Math.min(1, Math.max(0, (time - from) / (to - from)));
+          if ((to - counting.of(time)) * direction < 0) break;
+          const theta = Math.min(1, Math.max(0, (time - counting.origin - from) / (to - from)));
           own.ts.push(time);
           own.rows.push(polynomialAt(rows, theta, rows[0]!.slice()));
           own.placement.push({ step: own.steps - 1, theta });
@@ -121,14 +125,16 @@ export function planSaves(
         }
       }
     },
-    onEvent(track, event, time, y, steps) {
+    onEvent(track, event, count, y, steps) {
       const own = saved[track]!;
+      const time = countings[track]!.timeOf(count);
       own.events.push({ event, time, y: tensor(dtype, state, y), step: steps });
       const ends = own.events.filter((other) => other.event === event).length >= limits[event]!;
       if (!ends || own.ended) return ends;
       own.ended = true;
       // its end is saved, unless it is as the end of a step
-      if (own.ts.at(-1) === time) return true;
+      const last = own.ts.at(-1);
+      if (last !== undefined && countings[track]!.of(last) === count) return true;
       own.ts.push(time);
       own.rows.push(y);
       own.offsets.push(steps);
@@ -141,14 +147,7 @@ export function planSaves(
         const onGrid = hits || every !== null;
         const grid: Grid = { times, offsets: onGrid ? own.offsets : [0, times.length - 1] };
         const dense = save === "dense" ? new DenseSolution(grid, own.coefficients, state, dtype) : null;
-        if (dense !== null && !own.ended) {
-          own.ts.push(...spans[i]!.saveAt);
-          for (const time of spans[i]!.saveAt) {
-            const at = rounded(dtype, time);
-            own.rows.push(dense.times.length < 2 ? y0[i]! : (dense.at(at).data as Row));
-            own.placement.push(placementIn(dense.times, at));
-          }
-        }
+        if (dense !== null) saveFrom(dense, own, spans[i]!, countings[i]!, y0[i]!);
         return {
           ts: own.ts,
           ys: stacked(own.rows, state, dtype),
@@ -161,53 +160,69 @@ export function planSaves(
   };
 }
 
+/** Saves what lies within a solution: all that was asked for, or, where an event ended it, that before it. */
+function saveFrom(dense: DenseSolution, own: Saved, { t0, saveAt }: Span, counting: Counting, y0: Row): void {
+  const { times } = dense;
+  const direction = Math.sign(saveAt.at(-1)! - t0);
+  const end = own.ended ? ([own.ts.pop()!, own.rows.pop()!, own.placement.pop()!] as const) : null;
+  for (const time of saveAt) {
+    const at = counting.timeOf(counting.of(time));
+    if (end !== null && (end[0] - at) * direction <= 0) break;
+    own.ts.push(time);
+    own.rows.push(times.length < 2 ? y0 : (dense.at(at).data as Row));
+    own.placement.push(placementIn(times, at));
+  }
+  if (end === null) return;
+  own.ts.push(end[0]);
+  own.rows.push(end[1]);
+  own.placement.push(end[2]);
+}
+
 function placementIn(times: readonly number[], t: number): Placement {
   if (times.length < 2) return { step: 0, theta: 0 };
   const step = stepAt(times, t);
   return { step, theta: (t - times[step]!) / (times[step + 1]! - times[step]!) };
 }
 
-/** The times to hit on the way, and which of them are saved, by the time that was asked for. */
-function routeOf({ t0, saveAt, jumps, hits = [] }: Span, savesHit: boolean, dtype: FloatDType) {
-  const end = saveAt.at(-1)!;
-  const direction = Math.sign(end - t0);
-  const start = rounded(dtype, t0);
-  const last = rounded(dtype, end);
-  const within = (t: number) => (t - start) * direction > 0 && (last - t) * direction > 0;
-  const marks = new Map<number, number | null>();
-  // one step goes from just before a jump to just after it
-  for (const jump of jumps) {
-    for (const t of [neighbour(dtype, jump, -1), neighbour(dtype, jump, 1)])
-      if (within(t)) marks.set(t, null);
-  }
-  for (const t of hits) if (within(rounded(dtype, t))) marks.set(rounded(dtype, t), null);
-  for (const time of savesHit ? saveAt : [end]) marks.set(rounded(dtype, time), savesHit ? time : null);
-  marks.delete(start);
-  const ordered = [...marks];
-  if (jumps.length > 0 || hits.length > 0) ordered.sort(([s], [t]) => (s - t) * direction);
-  const stops: number[] = [];
-  const saves = new Map<number, number>();
-  for (const [stop, time] of ordered) {
-    if (time !== null) saves.set(stops.length, time);
-    stops.push(stop);
-  }
-  return { stops: stops.length === 0 ? [start] : stops, saves };
+/** What a trajectory has to hit on the way, and which of the times that were asked for are saved there, by index. */
+interface Route {
+  readonly atStart: readonly number[];
+  /** counts */
+  readonly stops: readonly number[];
+  readonly saves: ReadonlyMap<number, readonly number[]>;
 }
 
-/** The number of a dtype next to x. */
-function neighbour(dtype: FloatDType, x: number, direction: 1 | -1): number {
-  const value = rounded(dtype, x);
-  // a zero has neighbours so small that a step between them underflows
-  if (value === 0) return direction * (dtype === "float32" ? 2 ** -126 : 2 ** -1022);
-  const towards = value > 0 ? direction : -direction;
-  if (dtype === "float32") {
-    const bits = new Int32Array(Float32Array.of(value).buffer);
-    bits[0]! += towards;
-    return new Float32Array(bits.buffer)[0]!;
+function routeOf(span: Span, savesHit: boolean, dtype: FloatDType, counting: Counting): Route {
+  const { t0, saveAt, jumps, hits = [] } = span;
+  const end = saveAt.at(-1)!;
+  const direction = Math.sign(end - t0);
+  const [start, last] = [counting.of(t0), counting.of(end)];
+  const within = (count: number) => (count - start) * direction > 0 && (last - count) * direction > 0;
+  const { atStart, stops } = stopsFor(counting, t0, saveAt);
+  const marks = new Map<number, readonly number[]>();
+  for (const count of [...jumps.flatMap((jump) => around(dtype, counting, jump)), ...hits.map(counting.of)]) {
+    if (within(count)) marks.set(count, []);
   }
-  const bits = new BigInt64Array(Float64Array.of(value).buffer);
-  bits[0]! += BigInt(towards);
-  return new Float64Array(bits.buffer)[0]!;
+  if (savesHit) for (const { count, saves } of stops) marks.set(count, saves);
+  else if (last !== start) marks.set(last, []);
+  const ordered = [...marks];
+  if (jumps.length > 0 || hits.length > 0) ordered.sort(([s], [t]) => (s - t) * direction);
+  return {
+    atStart,
+    stops: ordered.length === 0 ? [start] : ordered.map(([count]) => count),
+    saves: new Map(ordered.map(([, saves], stop) => [stop, saves])),
+  };
+}
+
+/** The counts just before a jump and just after it: one step goes from one to the other. */
+function around(dtype: FloatDType, { origin, of }: Counting, jump: number): number[] {
+  const count = of(jump);
+  return ([-1, 1] as const).map((side) => {
+    const next = neighbour(dtype, count, side);
+    // the field is told the sum of origin and count, which must not be rounded to the jump either
+    const apart = origin === 0 ? next : rounded(dtype, count + 2 * side * spacingAt(dtype, jump));
+    return side * (apart - next) > 0 ? apart : next;
+  });
 }
 
 function stacked(rows: readonly Row[], state: readonly number[], dtype: FloatDType): Tensor {

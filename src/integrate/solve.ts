@@ -1,11 +1,13 @@
 import { type Control, constantStep, pid } from "../control/control.js";
 import { ShapeError, showShape } from "../core/tensor.js";
-import { type Grid, gridThrough, gridWith, TimeError } from "../programs/grid.js";
+import { withinSteps } from "../events/event.js";
+import { checkBetween, checkTimes, type Grid, gridThrough, gridWith, TimeError } from "../programs/grid.js";
 import { chooseCoupling, recoupled } from "./coupling.js";
 import type { NeuralOde } from "./neural-ode.js";
 import { solveOnGrid } from "./on-grid.js";
 import { checkParameters, checkState } from "./problem.js";
-import type { Problem, SolveEachOptions, SolveOptions } from "./request.js";
+import { checkLimits, type Problem, type SolveEachOptions, type SolveOptions } from "./request.js";
+import { checkResolution, largestStep } from "./resolution.js";
 import type { Span } from "./saves.js";
 import type { Solution } from "./solution.js";
 import { solveTracks } from "./tracks.js";
@@ -14,9 +16,12 @@ import { solveTracks } from "./tracks.js";
  * Solves dy/dt = f(t, y; θ), y(t0) = y0, forwards or backwards in time.
  *
  * Without a control, steps are of at most `ode.stepSize` and hit every save time; where the equation has no step size,
- * they are chosen by the method's estimate of its error, as {@link pid} does by default.
+ * they are chosen by the method's estimate of its error, as {@link pid} does by default. Steps that are chosen are counted
+ * from t0 in float32, so that a field which does not depend on t is solved as exactly far from 0 as near it. One that does
+ * is told t in float32: where its steps are lost in that, the solve is refused, and where they are hardly longer, that is a
+ * warning.
  *
- * @throws {TimeError} for times out of order
+ * @throws {TimeError} for times out of order, or that the field could not tell apart in its dtype
  * @throws {ControlError} for a control that the method cannot follow
  * @throws {ShapeError} if y0 is no state of the field
  * @throws {ParameterError} for parameters that do not fit the field
@@ -85,13 +90,22 @@ async function solveChecked(ode: NeuralOde, problem: Problem): Promise<Solution>
 }
 
 function check(ode: NeuralOde, options: Problem["options"], spans: readonly Span[]): Problem {
-  return {
+  const control = withinSteps(options.control ?? ownSteps(ode), options.events ?? []);
+  const problem = {
     options,
     parameters: checkParameters(ode.field, options.parameters ?? {}, ode),
     y0: checkState(ode, options.y0),
     spans,
-    control: options.control ?? ownSteps(ode),
+    control,
   };
+  checkLimits(options);
+  for (const { t0, saveAt } of spans) {
+    checkTimes(t0, saveAt);
+    const way = { t0, end: saveAt.at(-1)! };
+    if (control.kind === "times") checkBetween(t0, way.end, control.times);
+    checkResolution(ode, way, largestStep(control, way));
+  }
+  return problem;
 }
 
 /**

@@ -35,16 +35,14 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
   );
   const { record } = plan;
   const chained = plan.stops[0]!.length > 1 && chainsStops({ state: y0.shape, dtype, record });
-  const limited =
-    control.kind === "pid" ? { ...control, dtmax: Math.min(control.dtmax, ode.stepSize) } : control;
   // programs do not depend on given times and tolerances, which are inputs
-  const { rtol, atol, ...others } = limited.kind === "pid" ? limited : { rtol: 0, atol: 0, ...limited };
+  const { rtol, atol, ...others } = control.kind === "pid" ? control : { rtol: 0, atol: 0, ...control };
   const settings = control.kind === "times" ? [control.kind] : Object.values(others);
   const key = [runtime, ode.field, method, dtype, sharing, record, chained, y0.shape.join(), ...settings];
   const make = () =>
     compileDriver(runtime, {
       field: sharing === "sample" ? perTrajectory(ode.field, dtype, y0.shape) : ode.field,
-      ...{ method, dtype, state: y0.shape, sharing, record, chained, events, control: limited },
+      ...{ method, dtype, state: y0.shape, sharing, record, chained, events, control },
     });
   return ode.kept.use([...key, ...events], make, async (driver) => {
     const { tracks, end, evaluations } = await driver.drive(driver.upload(parameters), y0, {

@@ -1,10 +1,11 @@
 import { type Control, usualDriftTolerance } from "../control/control.js";
+import { epsilon } from "../core/spacing.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { Method } from "../methods/method.js";
 import { DriftError, SolveError, type Standing } from "./failures.js";
 import type { SolveStats } from "./solution.js";
 
-export type WarningCode = "drift" | "reconstruction" | "stability" | "tolerance";
+export type WarningCode = "drift" | "reconstruction" | "stability" | "tolerance" | "times";
 
 /** Something doubtful about a solution that was reached all the same. */
 export interface SolveWarning {
@@ -34,10 +35,12 @@ export interface Circumstances {
   readonly stats: SolveStats;
   /** the largest y, as root mean square */
   readonly size: number;
+  /** how far apart float numbers are at the times of the solve, where that is not much less than its steps */
+  readonly coarse: number | null;
 }
 
 /** What is doubtful about a solution. */
-export function warningsOf({ method, dtype, control, stats, size }: Circumstances): SolveWarning[] {
+export function warningsOf({ method, dtype, control, stats, size, coarse }: Circumstances): SolveWarning[] {
   const warnings: SolveWarning[] = [];
   const { drift, reconstructionError, stability } = stats;
   if (drift !== null && !(drift <= limitOf(control, size))) {
@@ -65,13 +68,21 @@ export function warningsOf({ method, dtype, control, stats, size }: Circumstance
         `−ln λ = ${show(stability.limit)}, up to which the coupled method is stable: its two solutions drift apart. ${remedy(method)}`,
     });
   }
-  const eps = dtype === "float32" ? 2 ** -23 : 2 ** -52;
+  const eps = epsilon[dtype];
   if (control.kind === "pid" && control.rtol < 10 * eps && control.atol < 10 * eps * size) {
     warnings.push({
       code: "tolerance",
       message:
         `The tolerances rtol ${control.rtol} and atol ${control.atol} are below the rounding of ${dtype}, so that the steps ` +
         `follow noise. Loosen them${dtype === "float32" ? ", or solve in float64" : ""}.`,
+    });
+  }
+  if (coarse !== null) {
+    warnings.push({
+      code: "times",
+      message:
+        `The times of the solve are ${show(coarse)} apart in ${dtype}, hardly less than its steps: the field, which depends on ` +
+        `t, is told it that coarsely. ${dtype === "float32" ? "Use float64, or count" : "Count"} time from nearer to 0.`,
     });
   }
   return warnings;

@@ -161,7 +161,7 @@ function checkSave(save: unknown): void {
   );
 }
 
-const eventNames = { name: true, signal: true, direction: true, terminal: true };
+const eventNames = { name: true, signal: true, direction: true, maxStep: true, terminal: true };
 const aboutEvents = {
   ...{
     event: "the function is the signal",

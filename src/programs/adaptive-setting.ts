@@ -3,8 +3,9 @@ import type { Sharing, Tolerances } from "../control/norm.js";
 import { type FloatDType, sizeOf } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
 import type { VectorField } from "../fields/field.js";
-import type { Graph } from "../graph/graph.js";
+import type { Graph, Value } from "../graph/graph.js";
 import type { Method } from "../methods/method.js";
+import type { Clock } from "./clock.js";
 
 /** What is kept of each step: nothing, y at its end, or the coefficients of y inside it. */
 export type Record = "nothing" | "states" | "dense";
@@ -28,8 +29,12 @@ export interface AdaptiveSetting {
   readonly chained?: boolean;
 }
 
-/** What of it a step and its control need. Tolerances that are values of the graph take the place of the control's. */
+/** What of it a step and its control need. */
 export interface Stepping extends Pick<AdaptiveSetting, "method" | "dtype" | "control" | "sharing"> {
+  readonly clock: Clock;
+  /** the least step that may be tried wherever t is; what the spacing of t allows is a further limit */
+  readonly smallest: Value;
+  /** values of the graph that take the place of the control's */
   readonly tolerances?: Tolerances;
 }
 

@@ -8,7 +8,6 @@ import { denseOutput } from "../methods/dense.js";
 import type { State } from "../methods/method.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
-import { abs } from "../ops/elementwise.js";
 import { minimum } from "../ops/extrema.js";
 import { and, equal, less, not, or, where } from "../ops/logic.js";
 import { cast, shapeOf } from "../ops/reshape.js";
@@ -22,6 +21,7 @@ import {
 } from "./adaptive-setting.js";
 import { startOf } from "./adaptive-start.js";
 import { any, counting, crosses, type Frame, select, tryStep } from "./attempt.js";
+import { type Clock, clockFor, timeOf } from "./clock.js";
 import { parameterInputs } from "./inputs.js";
 import {
   crossedName,
@@ -33,6 +33,7 @@ import {
   stateName,
   y0Name,
 } from "./names.js";
+import { signalsAfter } from "./sides.js";
 
 /**
  * The graph that goes on with a solve: it tries steps until it has reached the last target time exactly, has used up its
@@ -45,7 +46,7 @@ export function adaptiveProgram(setting: AdaptiveSetting): CountedProgram {
   const { method, dtype, state, events = [] } = setting;
   const b = new Builder();
   const parameters = parameterInputs(b, setting);
-  const stepping = withTolerances(b, setting);
+  const stepping = steppingOf(b, setting);
   const shape = timeShape(setting);
   const scalarInput = (name: string, of: "float" | "bool" = "float") =>
     b.input(name, of === "bool" ? "bool" : dtype, shape);
@@ -71,12 +72,12 @@ export function launchProgram(setting: AdaptiveSetting): CountedProgram & { read
   const { dtype, state } = setting;
   const b = new Builder();
   const parameters = parameterInputs(b, setting);
-  const stepping = withTolerances(b, setting);
+  const stepping = steppingOf(b, setting);
   const shape = timeShape(setting);
   const y0 = b.input(y0Name, dtype, state);
   const t0 = b.input(names.t, dtype, shape);
   const end = b.input(names.end, dtype, shape);
-  const { system, evaluations } = counting(b, setting.field, parameters);
+  const { system, evaluations } = counting(b, setting.field, parameters, stepping.clock);
   const { slope, h, ...start } = startOf(system, stepping, { t0, y0, end });
   const size = shape.reduce((product, dim) => product * dim, 1);
   const ones = b.constant(tensor(dtype, shape, new Array(size).fill(1)));
@@ -86,14 +87,26 @@ export function launchProgram(setting: AdaptiveSetting): CountedProgram & { read
   return { ...attempts(b, stepping, parameters, frame, "launch"), atStart: evaluations() };
 }
 
-/** Tolerances as inputs, so that solves which differ in them alone are one program. */
-function withTolerances(b: Builder, setting: AdaptiveSetting): AdaptiveSetting & Stepping {
+/** A setting with what steps need, tolerances as inputs, so that solves which differ in them alone are one program. */
+function steppingOf(b: Builder, setting: AdaptiveSetting): AdaptiveSetting & Stepping {
   const { control, dtype } = setting;
-  if (control.kind !== "pid") return setting;
+  const tolerances = () => ({
+    rtol: b.input(names.rtol, dtype, []),
+    atol: b.input(names.atol, dtype, []),
+  });
   return {
     ...setting,
-    tolerances: { rtol: b.input(names.rtol, dtype, []), atol: b.input(names.atol, dtype, []) },
+    clock: clockOf(b, setting),
+    smallest: b.input(names.smallest, dtype, []),
+    ...(control.kind === "pid" ? { tolerances: tolerances() } : {}),
   };
+}
+
+/** The clock of the programs of a solve. */
+export function clockOf(b: Builder, setting: AdaptiveSetting): Clock {
+  const { field, dtype, state } = setting;
+  const time = timeShape(setting);
+  return clockFor(field, dtype, { state, time }, () => b.input(names.origin, dtype, time));
 }
 
 /** The loop over attempts, and all that it puts out. */
@@ -104,10 +117,9 @@ function attempts(
   start: Frame,
   name: string,
 ): CountedProgram {
-  const { field, method, dtype, control, sharing, record, events = [], chained = false } = setting;
+  const { field, method, dtype, control, sharing, record, clock, events = [], chained = false } = setting;
   const shape = timeShape(setting);
   const targets = b.input(names.targets, dtype, ["stops", ...shape]);
-  const smallest = b.input(names.smallest, dtype, []);
   const trips = b.input(names.attempts, "int64", []);
   const one = b.scalar("int64", 1);
   const lastStop = chained ? sub(b, gather(b, shapeOf(b, targets), 0), one) : null;
@@ -132,14 +144,20 @@ function attempts(
       const before = layout.unpack(values);
       const stop = chained ? values.at(-2)! : null;
       const target = stop === null ? gather(b, targets, 0) : gather(inner, targets, stop);
-      const counted = counting(inner, field, parameters, before);
+      const counted = counting(inner, field, parameters, clock, before);
       const attempt = tryStep(counted.system, setting, before, target);
       const { accept, after, drift, size, interval } = attempt;
       const active = sharing === "sample" ? not(inner, equal(inner, before.t, target)) : null;
       const passed = active === null ? accept : and(inner, accept, active);
-      const signals = events.map((event) => signalOf(inner, event, shape, interval.t1, after[0]));
+      const seen = () => timeOf(inner, clock, interval.t1);
+      const signals = events.map((event) => signalOf(inner, event, shape, seen(), after[0]));
+      const system = (scope: Builder) => counting(scope, field, parameters, clock, before).system;
+      const sides =
+        events.length === 0
+          ? []
+          : signalsAfter(inner, system, { method, dtype, clock, events }, interval, before);
       const crossed = events.map((event, k) =>
-        and(inner, passed, crosses(inner, event, before.signals[k]!, signals[k]!)),
+        and(inner, passed, crosses(inner, event, sides[k]!, signals[k]!)),
       );
       const interrupted = crossed.length === 0 ? null : crossed.reduce((some, each) => or(inner, some, each));
       const commit = interrupted === null ? passed : and(inner, passed, not(inner, interrupted));
@@ -153,10 +171,7 @@ function attempts(
         memory: memoryFrom(setting, (part) => whileActive(attempt.memory![part]!, before.memory![part]!)),
         signals: signals.map((signal, k) => keep(signal, before.signals[k]!)),
       };
-      const gaveUp = pid
-        ? and(inner, not(inner, accept), less(inner, abs(inner, next.h), smallest))
-        : not(inner, accept);
-      const failed = active === null ? gaveUp : and(inner, gaveUp, active);
+      const failed = active === null ? attempt.failed : and(inner, attempt.failed, active);
       const records =
         record === "states"
           ? [after[0]]

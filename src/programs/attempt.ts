@@ -13,6 +13,7 @@ import { and, equal, greater, greaterOrEqual, less, lessOrEqual, not, or, where 
 import { reduceMax } from "../ops/reduce.js";
 import { cast } from "../ops/reshape.js";
 import type { Stepping } from "./adaptive-setting.js";
+import { type Clock, leastStep, timeOf } from "./clock.js";
 
 /** What goes from one attempt to the next. */
 export interface Frame {
@@ -29,6 +30,8 @@ export interface Tried {
   readonly interval: Interval;
   readonly after: State;
   readonly accept: Value;
+  /** whether it was rejected for good: nothing smaller can be tried */
+  readonly failed: Value;
   /** the step size to try next */
   readonly h: Value;
   readonly memory: Memory | null;
@@ -37,10 +40,13 @@ export interface Tried {
   readonly size: Value | null;
 }
 
-/** Tries a step towards a time, and decides on it. */
+/**
+ * Tries a step towards a time, and decides on it. None is proposed that would be smaller than the spacing of t allows:
+ * one of that size is tried, and if it is rejected, that is final.
+ */
 export function tryStep(system: System, setting: Stepping, before: Frame, target: Value): Tried {
   const { b } = system;
-  const { method, control, sharing } = setting;
+  const { method, control, sharing, clock, smallest } = setting;
   const way = sub(b, target, before.t);
   // a step that would end just short of the target is stretched to it
   const cut = greaterOrEqual(b, mul(b, abs(b, before.h), 1.01), abs(b, way));
@@ -58,7 +64,7 @@ export function tryStep(system: System, setting: Stepping, before: Frame, target
     size: apart && rootMeanSquare(b, y1, sharing),
   };
   if (control.kind !== "pid") {
-    return { ...shared, accept: finite, h: before.h, memory: null, norm: null };
+    return { ...shared, accept: finite, failed: not(b, finite), h: before.h, memory: null, norm: null };
   }
 
   const tolerance = toleranceOf(b, y0, y1, setting.tolerances ?? control);
@@ -83,18 +89,28 @@ export function tryStep(system: System, setting: Stepping, before: Frame, target
     { square: judged, cut },
     before.memory!,
   );
-  const proposed = mul(b, abs(b, interval.h), factor);
+  // not |t1 − t0|, which is rounded: what is shortened from that could be rounded up to it again
+  const tried = minimum(b, abs(b, before.h), abs(b, way));
+  const proposed = mul(b, tried, factor);
   // what was cut short to hit a time was not too long
   const size = where(b, and(b, cut, accept), maximum(b, proposed, abs(b, before.h)), proposed);
-  const h = mul(b, minimum(b, size, control.dtmax), sign(b, way));
-  return { ...shared, accept, h, memory, norm: sqrt(b, square) };
+  const least = leastStep(b, clock, before.t, smallest);
+  const bounded = control.dtmax === Number.POSITIVE_INFINITY ? size : minimum(b, size, control.dtmax);
+  const h = mul(b, maximum(b, bounded, least), sign(b, way));
+  // a step that is NaN is too small as well
+  const failed = not(b, or(b, accept, greater(b, tried, least)));
+  return { ...shared, accept, failed, h, memory, norm: sqrt(b, square) };
 }
 
-/** The equation, with f(t, y) known for the beginning of a step, and the number of evaluations it has been asked for. */
+/**
+ * The equation by a clock, with f(t, y) known for the beginning of a step, and the number of evaluations it has been
+ * asked for.
+ */
 export function counting(
   b: Builder,
   field: VectorField,
   parameters: Values,
+  clock: Clock,
   known?: Pick<Frame, "slope" | "t" | "state">,
 ): { system: System; evaluations: () => number } {
   const seen = new Set<string>();
@@ -105,14 +121,14 @@ export function counting(
       f(t, y) {
         if (known?.slope && t === known.t && y === known.state[0]) return known.slope;
         seen.add(`${t.id},${y.id}`);
-        return field.apply(b, parameters, t, y);
+        return field.apply(b, parameters, timeOf(b, clock, t), y);
       },
     },
     evaluations: () => seen.size,
   };
 }
 
-/** Whether a signal passes through zero, in the direction that counts; one that starts at zero does not. */
+/** Whether a signal passes through zero, in the direction that counts; one that is zero from the start does not. */
 export function crosses(b: Builder, { direction }: Event, g0: Value, g1: Value): Value {
   const rising = () => and(b, less(b, g0, 0), greaterOrEqual(b, g1, 0));
   const falling = () => and(b, greater(b, g0, 0), lessOrEqual(b, g1, 0));

@@ -43,7 +43,7 @@ export function checkpointGradient(
     }),
   );
   const pull = (cotangent: Value) => {
-    const arriving = arrivingFrom(b, setting, cotangent);
+    const arriving = arrivingFrom(b, setting, inputs, cotangent);
     const pulled = throughTurns(b, setting, inputs, held, arriving);
     return {
       ...throughStart(b, setting, inputs, pulled, arriving),

@@ -25,7 +25,7 @@ export function stepsOf(grid: Grid): number {
  * at most `stepSize`.
  *
  * @param t0  initial time
- * @param saves  times to save at, from t0 on, monotone; t0 itself may be the first
+ * @param saves  times to save at, from t0 on, monotone; t0 itself may be the first, and several may be one
  * @param stepSize  largest step, positive, in the units of t
  * @throws {TimeError} naming the time that is out of order, or the step size that is not positive
  */
@@ -39,7 +39,7 @@ export function gridThrough(t0: number, saves: readonly number[], stepSize: numb
   for (const to of saves) {
     const length = Math.abs(to - from);
     // a stretch that is a whole number of steps up to rounding is one
-    const count = Math.ceil((length / stepSize) * (1 - 1e-9));
+    const count = length === 0 ? 0 : Math.max(1, Math.ceil((length / stepSize) * (1 - 1e-9)));
     if (count > maximalSteps) {
       throw new TimeError(
         `A step size of ${stepSize} means ${count} steps from ${from} to ${to}, more than ${maximalSteps}. Enlarge the step size.`,
@@ -68,20 +68,30 @@ export function gridThrough(t0: number, saves: readonly number[], stepSize: numb
  */
 export function gridWith(t0: number, saves: readonly number[], between: readonly number[]): Grid {
   checkTimes(t0, saves);
-  const end = saves.at(-1)!;
+  checkBetween(t0, saves.at(-1)!, between);
+  const direction = Math.sign(saves.at(-1)! - t0) || 1;
+  const times = [...new Set([t0, ...between, ...saves])].sort((s, t) => (s - t) * direction);
+  const indices = new Map(times.map((time, i) => [time, i]));
+  return { times, offsets: [0, ...saves.map((save) => indices.get(save)!)] };
+}
+
+/** @throws {TimeError} unless steps that are to end at given times go one way, from t0 to the end */
+export function checkBetween(t0: number, end: number, between: readonly number[]): void {
   if (between.length > 0) checkTimes(t0, between);
   const direction = Math.sign(end - t0) || 1;
   const outside = between.find((t) => (t - t0) * direction < 0 || (end - t) * direction < 0);
   if (outside !== undefined) {
     throw new TimeError(`A step was to end at ${outside}, which is not between ${t0} and ${end}.`);
   }
-  const times = [...new Set([t0, ...between, ...saves])].sort((s, t) => (s - t) * direction);
-  return { times, offsets: [0, ...saves.map((save) => times.indexOf(save))] };
 }
 
 const maximalSteps = 1e8;
 
-/** @throws {TimeError} unless the times are finite and go one way from t0, which may be the first of them */
+/**
+ * Several times may be one: each of them is saved.
+ *
+ * @throws {TimeError} unless the times are finite and go one way from t0, which may be the first of them
+ */
 export function checkTimes(t0: number, saves: readonly number[]): void {
   if (!Number.isFinite(t0))
     throw new TimeError(`The initial time must be a finite number, but ${t0} was given.`);
@@ -89,9 +99,9 @@ export function checkTimes(t0: number, saves: readonly number[]): void {
     throw new TimeError("There is nothing to solve for: give at least one time to save at.");
   const direction = Math.sign(saves.at(-1)! - t0) || 1;
   let from = t0;
-  for (const [i, to] of saves.entries()) {
+  for (const to of saves) {
     const length = (to - from) * direction;
-    if (!Number.isFinite(to) || length < 0 || (length === 0 && i > 0)) {
+    if (!Number.isFinite(to) || length < 0) {
       throw new TimeError(
         `Save times must be finite and ${direction > 0 ? "increase" : "decrease"} from the initial time ${t0}, ` +
           `but ${to} follows ${from}.`,

@@ -18,6 +18,8 @@ export interface Setting {
   readonly saves: number;
   /** whether each step ends at a save time */
   readonly everyStep: boolean;
+  /** whether several saves may be of one state */
+  readonly coincident?: boolean;
 }
 
 /** The inputs of a solve, as values. */

@@ -11,8 +11,10 @@ import { and, equal, greater, less, lessOrEqual, not, or, where } from "../ops/l
 import { fmod } from "../ops/power.js";
 import { reduceMax } from "../ops/reduce.js";
 import { cast } from "../ops/reshape.js";
+import { clockOf } from "./adaptive.js";
 import { type AdaptiveSetting, type CountedProgram, carriesSlope, timeShape } from "./adaptive-setting.js";
 import { any, counting } from "./attempt.js";
+import { timeOf } from "./clock.js";
 import { parameterInputs } from "./inputs.js";
 import {
   crossedName,
@@ -23,6 +25,7 @@ import {
   signalName,
   stateName,
 } from "./names.js";
+import { lookAhead } from "./sides.js";
 
 /** Enough to halve an interval to rounding by every third iteration alone. */
 const maximalIterations = 180;
@@ -32,13 +35,15 @@ const maximalIterations = 180;
  *
  * The root of g(t0 + θ h, y(θ)) is bracketed and found by the Illinois rule, with every third θ in the middle; y(θ) is
  * a step of the method itself, of size θ h, so that the event lies at the end of an ordinary step: what repeats or
- * undoes the steps of the solve needs to know nothing of events. The end is on the far side of the root.
+ * undoes the steps of the solve needs to know nothing of events. The end is on the far side of the root. Where a signal
+ * is 0 at t, the bracket starts a little later.
  */
 export function locateProgram(setting: AdaptiveSetting): CountedProgram {
   const { field, method, dtype, state, record, events = [] } = setting;
   const b = new Builder();
   const parameters = parameterInputs(b, setting);
   const shape = timeShape(setting);
+  const clock = clockOf(b, setting);
   const t0 = b.input(names.t, dtype, shape);
   const triedEnd = b.input(locateNames.triedEnd, dtype, shape);
   const tolerance = b.input(locateNames.tolerance, dtype, []);
@@ -52,7 +57,7 @@ export function locateProgram(setting: AdaptiveSetting): CountedProgram {
   const length = sub(b, triedEnd, t0);
   const known = { slope, t: t0, state: before };
   const stepTo = (inner: Builder, theta: Value) => {
-    const { system, evaluations } = counting(inner, field, parameters, known);
+    const { system, evaluations } = counting(inner, field, parameters, clock, known);
     const full = equal(inner, theta, 1);
     const t1 = where(inner, full, triedEnd, add(inner, t0, mul(inner, theta, length)));
     const interval = { t0, t1, h: sub(inner, t1, t0) };
@@ -60,7 +65,7 @@ export function locateProgram(setting: AdaptiveSetting): CountedProgram {
   };
   const signalAt = (inner: Builder, event: Event, theta: Value) => {
     const { interval, after } = stepTo(inner, theta);
-    return signalOf(inner, event, shape, interval.t1, after[0]);
+    return signalOf(inner, event, shape, timeOf(inner, clock, interval.t1), after[0]);
   };
 
   const one = add(b, mul(b, t0, 0), 1);
@@ -68,12 +73,14 @@ export function locateProgram(setting: AdaptiveSetting): CountedProgram {
   let count = b.scalar("int64", 0);
   let width = zero;
   const thetas = events.map((event, k) => {
-    const g0 = starts[k]!;
+    const atZero = equal(b, starts[k]!, 0);
+    const low0 = where(b, atZero, lookAhead[dtype], zero);
+    const g0 = where(b, atZero, signalAt(b, event, add(b, zero, lookAhead[dtype])), starts[k]!);
     const { carried } = loop(
       b,
       {
         trips: maximalIterations,
-        carried: [zero, g0, one, signalAt(b, event, one), zero, b.scalar("int64", 0)],
+        carried: [low0, g0, one, signalAt(b, event, one), zero, b.scalar("int64", 0)],
       },
       (inner, i, [low, gLow, high, gHigh, side, iterations]) => {
         const far = sub(inner, high!, low!);
@@ -133,7 +140,7 @@ export function locateProgram(setting: AdaptiveSetting): CountedProgram {
   for (const [k, value] of after.entries()) outputs[nextName(stateName(k))] = keep(value, before[k]!);
   if (slope !== null) outputs[nextName(names.slope)] = keep(system.f(interval.t1, after[0]), slope);
   for (const [k, event] of events.entries()) {
-    const at = signalOf(b, event, shape, interval.t1, after[0]);
+    const at = signalOf(b, event, shape, timeOf(b, clock, interval.t1), after[0]);
     outputs[nextName(signalName(k))] = keep(at, starts[k]!);
     outputs[nextName(crossedName(k))] = and(b, crossed[k]!, equal(b, thetas[k]!, theta));
   }

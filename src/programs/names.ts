@@ -83,6 +83,8 @@ export const stateName = (k: number): string => `state/${k}`;
 /** What a solve that chooses its steps hands from one run to the next, and says of each attempt. */
 export const adaptiveNames = {
   t: "t",
+  /** where time is counted from the start of the solve: the time of that */
+  origin: "origin",
   /** the step size to try next, signed */
   h: "h",
   /** f(t, y), where the next step starts with it */

@@ -40,7 +40,7 @@ export function refreshGradient(b: Builder, given: Setting, inputs: ScheduledInp
     (_outer, _leg, { to }) => ({ held: [], kept: to }),
   );
   const pull = (cotangent: Value) => {
-    const arriving = arrivingFrom(b, setting, cotangent);
+    const arriving = arrivingFrom(b, setting, inputs, cotangent);
     const { state, error, ...pulled } = throughTurns(b, setting, inputs, legs, arriving);
     const [reconstructed] = state;
     const last = largest(b, sub(b, reconstructed, inputs.y0));

@@ -125,9 +125,20 @@ export function throughLegs(
 /** About how many steps there are in a turn on the way back. */
 export const perTurn = "steps/turns";
 
-/** Cotangents of the saved states, with zeros after them for where nothing is saved. */
-export function arrivingFrom(b: Builder, { dtype, state }: Setting, cotangent: Value): Value {
-  return concat(b, [cotangent, zeros(b, dtype, [1, ...state])], 0);
+/**
+ * Cotangents of the saved states, with zeros after them for where nothing is saved. Those of saves that are of one state
+ * are added up, in the row that stands for it among the arrivals.
+ */
+export function arrivingFrom(
+  b: Builder,
+  { dtype, state, saves, coincident = false }: Setting,
+  { grid, schedule }: ScheduledInputs,
+  cotangent: Value,
+): Value {
+  if (!coincident) return concat(b, [cotangent, zeros(b, dtype, [1, ...state])], 0);
+  const states = gather(b, grid.offsets, b.ints(Array.from({ length: saves }, (_, save) => save + 1)));
+  const rows = unsqueeze(b, gather(b, schedule.arrivals, states), [1]);
+  return scatterND(b, zeros(b, dtype, [saves + 1, ...state]), rows, cotangent, "add");
 }
 
 /** Pulls what is left at the first state through the way in which the method makes it. */

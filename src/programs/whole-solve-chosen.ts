@@ -1,5 +1,5 @@
-import { ControlError, type Pid } from "../control/control.js";
-import type { FloatDType } from "../core/tensor.js";
+import { ControlError, leastOf, type Pid } from "../control/control.js";
+import { leastNormal } from "../core/spacing.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { State } from "../methods/method.js";
@@ -8,7 +8,7 @@ import { reduceSum } from "../ops/broadcast.js";
 import { loop } from "../ops/control.js";
 import { abs, sign } from "../ops/elementwise.js";
 import { maximum } from "../ops/extrema.js";
-import { and, equal, greaterOrEqual, not, or, where } from "../ops/logic.js";
+import { and, equal, less, not, or, where } from "../ops/logic.js";
 import { reduceMax } from "../ops/reduce.js";
 import { cast, unsqueeze } from "../ops/reshape.js";
 import { concat } from "../ops/slicing.js";
@@ -16,12 +16,14 @@ import { layoutOf } from "./adaptive.js";
 import { carriesSlope, type Stepping } from "./adaptive-setting.js";
 import { firstStep } from "./adaptive-start.js";
 import { counting, type Frame, tryStep } from "./attempt.js";
+import { clockFor, leastStep } from "./clock.js";
 import { wholeSolveNames as names } from "./names.js";
 import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./whole-solve.js";
 
 /**
  * Steps by their estimated error, all of a batch sharing them: attempts up to each time, with the controller carried
- * on from one to the next. A solve gives up where a step is rejected that is as small as rounding of the times allows.
+ * on from one to the next. A solve gives up where a step is rejected that is as small as the spacing of t allows, and at
+ * once if the field depends on t and no time that is asked for is as far from t0 as that.
  *
  * @throws {ControlError} for a method without an estimate of its error
  */
@@ -38,26 +40,32 @@ export function chosenSteps(
     );
   }
   const { parameters, y0, t0, maxSteps } = inputs;
-  const tolerances = { rtol: b.input(names.rtol, dtype, []), atol: b.input(names.atol, dtype, []) };
+  const [rtol, atol] = [b.input(names.rtol, dtype, []), b.input(names.atol, dtype, [])];
+  const clock = clockFor(field, dtype, {}, () => t0);
   const stepping: Stepping & { record: "nothing" } = {
-    ...{ method, dtype, control, tolerances },
+    ...{ method, dtype, control, clock },
+    // a component that stays 0 may be held against 0, which must not be divided by
+    tolerances: { rtol, atol: maximum(b, atol, leastNormal[dtype]) },
+    smallest: b.scalar(dtype, leastOf(control, dtype)),
     sharing: "batch",
     record: "nothing",
   };
   const layout = layoutOf(stepping);
-  const smallest = maximum(b, smallestStep(b, inputs, dtype), control.dtmin);
-
-  const { system } = counting(b, field, parameters);
-  const state = method.start(system, t0, y0);
+  const { system } = counting(b, field, parameters, clock);
+  const countOf = (scope: Builder, time: Value) => (clock.origin === null ? time : sub(scope, time, t0));
+  const start0 = countOf(b, t0);
+  const state = method.start(system, start0, y0);
   const way = wayOf(b, inputs);
+  const least = leastStep(b, clock, start0, stepping.smallest);
+  const far = reach(b, inputs);
   const first: Frame = {
     state,
-    slope: carriesSlope(stepping) ? system.f(t0, y0) : null,
-    t: t0,
+    slope: carriesSlope(stepping) ? system.f(start0, y0) : null,
+    t: start0,
     h:
       control.dt0 === null
-        ? firstStep(system, stepping, control, { t0, y0, way })
-        : mul(b, sign(b, way), control.dt0),
+        ? firstStep(system, stepping, control, { t0: start0, y0, way })
+        : mul(b, sign(b, way), maximum(b, least, control.dt0)),
     memory: { last: b.scalar(dtype, 1), beforeLast: b.scalar(dtype, 1), rejected: b.scalar("bool", false) },
     signals: [],
   };
@@ -65,10 +73,11 @@ export function chosenSteps(
   const start: Underway = {
     carried: layout.pack(first) as unknown as Underway["carried"],
     ...{ accepted: zero, rejected: zero },
-    failed: b.scalar("bool", false),
+    failed: clock.heeded ? and(b, less(b, far, least), not(b, equal(b, far, 0))) : b.scalar("bool", false),
   };
 
-  const goTo = (outer: Builder, from: Underway, target: Value): Underway => {
+  const goTo = (outer: Builder, from: Underway, time: Value): Underway => {
+    const target = countOf(outer, time);
     const before = layout.unpack(from.carried);
     const left = sub(outer, target, before.t);
     const away = not(outer, equal(outer, left, 0));
@@ -85,9 +94,9 @@ export function chosenSteps(
       { trips, carried: [...layout.pack(aimed), from.accepted, from.rejected!] },
       (inner, _i, values) => {
         const frame = layout.unpack(values);
-        const known = counting(inner, field, parameters, frame);
+        const known = counting(inner, field, parameters, clock, frame);
         const attempt = tryStep(known.system, stepping, frame, target);
-        const { accept, after, interval, h } = attempt;
+        const { accept, failed, after, interval, h } = attempt;
         const keep = (x: Value, y: Value) => where(inner, accept, x, y);
         const next: Frame = {
           state: after.map((value, k) => keep(value, frame.state[k]!)) as unknown as State,
@@ -99,15 +108,13 @@ export function chosenSteps(
         };
         const [accepted, rejected] = values.slice(-2) as [Value, Value];
         const arrived = equal(inner, next.t, target);
-        // a step that is NaN is too small as well
-        const goesOn = or(inner, accept, greaterOrEqual(inner, abs(inner, h), smallest));
         return {
           carried: [
             ...layout.pack(next),
             add(inner, accepted, cast(inner, accept, "int64")),
             add(inner, rejected, cast(inner, not(inner, accept), "int64")),
           ],
-          proceed: and(inner, goesOn, not(inner, arrived)),
+          proceed: not(inner, or(inner, failed, arrived)),
         };
       },
     );
@@ -127,10 +134,7 @@ function wayOf(b: Builder, { t0, t1, ts }: WholeSolveInputs): Value {
   return where(b, equal(b, t0, t1), reduceSum(b, sub(b, ts, t0)), sub(b, t1, t0));
 }
 
-/** A step that rounding of the times leaves something of: 4 ε max |t|. */
-function smallestStep(b: Builder, { t0, t1, ts }: WholeSolveInputs, dtype: FloatDType): Value {
-  const ends = [t0, t1].map((time) => unsqueeze(b, time, [0]));
-  return mul(b, reduceMax(b, abs(b, concat(b, [...ends, ts], 0))), 4 * epsilon[dtype]);
+/** How far from t0 the times are that are asked for. */
+function reach(b: Builder, { t0, t1, ts }: WholeSolveInputs): Value {
+  return reduceMax(b, abs(b, sub(b, concat(b, [unsqueeze(b, t1, [0]), ts], 0), t0)));
 }
-
-const epsilon = { float32: 2 ** -23, float64: 2 ** -52 } as const;

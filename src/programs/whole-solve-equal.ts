@@ -1,3 +1,5 @@
+import { epsilon } from "../core/spacing.js";
+import { dependsOnTime } from "../fields/time-dependence.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { Interval, State } from "../methods/method.js";
@@ -5,8 +7,8 @@ import { add, div, mul, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { loop } from "../ops/control.js";
 import { abs, ceil } from "../ops/elementwise.js";
-import { maximum } from "../ops/extrema.js";
-import { and, equal, lessOrEqual, not, or, where } from "../ops/logic.js";
+import { maximum, minimum } from "../ops/extrema.js";
+import { and, equal, greaterOrEqual, lessOrEqual, not, or, where } from "../ops/logic.js";
 import { cast } from "../ops/reshape.js";
 import { systemIn } from "./inputs.js";
 import { wholeSolveNames as names } from "./names.js";
@@ -17,7 +19,8 @@ import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./wh
  *
  *   n = ⌈|t − s| / stepSize⌉,   tₖ = s + (t − s) k / n
  *
- * as `gridThrough` cuts it. Times are reckoned in float64 whatever the states are in.
+ * as `gridThrough` cuts it. Times are reckoned in float64 whatever the states are in. A solve gives up where the field
+ * depends on t and steps of `stepSize` are less than the spacing of float numbers near t.
  */
 export function equalSteps(
   b: Builder,
@@ -26,6 +29,7 @@ export function equalSteps(
 ): Travel {
   const stepSize = b.input(names.stepSize, dtype, []);
   const longest = cast(b, stepSize, "float64");
+  const heeded = dependsOnTime(field, dtype);
   const state = method.start(systemIn(b, field, parameters), t0, y0);
   const start: Underway = {
     carried: [...state, t0] as unknown as Underway["carried"],
@@ -40,15 +44,19 @@ export function equalSteps(
     ];
     const way = sub(outer, to, from);
     const length = abs(outer, way);
-    // a stretch that is a whole number of steps up to rounding is one
-    const slack = mul(outer, maximum(outer, abs(outer, from), abs(outer, to)), rounding);
+    // a stretch that is a whole number of steps up to rounding is one, but no step is much too long for that
+    const size = maximum(outer, abs(outer, from), abs(outer, to));
+    const slack = minimum(outer, mul(outer, size, rounding), mul(outer, longest, 1 / 8));
+    const told = heeded
+      ? or(outer, equal(outer, length, 0), greaterOrEqual(outer, longest, mul(outer, size, epsilon[dtype])))
+      : outer.scalar("bool", true);
     const cut = dtype === "float64" ? length : sub(outer, length, slack);
     const quotient = div(outer, cut, longest);
     // not a product with 1 − 1e-9: ONNX Runtime (1.30) compares it with 1 in float32, and leaves it out
     const whole = ceil(outer, sub(outer, quotient, mul(outer, quotient, 1e-9)));
     const steps = where(outer, equal(outer, length, 0), 0, maximum(outer, whole, 1));
     const left = cast(outer, sub(outer, maxSteps, accepted), "float64");
-    const goes = and(outer, not(outer, failed), lessOrEqual(outer, steps, left));
+    const goes = and(outer, and(outer, not(outer, failed), lessOrEqual(outer, steps, left)), told);
     const count = where(outer, goes, steps, 0);
     const trips = cast(outer, count, "int64");
     const timeAt = (inner: Builder, k: Value) =>

@@ -9,6 +9,7 @@ import { whyGradientNotFinite } from "../gradients/gradient-not-finite.js";
 import type { GradientRequest } from "../gradients/method.js";
 import { TrainingError } from "../gradients/training-error.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
+import { checkResolution, largestStep } from "../integrate/resolution.js";
 import { checkParameters, checkState, named, upload } from "../integrate/solve.js";
 import { type Loss, mse } from "../learning/losses.js";
 import { adamw, type Optimiser } from "../learning/optimisers.js";
@@ -128,6 +129,8 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   const grid = options.control
     ? gridOfTimes(data.t0, data.times)
     : gridThrough(data.t0, data.times, ode.stepSize);
+  const way = { t0: data.t0, end: data.times.at(-1)! };
+  checkResolution(ode, way, options.control ? largestStep(options.control, way) : ode.stepSize);
   const fit: Fit = { grid, y0, target, weight };
   const batches = sampler(count, batchSize, options.resume?.sampler ?? seed);
 

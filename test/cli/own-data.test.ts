@@ -150,7 +150,7 @@ describe("revort train FILE.csv", () => {
     it("times that float32 cannot tell from each other", async () => {
       const file = csv("unix,x\n1700000000,1\n1700000001,0.5\n1700000002,0.1\n");
       expect(await refusal(2, "train", file, "--dtype", "float32", ...out())).to.match(
-        /In float32.*--dtype float64/,
+        /In float32.*Use float64/,
       );
     });
 

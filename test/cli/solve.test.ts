@@ -200,6 +200,24 @@ describe("revort solve", () => {
     expect(sentence(few.stderr)).to.include("After 3 steps");
   });
 
+  it("takes steps as long as their error allows, and no longer than --step-size where that is given", async () => {
+    // the file says that it was trained with steps of 0.01
+    const words = ["solve", fieldFile("free", turning), ..."--y0 1,0 --t0 0 --t1 2 --rtol 1e-3".split(" ")];
+    expect((await json(...words)).stats.accepted).to.be.below(20);
+    // 40 of that size, and the first ones, which are shorter
+    expect((await json(...words, "--step-size", "0.05")).stats.accepted).to.be.within(40, 45);
+  });
+
+  it("prints a row for each time, where two are the same as well", async () => {
+    const words = ["solve", fieldFile("twice", turning), ..."--y0 1,0 --t0 1000 --t1 1001".split(" ")];
+    const saveAt = ["--save-at", "1000,1000.5,1000.5,1000.50001,1001"];
+    for (const steps of [[], ["--rtol", "1e-5"], ["--rtol", "1e-5", "--dtype", "float32"]]) {
+      const { ts, ys } = await json(...words, ...saveAt, ...steps);
+      expect(ts).to.deep.equal([1000, 1000.5, 1000.5, 1000.50001, 1001]);
+      for (const [i, t] of ts.entries()) expect(ys[i][0]).to.be.closeTo(Math.cos(t - 1000), 1e-4);
+    }
+  });
+
   it("warns of a coupled solve that is not to be trusted, and fails for it with --strict", async () => {
     const words = ["solve", grows("decay", ["batch", 1], -40), ..."--y0 1 --t0 0 --t1 5".split(" ")];
     const coupled = [...words, ..."--solver midpoint --coupling 0.999 --step-size 0.02".split(" ")];

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { ControlError, constantStep, type Pid, pid } from "../../src/control/control.js";
+import { type ConstantStep, ControlError, constantStep, type Pid, pid } from "../../src/control/control.js";
 import { Random } from "../../src/core/random.js";
 import { type FloatDType, numbers, scalar, type Tensor, tensor } from "../../src/core/tensor.js";
 import { encodeSolve, solveGraph } from "../../src/deploy/solve-file.js";
@@ -13,9 +13,10 @@ import { explicit } from "../../src/methods/explicit.js";
 import { methodNamed, solverNames } from "../../src/methods/named.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { bosh3, dopri5, dopri8, euler, midpoint, rk4, tsit5 } from "../../src/methods/tableaux.js";
-import { add, mul } from "../../src/ops/arithmetic.js";
+import { add, div, mul, neg, sub } from "../../src/ops/arithmetic.js";
 import { matmul } from "../../src/ops/linalg.js";
 import { less, where } from "../../src/ops/logic.js";
+import { cos } from "../../src/ops/trigonometry.js";
 import { gridThrough, stepsOf, TimeError } from "../../src/programs/grid.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
@@ -285,6 +286,101 @@ describe("a solve as a file", () => {
           expect(numbers(accepted!)[0], what).to.be.below(100);
         }
       }
+    });
+  });
+
+  describe("where numbers are few", () => {
+    const of = (name: string, apply: VectorField["apply"], dim = 1): VectorField => ({
+      ...{ name, state: ["batch", dim], parameters: {}, apply },
+    });
+    const decaying = of("decay", (b, _theta, _t, y) => neg(b, y), 2);
+    const cosine = of("cosine", (b, _theta, t, y) => add(b, mul(b, y, 0), cos(b, t)));
+    const steep = of("steep", (b, _theta, _t, y) => div(b, 1e50, y));
+    const holed = of("holed", (b, _theta, _t, y) => div(b, sub(b, y, y), mul(b, y, 0)));
+    const ask = async (
+      field: VectorField,
+      dtype: FloatDType,
+      control: Pid | ConstantStep,
+      given: { y0: readonly number[]; t0: number; t1: number; ts: readonly number[] },
+    ) => {
+      const method = explicit(control.kind === "pid" ? dopri5 : rk4);
+      const session = await bareSession(
+        encodeSolve(equationOf(field, method, undefined, dtype), {}, { control }),
+      );
+      const { ys, y1, reached, accepted, rejected } = await session.run({
+        y0: tensor(dtype, [1, given.y0.length], given.y0),
+        ...{ t0: tensor(dtype, [], [given.t0]), t1: tensor(dtype, [], [given.t1]) },
+        ts: tensor(dtype, [given.ts.length], given.ts),
+      });
+      const tried = numbers(accepted!)[0]! + (rejected === undefined ? 0 : numbers(rejected)[0]!);
+      return { ys: numbers(ys!), y1: numbers(y1!), reached: numbers(reached!)[0], tried };
+    };
+    const tolerances = { float64: 1e-9, float32: 1e-5 } as const;
+
+    it("holds a component that stays 0 against a tolerance of 0", async () => {
+      for (const dtype of ["float64", "float32"] as const) {
+        const rtol = tolerances[dtype];
+        const given = { y0: [1, 0], t0: 0, t1: 1, ts: [] };
+        const { y1, reached } = await ask(decaying, dtype, pid({ rtol, atol: 0 }), given);
+        expect([reached, y1[1]]).to.deep.equal([1, 0]);
+        // the tolerance over some tens of steps
+        expect(Math.abs(y1[0]! * Math.E - 1)).to.be.below(20 * rtol);
+      }
+    });
+
+    it("has a row for each time, and is as exact far from 0 as near it, if its field does not depend on t", async () => {
+      for (const t0 of [0, 1e4, -(2 ** 26)]) {
+        for (const direction of [1, -1]) {
+          // at 2^26 numbers of float32 are 8 apart on the one side, and 4 on the other
+          const ts = [0, 0, 8, 8, 16].map((tau) => t0 + direction * tau);
+          const given = { y0: [1, 2], t0, t1: ts[4]!, ts };
+          for (const control of [pid({ rtol: 1e-6, atol: 1e-6 }), constantStep(0.0625)]) {
+            const { ys, reached } = await ask(
+              of("slow", (b, _theta, _t, y) => mul(b, y, -0.1), 2),
+              ...(["float32", control, given] as const),
+            );
+            expect(reached).to.equal(1);
+            const exact = ts.flatMap((t) => [1, 2].map((y) => y * Math.exp(0.1 * (t0 - t))));
+            // float32 over some hundred steps
+            expect(distance(ys, exact)).to.be.below(1e-5);
+          }
+        }
+      }
+    });
+
+    it("starts from an equilibrium at t = 100 in float32", async () => {
+      const given = { y0: [0, 0], t0: 100, t1: 101, ts: [100.5] };
+      const { ys, reached, tried } = await ask(decaying, "float32", pid({ rtol: 1e-4, atol: 1e-4 }), given);
+      expect([reached, ...ys]).to.deep.equal([1, 0, 0]);
+      expect(tried).to.be.below(12);
+    });
+
+    it("gives up at once where steps are lost in the spacing of t, and never goes on with steps of nothing", async () => {
+      const [loose, far] = [
+        pid({ rtol: 1e-4, atol: 1e-4 }),
+        { y0: [0], t0: 1e8, t1: 1e8 + 32, ts: [1e8 + 8] },
+      ];
+      for (const [field, dtype, control, given] of [
+        [cosine, "float32", loose, far],
+        [cosine, "float32", constantStep(0.01), far],
+        [cosine, "float32", loose, { ...far, t1: 1e8 + 8 }],
+        [steep, "float64", loose, { y0: [1], t0: 1, t1: 2, ts: [] }],
+        [holed, "float32", loose, { y0: [1], t0: 3, t1: 4, ts: [3.5] }],
+        [holed, "float64", pid({ dt0: 0.1 }), { y0: [1], t0: 3, t1: 4, ts: [3.5] }],
+      ] as const) {
+        const { y1, ys, reached, tried } = await ask(field, dtype, control, given);
+        expect([reached, ...y1, ...ys].every((x, i) => (i === 0 ? x === 0 : Number.isNaN(x)))).to.equal(true);
+        expect(tried).to.be.below(50);
+      }
+      const right = await ask(cosine, "float32", constantStep(0.01), { y0: [0], t0: 0, t1: 10, ts: [] });
+      expect(right.y1[0]).to.be.closeTo(Math.sin(10), 1e-5);
+    });
+
+    it("takes steps as long as their error allows, whatever the step size of the equation", async () => {
+      const small = equationOf(decaying, explicit(dopri5), 0.002);
+      const session = await bareSession(encodeSolve(small, {}, { control: pid({ rtol: 1e-3, atol: 1e-6 }) }));
+      const { accepted } = await session.run({ y0: tensor("float64", [1, 2], [1, 1]), ...times(0, 2, []) });
+      expect(numbers(accepted!)[0]).to.be.below(10);
     });
   });
 

@@ -31,7 +31,7 @@ import { mul, neg } from "../../src/ops/arithmetic.js";
 import { concat, split } from "../../src/ops/slicing.js";
 import { sin } from "../../src/ops/trigonometry.js";
 import { GradientMethodError } from "../../src/programs/gradient.js";
-import { type Grid, gridThrough, stepsOf } from "../../src/programs/grid.js";
+import { type Grid, gridThrough, stepsOf, TimeError } from "../../src/programs/grid.js";
 import { gradientName, y0Name } from "../../src/programs/names.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
@@ -60,6 +60,7 @@ const methods: Readonly<Record<string, Method>> = {
 const saveTimes = {
   "the final time": [1],
   "times between": [0, 0.13, 0.5, 1],
+  "some times twice": [0, 0, 0.13, 0.5, 0.5, 0.5, 1, 1],
   "every step": Array.from({ length: 100 }, (_, i) => (i + 1) / 100),
 } as const;
 
@@ -300,6 +301,39 @@ describe("every gradient method", () => {
         }
       });
     }
+
+    it("is that of each save where several are at one time, or at one that float32 does not tell from it", async () => {
+      const twice = [0, 0, 0.3, 0.3, 2, 2];
+      for (const dtype of ["float64", "float32"] as const) {
+        // 2^-30 above 0.3: counted as 0.3 in float32
+        const near = dtype === "float32" ? [0, 2 ** -160, 0.3, 0.3 + 2 ** -30, 2, 2] : twice;
+        const task = randomTask({ field, stepSize: 1, saves: twice, batch: 2, dtype });
+        const fit = { ...task.fit, grid: gridOfTimes(0, near) };
+        const ode = neuralOde({ field, method: reversible(bosh3), dtype });
+        // the loss of one save at each time: mean (y − d₁)² + mean (y − d₂)² = 2 mean (y − (d₁ + d₂) / 2)² + …
+        const values = numbers(task.fit.target);
+        const size = values.length / 6;
+        const middle = [0, 2, 4].flatMap((save) =>
+          Array.from(
+            { length: size },
+            (_, i) => (values[save * size + i]! + values[(save + 1) * size + i]!) / 2,
+          ),
+        );
+        const once = {
+          ...task,
+          fit: { ...task.fit, grid: gridOfTimes(0, [0, 0.3, 2]), target: tensor(dtype, [3, 2, 3], middle) },
+        };
+        const expected = await found(ode, "direct", once);
+        for (const how of ["direct", "reversible", "reversible:3", "checkpoint:2", "continuous"] as const) {
+          const both = await found(ode, how, { ...task, fit });
+          // rounding over some tens of steps; the continuous adjoint is off by its tolerance
+          const tolerance = how === "continuous" ? 1e-3 : dtype === "float32" ? 1e-4 : 1e-12;
+          expect(tensorsDistance(all(both), all(expected)), `${how}, ${dtype}`).to.be.below(tolerance);
+          const error = await failure(found(ode, how, { ...task, fit }, control, true), TimeError);
+          expect(error.message).to.include("saves 0 and 1");
+        }
+      }
+    });
 
     it("takes fewer steps back with a seminorm, where the gradient of the parameters moves fastest", async () => {
       // of y' = a(t) y the state is slow and the gradient of a fast, sampled by sin 40 t

@@ -1,6 +1,9 @@
 import { expect } from "chai";
 import { ControlError, constantStep, controllers, givenTimes, pid } from "../../src/control/control.js";
 import { numbers, tensor } from "../../src/core/tensor.js";
+import { EventError } from "../../src/events/event.js";
+import type { VectorField } from "../../src/fields/field.js";
+import type { Value } from "../../src/graph/graph.js";
 import {
   DivergenceError,
   DriftError,
@@ -10,14 +13,17 @@ import {
   StepUnderflowError,
 } from "../../src/integrate/failures.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
-import { solve } from "../../src/integrate/solve.js";
+import { type SolveOptions, solve } from "../../src/integrate/solve.js";
 import { explicit } from "../../src/methods/explicit.js";
 import { methodNamed } from "../../src/methods/named.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { reversibleHeun } from "../../src/methods/reversible-heun.js";
 import { bosh3, dopri5, rk4, tableaux, tsit5 } from "../../src/methods/tableaux.js";
+import { neg } from "../../src/ops/arithmetic.js";
+import { concat, split } from "../../src/ops/slicing.js";
 import { TimeError } from "../../src/programs/grid.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
+import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { distance } from "../support/distance.js";
 import { failure } from "../support/failure.js";
@@ -47,6 +53,52 @@ describe("adaptive solves", () => {
       expect(errors[1]).to.be.below(errors[0]!);
       expect(errors[2]).to.be.below(errors[1]!);
     }
+  });
+
+  it("hold a component that stays exactly 0 against a tolerance of 0, which costs nothing", async () => {
+    for (const runtime of [jit(), await ortNode()]) {
+      for (const dtype of ["float64", "float32"] as const) {
+        const ode = neuralOde({ field: { ...decay, state: ["batch", 2] }, method: dopri5, dtype });
+        const [rtol, t1] = [dtype === "float64" ? 1e-9 : 1e-5, 1];
+        for (const dt0 of [null, 0.01]) {
+          const request = { runtime, y0: tensor(dtype, [1, 2], [1, 0]), t0: 0, t1 };
+          const held = await solve(ode, { ...request, control: pid({ rtol, atol: 0, dt0 }) });
+          const [y, zero] = numbers(held.ys);
+          // the tolerance, over some tens of steps
+          expect([Math.abs(y! * Math.E - 1) < 20 * rtol, zero]).to.deep.equal([true, 0]);
+          expect(held.stats.rejected).to.equal(0);
+        }
+      }
+    }
+  });
+
+  it("start from 0 with a tolerance of 0: y' = (−y₁, y₁)", async () => {
+    const filling: VectorField = {
+      ...decay,
+      state: ["batch", 2],
+      apply(b, _theta, _t, y) {
+        const [first] = split(b, y, 1, [1, 1]) as [Value, Value];
+        return concat(b, [neg(b, first), first], 1);
+      },
+    };
+    const { ys, stats } = await solve(neuralOde({ field: filling, method: dopri5 }), {
+      ...{ runtime, y0: pair([1, 0]), t0: 0, t1: 1, control: pid({ rtol: 1e-8, atol: 0 }) },
+    });
+    expect(distance(numbers(ys), [Math.exp(-1), 1 - Math.exp(-1)])).to.be.below(1e-7);
+    expect(stats.steps).to.be.below(60);
+  });
+
+  it("are as long as their error allows, whatever the step size of the equation", async () => {
+    const request = { runtime, y0: pair([1]), t0: 0, t1: 2, control: pid({ rtol: 1e-3, atol: 1e-6 }) };
+    const free = await solve(neuralOde({ field: decay, method: dopri5 }), request);
+    const small = await solve(neuralOde({ field: decay, method: dopri5, stepSize: 0.002 }), request);
+    expect(small.grid).to.deep.equal(free.grid);
+    expect(free.stats.accepted).to.be.below(10);
+    const bounded = await solve(neuralOde({ field: decay, method: dopri5 }), {
+      ...request,
+      control: pid({ rtol: 1e-3, atol: 1e-6, dtmax: 0.1 }),
+    });
+    expect(bounded.stats.accepted).to.equal(20);
   });
 
   it("take far fewer steps at a higher order", async () => {
@@ -145,6 +197,12 @@ describe("adaptive solves", () => {
     expect(() => pid({ rtol: 0, atol: 0 })).to.throw(ControlError);
     expect(() => pid({ dtmin: 2, dtmax: 1 })).to.throw(ControlError, "dtmin 2");
     expect(() => pid({ factorMin: 1.5 })).to.throw(ControlError);
+    expect(() => pid({ dtmin: Number.POSITIVE_INFINITY })).to.throw(ControlError, "dtmin Infinity");
+    expect(() => pid({ dt0: 1, dtmax: 0.5 })).to.throw(ControlError, "dt0 1, dtmin 0, dtmax 0.5");
+    expect(() => pid({ dt0: 0.1, dtmin: 0.5 })).to.throw(ControlError, "dtmin ≤ dt0");
+    for (const name of ["rtol", "atol", "safety", "factorMin", "factorMax", "dt0", "dtmin", "dtmax", "p"]) {
+      expect(() => pid({ [name]: Number.NaN }), name).to.throw(ControlError, "NaN");
+    }
     expect(() => constantStep(0)).to.throw(ControlError);
     const request = { runtime, y0: pair([0, 1]), t0: 0, t1: 1 };
     const error = await failure(
@@ -153,6 +211,22 @@ describe("adaptive solves", () => {
     );
     expect(error.message).to.include("rk4").and.include("error estimate");
     await failure(solve(neuralOde({ field: spinning, method: rk4 }), request), TimeError);
+    const ode = neuralOde({ field: spinning, method: dopri5 });
+    const wrong = (more: Partial<SolveOptions>) => solve(ode, { ...request, control: pid(), ...more });
+    for (const maxSteps of [0, -1, 1.5, Number.NaN]) {
+      expect((await failure(wrong({ maxSteps }), TimeError)).message).to.include(`but ${maxSteps} was given`);
+    }
+    await failure(wrong({ jumps: [0.5, Number.NaN] }), TimeError);
+    for (const eventTolerance of [-1, Number.NaN]) await failure(wrong({ eventTolerance }), EventError);
+    for (const times of [
+      [0.2, 3],
+      [0.5, 0.2],
+      [0.1, Number.NaN],
+    ]) {
+      for (const save of ["hit", "interpolated"] as const) {
+        await failure(wrong({ control: givenTimes(times), save }), TimeError);
+      }
+    }
   });
 
   it("hit the times at which the field jumps from both sides", async () => {

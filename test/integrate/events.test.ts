@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import { constantStep, pid } from "../../src/control/control.js";
-import { numbers, ShapeError, tensor } from "../../src/core/tensor.js";
+import { constantStep, givenTimes, pid } from "../../src/control/control.js";
+import { type FloatDType, numbers, ShapeError, tensor } from "../../src/core/tensor.js";
 import { type Event, EventError } from "../../src/events/event.js";
 import type { VectorField } from "../../src/fields/field.js";
 import type { Builder } from "../../src/graph/builder.js";
@@ -14,6 +14,7 @@ import type { Method } from "../../src/methods/method.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { dopri5, tsit5 } from "../../src/methods/tableaux.js";
 import { add, div, mul, neg, sub } from "../../src/ops/arithmetic.js";
+import { maximum } from "../../src/ops/extrema.js";
 import { less, where } from "../../src/ops/logic.js";
 import { concat, split } from "../../src/ops/slicing.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
@@ -118,6 +119,81 @@ describe("events", () => {
     expect(events[0]!.time).to.be.closeTo(0.25, 1e-15);
     // one step of dopri5 of that size has an error of about 1e-5
     expect(events[1]!.time).to.be.closeTo(Math.log(2), 1e-5);
+  });
+
+  it("are seen after a zero at the start of a step: of (t − 0.5)(t − 0.75), in steps of 0.25", async () => {
+    const roots = (...times: number[]): Event => ({
+      signal: (b, t) => times.map((time) => sub(b, t, time)).reduce((x, y) => mul(b, x, y)),
+    });
+    const found = async (event: Event, direction: 1 | -1, dtype: FloatDType) => {
+      const ode = neuralOde({ field: { ...decay, apply: (b, _p, _t, y) => add(b, mul(b, y, 0), 1) }, dtype });
+      const [t0, t1] = direction === 1 ? [0, 1] : [1, 0];
+      const y0 = tensor(dtype, [1, 1], [0]);
+      const { events } = await solve(ode, {
+        ...{ runtime, y0, t0, t1, control: constantStep(0.25), events: [event] },
+      });
+      return events.map(({ time }) => time);
+    };
+    for (const dtype of ["float64", "float32"] as const) {
+      const both = await found(roots(0.5, 0.75), 1, dtype);
+      expect(both).to.deep.equal([0.5, 0.75]);
+      expect(await found(roots(0.5, 0.75), -1, dtype)).to.deep.equal([0.75, 0.5]);
+      expect(await found({ ...roots(0.5, 0.75), direction: "rising" }, 1, dtype)).to.deep.equal([0.75]);
+      // a zero at t0 is no event; that after it, in the same step, is one
+      const [back] = await found(roots(0, 0.125), 1, dtype);
+      expect(back).to.be.closeTo(0.125, 1e-6);
+      // it touches zero at the end of a step, which is one event, not two
+      expect(await found(roots(0.5, 0.5), 1, dtype)).to.deep.equal([0.5]);
+      expect(await found(roots(0.5, 0.5, 0.5), 1, dtype)).to.deep.equal([0.5]);
+    }
+    // a signal that stays 0 is none, on the way or ever
+    const flat: Event = { signal: (b, t) => maximum(b, sub(b, t, 0.6), 0) };
+    expect(await found(flat, 1, "float64")).to.deep.equal([]);
+  });
+
+  it("happen to a ball that is thrown from the ground, and comes down within a step", async () => {
+    for (const method of [explicit(dopri5), reversible(tsit5, { coupling: 0.99 })]) {
+      const { events } = await solve(neuralOde({ field: ball, method }), {
+        ...{
+          runtime,
+          parameters: parametersOf(9.81, 0),
+          y0: tensor("float64", [1, 2], [0, 2]),
+          t0: 0,
+          t1: 3,
+        },
+        ...{ control: constantStep(1), events: [ground] },
+      });
+      // a parabola, which each step has exactly: 2 v / g
+      expect(events.map(({ time }) => time)[0]).to.be.closeTo(4 / 9.81, 1e-11);
+    }
+  });
+
+  it("go unseen where two of them are in one step, unless steps are bounded by maxStep", async () => {
+    const twice: Event = { name: "dip", signal: (b, t) => mul(b, sub(b, t, 0.3), sub(b, t, 0.4)) };
+    const ode = neuralOde({ field: decay, method: dopri5 });
+    const request = { runtime, y0: tensor("float64", [1, 1], [1]), t0: 0, t1: 1 };
+    for (const control of [constantStep(1), pid({ rtol: 1e-2, atol: 1e-2, dt0: 1 })]) {
+      const unseen = await solve(ode, { ...request, control, events: [twice] });
+      expect(unseen.events).to.deep.equal([]);
+      const { events, grid } = await solve(ode, {
+        ...request,
+        control,
+        events: [{ ...twice, maxStep: 0.08 }],
+      });
+      expect(events.length).to.equal(2);
+      expect(events[0]!.time).to.be.closeTo(0.3, 1e-15);
+      expect(events[1]!.time).to.be.closeTo(0.4, 1e-15);
+      const longest = Math.max(...grid.times.slice(1).map((t, i) => t - grid.times[i]!));
+      expect(longest).to.be.at.most(0.0809);
+    }
+    for (const [maxStep, control, message] of [
+      [-1, constantStep(0.1), "dip (maxStep) must be a positive number, but -1"],
+      [0.1, givenTimes([0.5]), "steps of the solve are given"],
+      [0.1, pid({ dtmin: 0.5 }), "no step above 0.1"],
+    ] as const) {
+      const work = solve(ode, { ...request, control, events: [{ ...twice, maxStep }] });
+      expect((await failure(work, EventError)).message).to.include(message);
+    }
   });
 
   it("happen to each trajectory of a batch at its own time", async () => {

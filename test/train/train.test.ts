@@ -354,12 +354,18 @@ describe("training", () => {
       expect(await message(TimeError, {}, { ...spirals(), times: [0.2, 1, 0.5, 1.5] }))
         .to.contain("0.5 follows 1")
         .and.contain("increase");
-      expect(await message(TimeError, {}, { ...spirals(), times: [0.2, 0.5, 0.5, 1.5] })).to.contain(
-        "0.5 follows 0.5",
-      );
       expect(await message(TimeError, {}, { ...spirals(), times: [0.2, 0.5, Number.NaN, 1.5] })).to.contain(
         "NaN",
       );
+    });
+
+    it("times that the field cannot tell apart in float32, naming their distance", async () => {
+      const { observations, y0 } = spirals();
+      const far = { t0: 1e8, times: times.map((time) => 1e8 + time), y0, observations };
+      const inSingle = neuralOde({ field, method: reversible(midpoint), stepSize: 0.1, dtype: "float32" });
+      const error = await failure(train(inSingle, far, { runtime, steps: 1 }), TimeError);
+      expect(error.message).to.include("8 apart").and.include("0.1").and.include("float64");
+      expect((await train(ode, far, { runtime, steps: 1 })).losses.length).to.equal(1);
     });
 
     it("a step size that is not positive", () => {
