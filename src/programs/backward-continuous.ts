@@ -12,12 +12,7 @@ import { reshape, unsqueeze } from "../ops/reshape.js";
 import { flip } from "../ops/slice.js";
 import { concat, gather, split } from "../ops/slicing.js";
 import { adjointNames, arrivingName } from "./backward-names.js";
-import {
-  type BackwardInputs,
-  type DifferentiableSolve,
-  type SolveCotangents,
-  zerosOf,
-} from "./backward-step.js";
+import { type BackwardInputs, type SolveAdjoint, zerosOf } from "./backward-step.js";
 import { firstTime, intervalAt, parameterInputs, type Setting, stepsTo, systemIn } from "./inputs.js";
 import { gradientName, nextName, parameterName, reconstructedName, y0Name, ysName } from "./names.js";
 import { solve } from "./solve.js";
@@ -92,17 +87,15 @@ export function adjointField(field: VectorField, state: readonly number[], weigh
  *
  * This differentiates the equation, not the solve: its error is of the order of the method.
  */
-export function continuousGradient(
-  b: Builder,
-  setting: Setting,
-  inputs: BackwardInputs,
-): DifferentiableSolve {
-  const { field, method, saves, state, dtype } = setting;
-  const { parameters, grid, y0, shares } = inputs;
-  const adjoint = adjointField(field, state);
-  const { ys, end: last, observed } = solve(b, setting, inputs, pairObserver(setting));
-  const drift = relativeDrift(b, setting, y0, last, observed);
-  const pull = (cotangent: Value): SolveCotangents => {
+export const continuousAdjoint: SolveAdjoint = {
+  solve(b, setting, inputs) {
+    const { ys, end, observed } = solve(b, setting, inputs, pairObserver(setting));
+    return { ys, drift: relativeDrift(b, setting, inputs.y0, end, observed), saved: [] };
+  },
+  pull(b, setting, inputs, { ys }, cotangent) {
+    const { field, method, saves, state, dtype } = setting;
+    const { parameters, grid, y0, shares } = inputs;
+    const adjoint = adjointField(field, state);
     const times = concat(b, [unsqueeze(b, firstTime(b, grid), [0]), grid.t1], 0);
     const carried = [
       y0,
@@ -140,19 +133,24 @@ export function continuousGradient(
     return {
       y0: a!,
       parameters: gradients,
-      times: shares === null ? null : timesGradient(scans[0]!, a!),
+      times: shares === null ? null : timesGradient(b, setting, inputs, scans[0]!, a!),
       reconstructed: reconstructed!,
       reconstructionError: null,
     };
-  };
+  },
+};
 
-  // ∂L/∂tₖ = ⟨ȳₖ, f(tₖ, yₖ)⟩ at the saves, and −⟨a(t0), f(t0, y0)⟩ at the first time
-  function timesGradient(atSaves: Value, a: Value): Value {
-    const slope = field.apply(b, parameters, firstTime(b, grid), y0);
-    const first = scaled(b, reduceSum(b, mul(b, a, slope)), -1)!;
-    return concat(b, [unsqueeze(b, first, [0]), flip(b, atSaves, 0)], 0);
-  }
-  return { ys, drift, pull };
+/** ∂L/∂tₖ = ⟨ȳₖ, f(tₖ, yₖ)⟩ at the saves, and −⟨a(t0), f(t0, y0)⟩ at the first time. */
+function timesGradient(
+  b: Builder,
+  { field }: Setting,
+  { parameters, grid, y0 }: BackwardInputs,
+  atSaves: Value,
+  a: Value,
+): Value {
+  const slope = field.apply(b, parameters, firstTime(b, grid), y0);
+  const first = scaled(b, reduceSum(b, mul(b, a, slope)), -1)!;
+  return concat(b, [unsqueeze(b, first, [0]), flip(b, atSaves, 0)], 0);
 }
 
 // The same where steps are chosen: the solve from save to save is another program, between the two below.

@@ -51,12 +51,26 @@ export interface SolveCotangents {
   readonly reconstructionError: Value | null;
 }
 
-/** A solve, and the function that pulls cotangents of the saved states back through it. */
-export interface DifferentiableSolve {
+/** A solve that can be pulled back through. */
+export interface SolveForward {
   readonly ys: Value;
   /** how far the companion of y has drifted off, over the size of y; `null` for a method without one */
   readonly drift: Value | null;
-  readonly pull: (cotangent: Value) => SolveCotangents;
+  /** what the way back needs beside the states at the saves */
+  readonly saved: readonly Value[];
+}
+
+/** A way to differentiate a solve: what it stores, and how cotangents of the saved states go back. */
+export interface SolveAdjoint<Inputs extends BackwardInputs = BackwardInputs> {
+  /** @throws {GradientMethodError} if the method of the setting cannot be differentiated this way */
+  readonly solve: (b: Builder, setting: Setting, inputs: Inputs) => SolveForward;
+  readonly pull: (
+    b: Builder,
+    setting: Setting,
+    inputs: Inputs,
+    solved: Omit<SolveForward, "drift">,
+    cotangent: Value,
+  ) => SolveCotangents;
 }
 
 /** What pulling cotangents through one step gives. */

@@ -6,7 +6,7 @@ import { loop } from "../ops/control.js";
 import { reshape, shapeOf, unsqueeze } from "../ops/reshape.js";
 import { scatterND } from "../ops/scatter.js";
 import { concat, gather } from "../ops/slicing.js";
-import { addAll, type DifferentiableSolve, pullStep } from "./backward-step.js";
+import { addAll, pullStep, type SolveAdjoint } from "./backward-step.js";
 import type { Setting } from "./inputs.js";
 import { checkpointTurns } from "./schedule.js";
 import {
@@ -26,32 +26,30 @@ import {
  * Recursive checkpointing: states are kept in slots, one tensor of all slots for each array of a state, and those
  * between are taken again.
  */
-export function checkpointGradient(
-  b: Builder,
-  setting: Setting,
-  inputs: ScheduledInputs,
-): DifferentiableSolve {
-  const { first, stores } = inputs.schedule.slots!;
-  const { ys, drift, held } = throughLegs(
-    b,
-    setting,
-    inputs,
-    (start) => start.map((value) => gather(b, unsqueeze(b, value, [0]), first)),
-    (outer, leg, { from, held: slots }) => ({
-      held: stored(outer, slots, gather(outer, stores, leg), from),
-      kept: [],
-    }),
-  );
-  const pull = (cotangent: Value) => {
+export const checkpointAdjoint: SolveAdjoint<ScheduledInputs> = {
+  solve(b, setting, inputs) {
+    const { first, stores } = inputs.schedule.slots!;
+    const { ys, drift, held } = throughLegs(
+      b,
+      setting,
+      inputs,
+      (start) => start.map((value) => gather(b, unsqueeze(b, value, [0]), first)),
+      (outer, leg, { from, held: slots }) => ({
+        held: stored(outer, slots, gather(outer, stores, leg), from),
+        kept: [],
+      }),
+    );
+    return { ys, drift, saved: held };
+  },
+  pull(b, setting, inputs, { saved: held }, cotangent) {
     const arriving = arrivingFrom(b, setting, inputs, cotangent);
     const pulled = throughTurns(b, setting, inputs, held, arriving);
     return {
       ...throughStart(b, setting, inputs, pulled, arriving),
       ...{ reconstructed: null, reconstructionError: null },
     };
-  };
-  return { ys, drift, pull };
-}
+  },
+};
 
 /** The slots with a state in one of them. */
 function stored(b: Builder, slots: readonly Value[], slot: Value, state: State): Value[] {

@@ -10,9 +10,8 @@ import { concat, gather } from "../ops/slicing.js";
 import {
   addAll,
   type BackwardInputs,
-  type DifferentiableSolve,
   pullStep,
-  type SolveCotangents,
+  type SolveAdjoint,
   shareInputs,
   zerosOf,
 } from "./backward-step.js";
@@ -43,27 +42,24 @@ export function undoable(method: Method): ReversibleMethod {
 /**
  * Backpropagation with reconstruction: each step is undone, and its cotangents pulled through it, from the state at
  * the end, which is all that the forward pass leaves behind.
- *
- * @throws {GradientMethodError} if the method cannot be undone
  */
-export function reversibleGradient(
-  b: Builder,
-  setting: Setting,
-  inputs: BackwardInputs,
-): DifferentiableSolve {
-  const method = undoable(setting.method);
-  const { ys, end, observed } = solve(b, setting, inputs, pairObserver(setting));
-  const drift = relativeDrift(b, setting, inputs.y0, end, observed);
-  const pull = (cotangent: Value): SolveCotangents => {
+export const reversibleAdjoint: SolveAdjoint = {
+  solve(b, setting, inputs) {
+    undoable(setting.method);
+    const { ys, end, observed } = solve(b, setting, inputs, pairObserver(setting));
+    return { ys, drift: relativeDrift(b, setting, inputs.y0, end, observed), saved: end };
+  },
+  pull(b, setting, inputs, { ys, saved }, cotangent) {
+    const method = undoable(setting.method);
+    const end = saved as unknown as State;
     const swept = sweepBack(b, setting, inputs, cotangent, end, (inner, i, sweep) =>
       undoStep(inner, { ...setting, method }, inputs, i, sweep),
     );
     const [reconstructed] = swept.state;
     const error = largest(b, sub(b, reconstructed, inputs.y0));
     return { ...swept, reconstructed, reconstructionError: relativeTo(b, ys, inputs.y0, error) };
-  };
-  return { ys, drift, pull };
-}
+  },
+};
 
 /**
  * Undoes step i and pulls cotangents through it. Where times have a gradient, the step is taken again from the state
@@ -136,29 +132,33 @@ export function undoEvaluations(method: Method, times: boolean): number {
 }
 
 /** Backpropagation through stored steps: the state before each step is kept, and its cotangents pulled from there. */
-export function directGradient(b: Builder, setting: Setting, inputs: BackwardInputs): DifferentiableSolve {
-  const { field, method, saves, everyStep } = setting;
-  const { parameters, y0, grid } = inputs;
-  const start = method.start(systemIn(b, field, parameters), firstTime(b, grid), y0);
-  const { carried: end, scans: trajectory } = loop(
-    b,
-    everyStep
-      ? { trips: saves, carried: start, length: saves }
-      : { trips: gather(b, grid.offsets, saves), carried: start },
-    (inner, i, state) => ({
-      carried: method.step(
-        systemIn(inner, field, parameters),
-        intervalAt(inner, grid, i),
-        state as unknown as State,
-      ),
-      scans: state,
-    }),
-  );
-  const all = concat(b, [trajectory[0]!, unsqueeze(b, end[0]!, [0])], 0);
-  const at = gather(b, grid.offsets, b.ints(Array.from({ length: saves }, (_, s) => s + 1)));
-  const ys = gather(b, all, at);
-
-  const pull = (cotangent: Value): SolveCotangents => {
+export const directAdjoint: SolveAdjoint = {
+  solve(b, setting, inputs) {
+    const { field, method, saves, everyStep } = setting;
+    const { parameters, y0, grid } = inputs;
+    const start = method.start(systemIn(b, field, parameters), firstTime(b, grid), y0);
+    const { carried: end, scans: trajectory } = loop(
+      b,
+      everyStep
+        ? { trips: saves, carried: start, length: saves }
+        : { trips: gather(b, grid.offsets, saves), carried: start },
+      (inner, i, state) => ({
+        carried: method.step(
+          systemIn(inner, field, parameters),
+          intervalAt(inner, grid, i),
+          state as unknown as State,
+        ),
+        scans: state,
+      }),
+    );
+    const at = gather(b, grid.offsets, b.ints(Array.from({ length: saves }, (_, s) => s + 1)));
+    const atSaves = (k: number) => gather(b, concat(b, [trajectory[k]!, unsqueeze(b, end[k]!, [0])], 0), at);
+    const ys = atSaves(0);
+    const { companion } = method;
+    const norms = companion === undefined || everyStep ? [] : pairNormsOfRows(b, ys, atSaves(companion));
+    return { ys, drift: relativeDrift(b, setting, y0, end as unknown as State, norms), saved: trajectory };
+  },
+  pull(b, setting, inputs, { saved: trajectory }, cotangent) {
     const swept = sweepBack(b, setting, inputs, cotangent, null, (inner, i, { cotangents, sums, times }) => {
       const before = trajectory.map((states) => gather(inner, states, i)) as unknown as State;
       const pulled = pullStep(inner, setting, inputs, i, before, cotangents);
@@ -170,15 +170,5 @@ export function directGradient(b: Builder, setting: Setting, inputs: BackwardInp
       };
     });
     return { ...swept, reconstructed: null, reconstructionError: null };
-  };
-  const { companion } = method;
-  const norms =
-    companion === undefined || everyStep
-      ? []
-      : pairNormsOfRows(
-          b,
-          ys,
-          gather(b, concat(b, [trajectory[companion]!, unsqueeze(b, end[companion]!, [0])], 0), at),
-        );
-  return { ys, drift: relativeDrift(b, setting, y0, end as unknown as State, norms), pull };
-}
+  },
+};

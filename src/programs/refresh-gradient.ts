@@ -6,14 +6,13 @@ import { loop } from "../ops/control.js";
 import { maximum } from "../ops/extrema.js";
 import { shapeOf } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
-import type { DifferentiableSolve } from "./backward-step.js";
+import type { SolveAdjoint } from "./backward-step.js";
 import { undoable, undoStep } from "./gradient.js";
 import type { Setting } from "./inputs.js";
 import { refreshTurns } from "./schedule.js";
 import {
   arrivingFrom,
   atTimes,
-  type Legs,
   layoutOf,
   type Pulled,
   perTurn,
@@ -27,31 +26,34 @@ import { largest, relativeTo } from "./watch.js";
 /**
  * Backpropagation with reconstruction from stored states: the state at the end of each leg is kept, and steps are undone
  * from there.
- *
- * @throws {GradientMethodError} if the method cannot be undone
  */
-export function refreshGradient(b: Builder, given: Setting, inputs: ScheduledInputs): DifferentiableSolve {
-  const setting = { ...given, method: undoable(given.method) };
-  const legs = throughLegs(
-    b,
-    setting,
-    inputs,
-    () => [],
-    (_outer, _leg, { to }) => ({ held: [], kept: to }),
-  );
-  const pull = (cotangent: Value) => {
+export const refreshAdjoint: SolveAdjoint<ScheduledInputs> = {
+  solve(b, setting, inputs) {
+    undoable(setting.method);
+    const { ys, drift, end, kept } = throughLegs(
+      b,
+      setting,
+      inputs,
+      () => [],
+      (_outer, _leg, { to }) => ({ held: [], kept: to }),
+    );
+    return { ys, drift, saved: [...end, ...kept] };
+  },
+  pull(b, given, inputs, { ys, saved }, cotangent) {
+    const setting = { ...given, method: undoable(given.method) };
+    const { width } = setting.method;
     const arriving = arrivingFrom(b, setting, inputs, cotangent);
+    const legs = { end: saved.slice(0, width), kept: saved.slice(width) };
     const { state, error, ...pulled } = throughTurns(b, setting, inputs, legs, arriving);
     const [reconstructed] = state;
     const last = largest(b, sub(b, reconstructed, inputs.y0));
     return {
       ...throughStart(b, setting, inputs, pulled, arriving),
       reconstructed,
-      reconstructionError: relativeTo(b, legs.ys, inputs.y0, maximum(b, error, last)),
+      reconstructionError: relativeTo(b, ys, inputs.y0, maximum(b, error, last)),
     };
-  };
-  return { ys: legs.ys, drift: legs.drift, pull };
-}
+  },
+};
 
 /**
  * The way back by undoing steps. In each turn, a stored state replaces the one that was got back; how far that was off at
@@ -61,7 +63,7 @@ function throughTurns(
   b: Builder,
   setting: Setting & { readonly method: ReversibleMethod },
   inputs: ScheduledInputs,
-  { end, kept }: Legs,
+  { end, kept }: Readonly<Record<"end" | "kept", readonly Value[]>>,
   arriving: Value,
 ): Pulled & { readonly state: State; readonly error: Value } {
   const { method } = setting;
