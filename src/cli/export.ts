@@ -19,7 +19,7 @@ import {
 } from "./export-files.js";
 import { valueLines } from "./inspect.js";
 import { problemOf } from "./problem.js";
-import { loadCheckpoint, openRun, RunFolderError } from "./run-folder.js";
+import { checkCheckpoint, loadCheckpoint, openRun, RunFolderError } from "./run-folder.js";
 import { readInit } from "./run-inputs.js";
 import { openRuntime } from "./runtimes.js";
 import { decodeParameters } from "./settings.js";
@@ -45,6 +45,7 @@ export async function exportCommand(run: string, options: ExportOptions, console
       `The run ${run} stopped before its first checkpoint. Continue it with --resume ${run}.`,
     );
   }
+  checkCheckpoint(problem.ode, checkpoint);
   const bytes = await readInit(run, settings);
   const init = bytes === null ? null : decodeParameters(bytes, run, settings.dtype);
   const exported: ExportedRun = { settings, problem, checkpoint, init };

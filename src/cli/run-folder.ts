@@ -2,10 +2,13 @@ import { mkdir, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { RevortError } from "../core/errors.js";
-import { printableJson } from "../core/printable.js";
+import { printableJson, shown } from "../core/printable.js";
 import { decodeCheckpoint, encodeCheckpoint } from "../deploy/checkpoint-file.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { checkParameters } from "../integrate/solve.js";
 import { storageError } from "../storage/storage-error.js";
 import type { Checkpoint } from "../train/checkpoint.js";
+import { parametersOf } from "../train/train.js";
 import { version } from "../version.js";
 import type { Sources } from "./problem.js";
 import {
@@ -97,7 +100,7 @@ export async function openRun(folder: string): Promise<{ settings: RunSettings; 
   } catch (cause) {
     throw damaged((cause as Error).message, cause);
   }
-  if (typeof json !== "object" || json === null || json.format === undefined)
+  if (typeof json !== "object" || json === null || typeof json.format !== "number")
     throw damaged("it says no format");
   if (json.format !== format) {
     throw new RunFolderError(
@@ -105,13 +108,19 @@ export async function openRun(folder: string): Promise<{ settings: RunSettings; 
         `but this is revort ${version} (run format ${format}). Use that version for it, or start a new run.`,
     );
   }
-  const parsed = manifest.safeParse(json);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw damaged(`${issue!.path.join(".")}: ${issue!.message}`);
-  }
-  const { settings } = parsed.data;
+  const settings = settingsIn(json, damaged);
   return { settings, sources: await readSources(folder, settings) };
+}
+
+/** @throws {RunFolderError} for settings that say something impossible, or not enough */
+function settingsIn(json: object, damaged: (why: string, cause: unknown) => RunFolderError): RunSettings {
+  try {
+    return manifest.parse(json).settings;
+  } catch (cause) {
+    if (!(cause instanceof z.ZodError)) throw damaged((cause as Error).message, cause);
+    const [issue] = cause.issues;
+    throw damaged(`${issue!.path.join(".")}: ${issue!.message}`, cause);
+  }
 }
 
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint): Promise<void> {
@@ -123,6 +132,22 @@ export async function loadCheckpoint(folder: string): Promise<Checkpoint | null>
   if (!(await hasRunFile(folder, runFiles.checkpoint))) return null;
   const bytes = await readRunFile(folder, runFiles.checkpoint);
   return decodeCheckpoint(bytes, join(folder, runFiles.checkpoint));
+}
+
+/** A run goes on with its own checkpoint. @throws {RunFolderError} for one of another field or type */
+export function checkCheckpoint({ field, dtype }: NeuralOde, { trained }: Checkpoint): void {
+  const foreign = (why: string, cause?: unknown) =>
+    new RunFolderError(`The checkpoint belongs to another run: ${why} Start a new run.`, { cause });
+  const parameters = parametersOf(trained);
+  try {
+    checkParameters(field, parameters, { dtype });
+  } catch (cause) {
+    throw foreign((cause as Error).message, cause);
+  }
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value.dtype !== dtype)
+      throw foreign(`its ${shown(name)} is ${value.dtype}, but the run is ${dtype}.`);
+  }
 }
 
 /** Makes `runs/name`, or `runs/name-2`, … where that is taken. @throws {StorageError} */

@@ -9,59 +9,64 @@ import { runtimeNames } from "./runtimes.js";
 const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as [K, ...K[]];
 
 /** Everything that decides what a run computes; kept beside its results, so that it can go on. */
-export const runSettings = z.strictObject({
-  /** name of an experiment, or `null` for the user's own data */
-  experiment: z.string().nullable(),
-  /** the user's data or the experiment's, as a file in the run's folder */
-  dataFile: z.string().nullable(),
-  /** "default" (the experiment's own), "mlp:64,64", or a file in the run's folder */
-  field: z.string(),
-  /** what its inputs are and what of it is trained, where it is a file and the command line says so */
-  fromFile: z
-    .strictObject({
-      timeInput: z.string().optional(),
-      stateInput: z.string().optional(),
-      outputName: z.string().optional(),
-      trainable: z.array(z.string()).optional(),
-      freeze: z.array(z.string()).optional(),
-    })
-    .nullable()
-    .default(null),
-  /** the initial parameters as a file in the run's folder, or `null` where they are drawn from the seed */
-  init: z.string().nullable(),
-  activation: z.enum(keysOf(activations)),
-  /** whether a perceptron sees time */
-  time: z.boolean(),
-  solver: z.string(),
-  /** whether the solver is coupled */
-  reversible: z.boolean(),
-  coupling: z.number(),
-  /** as users type it: `reversible`, `checkpoint:8` */
-  gradient: z.string().transform((text) => showGradientMethod(parseGradientMethod(text))),
-  stepSize: z.number().positive(),
-  /** how steps are chosen, where they are; `null` for steps of `stepSize` */
-  control: z
-    .strictObject({
-      controller: z.enum(controllerNames).optional(),
-      rtol: z.number().optional(),
-      atol: z.number().optional(),
-      dt0: z.number().optional(),
-      dtmin: z.number().optional(),
-      stepSize: z.number().optional(),
-    })
-    .nullable(),
-  dtype: z.enum(["float64", "float32"]),
-  runtime: z.enum(runtimeNames as [(typeof runtimeNames)[number], ...typeof runtimeNames]),
-  steps: z.number().int().min(0),
-  optimiser: z.enum(keysOf(optimisers)).nullable(),
-  learningRate: z.number().positive().nullable(),
-  weightDecay: z.number().min(0).nullable(),
-  loss: z.enum(keysOf(losses)).nullable(),
-  clip: z.number().positive().nullable(),
-  patience: z.number().int().positive().nullable(),
-  trainY0: z.boolean(),
-  seed: z.number().int().min(0),
-});
+export const runSettings = z
+  .strictObject({
+    /** name of an experiment, or `null` for the user's own data */
+    experiment: z.string().nullable(),
+    /** the user's data or the experiment's, as a file in the run's folder */
+    dataFile: z.string().nullable(),
+    /** "default" (the experiment's own), "mlp:64,64", or a file in the run's folder */
+    field: z.string(),
+    /** what its inputs are and what of it is trained, where it is a file and the command line says so */
+    fromFile: z
+      .strictObject({
+        timeInput: z.string().optional(),
+        stateInput: z.string().optional(),
+        outputName: z.string().optional(),
+        trainable: z.array(z.string()).optional(),
+        freeze: z.array(z.string()).optional(),
+      })
+      .nullable()
+      .default(null),
+    /** the initial parameters as a file in the run's folder, or `null` where they are drawn from the seed */
+    init: z.string().nullable(),
+    activation: z.enum(keysOf(activations)),
+    /** whether a perceptron sees time */
+    time: z.boolean(),
+    solver: z.string(),
+    /** whether the solver is coupled */
+    reversible: z.boolean(),
+    coupling: z.number(),
+    /** as users type it: `reversible`, `checkpoint:8` */
+    gradient: z.string().transform((text) => showGradientMethod(parseGradientMethod(text))),
+    stepSize: z.number().positive(),
+    /** how steps are chosen, where they are; `null` for steps of `stepSize` */
+    control: z
+      .strictObject({
+        controller: z.enum(controllerNames).optional(),
+        rtol: z.number().optional(),
+        atol: z.number().optional(),
+        dt0: z.number().optional(),
+        dtmin: z.number().optional(),
+        stepSize: z.number().optional(),
+      })
+      .nullable(),
+    dtype: z.enum(["float64", "float32"]),
+    runtime: z.enum(runtimeNames as [(typeof runtimeNames)[number], ...typeof runtimeNames]),
+    steps: z.number().int().min(0),
+    optimiser: z.enum(keysOf(optimisers)).nullable(),
+    learningRate: z.number().positive().nullable(),
+    weightDecay: z.number().min(0).nullable(),
+    loss: z.enum(keysOf(losses)).nullable(),
+    clip: z.number().positive().nullable(),
+    patience: z.number().int().positive().nullable(),
+    trainY0: z.boolean(),
+    seed: z.number().int().min(0),
+  })
+  .refine(
+    ({ experiment, dataFile }) => experiment !== null || dataFile !== null,
+    "they name neither an experiment nor data",
+  );
 
 export type RunSettings = z.infer<typeof runSettings>;
 

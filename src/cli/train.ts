@@ -5,7 +5,7 @@ import type { GradientSpec } from "../gradients/method.js";
 import { checkParameters } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Checkpoint } from "../train/checkpoint.js";
-import { parametersOf, type TrainResult, train, type UpdateReport } from "../train/train.js";
+import { type TrainResult, train, type UpdateReport } from "../train/train.js";
 import { componentErrors } from "./component-errors.js";
 import type { Console } from "./console.js";
 import { withChosenCoupling } from "./coupling.js";
@@ -18,11 +18,11 @@ import { checkUnchanged } from "./resumption.js";
 import { clearRun } from "./run-files.js";
 import {
   beginRun,
+  checkCheckpoint,
   checkHoldsRun,
   freshFolder,
   loadCheckpoint,
   openRun,
-  RunFolderError,
   saveCheckpoint,
   writeSettings,
 } from "./run-folder.js";
@@ -240,13 +240,7 @@ function initOf(
 function checkStart({ ode }: Problem, { parameters, checkpoint }: Run): void {
   checkFieldFile(ode);
   if (parameters !== null) checkParameters(ode.field, parameters, ode);
-  if (checkpoint === null) return;
-  try {
-    checkParameters(ode.field, parametersOf(checkpoint.trained), ode);
-  } catch (cause) {
-    const why = (cause as Error).message;
-    throw new RunFolderError(`The checkpoint belongs to another run: ${why} Start a new run.`, { cause });
-  }
+  if (checkpoint !== null) checkCheckpoint(ode, checkpoint);
 }
 
 /** Trains. What was done before a failure is kept. */

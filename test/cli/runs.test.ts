@@ -281,6 +281,9 @@ describe("a run's folder", () => {
         replaced('"seed"', '"sead"'),
         replaced('"experiment": "influenza"', '"experiment": "influensa"'),
         replaced('"dataFile": null', '"dataFile": "../../../etc/passwd"'),
+        replaced('"experiment": "influenza"', '"experiment": null'),
+        replaced('"format": 1', '"format": {}'),
+        replaced('"reversible"', '"sideways"'),
       ]) {
         await refusal(2, "train", "--resume", await damaged("run.json", change));
       }
@@ -306,6 +309,18 @@ describe("a run's folder", () => {
         readFileSync(`${other}/checkpoint.safetensors`),
       );
       expect(await refusal(2, "train", "--resume", foreign)).to.include("belongs to another run");
+      expect(await refusal(2, "export", foreign, "--out", folder("x.onnx"))).to.include(
+        "belongs to another run",
+      );
+      const retyped = await damaged("run.json", replaced('"dtype": "float64"', '"dtype": "float32"'));
+      for (const words of [
+        ["train", "--resume", retyped],
+        ["export", retyped, "--out", folder("x.onnx")],
+      ]) {
+        expect(await refusal(2, ...words)).to.match(
+          /belongs to another run: its ".*" is float64, but the run is float32/,
+        );
+      }
       const params = await damaged("checkpoint.safetensors", () =>
         readFileSync(`${other}/params.safetensors`),
       );
