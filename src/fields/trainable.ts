@@ -100,12 +100,17 @@ export function decideTrainable(model: Model, options: TrainableOptions = {}): D
       doubtful: !trainable && asked === null && verdict.doubtful,
       readers: new Set(value.uses.map(({ node }) => node)).size,
       copyOf: trainable && group !== null && group.members[0] !== array.name ? group.of(array.name) : null,
-      warning:
-        block !== null
-          ? `${shown(array.name)} is ${block} and will be trained: freeze it if it is a block of the program.`
-          : null,
+      warning: warningOf(array.name, block, asked === true && !flow.differentiated.has(value)),
     };
   });
+}
+
+function warningOf(name: string, block: string | null, isInert: boolean): string | null {
+  if (isInert) {
+    return `${shown(name)} was chosen, but no derivative of the output passes to it: it will not change.`;
+  }
+  if (block === null) return null;
+  return `${shown(name)} is ${block} and will be trained: freeze it if it is a block of the program.`;
 }
 
 interface Verdict {

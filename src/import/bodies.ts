@@ -34,8 +34,51 @@ export function replayBody(
     return [own, outputs[i]!] as const;
   });
   const graph = inner.graph(Object.fromEntries(named), body.name === "" ? "body" : body.name);
-  const trips = node.opType === "Loop" ? knownTrips(operands, inputs, outputs) : null;
+  const trips =
+    node.opType === "Loop"
+      ? (knownTrips(operands, inputs, outputs) ?? countedTrips(replay, b, body, operands, outer, place))
+      : null;
   return trips === null ? graph : { ...graph, trips };
+}
+
+/** Nodes that may be gone through to count the iterations of a loop. */
+const mostCounted = 20_000;
+
+/**
+ * How often a Loop runs whose condition is computed from a counter, as TensorFlow's and JAX's loops are exported: its
+ * body is gone through with what is known of the values that it carries, until the condition is false.
+ *
+ * @returns `null` if the condition depends on anything that is not known
+ */
+function countedTrips(
+  replay: Replayer,
+  b: Builder,
+  body: ModelGraph,
+  [count, start, ...carried]: readonly (Value | null)[],
+  outer: Scope,
+  place: Place,
+): number | null {
+  const isKnown = (value: Value | null | undefined) => value?.constant != null;
+  const goesOn = (value: Value | null | undefined) => value == null || Number(value.constant!.data[0]) !== 0;
+  if ((count && !isKnown(count)) || (start && !isKnown(start))) return null;
+  const most = count ? Number(count.constant!.data[0]) : Number.POSITIVE_INFINITY;
+  let proceeds = goesOn(start);
+  let states: readonly (Value | null)[] = carried;
+  for (let trips = 0; ; trips++) {
+    if (!proceeds || trips >= most) return trips;
+    if ((trips + 1) * body.nodes.length > mostCounted) return null;
+    const inner = b.child();
+    const scope = new Scope(outer);
+    body.inputs.forEach(({ name }, i) => {
+      const known = i === 0 ? b.scalar("int64", trips) : i === 1 ? b.scalar("bool", true) : states[i - 2];
+      const { dtype, shape } = known ?? carried[i - 2] ?? { dtype: "float32" as const, shape: [] };
+      scope.bind(name, known && isKnown(known) ? known : inner.input(name, dtype, shape));
+    });
+    const [next, ...after] = replay.graph(inner, body, scope, place);
+    if (!isKnown(next)) return null;
+    proceeds = goesOn(next);
+    states = carried.map((_, i) => (isKnown(after[i]) ? after[i]! : null));
+  }
 }
 
 /** What a body is given follows from what its operator is given. */

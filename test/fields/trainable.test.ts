@@ -318,6 +318,26 @@ describe("what of a file is trained", () => {
       expect(trainedIn(m, { trainable: "const_2", freeze: "const_2" })).to.not.include("const_2");
     });
 
+    it("and are warned of where what they choose cannot change, or looks like a block of the program", () => {
+      const threshold = model(
+        {
+          c: f64(0.1),
+          zeros: f64([
+            [0, 0],
+            [0, 0],
+          ]),
+        },
+        [
+          node("Greater", ["y", "c"], ["g"]),
+          node("MatMul", ["y", "zeros"], ["n"]),
+          node("Where", ["g", "y", "n"], ["dy"]),
+        ],
+      );
+      const warnings = decideTrainable(threshold, { trainable: "*" }).map(({ warning }) => warning);
+      expect(warnings[0]).to.match(/^"c" was chosen, but no derivative .*: it will not change/);
+      expect(warnings[1]).to.match(/^"zeros" is all zero and will be trained/);
+    });
+
     it("or by a function, which then says it of all", () => {
       expect(trainedIn(m, { trainable: (name) => name === "const_3" })).to.deep.equal(["const_3"]);
       expect(trainedIn(m, { freeze: (name) => name === "const_0" })).to.deep.equal(["const_1"]);
