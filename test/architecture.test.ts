@@ -39,6 +39,7 @@ const layers: readonly Layer[] = [
   { name: "plot", node: true, only: ["core"] },
   { name: "integrate" },
   { name: "gradients" },
+  { name: "models" },
   { name: "train" },
   { name: "deploy", node: true },
   { name: "library" },

@@ -12,6 +12,16 @@ export interface Training {
   readonly uniform: (b: Builder, shape: readonly number[]) => Value;
   /** a new value of a buffer of this layer */
   readonly keep: (name: string, value: Value) => void;
+  /** takes what a solve and its way back tell of themselves, scalars */
+  readonly observe?: (b: Builder, observed: Observed) => void;
+}
+
+/** What a solve inside a model observes of itself; `null` where there is nothing to observe. */
+export interface Observed {
+  /** how far states came back from where they were by undoing steps, relative to y */
+  readonly error: Value | null;
+  /** how far the companion of y was off, relative to y */
+  readonly drift: Value | null;
 }
 
 /**

@@ -1,0 +1,119 @@
+import { region } from "../autodiff/region.js";
+import type { Tensor } from "../core/tensor.js";
+import type { Values } from "../fields/field.js";
+import { chooseGradient } from "../gradients/choice.js";
+import type { GradientRequest } from "../gradients/method.js";
+import { graphGradientOf } from "../gradients/plan.js";
+import { scheduleTensors } from "../gradients/schedule-tensors.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import type { NeuralOde } from "../integrate/neural-ode.js";
+import { ParameterError, settingOf } from "../integrate/problem.js";
+import type { Training } from "../nn/layer.js";
+import { scheduleNames } from "../programs/backward-names.js";
+import type { BackwardInputs } from "../programs/backward-step.js";
+import { adjointOf } from "../programs/differentiable-solve.js";
+import type { GraphGradient } from "../programs/gradient.js";
+import { type Grid, gridTensors, gridThrough, stepsOf, TimeError } from "../programs/grid.js";
+import type { GridValues } from "../programs/inputs.js";
+import { gridNames, offsetsName } from "../programs/names.js";
+import type { ScheduleValues } from "../programs/schedule.js";
+
+export interface OdeSolveOptions {
+  /** θ of the field by name, and whatever else it reads: all of it is differentiated */
+  readonly theta: Values;
+  /** state at t0, [batch, …] */
+  readonly y0: Value;
+  readonly t0: number;
+  /** times of the states that come out, from t0 on */
+  readonly times: readonly number[];
+  /** as in `train`; "auto" by default */
+  readonly gradient?: GradientRequest;
+  /** what the model is told that it is in; takes what the solve and its way back observe of themselves */
+  readonly training?: Training | null;
+}
+
+/**
+ * A solve of dy/dt = f(t, y; θ) as a part of a model: the states at given times, [times, batch, …], from a state and
+ * parameters that are values of the graph. It goes back by the gradient that is asked for, not through its nodes: states
+ * are undone, stored or taken again.
+ *
+ * @throws {ParameterError} if a parameter of the field is missing
+ * @throws {TimeError} for times out of order, or an equation without a step size
+ * @throws {GradientMethodError} if the method of the equation cannot be differentiated so
+ * @throws {ShapeError} unless the state has a known shape
+ */
+export function odeSolve(
+  b: Builder,
+  ode: NeuralOde,
+  { theta, y0, t0, times, gradient = "auto", training = null }: OdeSolveOptions,
+): Value {
+  const { field, dtype } = ode;
+  checkTheta(field.name, Object.keys(field.parameters), theta);
+  if (!Number.isFinite(ode.stepSize)) {
+    throw new TimeError("A solve inside a model takes steps of a given size: give neuralOde a stepSize.");
+  }
+  const grid = gridThrough(t0, times, ode.stepSize);
+  const state = y0.shape as readonly number[];
+  const { gradient: method } = chooseGradient(ode, gradient, { state, steps: stepsOf(grid) });
+  const way = graphGradientOf(method);
+  const adjoint = adjointOf(way);
+  const coincident = grid.offsets.some((offset, i) => i > 0 && offset === grid.offsets[i - 1]);
+  const setting = { ...settingOf(ode, state, grid), coincident };
+  const names = Object.keys(theta);
+  const tables = scheduleTensors(method, grid);
+  const inputsIn = (scope: Builder, [y, ...values]: readonly Value[]): BackwardInputs => ({
+    y0: y!,
+    parameters: Object.fromEntries(names.map((name, i) => [name, values[i]!])),
+    grid: gridValues(scope, grid, dtype),
+    schedule: scheduleValues(scope, way, tables),
+    shares: null,
+  });
+  const [ys] = region(b, [y0, ...Object.values(theta)], {
+    name: `solve of ${field.name}`,
+    build(inner, inputs) {
+      const { ys, drift, saved } = adjoint.solve(inner, setting, inputsIn(inner, inputs));
+      return { outputs: drift === null ? [ys] : [ys, drift], saved };
+    },
+    pull(scope, { inputs, outputs: [ys, drift], saved }, [cotangent]) {
+      if (!cotangent) return inputs.map(() => null);
+      const pulled = adjoint.pull(scope, setting, inputsIn(scope, inputs), { ys: ys!, saved }, cotangent);
+      const { reconstructionError: error } = pulled;
+      training?.observe?.(scope, { error, drift: drift ?? null });
+      return [pulled.y0, ...pulled.parameters];
+    },
+  });
+  return ys!;
+}
+
+function checkTheta(name: string, parameters: readonly string[], theta: Values): void {
+  const missing = parameters.find((parameter) => !Object.hasOwn(theta, parameter));
+  if (missing === undefined) return;
+  const given = Object.keys(theta).join(", ") || "none";
+  throw new ParameterError(
+    `The parameter "${missing}" of the field "${name}" is not among the values given (${given}). ` +
+      "Give theta: the field's part of the model's parameters.",
+  );
+}
+
+/** The time grid, as constants. */
+function gridValues(b: Builder, grid: Grid, dtype: NeuralOde["dtype"]): GridValues {
+  const tensors = gridTensors(grid, dtype);
+  const of = (name: string) => b.constant(tensors[name]!);
+  return { t0: of(gridNames.t0), t1: of(gridNames.t1), h: of(gridNames.h), offsets: of(offsetsName) };
+}
+
+/** The tables of a schedule, as constants. */
+function scheduleValues(
+  b: Builder,
+  gradient: GraphGradient,
+  tables: Readonly<Record<string, Tensor>>,
+): ScheduleValues | null {
+  if (gradient !== "checkpoint" && gradient !== "refresh") return null;
+  const of = (name: keyof typeof scheduleNames) => b.constant(tables[scheduleNames[name]]!);
+  return {
+    ...{ bounds: of("bounds"), legs: of("legs"), places: of("places"), saves: of("saves") },
+    ...{ turns: of("turns"), arrivals: of("arrivals"), leadsTo: null },
+    slots: gradient === "checkpoint" ? { first: of("slots"), stores: of("stores") } : null,
+  };
+}
