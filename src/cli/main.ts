@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { experiments } from "../experiments/all.js";
 import { activations } from "../fields/activations.js";
+import { figureNames } from "../figures/names.js";
 import { gradientKinds, parseGradientMethod, showGradientMethod } from "../gradients/method.js";
 import { losses } from "../learning/losses.js";
 import { optimisers } from "../learning/optimisers.js";
@@ -8,6 +9,7 @@ import { solverNames } from "../methods/named.js";
 import { version } from "../version.js";
 import { type Console, consoleOn, type Streams } from "./console.js";
 import { controllerNames } from "./control-options.js";
+import { defaultsText } from "./default-settings.js";
 import { exitCodes } from "./exit-codes.js";
 import { exportKinds } from "./export-kinds.js";
 import { runtimeNames } from "./runtimes.js";
@@ -138,13 +140,13 @@ function program(console: Console, finish: Finish): Command {
     .addOption(controllerOption())
     .option(
       "--rtol <rtol>",
-      "relative tolerance; chooses the steps by their estimated error",
+      "relative tolerance of adaptive steps, which it turns on; 1e-6 where another option does",
       notNegative("--rtol"),
     )
-    .option("--atol <atol>", "absolute tolerance, likewise", notNegative("--atol"))
+    .option("--atol <atol>", "absolute tolerance, likewise; 1e-6 likewise", notNegative("--atol"))
     .option("--dt0 <h>", "first step, likewise; by default chosen from the field", positive("--dt0"))
-    .option("--dtmin <h>", "smallest step, likewise", positive("--dtmin"))
-    .option("--max-steps <n>", "how many steps may be tried", positiveCount("--max-steps"))
+    .option("--dtmin <h>", "smallest step, likewise; 0 by default", positive("--dtmin"))
+    .option("--max-steps <n>", "how many steps may be tried; 100000 by default", positiveCount("--max-steps"))
     .option("--strict", "make warnings errors")
     .addOption(dtypeOption("the field's own by default"))
     .addOption(runtimeOption())
@@ -171,15 +173,12 @@ function program(console: Console, finish: Finish): Command {
       ).argParser(oneOf("--what", exportKinds)),
     )
     .option("--best", "the parameters with the lowest loss instead of the last ones (field, solve)")
-    .option(
-      "--adaptive [solver]",
-      "solve: choose the steps by their error, with dopri5 unless another solver is named",
-    )
+    .option("--adaptive [solver]", "solve: adaptive steps, with dopri5 unless another solver is named")
     .option("--rtol <rtol>", "solve: relative tolerance, likewise; 1e-6 by default", notNegative("--rtol"))
     .option("--atol <atol>", "solve: absolute tolerance, likewise; 1e-6 by default", notNegative("--atol"))
     .option(
       "--step-size <h>",
-      "solve: step size, where steps are not chosen, else the largest one; the run's own by default",
+      "solve: step size, or the largest of adaptive steps; the run's own by default",
       positive("--step-size"),
     )
     .option(
@@ -230,7 +229,7 @@ function program(console: Console, finish: Finish): Command {
     );
 
   command("figure", "Makes a figure of the talks: SVG, PNG, and the JSON of its numbers.", "figure stability")
-    .argument("<name>", "which figure; a wrong name lists them all")
+    .argument("<name>", figureNames.join(", "))
     .option("--out <folder>", "where to write; runs/figures by default")
     .option(
       "--coupling <lambda>",
@@ -329,6 +328,7 @@ function choice<K extends string>(flag: string, about: string, record: Readonly<
 /** Options that say what is trained on what, and how. */
 function problemOptions(command: Command): Command {
   return command
+    .addHelpText("after", defaultsText)
     .option("--data <file>", "the file of an experiment that needs one")
     .option("--field <field>", "mlp:WIDTH,WIDTH,… or an .onnx file; the experiment's own by default")
     .addOption(timeInputOption())
@@ -351,26 +351,42 @@ function problemOptions(command: Command): Command {
       "λ in (0, 1] of the coupled solver, or auto; implies --reversible",
       coupling,
     )
-    .option("--step-size <h>", "largest step", positive("--step-size"))
+    .option("--step-size <h>", "largest step; the default of the subject, below", positive("--step-size"))
     .addOption(controllerOption())
     .option(
       "--rtol <rtol>",
-      "relative tolerance; chooses the steps by their estimated error",
+      "relative tolerance of adaptive steps, which it turns on; 1e-6 where another option does",
       notNegative("--rtol"),
     )
-    .option("--atol <atol>", "absolute tolerance, likewise", notNegative("--atol"))
-    .option("--dt0 <h>", "first step, likewise", positive("--dt0"))
-    .option("--dtmin <h>", "smallest step, likewise", positive("--dtmin"))
+    .option("--atol <atol>", "absolute tolerance, likewise; 1e-6 likewise", notNegative("--atol"))
+    .option("--dt0 <h>", "first step, likewise; by default chosen from the field", positive("--dt0"))
+    .option("--dtmin <h>", "smallest step, likewise; 0 by default", positive("--dtmin"))
     .addOption(dtypeOption("float64 by default, the file's own for an .onnx field"))
     .addOption(runtimeOption())
-    .option("--steps <n>", "number of updates in all", count("--steps"))
+    .option(
+      "--steps <n>",
+      "number of updates in total (iterations); the default of the subject, below",
+      count("--steps"),
+    )
     .addOption(choice("--optimiser", "adamw by default", optimisers))
-    .option("--learning-rate <rate>", "learning rate", positive("--learning-rate"))
-    .option("--weight-decay <wd>", "weight decay", notNegative("--weight-decay"))
+    .option(
+      "--learning-rate <rate>",
+      "learning rate; the default of the subject, below",
+      positive("--learning-rate"),
+    )
+    .option(
+      "--weight-decay <wd>",
+      "weight decay; the default of the subject, below",
+      notNegative("--weight-decay"),
+    )
     .addOption(choice("--loss", "mse by default", losses))
-    .option("--clip <norm>", "largest norm of a gradient", positive("--clip"))
-    .option("--patience <n>", "stop after so many updates without a lower loss", positiveCount("--patience"))
-    .option("--train-y0", "train the initial state as well")
+    .option("--clip <norm>", "largest norm of a gradient; none by default", positive("--clip"))
+    .option(
+      "--patience <n>",
+      "stop after so many updates without a lower loss; not by default",
+      positiveCount("--patience"),
+    )
+    .option("--train-y0", "train the initial state as well; by default where the first row has gaps")
     .option("--seed <n>", "of the initial parameters; 0 by default", count("--seed"))
-    .option("--init <file>", "initial parameters, as safetensors");
+    .option("--init <file>", "initial parameters, as safetensors; drawn from the seed by default");
 }

@@ -140,7 +140,8 @@ async function fieldItself(
   const { check } = result;
   if (check === null || check.warning === null || check.loss === null) return null;
   const { parameters, y0 } = result;
-  const { ys, accuracy } = await solveAccurately(ode, { runtime, parameters, y0, t0: data.t0, saveAt });
+  const request = { runtime, parameters, y0, t0: data.t0, saveAt };
+  const { ys, accuracy } = await solveAccurately(ode, { ...request, scale: check.atol / check.rtol });
   const name = `the field itself, by ${accuracy.method} at rtol ${accuracy.rtol}`;
   return { name, times: saveAt, states: ys };
 }

@@ -90,13 +90,11 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
     ...(settings.learningRate === null ? {} : { learningRate: settings.learningRate }),
     ...(settings.weightDecay === null ? {} : { weightDecay: settings.weightDecay }),
   };
-  const optimiser =
-    settings.optimiser === null
-      ? experiment.protocol.optimiser(rates)
-      : optimisers[settings.optimiser](rates);
-  if (settings.weightDecay !== null && !("weightDecay" in optimiser.settings)) {
-    throw new UsageError(`The optimiser ${optimiser.name} has no weight decay. Leave it out, or use adamw.`);
+  const { optimiser: named } = settings;
+  if (settings.weightDecay !== null && named !== null && !("weightDecay" in optimisers[named]().settings)) {
+    throw new UsageError(`The optimiser ${named} has no weight decay. Leave it out, or use adamw.`);
   }
+  const optimiser = named === null ? experiment.protocol.optimiser(rates) : optimisers[named](rates);
   return {
     experiment,
     ode,

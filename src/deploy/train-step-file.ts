@@ -213,7 +213,7 @@ function prepared(
   return { setting, fit, choice };
 }
 
-/** @throws {GradientMethodError} for steps that are chosen by their error */
+/** @throws {GradientMethodError} for adaptive steps */
 function checkSteps(control: Control | undefined): void {
   if (control?.kind !== "pid") return;
   throw new GradientMethodError(

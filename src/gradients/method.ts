@@ -4,13 +4,13 @@ import { GradientMethodError } from "../programs/gradient.js";
 export type GradientMethod =
   /** undoes each step; every `refresh` steps, a stored state replaces the reconstructed one */
   | { readonly kind: "reversible"; readonly refresh?: number }
-  /** stores every step */
+  /** backprop through the solver: stores every step */
   | { readonly kind: "direct" }
   /** stores `states` states and takes the steps between them again; by default enough to do that only once */
   | { readonly kind: "checkpoint"; readonly states?: number }
   /**
-   * solves the adjoint equation backwards; not exact. Where steps are chosen, `seminorm` lets the error in the gradient
-   * of the parameters out of account, on which nothing else depends
+   * the continuous adjoint: solves the adjoint equation backwards (optimise, then discretise); not exact. With adaptive
+   * steps, `seminorm` ignores the parameters' part of the adjoint's error, on which nothing else depends
    */
   | { readonly kind: "continuous"; readonly seminorm?: boolean };
 

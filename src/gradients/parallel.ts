@@ -43,7 +43,7 @@ export async function parallelDifferentiator(
   const { runtime: home, helpers, fit } = options;
   if (options.control?.kind === "pid") {
     throw new SplitError(
-      "Steps that are chosen by their error are chosen for the whole batch, so it cannot be split among threads. " +
+      "Adaptive steps are chosen by the error of the whole batch, so it cannot be split among threads. " +
         "Use steps of a fixed size, or one thread.",
     );
   }

@@ -37,7 +37,7 @@ export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting):
   const { method, control, events = [] } = setting;
   if (control.kind === "pid" && method.error === undefined) {
     throw new ControlError(
-      `The method "${method.name}" has no error estimate, so it cannot choose its steps. ` +
+      `The method "${method.name}" has no error estimate, so it cannot take adaptive steps. ` +
         "Use a method with an embedded one (bosh3, dopri5, tsit5, dopri8), or constant steps.",
     );
   }

@@ -109,7 +109,8 @@ export class MaxStepsError extends SolveError {
       `After ${limit} steps (${standing.accepted} accepted, ${standing.rejected} rejected) the solution is at ` +
         `t = ${standing.time} of ${end}, with steps of ${standing.stepSize} and ${size(standing)}. ` +
         (why ??
-          "Allow more with maxSteps, loosen rtol and atol, or, if the problem is stiff, look for another model of it."),
+          "Allow more with maxSteps, or loosen rtol and atol. If steps stay small where the solution is smooth, the problem " +
+            "may be stiff, and no explicit method suits it."),
       standing,
     );
   }

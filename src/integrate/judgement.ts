@@ -14,7 +14,7 @@ export interface Finding extends Omit<Solution, "warnings" | "coupling" | "stats
 }
 
 /**
- * The solution with what is doubtful about it.
+ * The solution with what is unreliable about it.
  *
  * @throws {SolveError} in place of warnings, if `strict` was asked for
  */

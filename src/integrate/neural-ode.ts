@@ -15,8 +15,8 @@ export interface NeuralOdeOptions {
   readonly method?: Method | Tableau | string;
   /**
    * largest step of a solve that is given no control of its steps, in the units of t. Without one, a method that
-   * estimates its error chooses its steps by it; any other needs a step size here, or a control with each solve. It is no
-   * limit of steps that are chosen, which have one of their own, `pid({ dtmax })`
+   * estimates its error takes adaptive steps; any other needs a step size here, or a control with each solve. It is no
+   * limit of adaptive steps, which have one of their own, `pid({ dtmax })`
    */
   readonly stepSize?: number;
   /** the field's own by default, else float64 */

@@ -23,7 +23,7 @@ export interface SolveOptions {
   /** how steps are chosen; by default all are as long as those of `ode`, up to hitting the save times */
   readonly control?: Control;
   /**
-   * "auto" chooses λ of a coupled method by how the field damps, along a solution of the plain method; the solution
+   * "auto" chooses λ of a coupled method by how the field damps, along a solution of the base method; the solution
    * says what was chosen, and why
    */
   readonly coupling?: "auto";

@@ -23,7 +23,7 @@ export interface Solution {
   readonly stats: SolveStats;
   /** λ as `coupling: "auto"` has chosen it; otherwise `null` */
   readonly coupling: CouplingChoice | null;
-  /** what is doubtful about the solution */
+  /** what is unreliable about the solution */
   readonly warnings: readonly SolveWarning[];
 }
 

@@ -26,7 +26,7 @@ import { solveTracks } from "./tracks.js";
  * @throws {ShapeError} if y0 is no state of the field
  * @throws {ParameterError} for parameters that do not fit the field
  * @throws {SolveError} if the solve does not get to its end, naming time, step and size of y; with `strict`, also if
- *   the solution is doubtful
+ *   the solution is unreliable
  */
 export async function solve(ode: NeuralOde, options: SolveOptions): Promise<Solution> {
   const { runtime, saveAt, t1, jumps = [] } = options;

@@ -7,13 +7,13 @@ import type { SolveStats } from "./solution.js";
 
 export type WarningCode = "drift" | "reconstruction" | "stability" | "tolerance" | "times";
 
-/** Something doubtful about a solution that was reached all the same. */
+/** Something unreliable about a solution that was reached all the same. */
 export interface SolveWarning {
   readonly code: WarningCode;
   readonly message: string;
 }
 
-/** A doubtful solution, where that was asked to be an error. */
+/** An unreliable solution, where that was asked to be an error. */
 export class StrictError extends SolveError {
   constructor(
     readonly warnings: readonly SolveWarning[],
@@ -23,9 +23,9 @@ export class StrictError extends SolveError {
   }
 }
 
-/** Relative distance of y and its companion past which a solution is doubtful. */
+/** Relative distance of y and its companion past which a solution is unreliable. */
 const driftLimit = 1e-2;
-/** Relative error of the reconstructed y0 past which reversible gradients are doubtful. */
+/** Relative error of the reconstructed y0 past which reversible gradients are unreliable. */
 const reconstructionLimit = 1e-3;
 
 export interface Circumstances {
@@ -39,7 +39,7 @@ export interface Circumstances {
   readonly coarse: number | null;
 }
 
-/** What is doubtful about a solution. */
+/** What is unreliable about a solution. */
 export function warningsOf({ method, dtype, control, stats, size, coarse }: Circumstances): SolveWarning[] {
   const warnings: SolveWarning[] = [];
   const { drift, reconstructionError, stability } = stats;
@@ -47,8 +47,8 @@ export function warningsOf({ method, dtype, control, stats, size, coarse }: Circ
     warnings.push({
       code: "drift",
       message:
-        `The two solutions of the method "${method.name}" have drifted apart by ${show(drift)} of the size of y, so that ` +
-        `y is doubtful. ${remedy(method)}`,
+        `${shown(method)}: y and its companion ${size > 0 ? `differ by ${percent(drift)} of ‖y‖` : "have parted from 0"}, so ` +
+        `that the solution is unreliable. ${remedy(method, dtype)}`,
     });
   }
   if (reconstructionError !== null && !(reconstructionError <= reconstructionLimit)) {
@@ -65,7 +65,7 @@ export function warningsOf({ method, dtype, control, stats, size, coarse }: Circ
       code: "stability",
       message:
         `The field damps so fast that damping times step size reaches ${show(stability.dampingTimesStep)}, more than ` +
-        `−ln λ = ${show(stability.limit)}, up to which the coupled method is stable: its two solutions drift apart. ${remedy(method)}`,
+        `−ln λ = ${show(stability.limit)}, up to which the coupled method is stable: its two solutions drift apart. ${remedy(method, dtype)}`,
     });
   }
   const eps = epsilon[dtype];
@@ -95,15 +95,26 @@ function limitOf(control: Control, size: number): number {
   return 3 * Math.min(driftTolerance, usualDriftTolerance) * (rtol + atol / Math.max(size, Number.MIN_VALUE));
 }
 
-function remedy({ coupling }: Method): string {
+function remedy({ coupling }: Method, dtype: FloatDType): string {
+  const precise = dtype === "float32" ? ", or float64 where it is rounding that grows" : "";
   return coupling === null
-    ? "Take smaller steps, or a method that damps: a coupled one with λ below 1, or a plain one."
-    : `Take smaller steps, a smaller λ (now ${coupling}; coupling "auto" chooses one), or float64 where it is ` +
-        "rounding that grows.";
+    ? "Take smaller steps, or a method that damps: a coupled one with λ below 1, or a base method."
+    : `Take smaller steps, a smaller λ (now ${coupling}; coupling "auto" chooses one), or the base method${precise}.`;
+}
+
+/** A coupled method as it is written in code. */
+function shown({ name, coupling }: Method): string {
+  return coupling === null ? name : `reversible(${name})`;
+}
+
+function percent(share: number): string {
+  return Number.isFinite(share)
+    ? `${Number((100 * share).toPrecision(2))} %`
+    : "infinitely many times the size";
 }
 
 function show(x: number): string {
-  return Number.isFinite(x) ? String(Number(x.toPrecision(3))) : "more than any number";
+  return Number.isFinite(x) ? String(Number(x.toPrecision(3))) : "infinite";
 }
 
 /** @throws {DriftError | StrictError} if there is any warning */

@@ -35,7 +35,7 @@ export interface FitCheck extends Accuracy {
   readonly steps: number | null;
   /** why one of the two does not get to its end; `null` if both do */
   readonly failure: string | null;
-  /** what is doubtful about the fit, and what to do; `null` if the two agree */
+  /** what is unreliable about the fit, and what to do; `null` if the two agree */
   readonly warning: string | null;
 }
 

@@ -1,0 +1,41 @@
+import { expect } from "chai";
+import { experiments } from "../../src/experiments/all.js";
+import { figures } from "../../src/figures/all.js";
+import { figureNames } from "../../src/figures/names.js";
+import { run } from "./command.js";
+
+describe("revort --help", () => {
+  it("shows what each experiment, and a file of data, is trained with by default", async () => {
+    const { code, stdout } = await run(["train", "--help"]);
+    expect(code).to.equal(0);
+    const text = stdout.replace(/\s+/g, " ");
+    expect(text).to.match(/a file of data: mlp\(32-32, tanh\), --solver \S+ .*--steps 1000/);
+    for (const { name, protocol } of experiments) {
+      const { learningRate } = protocol.optimiser({}).settings;
+      const line = text.slice(text.indexOf(` ${name}: `));
+      expect(line, name).to.match(new RegExp(`^ ${name}: [^:]*--solver ${protocol.solver} `));
+      expect(line, name).to.match(new RegExp(`^ ${name}: [^:]*--steps ${protocol.steps} `));
+      expect(line, name).to.match(new RegExp(`^ ${name}: [^:]*--learning-rate ${learningRate}`));
+    }
+  });
+
+  it("says what each option is unless it is given, or that the subject decides", async () => {
+    for (const command of ["train", "gradcheck", "solve", "export"]) {
+      const { stdout } = await run([command, "--help"]);
+      const options = stdout.slice(stdout.indexOf("Options:"), stdout.indexOf("Examples:"));
+      const entries = options.split(/\n {2}(?=-)/).map((entry) => entry.replace(/\s+/g, " "));
+      // what takes a value and need not be given; a file, a folder or a name of the user's own has none
+      const given =
+        /--(data|init|field|y0|t0|t1|out|resume|trainable|freeze|time-input|state-input|output-name)\b/;
+      for (const entry of entries.filter((text) => /^--[\w-]+ </.test(text) && !given.test(text))) {
+        expect(entry, command).to.match(/default|own|below|likewise|implies|where|ONNX|number of|as many/);
+      }
+    }
+  });
+
+  it("lists the figures that there are", async () => {
+    expect(figureNames).to.deep.equal(figures.map(({ name }) => name));
+    const { stdout } = await run(["figure", "--help"]);
+    for (const name of figureNames) expect(stdout).to.include(name);
+  });
+});
