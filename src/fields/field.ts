@@ -1,5 +1,5 @@
 import type { Random } from "../core/random.js";
-import { type FloatDType, ShapeError, showShape, type Tensor, tensor } from "../core/tensor.js";
+import { checkSize, type FloatDType, ShapeError, showShape, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Shape, Value } from "../graph/graph.js";
 
@@ -41,8 +41,15 @@ export interface VectorField {
   readonly apply: (b: Builder, parameters: Values, t: Value, y: Value) => Value;
 }
 
-/** The parameters of a field before training: drawn in the order of their names in the record. */
+/**
+ * The parameters of a field before training: drawn in the order of their names in the record.
+ *
+ * @throws {SizeError} for one that no memory holds
+ */
 export function initialParameters(field: VectorField, random: Random, dtype: FloatDType): Tensors {
+  for (const [name, { shape }] of Object.entries(field.parameters)) {
+    checkSize(`The parameter "${name}" of the field "${field.name}"`, { dtype, shape });
+  }
   return Object.fromEntries(
     Object.entries(field.parameters).map(([name, { shape, initial }]) => [
       name,

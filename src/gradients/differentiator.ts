@@ -1,4 +1,5 @@
 import type { Control } from "../control/control.js";
+import { largestOf } from "../core/largest.js";
 import type { Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import { countingFrom, stopsFor } from "../integrate/counting.js";
@@ -149,7 +150,7 @@ export function wantedTimes({ times, offsets }: Grid): { t0: number; saves: read
 
 /** A grid that says only which times are wanted, for a fit whose steps are chosen. */
 export function gridOfTimes(t0: number, saves: readonly number[]): Grid {
-  return gridThrough(t0, saves, Math.max(...saves.map((time) => Math.abs(time - t0))) || 1);
+  return gridThrough(t0, saves, largestOf(saves.map((time) => Math.abs(time - t0))) || 1);
 }
 
 /** What is wanted of a grid. */

@@ -13,6 +13,7 @@ import {
   gridInputs,
   lossSetting,
 } from "./differentiator.js";
+import { checkGradientMemory } from "./memory.js";
 import type { GradientMethod } from "./method.js";
 import { graphGradientOf, planOf } from "./plan.js";
 import { reversalCost } from "./schedule.js";
@@ -29,10 +30,12 @@ export async function oneGraph(
 ): Promise<GridDifferentiator> {
   const { runtime, fit, times = false } = options;
   const setting = lossSetting(ode, options);
+  const costs = costsOf(ode, method, fit.grid, times);
+  checkGradientMemory(ode, runtime, method, { fit, ...costs.cost });
   const executable = await runtime.compile(gradientProgram(setting, graphGradientOf(method)));
   const costOn = (grid: Grid): Costs => costsOf(ode, method, grid, times);
   return {
-    ...costOn(fit.grid),
+    ...costs,
     gradient: method,
     costOn,
     gridInputs: (grid) => upload(runtime, gridInputs(ode, grid, { times, method })),

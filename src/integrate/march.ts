@@ -1,4 +1,5 @@
 import { leastOf, type Pid } from "../control/control.js";
+import { largestOf } from "../core/largest.js";
 import { epsilon, leastNormal } from "../core/spacing.js";
 import { scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
@@ -71,7 +72,7 @@ export class March {
     this.#ended = t0.map(() => false);
     const [starts, ends] = [this.tracks.map(({ count }) => count), stops.map((own) => own.at(-1)!)];
     this.#ends = ends.map((count, i) => this.#countings[i]!.timeOf(count));
-    this.#rounding = 4 * epsilon[dtype] * Math.max(...starts.map(Math.abs), ...ends.map(Math.abs));
+    this.#rounding = 4 * epsilon[dtype] * largestOf([...starts, ...ends].map(Math.abs));
     this.#parameters = parameters;
     this.#fixed = {
       smallest: programs.numbers.of(names.smallest, dtype, leastOf(control, dtype)),

@@ -1,3 +1,4 @@
+import { largestOf } from "../core/largest.js";
 import { numbers, type Tensor } from "../core/tensor.js";
 import { isReversible } from "../methods/method.js";
 import { type Grid, gridTensors, stepsOf } from "../programs/grid.js";
@@ -8,6 +9,7 @@ import { rootMeanSquare } from "./course.js";
 import { locateDivergence } from "./divergence.js";
 import { MaxStepsError, SolveAbortedError } from "./failures.js";
 import { judged, relative } from "./judgement.js";
+import { checkSolveMemory } from "./memory.js";
 import type { NeuralOde } from "./neural-ode.js";
 import { handOver, named, pick, settingOf, upload } from "./problem.js";
 import { reconstructionError } from "./reconstruction.js";
@@ -26,6 +28,7 @@ export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid):
     throw new MaxStepsError(standing, maxSteps, saveAt.at(-1)!, `It takes ${steps} steps of the given size.`);
   }
   if (signal?.aborted) throw new SolveAbortedError(grid.times[0]!, saveAt.at(-1)!, signal.reason);
+  checkSolveMemory(ode, runtime, { state: y0.shape, steps, saves: saveAt.length });
   const setting = settingOf(ode, y0.shape, grid);
   const undoes = checkReconstruction && isReversible(method);
   const { saves, everyStep } = setting;
@@ -40,7 +43,7 @@ export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid):
     const ys = await runtime.download(results[ysName]!);
     if (!allFinite(ys)) throw await locateDivergence(ode, runtime, setting, grid, inputs);
     const largest = async (name: string, start: number) =>
-      Math.max(start, ...numbers(await runtime.download(results[name]!)));
+      Math.max(start, largestOf(numbers(await runtime.download(results[name]!))));
     const watched = driftNames.drift in results;
     const size = watched ? await largest(driftNames.size, rootMeanSquare(numbers(y0))) : 0;
     const stats = {

@@ -1,3 +1,4 @@
+import { largestOf } from "../core/largest.js";
 import { numbers, type Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { ReversibleMethod } from "../methods/method.js";
@@ -30,8 +31,8 @@ export async function reconstructionError(
     const results = await executable.run(pick(inputs, executable.inputs));
     const back = numbers(await runtime.download(results[reconstructedName]!));
     const start = numbers(y0);
-    const largest = Math.max(...start.map(Math.abs));
-    return relative(Math.max(...start.map((value, i) => Math.abs(back[i]! - value))), largest);
+    const largest = largestOf(start.map(Math.abs));
+    return relative(largestOf(start.map((value, i) => Math.abs(back[i]! - value))), largest);
   } finally {
     await executable.release();
   }

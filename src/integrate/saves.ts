@@ -1,3 +1,4 @@
+import { largestOf } from "../core/largest.js";
 import { neighbour, rounded, spacingAt } from "../core/spacing.js";
 import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { type Event, endsAfter } from "../events/event.js";
@@ -69,7 +70,7 @@ export function planSaves(
   const hits = save === "hit";
   const countings = spans.map(({ t0 }) => countingFrom(dtype, t0));
   const routes = spans.map((span, i) => routeOf(span, hits, dtype, countings[i]!));
-  const longest = Math.max(...routes.map(({ stops }) => stops.length));
+  const longest = largestOf(routes.map(({ stops }) => stops.length));
   const saved = spans.map(({ t0, saveAt }, i): Saved => {
     const own = routes[i]!.atStart.map((index) => saveAt[index]!);
     const ts = save === "dense" ? [] : every !== null ? [t0] : own;

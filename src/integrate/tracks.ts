@@ -6,6 +6,7 @@ import { perTrajectory } from "../programs/per-trajectory.js";
 import type { Row } from "./dense-solution.js";
 import { compileDriver } from "./drive.js";
 import { judged, relative } from "./judgement.js";
+import { checkSolveMemory } from "./memory.js";
 import type { NeuralOde } from "./neural-ode.js";
 import { reconstructionError } from "./reconstruction.js";
 import { type Problem, usualMaxSteps } from "./request.js";
@@ -19,6 +20,8 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
   const { maxSteps = usualMaxSteps, signal, events = [], eventTolerance } = options;
   const { method, dtype } = ode;
   const own = sharing === "batch" ? y0.shape : [1, ...y0.shape.slice(1)];
+  const saves = spans.reduce((most, { saveAt }) => Math.max(most, saveAt.length), 0);
+  checkSolveMemory(ode, runtime, { state: y0.shape, steps: null, saves });
   const rowsOf = (all: Tensor): Tensor[] => {
     const size = sizeOf(own);
     return spans.map((_, i) => tensor(dtype, own, (all.data as Row).slice(i * size, (i + 1) * size)));

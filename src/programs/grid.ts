@@ -40,12 +40,13 @@ export function gridThrough(t0: number, saves: readonly number[], stepSize: numb
     const length = Math.abs(to - from);
     // a stretch that is a whole number of steps up to rounding is one
     const count = length === 0 ? 0 : Math.max(1, Math.ceil((length / stepSize) * (1 - 1e-9)));
-    if (count > maximalSteps) {
+    const steps = offsets.at(-1)! + count;
+    if (steps > maximalSteps) {
       throw new TimeError(
-        `A step size of ${stepSize} means ${count} steps from ${from} to ${to}, more than ${maximalSteps}. Enlarge the step size.`,
+        `A step size of ${stepSize} means ${steps} steps from ${t0} to ${to}, more than ${maximalSteps}. Enlarge the step size.`,
       );
     }
-    offsets.push(offsets.at(-1)! + count);
+    offsets.push(steps);
     from = to;
   }
   // all at once: an array that grows takes twice the memory of a long solve
@@ -70,9 +71,19 @@ export function gridWith(t0: number, saves: readonly number[], between: readonly
   checkTimes(t0, saves);
   checkBetween(t0, saves.at(-1)!, between);
   const direction = Math.sign(saves.at(-1)! - t0) || 1;
-  const times = [...new Set([t0, ...between, ...saves])].sort((s, t) => (s - t) * direction);
-  const indices = new Map(times.map((time, i) => [time, i]));
-  return { times, offsets: [0, ...saves.map((save) => indices.get(save)!)] };
+  // both lists go the same way
+  const times = [t0];
+  const offsets = [0];
+  const reach = (time: number) => {
+    if (time !== times.at(-1)) times.push(time);
+  };
+  let next = 0;
+  for (const save of saves) {
+    for (; next < between.length && (between[next]! - save) * direction <= 0; next++) reach(between[next]!);
+    reach(save);
+    offsets.push(times.length - 1);
+  }
+  return { times, offsets };
 }
 
 /** @throws {TimeError} unless steps that are to end at given times go one way, from t0 to the end */

@@ -46,6 +46,8 @@ export interface Runtime {
   download(value: DeviceTensor): Promise<Tensor>;
   /** Frees a tensor early. Tensors that are not disposed of are freed with the garbage, if their runtime can. */
   dispose(value: DeviceTensor): void;
+  /** bytes that a run may take at most, where there is a bound besides what the machine has */
+  readonly memory?: number;
   /** Where the runtime keeps its tensors in host memory: they can be shared with others, without copies. */
   readonly host?: HostMemory;
   /**

@@ -1,6 +1,7 @@
 import { emptyData, numbers, scalar, type Tensor, tensor } from "../core/tensor.js";
 import { type Fit, fixedInputs, lossSetting } from "../gradients/differentiator.js";
 import { onStepsOf } from "../gradients/evaluate.js";
+import { checkGradientMemory } from "../gradients/memory.js";
 import type { GradientMethod } from "../gradients/method.js";
 import { costsOf } from "../gradients/one-graph.js";
 import { graphGradientOf } from "../gradients/plan.js";
@@ -36,6 +37,8 @@ export async function oneGraphUpdater(
   const { dtype } = ode;
   const whole: Fit = onStepsOf(options.fit, control);
   const first = batchOf(whole, firstBatch(options));
+  const { cost } = costsOf(ode, gradient, whole.grid);
+  checkGradientMemory(ode, runtime, gradient, { fit: first, ...cost });
   const setting = lossSetting(ode, {
     loss,
     fit: first,
@@ -75,7 +78,7 @@ export async function oneGraphUpdater(
 
   return {
     most,
-    cost: costsOf(ode, gradient, whole.grid).cost,
+    cost,
     async run({ trained, memory, best }, lowest, plan) {
       const before = Object.fromEntries(Object.entries(best).map(([name, value]) => [bestName(name), value]));
       const given = { ...fixed.tensors, ...trained, ...memory, ...before, ...inputsFor(plan, lowest) };

@@ -11,6 +11,7 @@ import {
 import { version } from "../../version.js";
 import { hasFusedMultiplyAdd, hasVectors } from "./engine.js";
 import type { HostTensor } from "./loaded.js";
+import { largestMemory } from "./plan.js";
 import { isKnown } from "./rewrites.js";
 import { Specialisations } from "./specialisations.js";
 
@@ -43,6 +44,7 @@ export function jit({ fused = hasFusedMultiplyAdd() }: JitOptions = {}): Runtime
   return {
     name: "jit",
     version,
+    memory: largestMemory,
     compile: (graph) => compile(graph, fused),
     upload: ({ dtype, shape, data }): HostTensor => ({ dtype, shape: [...shape], data: copied(dtype, data) }),
     async download(value) {

@@ -1,3 +1,5 @@
+import { SizeError, showBytes } from "../../core/size.js";
+
 /** A stretch of linear memory, shared by the views that look at it. */
 export interface Buffer {
   readonly address: number;
@@ -7,6 +9,8 @@ export interface Buffer {
 }
 
 const alignment = 16;
+/** Bytes that a WebAssembly memory has at most. */
+export const largestMemory = 2 ** 32;
 
 /**
  * Addresses for everything that lives in memory, given out once, at compile time. The order of requests is the order
@@ -44,16 +48,30 @@ export class MemoryPlan {
   #atEnd(size: number): number {
     const last = this.#free.at(-1);
     if (last === undefined || last.address + last.bytes !== this.#end) return this.reserve(size);
+    this.#grow(last.address + size);
     this.#free.pop();
-    this.#end = last.address + size;
     return last.address;
   }
 
-  /** The address of bytes that nothing else ever uses: what is written there before a run is there throughout. */
+  /**
+   * The address of bytes that nothing else ever uses: what is written there before a run is there throughout.
+   *
+   * @throws {SizeError} if there is no room for them
+   */
   reserve(bytes: number): number {
     const address = this.#end;
-    this.#end += Math.max(alignment, Math.ceil(bytes / alignment) * alignment);
+    this.#grow(address + Math.max(alignment, Math.ceil(bytes / alignment) * alignment));
     return address;
+  }
+
+  #grow(end: number): void {
+    if (end + alignment > largestMemory) {
+      throw new SizeError(
+        `its tensors take ${showBytes(end)} at once, or more, but a WebAssembly memory has ${showBytes(largestMemory)}. ` +
+          "Make the batch smaller, keep fewer states, or use the runtime ort-cpu.",
+      );
+    }
+    this.#end = end;
   }
 
   retain(buffer: Buffer): Buffer {
