@@ -12,6 +12,7 @@ import { count } from "../src/cli/usage.js";
 interface Options {
   readonly models: number;
   readonly files: number;
+  readonly compared: number;
   readonly seed: number;
   readonly first: number;
   readonly jobs: number;
@@ -21,9 +22,12 @@ interface Options {
   readonly out: string;
 }
 
+const kinds = ["models", "files", "compared"] as const;
+type Kind = (typeof kinds)[number];
+
 /** Mutants from one number to before another, of one kind. */
 interface Batch {
-  readonly kind: "models" | "files";
+  readonly kind: Kind;
   readonly from: number;
   readonly to: number;
 }
@@ -41,6 +45,12 @@ const options = new Command("fuzz")
   .description("Tries mutants of models and other files; what goes wrong is written to a folder.")
   .option("--models <n>", "mutants of models", count("--models"), 1000)
   .option("--files <n>", "mutants of other files", count("--files"), 250)
+  .option(
+    "--compared <n>",
+    "mutants of models that run here and in ONNX Runtime, whose results must agree",
+    count("--compared"),
+    0,
+  )
   .option("--seed <n>", "what the mutants follow from", count("--seed"), 1)
   .option(
     "--first <n>",
@@ -148,7 +158,7 @@ async function runBatch(batch: Batch): Promise<void> {
   rmSync(current, { force: true });
 }
 
-const batches: Batch[] = (["models", "files"] as const).flatMap((kind) => {
+const batches: Batch[] = kinds.flatMap((kind) => {
   const end = options.first + options[kind];
   return Array.from({ length: Math.ceil(options[kind] / options.batch) }, (_, i) => {
     const from = options.first + i * options.batch;
@@ -159,7 +169,10 @@ const batches: Batch[] = (["models", "files"] as const).flatMap((kind) => {
 const began = performance.now();
 await Promise.all(
   Array.from({ length: options.jobs }, async () => {
-    for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) await runBatch(batch);
+    for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
+      await runBatch(batch);
+      process.stderr.write(`${batch.kind} ${batch.from} to ${batch.to - 1} done, ${faults} faults so far\n`);
+    }
   }),
 );
 const minutes = ((performance.now() - began) / 60_000).toFixed(1);

@@ -1,4 +1,4 @@
-import { DTypeError } from "../core/tensor.js";
+import { DTypeError, ShapeError } from "../core/tensor.js";
 import {
   type Attribute,
   type Attributes,
@@ -26,6 +26,7 @@ export class UnsupportedAttributeError extends AttributeError {}
 /**
  * @param version the opset in whose form the operator is; the newest unless given
  * @throws {OperandError} for a number of operands that the operator does not take
+ * @throws {ShapeError} for an operand that must be a list and is none
  * @throws {DTypeError} for an element type that it does not take, or operands of different ones that must agree
  */
 export function checkOperands(
@@ -51,6 +52,11 @@ export function checkOperands(
       throw new DTypeError(
         `${signature.type}: the operand "${parameter.name}" must be ${parameter.types.words}, but is ` +
           `${showType(value)}. Cast it first.`,
+      );
+    }
+    if (parameter.list && value.shape.length !== 1) {
+      throw new ShapeError(
+        `${signature.type}: the operand "${parameter.name}" must be a list, of one axis, but is ${showType(value)}.`,
       );
     }
     if (parameter.mixed) continue;

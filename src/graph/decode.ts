@@ -270,6 +270,7 @@ function decodeAttribute(
   readExternal: ReadExternal | undefined,
 ): ModelAttribute {
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  checkHeld(proto, where);
   if (proto.refAttrName !== "") return { kind: "reference", value: proto.refAttrName };
   switch (proto.type) {
     case AttributeType.INT:
@@ -295,6 +296,27 @@ function decodeAttribute(
     default:
       return { kind: "unsupported", value: AttributeType[proto.type].toLowerCase().replace(/_/g, " ") };
   }
+}
+
+/** @throws {ModelError} if an attribute holds something in another field than that of its type, which would be dropped */
+function checkHeld(proto: AttributeProto, where: string): void {
+  const held: readonly [boolean, AttributeType][] = [
+    [proto.i !== 0n, AttributeType.INT],
+    [proto.f !== 0, AttributeType.FLOAT],
+    [proto.s.length > 0, AttributeType.STRING],
+    [proto.ints.length > 0, AttributeType.INTS],
+    [proto.floats.length > 0, AttributeType.FLOATS],
+    [proto.strings.length > 0, AttributeType.STRINGS],
+    [proto.t !== undefined, AttributeType.TENSOR],
+    [proto.g !== undefined, AttributeType.GRAPH],
+  ];
+  const other = held.find(([isHeld, type]) => isHeld && (proto.refAttrName !== "" || type !== proto.type));
+  if (other === undefined || proto.type === AttributeType.UNDEFINED) return;
+  const [is, holds] = [proto.type, other[1]].map((type) => AttributeType[type].toLowerCase());
+  throw new ModelError(
+    `${where} is ${proto.refAttrName === "" ? `of type ${is}` : "that of a call"}, but holds ${holds} data, too: ` +
+      "which of the two is meant cannot be told. Export the model again.",
+  );
 }
 
 const largest = BigInt(Number.MAX_SAFE_INTEGER);

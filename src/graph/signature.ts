@@ -49,16 +49,20 @@ export interface Parameter {
   readonly since?: number;
   /** how many there are at least, of those that are repeated; 1 unless given */
   readonly least?: number;
+  /** whether it has exactly one axis */
+  readonly list?: true;
   /** whether those that are repeated may differ in their element types */
   readonly mixed?: true;
 }
 
-export function takes(name: string, types: ElementTypes, more: Pick<Parameter, "since"> = {}): Parameter {
+type Further = Pick<Parameter, "since" | "list">;
+
+export function takes(name: string, types: ElementTypes, more: Further = {}): Parameter {
   return { name, types, presence: "required", ...more };
 }
 
 /** An operand that may be left out. */
-export function mayTake(name: string, types: ElementTypes, more: Pick<Parameter, "since"> = {}): Parameter {
+export function mayTake(name: string, types: ElementTypes, more: Further = {}): Parameter {
   return { name, types, presence: "optional", ...more };
 }
 

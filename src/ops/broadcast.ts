@@ -31,7 +31,7 @@ import { reshape, shapeOf } from "./reshape.js";
 export const Expand: Op = {
   type: "Expand",
   since: 8,
-  inputs: [takes("input", anything), takes("shape", int64)],
+  inputs: [takes("input", anything), takes("shape", int64, { list: true })],
   infer(inputs) {
     const x = required("Expand", inputs, 0);
     const target = required("Expand", inputs, 1);
@@ -133,7 +133,7 @@ export function reduction(type: string, reduction: Reduction): Op {
   const { types = wide, axesSince = 18, ofOne, vjp } = reduction;
   return {
     type,
-    inputs: [takes("data", types), mayTake("axes", int64, { since: axesSince })],
+    inputs: [takes("data", types), mayTake("axes", int64, { since: axesSince, list: true })],
     attributes: {
       keepdims: flag(1),
       noop_with_empty_axes: flag(0, { since: axesSince }),

@@ -75,7 +75,7 @@ function constantOf(attributes: Attributes): Tensor {
 export const ConstantOfShape: Op = {
   type: "ConstantOfShape",
   since: 9,
-  inputs: [takes("input", int64)],
+  inputs: [takes("input", int64, { list: true })],
   attributes: { value: attributeOf("tensor") },
   infer(inputs, attributes) {
     const target = required("ConstantOfShape", inputs, 0);

@@ -30,7 +30,7 @@ import { reshape } from "./reshape.js";
 /** Tile: the whole tensor repeated along each axis. Its transpose sums over the copies. */
 export const Tile: Op = {
   type: "Tile",
-  inputs: [takes("input", anything), takes("repeats", int64)],
+  inputs: [takes("input", anything), takes("repeats", int64, { list: true })],
   infer(inputs) {
     const x = required("Tile", inputs, 0);
     const repeats = repeatsOf(inputs);

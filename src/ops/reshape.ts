@@ -89,7 +89,7 @@ export function shapeOf(b: Builder, x: Value): Value {
 /** Reshape; the target may hold one −1, and 0 copies a dimension. Its transpose reshapes back. */
 export const Reshape: Op = {
   type: "Reshape",
-  inputs: [takes("data", anything), takes("shape", int64)],
+  inputs: [takes("data", anything), takes("shape", int64, { list: true })],
   attributes: { allowzero: flag(0, { since: 14 }) },
   infer(inputs, attributes) {
     const x = required("Reshape", inputs, 0);

@@ -96,10 +96,10 @@ export const Slice: Op = {
   type: "Slice",
   inputs: [
     takes("data", anything),
-    takes("starts", indices, { since: 10 }),
-    takes("ends", indices, { since: 10 }),
-    mayTake("axes", indices, { since: 10 }),
-    mayTake("steps", indices, { since: 10 }),
+    takes("starts", indices, { since: 10, list: true }),
+    takes("ends", indices, { since: 10, list: true }),
+    mayTake("axes", indices, { since: 10, list: true }),
+    mayTake("steps", indices, { since: 10, list: true }),
   ],
   attributes: {
     starts: attributeOf("ints", { until: 10, required: true }),
@@ -240,9 +240,9 @@ export const Pad: Op = {
   type: "Pad",
   inputs: [
     takes("data", anything),
-    takes("pads", int64, { since: 11 }),
+    takes("pads", int64, { since: 11, list: true }),
     mayTake("constant_value", anything, { since: 11 }),
-    mayTake("axes", indices, { since: 18 }),
+    mayTake("axes", indices, { since: 18, list: true }),
   ],
   attributes: {
     mode: choice(["constant", "reflect", "edge", "wrap"]),

@@ -124,7 +124,7 @@ export function concat(b: Builder, values: readonly Value[], axis: number): Valu
 /** Split along an axis into given sizes, or into `num_outputs` equal parts (the last may be smaller). */
 export const Split: Op = {
   type: "Split",
-  inputs: [takes("input", anything), mayTake("split", int64, { since: 13 })],
+  inputs: [takes("input", anything), mayTake("split", int64, { since: 13, list: true })],
   outputs: Number.POSITIVE_INFINITY,
   attributes: {
     axis: int(0),

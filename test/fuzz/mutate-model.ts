@@ -85,20 +85,37 @@ function oddList(list: readonly bigint[], chance: Chance): bigint[] {
   return copy;
 }
 
+/** What each type of attribute holds. */
+function setHeld(attribute: AttributeProto, chance: Chance): void {
+  attribute.i = attribute.type === AttributeType.INT ? chance.integer() : 0n;
+  attribute.f = attribute.type === AttributeType.FLOAT ? chance.float() : 0;
+  const text = chance.of([
+    chance.text(),
+    "none",
+    "add",
+    "mul",
+    "max",
+    "reflect",
+    "edge",
+    "wrap",
+    "tanh",
+    "ij->ji",
+  ]);
+  attribute.s = attribute.type === AttributeType.STRING ? bytesOf(text) : new Uint8Array(0);
+  attribute.ints = attribute.type === AttributeType.INTS ? oddList(attribute.ints, chance) : [];
+  attribute.floats = attribute.type === AttributeType.FLOATS ? [chance.float(), chance.float()] : [];
+}
+
 function mutateAttribute(attribute: AttributeProto, chance: Chance): void {
   chance.of([
-    () => {
-      attribute.i = chance.integer();
-      attribute.ints = oddList(attribute.ints, chance);
-      attribute.f = chance.float();
-      attribute.s = bytesOf(chance.text());
-    },
+    () => setHeld(attribute, chance),
+    () => setHeld(attribute, chance),
     () => {
       attribute.type = chance.of([0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 13]) as AttributeType;
+      if (chance.holds(0.5)) setHeld(attribute, chance);
     },
     () => {
       attribute.ints = oddList(attribute.ints, chance);
-      attribute.floats = [chance.float(), chance.float()];
     },
     () => {
       attribute.name = chance.of([chance.text(), "axis", "axes", "keepdims", "perm", "value"]);
@@ -123,17 +140,13 @@ function furtherAttribute(type: string, chance: Chance): AttributeProto {
       ? (([key, rule]) => [key, rule.kind] as const)(chance.of(rules))
       : [chance.text(), chance.of(["int", "float", "string", "ints"] as const)];
   const kinds = { int: 2, float: 1, string: 3, ints: 7, floats: 6, strings: 8, tensor: 4, graph: 5 } as const;
-  return create(AttributeProtoSchema, {
+  const made = create(AttributeProtoSchema, {
     name,
     type: kinds[kind] as AttributeType,
-    i: chance.integer(),
-    f: chance.float(),
-    s: bytesOf(
-      chance.of([chance.text(), "none", "add", "mul", "max", "reflect", "edge", "wrap", "tanh", "ij->ji"]),
-    ),
     ints: Array.from({ length: chance.below(5) }, chance.integer),
-    floats: [chance.float()],
   });
+  setHeld(made, chance);
+  return made;
 }
 
 function mutateTensor(tensor: TensorProto, chance: Chance): void {
@@ -346,11 +359,11 @@ const mutations: readonly Mutation[] = [
   },
 ];
 
-/** Mutant of a model: a few changes of its structure, or of its bytes. */
-export function mutateModel({ bytes }: Start, chance: Chance): Uint8Array {
+/** Mutant of a model: a few changes of its structure, at most so many, or of its bytes. */
+export function mutateModel({ bytes }: Start, chance: Chance, most = 4): Uint8Array {
   if (chance.holds(0.15)) return mutateBytes(bytes, chance);
   const model = fromBinary(ModelProtoSchema, bytes);
-  for (let i = 0; i <= chance.below(4); i++) {
+  for (let i = 0; i <= chance.below(most); i++) {
     const graph = chance.of(graphsOf(model.graph!));
     chance.of(mutations)(model, graph, chance);
   }

@@ -1,8 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chanceOf } from "./chance.js";
+import { compare } from "./compare.js";
 import { fileMutant, finishedRun, useFile } from "./files.js";
-import { startingModels } from "./models.js";
+import { ownModels, startingModels } from "./models.js";
 import { mutateModel } from "./mutate-model.js";
 import { type Outcome, useModel } from "./use-model.js";
 
@@ -44,6 +45,18 @@ const attempt = await (async (): Promise<(index: number) => Promise<Outcome>> =>
       const start = chance.of(starts);
       const bytes = mutateModel(start, chance);
       return watched(index, start.name, path(index, "onnx"), bytes, () => useModel(bytes));
+    };
+  }
+  if (kind === "compared") {
+    const starts = ownModels();
+    return (index) => {
+      const chance = chanceOf(seed + 2_000_000, index);
+      const start = chance.of(starts);
+      const bytes = mutateModel(start, chance, 1);
+      return watched(index, start.name, path(index, "onnx"), bytes, async () => {
+        const found = await compare(bytes);
+        return { done: [found.kind], fault: found.kind === "differ" ? found.why : null };
+      });
     };
   }
   const run = await finishedRun();

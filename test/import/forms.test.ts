@@ -40,7 +40,7 @@ function attempt(signature: Signature, mistake: Mistake): () => Graph {
   return () =>
     build(
       {
-        input: types.map((dtype, i) => value(`x${i}`, dtype, 2, 2)),
+        input: types.map((dtype, i) => value(`x${i}`, dtype, ...(parameters[i]?.list ? [2] : [2, 2]))),
         output: [{ name: "y" }],
         node: [
           node(signature.type, names, mistake.results ?? ["y"], mistake.attributes ?? {}, { name: "n1" }),
@@ -436,6 +436,15 @@ describe("what a file says is neither dropped nor guessed", () => {
       ],
     });
     expect(graph.outputs[0]!.value.node!.op.type).to.equal("Tanh");
+  });
+
+  it("an attribute that holds more than its type says is refused", () => {
+    const both = node("Softmax", ["x"], ["y"], { axis: 1 });
+    both.attribute![0]!.ints = [0n];
+    expect(() => build({ ...y, input: [cube], node: [both] })).to.throw(
+      ModelError,
+      /"axis".* is of type int, but holds ints data, too/,
+    );
   });
 
   it("integers that no number holds are kept, and as bounds mean the end", () => {

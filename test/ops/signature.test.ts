@@ -153,7 +153,7 @@ describe("signatures", () => {
 
 /** Operands of the first type that each parameter takes, so that nothing is wrong but what a test makes wrong. */
 function plausible(b: Builder, signature: Signature): Value[] {
-  return signature.inputs.map(({ name, types }) => b.input(name, types.of[0]!, [2, 2]));
+  return signature.inputs.map(({ name, types, list }) => b.input(name, types.of[0]!, list ? [2] : [2, 2]));
 }
 
 /** An attribute's value that its rule allows. */
@@ -282,13 +282,29 @@ describe("the builder refuses, for every operator, by name", () => {
     });
   });
 
+  each("operands that are no lists and must be", (op) => {
+    op.inputs.forEach(({ name, list, types }, i) => {
+      if (!list) return;
+      for (const shape of [[], [1, 2]]) {
+        const b = new Builder();
+        const operands = plausible(b, op).map((value, at) =>
+          at === i ? b.input("wrong", types.of[0]!, shape) : value,
+        );
+        expect(() => b.emit(op, operands, needed(b, op)), op.type).to.throw(
+          ShapeError,
+          `${op.type}: the operand "${name}" must be a list, of one axis`,
+        );
+      }
+    });
+  });
+
   each("operands of different element types that must agree", (op) => {
-    op.inputs.forEach(({ types, mixed, presence }, i) => {
+    op.inputs.forEach(({ types, mixed, presence, list }, i) => {
       const repeats = presence === "repeated" && !mixed;
       if (types.of.length < 2 || !(repeats || op.inputs.slice(0, i).some((p) => p.types === types))) return;
       const b = new Builder();
       const operands = plausible(b, op);
-      operands[repeats ? i + 1 : i] = b.input("wrong", types.of[1]!, [2, 2]);
+      operands[repeats ? i + 1 : i] = b.input("wrong", types.of[1]!, list ? [2] : [2, 2]);
       expect(() => b.emit(op, operands, needed(b, op)), op.type).to.throw(
         `${op.type} needs operands of one element type`,
       );
