@@ -39,7 +39,7 @@ export function trainedOf(model: Model, options: ImportOptions, trainY0: boolean
 function nothingToTrain(file: string, decisions: readonly Decision[]): string {
   const floats = decisions.filter(({ array }) => /^float/.test(array.value.dtype));
   const what = `Nothing of ${file} is trained`;
-  if (floats.length === 0) return `${what}: it holds no floating-point numbers.`;
+  if (floats.length === 0) return `${what}: it has no initializers or Constants of floating-point numbers.`;
   const doubtful = floats.filter((d) => d.doubtful);
   const [kind, choice] =
     doubtful.length === 0

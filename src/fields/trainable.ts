@@ -201,15 +201,19 @@ function parameterBehind(model: Model, name: string, seen: Set<string> = new Set
   return null;
 }
 
-/** The parameters that revort wrote down when it exported the field; `null` if it did not. */
-function recordedParameters({ metadata }: Model): ReadonlySet<string> | null {
+/**
+ * The parameters that revort wrote down when it exported the field; `null` if it did not, or if the file no longer has
+ * them under these names, because another program has rewritten it.
+ */
+function recordedParameters({ metadata, graph }: Model): ReadonlySet<string> | null {
   let names: unknown;
   try {
     names = JSON.parse(metadata[parametersKey] ?? "null");
   } catch {
     return null;
   }
-  return Array.isArray(names) && names.every((name) => typeof name === "string") ? new Set(names) : null;
+  const holds = (name: unknown) => typeof name === "string" && graph.initializers.has(name);
+  return Array.isArray(names) && names.every(holds) ? new Set(names) : null;
 }
 
 /** What the options say of a name: that it is trained, that it is kept, or nothing. */

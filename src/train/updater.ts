@@ -71,7 +71,10 @@ export function checkTrainable(
     );
   }
   if (!trainY0 && Object.keys(parameters).length === 0) {
-    throw new RevortError(`The field "${name}" has no parameters, so there is nothing to train.`);
+    throw new RevortError(
+      `The field "${name}" has no parameters, so there is nothing to train. If it comes from a file, choose some with ` +
+        "importedField's option `trainable`; inspectModel lists what there is.",
+    );
   }
 }
 

@@ -444,6 +444,12 @@ describe("what of a file is trained", () => {
       expect(kept.filter(({ reason }) => /standardises the state/.test(reason))).to.have.length(2);
     });
 
+    it("is decided anew where another program has renamed what the file says is a parameter", () => {
+      const found = decode(bytes);
+      const metadata = { ...found.metadata, "revort.parameters": '["weight","bias"]' };
+      expect(trainedIn({ ...found, metadata })).to.have.members(Object.keys(field.parameters));
+    });
+
     it("is not decided by metadata that are no list of names", () => {
       const found = decode(bytes);
       for (const text of ["", "x", "{}", "[1]", "null"]) {
