@@ -10,6 +10,7 @@ import {
 import type { Tensors } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
+import { constant } from "../learning/schedules.js";
 import { methodNamed } from "../methods/named.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 import { parametersOf } from "../train/train.js";
@@ -110,8 +111,21 @@ export function solverOf(
 
 /** What was decided about the gradient of a training step beyond what was asked for. */
 export function trainStepNotes(exported: ExportedRun, options: ExportOptions): readonly string[] {
-  const { ode, data } = exported.problem;
-  return trainStepGradient(ode, data, trainOptions(exported, options)).notes;
+  const { ode, data, optimiser, schedule } = exported.problem;
+  const { notes } = trainStepGradient(ode, data, trainOptions(exported, options));
+  if (!hasEnded(exported, options)) return notes;
+  const { step } = exported.checkpoint;
+  const ended = optimiser.learningRate * schedule.factor(step);
+  return [
+    ...notes,
+    `After ${step} updates the run's learning rate has ended at ${Number(ended.toPrecision(2))}, with which nothing would be ` +
+      `learnt: the training step starts with the base rate, ${optimiser.learningRate}. It is an input: give another to change it.`,
+  ];
+}
+
+/** Whether the schedule of a run has brought its learning rate to nothing, next to what it is of. */
+function hasEnded({ problem, checkpoint }: ExportedRun, { fresh = false }: ExportOptions): boolean {
+  return !fresh && problem.schedule.factor(checkpoint.step) < 1e-2;
 }
 
 export function trainStepFile(exported: ExportedRun, options: ExportOptions): Uint8Array {
@@ -124,11 +138,11 @@ export function trainStartFile(exported: ExportedRun, options: ExportOptions): U
   return encodeTrainStart(trainStart(ode, data, trainOptions(exported, options)));
 }
 
-function trainOptions(
-  { settings, problem, checkpoint, init }: ExportedRun,
-  { gradient = settings.gradient, updates, fresh = false }: ExportOptions,
-): TrainStartOptions {
-  const { loss, optimiser, schedule, control } = problem;
+function trainOptions(exported: ExportedRun, options: ExportOptions): TrainStartOptions {
+  const { settings, problem, checkpoint, init } = exported;
+  const { gradient = settings.gradient, updates, fresh = false } = options;
+  const { loss, optimiser, control } = problem;
+  const schedule = hasEnded(exported, options) ? constant() : problem.schedule;
   return {
     ...{ loss, optimiser, schedule, trainY0: settings.trainY0, seed: settings.seed },
     ...(fresh ? {} : { resume: checkpoint }),

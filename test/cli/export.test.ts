@@ -250,6 +250,20 @@ describe("revort export", () => {
       expect(new Set(numbers(losses!)).size).to.equal(7);
     });
 
+    it("starts with the base rate where the run's own has ended at nothing, and says so", async () => {
+      // the schedule of influenza is half a cosine over its updates, which ends at 0
+      const ended = folder("ended");
+      await json("train", "influenza", "--steps", "4", "--learning-rate", "0.25", "--out", ended);
+      const out = folder("ended.onnx");
+      const { stderr } = await run(["export", ended, "--what", "train-step", "--out", out]);
+      expect(stderr).to.match(/After 4 updates .* ended at 0, .* starts with the base rate, 0\.25\./);
+      const start = await (await bareSession(readFileSync(folder("ended.start.onnx")))).run({});
+      expect(numbers(start.learningRate!)).to.deep.equal([0.25]);
+      // white dwarf has no schedule
+      const other = await run(["export", place, "--what", "train-step", "--out", folder("same.onnx")]);
+      expect(other.stderr).not.to.include("base rate");
+    });
+
     it("starts anew where asked to, with the whole schedule: all of a training in one run", async () => {
       const out = folder("fresh.onnx");
       const words = ["export", place, "--what", "train-step", "--fresh", "--updates", "3", "--out", out];
