@@ -1,5 +1,5 @@
 import { RevortError } from "../core/errors.js";
-import { type DType, DTypeError, ShapeError, showShape, type Tensor } from "../core/tensor.js";
+import { type DType, ShapeError, showShape, type Tensor } from "../core/tensor.js";
 import type { Builder } from "./builder.js";
 import type { Dim } from "./dimension.js";
 import { type ModelNode, shownNode } from "./model.js";
@@ -142,21 +142,6 @@ export function normaliseAxes(axes: readonly number[], rank: number, op: string)
   throw new ShapeError(
     `${op}: the axes ${showShape(axes)} name one axis of an operand of rank ${rank} twice. Name each once.`,
   );
-}
-
-/** @throws {DTypeError} if the operands do not all have one element type */
-export function commonDType(op: string, inputs: readonly (Value | null)[]): DType {
-  const present = inputs.filter((value) => value !== null);
-  const first = present[0];
-  if (first === undefined) throw new GraphError(`${op} needs at least one input.`);
-  for (const value of present) {
-    if (value.dtype !== first.dtype) {
-      throw new DTypeError(
-        `${op} needs operands of one element type, but got ${present.map(showType).join(" and ")}. Insert a Cast.`,
-      );
-    }
-  }
-  return first.dtype;
 }
 
 /**

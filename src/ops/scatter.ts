@@ -26,15 +26,13 @@ const reductions = {
   min: Math.min,
 } as const;
 
-function reductionOf(op: string, attributes: Attributes): keyof typeof reductions {
-  const name = (attributes.reduction as string | undefined) ?? "none";
-  if (name in reductions) return name as keyof typeof reductions;
-  throw new GraphError(`${op}: there is no reduction "${name}".`);
+function reductionOf(attributes: Attributes): keyof typeof reductions {
+  return (attributes.reduction as keyof typeof reductions | undefined) ?? "none";
 }
 
 /** @throws {GraphError} for reductions whose derivative is not worth its nodes */
 function differentiable(op: string, attributes: Attributes): "none" | "add" {
-  const name = reductionOf(op, attributes);
+  const name = reductionOf(attributes);
   if (name === "none" || name === "add") return name;
   throw new GraphError(`${op} with reduction "${name}" has no derivative rule; "none" and "add" have.`);
 }
@@ -56,7 +54,7 @@ function write(
   op: string,
   attributes: Attributes,
 ): Tensor {
-  const reduce = reductions[reductionOf(op, attributes)];
+  const reduce = reductions[reductionOf(attributes)];
   const result = data.data.slice() as TensorData;
   places.forEach((place, i) => {
     const update = updates.data[i]!;
