@@ -1,6 +1,6 @@
 import { Random } from "../core/random.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
-import { solve } from "../integrate/solve.js";
+import { couplingFor } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Problem, problemOf, type Sources } from "./problem.js";
 import type { RunSettings } from "./run-settings.js";
@@ -14,15 +14,14 @@ export async function withChosenCoupling(
   runtime: Runtime,
 ): Promise<{ settings: RunSettings; problem: Problem; message: string }> {
   const { ode, data, control } = problem;
-  const { coupling } = await solve(ode, {
+  const { coupling, message } = await couplingFor(ode, {
     runtime,
     parameters: parameters ?? initialParameters(ode.field, Random.seeded(settings.seed), ode.dtype),
     y0: data.y0,
     t0: data.t0,
     saveAt: data.times,
-    coupling: "auto",
     ...(control === null ? {} : { control }),
   });
-  const chosen = { ...settings, coupling: coupling!.coupling };
-  return { settings: chosen, problem: await problemOf(chosen, sources, runtime), message: coupling!.message };
+  const chosen = { ...settings, coupling };
+  return { settings: chosen, problem: await problemOf(chosen, sources, runtime), message };
 }

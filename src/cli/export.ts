@@ -18,7 +18,7 @@ import {
   trainStepNotes,
 } from "./export-files.js";
 import { valueLines } from "./inspect.js";
-import { problemOf } from "./problem.js";
+import { asTrained, problemOf } from "./problem.js";
 import { checkCheckpoint, loadCheckpoint, openRun, RunFolderError } from "./run-folder.js";
 import { readInit } from "./run-inputs.js";
 import { openRuntime } from "./runtimes.js";
@@ -48,7 +48,10 @@ export async function exportCommand(run: string, options: ExportOptions, console
   checkCheckpoint(problem.ode, checkpoint);
   const bytes = await readInit(run, settings);
   const init = bytes === null ? null : decodeParameters(bytes, run, settings.dtype);
-  const exported: ExportedRun = { settings, problem, checkpoint, init };
+  const exported: ExportedRun = {
+    ...{ settings, checkpoint, init },
+    problem: asTrained(problem, checkpoint.scheme?.coupling),
+  };
   const files = new Map<string, Uint8Array>();
   if (what === "field") files.set(out, fieldFile(exported, options));
   else if (what === "solve") files.set(out, solveFile(exported, options));

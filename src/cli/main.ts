@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { experiments } from "../experiments/all.js";
 import { activations } from "../fields/activations.js";
 import { figureNames } from "../figures/names.js";
-import { gradientKinds, parseGradientMethod, showGradientMethod } from "../gradients/method.js";
+import { gradientKinds, parseGradientRequest, showGradientRequest } from "../gradients/method.js";
 import { losses } from "../learning/losses.js";
 import { optimisers } from "../learning/optimisers.js";
 import { solverNames } from "../methods/named.js";
@@ -13,7 +13,7 @@ import { defaultsText } from "./default-settings.js";
 import { exitCodes } from "./exit-codes.js";
 import { exportKinds } from "./export-kinds.js";
 import { runtimeNames } from "./runtimes.js";
-import { count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
+import { byteCount, count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
 
 /**
  * Runs a command line.
@@ -201,8 +201,8 @@ function program(console: Console, finish: Finish): Command {
     .addOption(
       new Option(
         "--gradient <method>",
-        "train-step: reversible, direct or continuous; the run's own by default",
-      ).argParser((text) => showGradientMethod(parseGradientMethod(text))),
+        "train-step: reversible, direct, checkpoint, continuous or auto; the run's own by default",
+      ).argParser((text) => showGradientRequest(parseGradientRequest(text))),
     )
     .option(
       "--updates <n>",
@@ -342,13 +342,18 @@ function problemOptions(command: Command): Command {
     .addOption(
       new Option(
         "--gradient <method>",
-        `${gradientKinds.join(", ")}; reversible by default; checkpoint:8 stores 8 states, reversible:100 one every 100 steps`,
-      ).argParser((text) => showGradientMethod(parseGradientMethod(text))),
+        `auto, ${gradientKinds.join(", ")}; auto by default for a CSV file (stored steps of the base method where they fit the memory budget, else checkpoints), reversible for experiments; checkpoint:8 stores 8 states, reversible:100 one every 100 steps`,
+      ).argParser((text) => showGradientRequest(parseGradientRequest(text))),
     )
-    .option("--reversible", "couple the solver also where --gradient direct does not need it")
+    .option(
+      "--memory-budget <bytes>",
+      "what stored states may take with --gradient auto, as 500MB; 1GiB by default",
+      byteCount("--memory-budget"),
+    )
+    .option("--reversible", "couple the solver also where the gradient does not need it")
     .option(
       "--coupling <lambda>",
-      "λ in (0, 1] of the coupled solver, or auto; implies --reversible",
+      "λ in (0, 1] of the coupled solver, or auto, which follows the field while it is trained; implies --reversible",
       coupling,
     )
     .option("--step-size <h>", "largest step; the default of the subject, below", positive("--step-size"))

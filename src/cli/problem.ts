@@ -7,6 +7,7 @@ import { stateOf, type VectorField } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
 import { mlp } from "../fields/mlp.js";
 import type { Model } from "../graph/model.js";
+import { recoupled } from "../integrate/coupling.js";
 import { type NeuralOde, neuralOde } from "../integrate/neural-ode.js";
 import { checkResolution } from "../integrate/resolution.js";
 import { type Loss, losses } from "../learning/losses.js";
@@ -104,6 +105,13 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
     schedule: experiment.protocol.schedule?.(Math.max(1, settings.steps)) ?? constant(),
     control: settings.control === null ? null : controlOf(given(settings.control)),
   };
+}
+
+/** The problem as a run has come to have it: with the λ that was chosen on the way. */
+export function asTrained(problem: Problem, coupling: number | null | undefined): Problem {
+  const { ode } = problem;
+  if (typeof coupling !== "number" || coupling === ode.method.coupling) return problem;
+  return { ...problem, ode: { ...ode, method: recoupled(ode.method, coupling) } };
 }
 
 /** A record without what is undefined in it. */

@@ -22,6 +22,7 @@ const sameName = [
   "solver",
   "coupling",
   "gradient",
+  "memoryBudget",
   "stepSize",
   "dtype",
   "runtime",
@@ -75,8 +76,9 @@ export async function checkUnchanged(
   }
   for (const name of sameName) {
     const [asked, has] = [options[name], settings[name]];
-    // λ was chosen when the run began, and stays
-    if (asked === undefined || asked === has || asked === "auto") continue;
+    const isChosen = settings.chosen.some((chosen) => chosen === name);
+    if (asked === undefined || asked === has || (asked === "auto" && (isChosen || name === "runtime")))
+      continue;
     const flag = optionFlag(name);
     refuse(
       typeof asked === "boolean" ? flag : `${flag} ${asked}`,

@@ -3,10 +3,12 @@ import { printable, printableJson } from "../core/printable.js";
 import type { FloatDType } from "../core/tensor.js";
 import { encodeField, type FieldMetadata } from "../deploy/field-file.js";
 import type { Tensors, VectorField } from "../fields/field.js";
+import type { SolveWarning } from "../integrate/warnings.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { encodeSafetensors } from "../storage/safetensors.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 import type { FitCheck } from "../train/fit-check.js";
+import type { TrainNote } from "../train/scheme.js";
 import { parametersOf, type TrainResult } from "../train/train.js";
 import type { ComponentError } from "./component-errors.js";
 import { componentNames } from "./components.js";
@@ -21,8 +23,14 @@ import type { RuntimeName } from "./runtimes.js";
 export interface TrainReport {
   readonly experiment: string;
   readonly solver: string;
+  /** that of the last update: chosen, or with states stored where its reconstruction would be lost */
   readonly gradient: string;
+  /** λ of the last update, where the solver is coupled */
   readonly coupling: number | null;
+  /** what training decided by itself, and why */
+  readonly notes: readonly TrainNote[];
+  /** what is doubtful about the solves of its updates */
+  readonly warnings: readonly SolveWarning[];
   readonly runtime: RuntimeName;
   readonly dtype: FloatDType;
   readonly steps: number;
@@ -66,8 +74,10 @@ export function reportOf(
   return {
     experiment: problem.experiment.name,
     solver: settings.solver,
-    gradient: settings.gradient,
-    coupling: problem.ode.method.coupling,
+    gradient: result.gradient,
+    coupling: result.coupling,
+    notes: result.notes,
+    warnings: result.warnings,
     runtime: settings.runtime,
     dtype: settings.dtype,
     steps: result.checkpoint.step,
@@ -226,6 +236,7 @@ export function summary(problem: Problem, report: TrainReport): string {
       ...errorRows(problem, report),
       ["updates", String(report.steps)],
       ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
+      ["gradient", report.gradient],
       ["evaluations of the field per update", String(report.evaluations)],
       ["states stored for the backward pass", String(report.storedStates)],
     ]),

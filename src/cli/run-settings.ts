@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { activations } from "../fields/activations.js";
-import { parseGradientMethod, showGradientMethod } from "../gradients/method.js";
+import { parseGradientRequest, showGradientRequest } from "../gradients/method.js";
 import { losses } from "../learning/losses.js";
 import { optimisers } from "../learning/optimisers.js";
 import { controllerNames } from "./control-options.js";
@@ -37,8 +37,12 @@ export const runSettings = z
     /** whether the solver is coupled */
     reversible: z.boolean(),
     coupling: z.number(),
-    /** as users type it: `reversible`, `checkpoint:8` */
-    gradient: z.string().transform((text) => showGradientMethod(parseGradientMethod(text))),
+    /** as users type it: `reversible`, `checkpoint:8`; until it is chosen, `auto` */
+    gradient: z.string().transform((text) => showGradientRequest(parseGradientRequest(text))),
+    /** what was left to revort: the gradient is chosen when a run begins, λ anew on the way */
+    chosen: z.array(z.enum(["gradient", "coupling"])).default([]),
+    /** what stored states may take where the gradient is chosen, in bytes; `null` for the usual budget */
+    memoryBudget: z.number().positive().nullable().default(null),
     stepSize: z.number().positive(),
     /** how steps are chosen, where they are; `null` for steps of `stepSize` */
     control: z

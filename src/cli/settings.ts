@@ -5,7 +5,7 @@ import { loadModel } from "../deploy/load-model.js";
 import { experiments } from "../experiments/all.js";
 import type { Tensors } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
-import { parseGradientMethod } from "../gradients/method.js";
+import { parseGradientRequest } from "../gradients/method.js";
 import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
 import { readBytes, readText } from "../storage/read.js";
@@ -26,8 +26,10 @@ export interface ProblemOptions extends ControlOptions, FieldOptions {
   readonly autonomous?: boolean;
   readonly solver?: string;
   readonly reversible?: boolean;
-  /** as users type it, `checkpoint:8` */
+  /** as users type it, `checkpoint:8`, or `auto` */
   readonly gradient?: string;
+  /** bytes that stored states may take where the gradient is chosen */
+  readonly memoryBudget?: number;
   readonly coupling?: number | "auto";
   readonly dtype?: FloatDType;
   readonly runtime?: RuntimeName;
@@ -81,7 +83,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   const fromFile = fieldSettings(options, modelPath !== null);
   const { experiment } = subjectOf({ experiment: isFile ? null : subject }, sources);
   const { protocol } = experiment;
-  const gradient = options.gradient ?? "reversible";
+  const gradient = options.gradient ?? protocol.gradient;
   controlOf(options);
   const solver = options.solver ?? protocol.solver;
   const settings: RunSettings = runSettings.parse({
@@ -96,6 +98,11 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     reversible: isCoupled(solver, gradient, options),
     coupling: typeof options.coupling === "number" ? options.coupling : protocol.coupling,
     gradient,
+    chosen: [
+      ...(gradient === "auto" ? (["gradient"] as const) : []),
+      ...(options.coupling === "auto" ? (["coupling"] as const) : []),
+    ],
+    memoryBudget: options.memoryBudget ?? null,
     control: isAdaptive(options) ? controlSettings(options) : null,
     stepSize: options.stepSize ?? protocol.stepSize,
     dtype:
@@ -122,7 +129,8 @@ function controlSettings({ controller, rtol, atol, dt0, dtmin, stepSize }: Contr
 }
 
 /**
- * A reversible gradient needs a method that can be undone: the coupled one, unless the method is so by itself.
+ * A reversible gradient needs a method that can be undone: the coupled one, unless the method is so by itself. Where the
+ * gradient is left to revort, nothing is coupled unless that is asked for.
  *
  * @throws {UnknownSolverError}
  * @throws {SolverOptionError} for a coupling of a method that has none
@@ -133,7 +141,9 @@ function isCoupled(solver: string, gradient: string, { reversible, coupling }: P
     if (coupling !== undefined) methodNamed(solver, { coupling: coupling === "auto" ? 0.999 : coupling });
     return false;
   }
-  return parseGradientMethod(gradient).kind === "reversible" || reversible === true || coupling !== undefined;
+  if (reversible === true || coupling !== undefined) return true;
+  const request = parseGradientRequest(gradient);
+  return request !== "auto" && request.kind === "reversible";
 }
 
 /**

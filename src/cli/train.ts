@@ -1,10 +1,13 @@
 import { resolve } from "node:path";
+import { printable } from "../core/printable.js";
 import { checkFieldFile } from "../deploy/field-file.js";
 import type { Tensors } from "../fields/field.js";
-import type { GradientSpec } from "../gradients/method.js";
+import { chooseGradient, type GradientTask } from "../gradients/choice.js";
+import { type GradientRequest, showGradientMethod } from "../gradients/method.js";
 import { checkParameters } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Checkpoint } from "../train/checkpoint.js";
+import { gradientTask } from "../train/gradient-task.js";
 import { type TrainResult, train, type UpdateReport } from "../train/train.js";
 import { componentErrors } from "./component-errors.js";
 import type { Console } from "./console.js";
@@ -12,7 +15,7 @@ import { withChosenCoupling } from "./coupling.js";
 import { exitCodes } from "./exit-codes.js";
 import { exitCodeOf } from "./failure.js";
 import { importOptionsOf } from "./field-options.js";
-import { type Problem, problemOf, type Sources } from "./problem.js";
+import { asTrained, type Problem, problemOf, type Sources } from "./problem.js";
 import { progress } from "./progress.js";
 import { checkUnchanged } from "./resumption.js";
 import { clearRun } from "./run-files.js";
@@ -59,9 +62,12 @@ export async function trainCommand(
   const { problem, report, result } = await trainRun(subject, options, console);
   if (options.json) console.json(report);
   else console.stdout.write(`${summary(problem, report)}\n`);
-  const warning = report.check?.warning ?? null;
-  if (warning !== null) console.note(`Warning: ${warning}`);
-  if (warning !== null && options.strict) return exitCodes.failed;
+  const warnings = [
+    ...report.warnings.map(({ message }) => message),
+    ...(report.check?.warning ? [report.check.warning] : []),
+  ];
+  for (const warning of warnings) console.note(`Warning: ${warning}`);
+  if (warnings.length > 0 && options.strict) return exitCodes.failed;
   if (result.stopped !== "aborted") return exitCodes.done;
   console.note(`Stopped after update ${report.steps}. Continue with: revort train --resume ${report.out}`);
   return exitCodes.interrupted;
@@ -116,6 +122,11 @@ async function trainUnder(
     ({ settings, problem } = chosen);
     say(chosen.message);
   }
+  if (settings.gradient === "auto") {
+    const { gradient, notes } = chooseGradient(problem.ode, "auto", taskOf(problem, settings));
+    settings = { ...settings, gradient: showGradientMethod(gradient) };
+    for (const note of notes) say(note);
+  }
   if (settings.trainY0 && options.trainY0 !== true && resume === undefined) {
     say("The first row has gaps, so the initial state is trained as well.");
   }
@@ -123,8 +134,10 @@ async function trainUnder(
     say(`The run has its ${run.checkpoint.step} updates already; go further with a larger --steps.`);
   }
   const { folder, undo } = await run.begin(settings);
-  const place: Place = { folder, undo, say, every: options.checkpointEvery ?? 15 };
+  const { checkpointEvery: every = 15, strict = false } = options;
+  const place: Place = { folder, undo, say, every, strict };
   const result = await fitRun(problem, { ...run, settings }, runtime, console, place);
+  problem = asTrained(problem, result.coupling);
   // who interrupts a run does not wait for another solve
   const errors = result.check === null ? null : await componentErrors(problem, result, runtime);
   const report = reportOf(problem, settings, result, errors, folder);
@@ -152,6 +165,8 @@ interface Place {
   readonly say: (note: string) => void;
   /** seconds between two checkpoints */
   readonly every: number;
+  /** whether what would be a warning is a failure */
+  readonly strict: boolean;
 }
 
 async function newRun(
@@ -230,6 +245,14 @@ function initOf(
   return bytes instanceof Uint8Array ? decodeParameters(bytes, source ?? "--init", dtype) : null;
 }
 
+/** What the choice of a run's gradient depends on. */
+function taskOf({ ode, data, control }: Problem, { memoryBudget }: RunSettings): GradientTask {
+  return gradientTask(ode, data, {
+    control: control ?? undefined,
+    memoryBudget: memoryBudget ?? undefined,
+  });
+}
+
 /**
  * What a run starts with must fit its field, and the field a file: said before anything is written.
  *
@@ -249,7 +272,7 @@ async function fitRun(
   { settings, parameters, checkpoint: start }: Run,
   runtime: Runtime,
   console: Console,
-  { folder, undo, say, every }: Place,
+  { folder, undo, say, every, strict }: Place,
 ): Promise<TrainResult> {
   const bar = progress({ stream: console.bar, total: settings.steps, label: "training" });
   let saved = performance.now();
@@ -261,7 +284,10 @@ async function fitRun(
       optimiser: problem.optimiser,
       schedule: problem.schedule,
       steps: settings.steps,
-      gradient: settings.gradient as GradientSpec,
+      gradient: settings.gradient as GradientRequest,
+      ...(settings.chosen.includes("coupling") ? { coupling: "auto" as const } : {}),
+      strict,
+      onNote: ({ message }) => bar.log(printable(message)),
       ...(problem.control === null ? {} : { control: problem.control }),
       seed: settings.seed,
       trainY0: settings.trainY0,
@@ -282,7 +308,7 @@ async function fitRun(
     bar.finish();
     const reached = await (latest as UpdateReport["checkpoint"] | null)?.().catch(() => undefined);
     if (reached !== undefined) {
-      const kept = await saveFailure(folder, problem, reached).then(
+      const kept = await saveFailure(folder, asTrained(problem, reached.scheme?.coupling), reached).then(
         () => true,
         () => false,
       );

@@ -39,6 +39,21 @@ export function count(option: string) {
   return number(option, (value) => Number.isSafeInteger(value) && value >= 0, "a whole number, 0 or more");
 }
 
+const byteUnits: Readonly<Record<string, number>> = {
+  ...{ "": 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12 },
+  ...{ kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 },
+};
+
+/** An amount of memory: 500MB, 1.5GiB, or bytes. */
+export function byteCount(option: string) {
+  return (text: string): number => {
+    const match = /^([\d.]+(?:e\d+)?)\s*([a-z]*)$/i.exec(text.trim());
+    const bytes = Number(match?.[1]) * (byteUnits[match?.[2]?.toLowerCase() ?? ""] ?? Number.NaN);
+    if (Number.isFinite(bytes) && bytes > 0) return bytes;
+    throw new UsageError(`${option} takes an amount of memory, as 500MB or 2GiB, but "${text}" was given.`);
+  };
+}
+
 /** One of a list of words. */
 export function oneOf<T extends string>(option: string, words: readonly T[]) {
   return (text: string): T => {

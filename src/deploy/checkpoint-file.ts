@@ -26,17 +26,24 @@ const header = z.object({
     position: z.number().int(),
   }),
   best: z.object({ step: z.number().int(), loss: z.number().nullable() }),
+  scheme: z.object({ asked: z.string(), gradient: z.string(), coupling: z.number().nullable() }).optional(),
+  // what is infinite is written as null
+  drift: z
+    .object({ updates: z.number().int(), first: z.number().int(), largest: z.number().nullable() })
+    .optional(),
 });
 
 /** A checkpoint as one file: its arrays as safetensors, bit for bit, and the rest as JSON in the header. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
-  const { step, seconds, sampler, best, losses } = checkpoint;
+  const { step, seconds, sampler, best, losses, scheme, drift } = checkpoint;
   const rest: z.infer<typeof header> = {
     format,
     step,
     seconds,
     sampler: { ...sampler, random: [...sampler.random], order: [...sampler.order] },
     best: { step: best.step, loss: Number.isFinite(best.loss) ? best.loss : null },
+    ...(scheme === undefined ? {} : { scheme }),
+    ...(drift === undefined ? {} : { drift }),
   };
   return encodeSafetensors(
     {
@@ -81,6 +88,10 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
     seconds: rest.seconds,
     sampler: rest.sampler,
     losses: numbers(tensors.losses),
+    ...(rest.scheme === undefined ? {} : { scheme: rest.scheme }),
+    ...(rest.drift === undefined
+      ? {}
+      : { drift: { ...rest.drift, largest: rest.drift.largest ?? Number.POSITIVE_INFINITY } }),
     trained: unprefixed("trained", tensors),
     memory: unprefixed("memory", tensors),
     best: {

@@ -22,6 +22,7 @@ export const coupledOscillator: Experiment = {
   protocol: {
     solver: "midpoint",
     coupling: 0.999,
+    gradient: "reversible",
     stepSize: duration / (points - 1),
     dtype: "float64",
     steps: 1000,

@@ -11,6 +11,8 @@ import type { Trajectories } from "../train/data.js";
 export interface Protocol {
   readonly solver: string;
   readonly coupling: number;
+  /** the published one; "auto" chooses by what is at stake */
+  readonly gradient: "reversible" | "auto";
   readonly stepSize: number;
   readonly dtype: FloatDType;
   /** number of updates */

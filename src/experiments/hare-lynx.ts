@@ -32,6 +32,7 @@ export const hareLynx: Experiment = {
   protocol: {
     solver: "rk4",
     coupling: 0.999,
+    gradient: "reversible",
     stepSize: 0.1,
     dtype: "float64",
     steps: 1000,

@@ -25,6 +25,7 @@ export const influenza: Experiment = {
   protocol: {
     solver: "midpoint",
     coupling: 0.999,
+    gradient: "reversible",
     stepSize: 0.05,
     dtype: "float64",
     steps: 300,

@@ -48,6 +48,10 @@ export function perceptronFor(
  * A user's own time series as an experiment: one trajectory from the first row on. Where the first row has gaps, the
  * first observation of the column stands in as a first guess, and the initial state is trained as well.
  *
+ * Nothing is known of what the data are about: the gradient is chosen by what is at stake, which means backpropagation
+ * through the steps of the plain method wherever they fit into memory. A coupled method is stable on fields that damp
+ * only with steps that are very small.
+ *
  * The loss is taken in standard deviations of each column, so that columns of any size count alike.
  *
  * @throws {DataError} if there are fewer than two rows
@@ -82,6 +86,7 @@ export function ownData(name: string, series: TimeSeries): Experiment & { readon
     protocol: {
       solver: "midpoint",
       coupling: 0.999,
+      gradient: "auto",
       stepSize: Math.max(medianGap(times) / 2, (times.at(-1)! - times[0]!) / mostSteps),
       dtype: "float64",
       steps: 1000,

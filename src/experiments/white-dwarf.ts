@@ -19,6 +19,7 @@ export const whiteDwarf: Experiment = {
   protocol: {
     solver: "midpoint",
     coupling: 0.999,
+    gradient: "reversible",
     stepSize: 0.005,
     dtype: "float64",
     steps: 1000,

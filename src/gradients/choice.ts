@@ -62,39 +62,44 @@ function byStakes(
   }
   const { method, dtype } = ode;
   if (isReversible(method)) {
-    const why = `steps of "${method.name}"${method.coupling === null ? "" : `, coupled with λ = ${method.coupling},`} can be undone`;
-    return chosen({ kind: "reversible" }, `${why}, so none is stored.`);
+    const coupled = method.coupling === null ? "" : `, coupled with λ = ${method.coupling},`;
+    return chosen(
+      { kind: "reversible" },
+      `the steps of "${method.name}"${coupled} can be undone, so that their states need not be stored.`,
+    );
   }
   const perState = sizeOf(state) * (dtype === "float64" ? 8 : 4);
   const most = steps ?? usualMaxSteps;
   // all arrays of each state, and y once more, where it is put together with the last one
   const all = perState * (method.width + 1) * (most + 1);
-  const what = `${steps === null ? "up to " : ""}${most + 1} states of "${method.name}"`;
+  const states = `${steps === null ? "up to " : ""}${most + 1} states of "${method.name}"`;
   if (all <= memoryBudget) {
     return chosen(
       { kind: "direct" },
-      `exact, through ${what}, which take ${bytes(all)} of ${bytes(memoryBudget)}.`,
+      `exact backprop through the stored steps of the solver, ${states}, which take ${bytes(all)} of the ` +
+        `${bytes(memoryBudget)} that there are for it.`,
     );
   }
   // those in slots, and those of the stretch that is gone through
   const room = Math.max(1, Math.floor(memoryBudget / (2 * perState * method.width)));
   const usual = defaultStates(most);
-  const own = steps === null || room >= usual;
-  const states = own ? usual : room;
+  const suffices = room >= usual;
   return chosen(
-    own ? { kind: "checkpoint" } : { kind: "checkpoint", states },
-    `exact, from ${states} stored states, with the steps between them taken again: all ${what} would take ` +
-      `${bytes(all)}, more than the ${bytes(memoryBudget)} there are (memory budget).`,
+    steps === null && suffices
+      ? { kind: "checkpoint" }
+      : { kind: "checkpoint", states: Math.min(room, usual) },
+    `exact backprop from ${Math.min(room, usual)} stored states, with the steps between them taken again, since all ` +
+      `${states} would take ${bytes(all)}, more than the ${bytes(memoryBudget)} that there are for it (memory budget).`,
   );
 }
 
 function chosen(gradient: GradientMethod, why: string): GradientChoice {
-  return { gradient, notes: [`gradient ${showGradientMethod(gradient)}: ${why}`] };
+  return { gradient, notes: [`The gradient is ${showGradientMethod(gradient)}: ${why}`] };
 }
 
-/** 12 kB, 1.5 GB: in powers of 1000, as disks and networks count, to three digits. */
+/** 12 KiB, 1.5 GiB: to three digits. */
 function bytes(count: number): string {
-  const units = ["bytes", "kB", "MB", "GB", "TB"];
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(count) / 3)));
-  return `${Number((count / 1000 ** power).toPrecision(3))} ${units[power]}`;
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(count) / 10)));
+  return `${Number((count / 1024 ** power).toPrecision(3))} ${units[power]}`;
 }

@@ -68,7 +68,7 @@ export async function differentiator(
 }
 
 /** A fit with the steps that a control asks for, where they are known beforehand. */
-export function onStepsOf(fit: Fit, control: Control | undefined): Fit {
+export function onStepsOf<T extends Pick<Fit, "grid">>(fit: T, control: Control | undefined): T {
   if (control === undefined || control.kind === "pid") return fit;
   const { t0, saves } = wantedTimes(fit.grid);
   const grid =

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { epsilon } from "../core/spacing.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { Method } from "../methods/method.js";
 import { undoGrowth } from "../methods/stability.js";
@@ -13,8 +14,6 @@ export class ReconstructionError extends RevortError {}
  * the gradient of a long solve anyway.
  */
 export const reconstructionLimit: Readonly<Record<FloatDType, number>> = { float64: 1e-6, float32: 1e-3 };
-
-const epsilon: Readonly<Record<FloatDType, number>> = { float64: 2 ** -52, float32: 2 ** -23 };
 
 /**
  * How far below the limit the known part of the error is kept where states are stored for it: the field magnifies

@@ -85,14 +85,15 @@ export function recoupled(method: Method, coupling: number): Method {
 
 /** How fast the field damps at each of some states, per unit of time. */
 export async function dampingAlong(
-  { field, dtype }: NeuralOde,
+  { field, dtype, kept }: NeuralOde,
   runtime: Runtime,
   parameters: Tensors,
   times: readonly number[],
   states: readonly Tensor[],
 ): Promise<number[]> {
-  const executable = await runtime.compile(dissipationProgram({ field, dtype, state: states[0]!.shape }));
-  try {
+  const state = states[0]!.shape;
+  const make = () => runtime.compile(dissipationProgram({ field, dtype, state }));
+  return kept.use([dissipationProgram, runtime, field, dtype, state.join()], make, async (executable) => {
     const fixed = upload(runtime, named(parameters));
     const rates: number[] = [];
     for (const [i, y] of states.entries()) {
@@ -101,9 +102,7 @@ export async function dampingAlong(
       rates.push(numbers(await runtime.download(results[dampingName]!))[0]!);
     }
     return rates;
-  } finally {
-    await executable.release();
-  }
+  });
 }
 
 /** The elements along the leading axis. */

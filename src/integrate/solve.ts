@@ -2,7 +2,7 @@ import { type Control, constantStep, pid } from "../control/control.js";
 import { ShapeError, showShape } from "../core/tensor.js";
 import { withinSteps } from "../events/event.js";
 import { checkBetween, checkTimes, type Grid, gridThrough, gridWith, TimeError } from "../programs/grid.js";
-import { chooseCoupling, recoupled } from "./coupling.js";
+import { type CouplingChoice, chooseCoupling, recoupled } from "./coupling.js";
 import type { NeuralOde } from "./neural-ode.js";
 import { solveOnGrid } from "./on-grid.js";
 import { checkParameters, checkState } from "./problem.js";
@@ -29,10 +29,23 @@ import { solveTracks } from "./tracks.js";
  *   the solution is unreliable
  */
 export async function solve(ode: NeuralOde, options: SolveOptions): Promise<Solution> {
-  const { runtime, saveAt, t1, jumps = [] } = options;
+  const { saveAt, t1, jumps = [] } = options;
   const problem = check(ode, options, [{ t0: options.t0, saveAt: savesOf(saveAt, t1), jumps }]);
   if (options.coupling === undefined) return solveChecked(ode, problem);
-  const choice = await chooseCoupling(ode, runtime, problem, (plain, times) =>
+  const choice = await couplingFor(ode, options);
+  const solution = await solveChecked({ ...ode, method: recoupled(ode.method, choice.coupling) }, problem);
+  return { ...solution, coupling: choice };
+}
+
+/**
+ * λ for a solve: what `coupling: "auto"` takes for it.
+ *
+ * @throws as {@link solve} does, where the base method does not get to the end
+ */
+export function couplingFor(ode: NeuralOde, options: SolveOptions): Promise<CouplingChoice> {
+  const { runtime, saveAt, t0, t1, jumps = [] } = options;
+  const problem = check(ode, options, [{ t0, saveAt: savesOf(saveAt, t1), jumps }]);
+  return chooseCoupling(ode, runtime, problem, (plain, times) =>
     solveChecked(plain, {
       ...problem,
       options: {
@@ -42,11 +55,9 @@ export async function solve(ode: NeuralOde, options: SolveOptions): Promise<Solu
         checkReconstruction: false,
         checkStability: false,
       },
-      spans: [{ t0: options.t0, saveAt: times, jumps }],
+      spans: [{ t0, saveAt: times, jumps }],
     }),
   );
-  const solution = await solveChecked({ ...ode, method: recoupled(ode.method, choice.coupling) }, problem);
-  return { ...solution, coupling: choice };
 }
 
 /**

@@ -24,7 +24,7 @@ export class StrictError extends SolveError {
 }
 
 /** Relative distance of y and its companion past which a solution is unreliable. */
-const driftLimit = 1e-2;
+export const driftLimit = 1e-2;
 /** Relative error of the reconstructed y0 past which reversible gradients are unreliable. */
 const reconstructionLimit = 1e-3;
 
@@ -44,12 +44,7 @@ export function warningsOf({ method, dtype, control, stats, size, coarse }: Circ
   const warnings: SolveWarning[] = [];
   const { drift, reconstructionError, stability } = stats;
   if (drift !== null && !(drift <= limitOf(control, size))) {
-    warnings.push({
-      code: "drift",
-      message:
-        `${shown(method)}: y and its companion ${size > 0 ? `differ by ${percent(drift)} of ‖y‖` : "have parted from 0"}, so ` +
-        `that the solution is unreliable. ${remedy(method, dtype)}`,
-    });
+    warnings.push({ code: "drift", message: driftText(method, dtype, size > 0 ? drift : null) });
   }
   if (reconstructionError !== null && !(reconstructionError <= reconstructionLimit)) {
     warnings.push({
@@ -61,12 +56,7 @@ export function warningsOf({ method, dtype, control, stats, size, coarse }: Circ
     });
   }
   if (stability !== null && stability.dampingTimesStep > stability.limit) {
-    warnings.push({
-      code: "stability",
-      message:
-        `The field damps so fast that damping times step size reaches ${show(stability.dampingTimesStep)}, more than ` +
-        `−ln λ = ${show(stability.limit)}, up to which the coupled method is stable: its two solutions drift apart. ${remedy(method, dtype)}`,
-    });
+    warnings.push({ code: "stability", message: stabilityText(method, dtype, stability) });
   }
   const eps = epsilon[dtype];
   if (control.kind === "pid" && control.rtol < 10 * eps && control.atol < 10 * eps * size) {
@@ -86,6 +76,26 @@ export function warningsOf({ method, dtype, control, stats, size, coarse }: Circ
     });
   }
   return warnings;
+}
+
+/** Why a coupled method drifts apart on a field that damps. */
+export function stabilityText(
+  method: Method,
+  dtype: FloatDType,
+  { dampingTimesStep, limit }: NonNullable<SolveStats["stability"]>,
+): string {
+  return (
+    `The field damps so fast that damping times step size reaches ${show(dampingTimesStep)}, more than ` +
+    `−ln λ = ${show(limit)}, up to which the coupled method is stable: its two solutions drift apart. ${remedy(method, dtype)}`
+  );
+}
+
+/** What drift means, and what to do against it. @param drift  relative to y; `null` where that is 0 */
+export function driftText(method: Method, dtype: FloatDType, drift: number | null): string {
+  return (
+    `${shown(method)}: y and its companion ${drift === null ? "have parted from 0" : `differ by ${percent(drift)} of ‖y‖`}, so ` +
+    `that the solution is unreliable. ${remedy(method, dtype)}`
+  );
 }
 
 /** Where there is a tolerance, drift is held against that: a few times what is let pass as harmless. */

@@ -3,6 +3,8 @@ import type { Tensors } from "../fields/field.js";
 import type { Optimiser } from "../learning/optimisers.js";
 import { memoryName } from "../programs/names.js";
 import type { SamplerState } from "./batches.js";
+import type { DriftRecord } from "./drift-watch.js";
+import type { KeptScheme } from "./scheme.js";
 
 /** Everything a training run is between two updates: a run that goes on from here ends as one that never stopped. */
 export interface Checkpoint {
@@ -19,6 +21,10 @@ export interface Checkpoint {
   readonly best: { readonly step: number; readonly loss: number; readonly trained: Tensors };
   /** time spent so far */
   readonly seconds: number;
+  /** how updates are done from here on; where it is missing, as was asked for */
+  readonly scheme?: KeptScheme;
+  /** updates whose solves drifted apart so far; missing if there were none */
+  readonly drift?: DriftRecord;
 }
 
 /** An optimiser's memory before the first update: zeros. */

@@ -31,7 +31,7 @@ export class Course {
   looked = false;
 
   constructor(
-    readonly updater: Updater,
+    public updater: Updater,
     start: Standing,
     public lowest: Lowest,
     public sampler: SamplerState,
@@ -52,6 +52,17 @@ export class Course {
     this.#updated = null;
     this.#updated = await this.updater.run(this.#from, this.#lowestBefore, plan);
     return this.#updated;
+  }
+
+  /** Goes on from the updates that count by another updater; those of the run that do not count are to be planned again. */
+  async goOnBy(change: () => Promise<Updater>): Promise<void> {
+    // those before are done by the updater that did them at first
+    this.#from = await this.standing();
+    this.#lowestBefore = this.lowest.loss;
+    this.#plan = [];
+    this.#done = 0;
+    this.#asked = null;
+    this.updater = await change();
   }
 
   /** Counts the next update of the run. @param step  updates before it, in all */

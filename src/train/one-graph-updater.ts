@@ -2,7 +2,6 @@ import { emptyData, numbers, scalar, type Tensor, tensor } from "../core/tensor.
 import { type Fit, fixedInputs, lossSetting } from "../gradients/differentiator.js";
 import { onStepsOf } from "../gradients/evaluate.js";
 import { checkGradientMemory } from "../gradients/memory.js";
-import type { GradientMethod } from "../gradients/method.js";
 import { costsOf } from "../gradients/one-graph.js";
 import { graphGradientOf } from "../gradients/plan.js";
 import { whyNotFinite } from "../gradients/training-error.js";
@@ -28,12 +27,8 @@ const mostUpdates = 1024;
 const mostIndices = 1 << 16;
 
 /** Updates as one graph, with what is trained, the memory and the data on the device throughout. */
-export async function oneGraphUpdater(
-  ode: NeuralOde,
-  gradient: GradientMethod,
-  options: UpdaterOptions,
-): Promise<Updater> {
-  const { runtime, loss, optimiser, clip, trainY0, batchSize, control } = options;
+export async function oneGraphUpdater(ode: NeuralOde, options: UpdaterOptions): Promise<Updater> {
+  const { runtime, loss, optimiser, gradient, clip, trainY0, batchSize, control } = options;
   const { dtype } = ode;
   const whole: Fit = onStepsOf(options.fit, control);
   const first = batchOf(whole, firstBatch(options));
@@ -75,6 +70,8 @@ export async function oneGraphUpdater(
   };
   const read = async (results: DeviceTensors, name: string, length: number) =>
     numbers(await runtime.download(results[name]!)).slice(0, length);
+  const readWatch = async (results: DeviceTensors, name: string, length: number) =>
+    name in results ? read(results, name, length) : null;
 
   return {
     most,
@@ -86,6 +83,8 @@ export async function oneGraphUpdater(
       return {
         losses: await read(results, perUpdateNames.losses, plan.length),
         gradientNorms: await read(results, perUpdateNames.gradientNorms, plan.length),
+        reconstructionErrors: await readWatch(results, perUpdateNames.reconstructionErrors, plan.length),
+        drifts: await readWatch(results, perUpdateNames.drifts, plan.length),
         after: {
           trained: nextOf(trained, results),
           memory: nextOf(memory, results),

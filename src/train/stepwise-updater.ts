@@ -11,6 +11,7 @@ import {
   lossName,
   nextName,
   updateCountName,
+  watchNames,
 } from "../programs/names.js";
 import { trainedShapes } from "../programs/train-step.js";
 import { updateProgram } from "../programs/training.js";
@@ -47,8 +48,14 @@ export async function stepwiseUpdater(ode: NeuralOde, options: UpdaterOptions): 
     async run({ trained, memory, best }, lowest, [planned]) {
       const results = await compiled.run(trained, fixedOf(planned!.which));
       const value = await readScalar(runtime, results[lossName]!);
+      const readWatch = async (name: string) =>
+        name in results ? [await readScalar(runtime, results[name]!)] : null;
+      const watched = {
+        reconstructionErrors: await readWatch(watchNames.reconstructionError),
+        drifts: await readWatch(watchNames.drift),
+      };
       if (!Number.isFinite(value)) {
-        return { losses: [value], gradientNorms: [Number.NaN], after: { trained, memory, best } };
+        return { losses: [value], gradientNorms: [Number.NaN], ...watched, after: { trained, memory, best } };
       }
       const updated = await updater.run({
         ...trained,
@@ -62,6 +69,7 @@ export async function stepwiseUpdater(ode: NeuralOde, options: UpdaterOptions): 
       return {
         losses: [value],
         gradientNorms: [await readScalar(runtime, updated[gradientNormName]!)],
+        ...watched,
         after: {
           trained: nextOf(trained, updated),
           memory: nextOf(memory, updated),

@@ -1,111 +1,37 @@
-import type { Control } from "../control/control.js";
 import { RevortError } from "../core/errors.js";
 import { Random } from "../core/random.js";
-import type { Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
-import { gridOfTimes } from "../gradients/differentiator.js";
 import type { Fit } from "../gradients/evaluate.js";
 import { whyGradientNotFinite } from "../gradients/gradient-not-finite.js";
-import type { GradientRequest } from "../gradients/method.js";
+import { isReconstructed } from "../gradients/reconstruction-limit.js";
 import { TrainingError } from "../gradients/training-error.js";
+import { SolveError } from "../integrate/failures.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkResolution, largestStep } from "../integrate/resolution.js";
-import { checkParameters, checkState, named, upload } from "../integrate/solve.js";
-import { type Loss, mse } from "../learning/losses.js";
-import { adamw, type Optimiser } from "../learning/optimisers.js";
-import { constant, type Schedule } from "../learning/schedules.js";
-import { gridThrough } from "../programs/grid.js";
+import { checkParameters, checkState, couplingFor, named, solve, upload } from "../integrate/solve.js";
+import type { SolveWarning } from "../integrate/warnings.js";
+import { mse } from "../learning/losses.js";
+import { adamw } from "../learning/optimisers.js";
+import { constant } from "../learning/schedules.js";
+import { isReversible } from "../methods/method.js";
+import type { Grid } from "../programs/grid.js";
 import { parameterName, y0Name } from "../programs/names.js";
 import { resting } from "../runtime/resting.js";
-import type { Runtime } from "../runtime/runtime.js";
 import { sampler } from "./batches.js";
 import { type Checkpoint, emptyMemory } from "./checkpoint.js";
-import { compileUpdater } from "./compile-updater.js";
+import { isCouplingLook, updatesToCouplingLook } from "./coupling-looks.js";
 import { Course, fetched, type Step } from "./course.js";
 import { type Trajectories, targetsOf } from "./data.js";
-import { checkFit, type FitCheck } from "./fit-check.js";
+import { DriftWatch } from "./drift-watch.js";
+import { checkFit } from "./fit-check.js";
+import { gradientTask, gridOf } from "./gradient-task.js";
+import { checkNumbers, type TrainOptions, type TrainResult, type UpdateReport } from "./options.js";
 import { Pace } from "./pace.js";
+import { Scheme, type TrainNote } from "./scheme.js";
 import { checkTrainable } from "./updater.js";
 
+export type { TrainOptions, TrainResult, UpdateReport };
 export { TrainingError };
-
-/** What is known after an update. */
-export interface UpdateReport {
-  /** updates done, from 1 */
-  readonly step: number;
-  /** loss before this update */
-  readonly loss: number;
-  /** ‖g‖ over everything trained, before clipping */
-  readonly gradientNorm: number;
-  readonly learningRate: number;
-  /** time of this update; the mean of those that were done in one run */
-  readonly seconds: number;
-  /**
-   * The whole state of the run at this point. It copies from the device, and does the updates before this one again
-   * where they were done in one run with later ones, so ask for it only where it is needed.
-   */
-  readonly checkpoint: () => Promise<Checkpoint>;
-}
-
-export interface TrainOptions {
-  readonly runtime: Runtime;
-  /**
-   * runtimes in threads (`threadRuntime`), each of which takes a part of the batch beside `runtime`; the parts are added up,
-   * so that sums are rounded otherwise than in one part
-   */
-  readonly helpers?: readonly Runtime[];
-  readonly loss?: Loss;
-  readonly optimiser?: Optimiser;
-  readonly schedule?: Schedule;
-  /** number of updates in all, those before a resumption included */
-  readonly steps: number;
-  /** "reversible" by default where the method can be undone */
-  readonly gradient?: GradientRequest;
-  /** how steps are chosen, anew for each update; by default all are as long as those of the equation */
-  readonly control?: Control;
-  /** of the initial parameters and the order of batches */
-  readonly seed?: number;
-  /** θ before the first update; drawn from the seed where not given */
-  readonly parameters?: Tensors;
-  /** whether the initial states are trained as well (only without mini-batches) */
-  readonly trainY0?: boolean;
-  /** trajectories per update; all of them by default */
-  readonly batchSize?: number;
-  /** largest ‖g‖; longer gradients are scaled down to it */
-  readonly clip?: number;
-  /** stop when the loss has not fallen for so many updates */
-  readonly patience?: number;
-  /** called after each update, and awaited */
-  readonly onUpdate?: (report: UpdateReport) => void | Promise<void>;
-  /** stops after the current update */
-  readonly signal?: AbortSignal;
-  /**
-   * how many updates one run of a graph may do; by default as many as take some 50 to 100 ms. Numbers do not depend on
-   * it. Reports come after the run, one for each update; a signal is heeded between runs, or in a report.
-   */
-  readonly updatesPerRun?: number;
-  /** goes on from here instead of starting anew */
-  readonly resume?: Checkpoint;
-  /** whether to solve the trained field accurately at the end, and hold the fit against that; by default it is done */
-  readonly check?: boolean;
-}
-
-export interface TrainResult {
-  readonly parameters: Tensors;
-  /** initial states, trained or given */
-  readonly y0: Tensor;
-  /** loss before each update */
-  readonly losses: readonly number[];
-  readonly seconds: number;
-  /** evaluations of the field per update, forward and backward; of the last one, where steps are chosen */
-  readonly evaluations: number;
-  /** states kept for the backward pass */
-  readonly storedStates: number;
-  readonly stopped: "done" | "aborted" | "patience";
-  readonly checkpoint: Checkpoint;
-  /** the fit held against its own field, solved accurately; `null` if it was stopped, or the check was not wanted */
-  readonly check: FitCheck | null;
-}
 
 /**
  * Fits the parameters of an equation to trajectories.
@@ -114,10 +40,11 @@ export interface TrainResult {
  * @throws {SplitError} if there are more helpers than the batch has parts for
  * @throws {DivergenceError} if a solve leaves the finite numbers, naming the update, step and time
  * @throws {TrainingError} if the loss or its gradient leaves them although the solve does not
+ * @throws {ReconstructionError} if steps cannot be undone, however many states are stored
+ * @throws {DriftError} with `strict`, if the two solutions of a coupled method drift apart
  */
 export async function train(ode: NeuralOde, data: Trajectories, options: TrainOptions): Promise<TrainResult> {
   const { runtime, steps, loss = mse(), optimiser = adamw(), schedule = constant(), seed = 0 } = options;
-  const gradient = options.gradient ?? ("back" in ode.method ? "reversible" : "direct");
   const y0 = checkState(ode, data.y0);
   const { target, weight } = targetsOf({ ...data, y0 }, ode.dtype);
   const count = y0.shape[0]!;
@@ -126,9 +53,7 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   checkTrainable(ode.field, { count, batchSize, trainY0 });
   checkNumbers(options);
 
-  const grid = options.control
-    ? gridOfTimes(data.t0, data.times)
-    : gridThrough(data.t0, data.times, ode.stepSize);
+  const grid = gridOf(ode, data, options.control);
   const way = { t0: data.t0, end: data.times.at(-1)! };
   checkResolution(ode, way, options.control ? largestStep(options.control, way) : ode.stepSize);
   const fit: Fit = { grid, y0, target, weight };
@@ -151,15 +76,32 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     );
   }
 
-  const updater = await compileUpdater(ode, {
-    ...{ runtime, loss, optimiser, gradient, trainY0, fit, batchSize, clip: options.clip ?? null },
-    helpers: options.helpers ?? [],
-    ...(options.control && { control: options.control }),
-  });
+  const notes: TrainNote[] = [];
+  const { control } = options;
+  const scheme = await Scheme.compiled(
+    ode,
+    {
+      asked: options.gradient ?? (isReversible(ode.method) ? "reversible" : "direct"),
+      task: gradientTask(ode, { ...data, y0 }, options),
+      updater: {
+        ...{ runtime, loss, optimiser, trainY0, fit, batchSize, clip: options.clip ?? null },
+        helpers: options.helpers ?? [],
+        ...(control && { control }),
+      },
+      kept: start?.scheme,
+      choosesCoupling: options.coupling === "auto",
+      note(note) {
+        notes.push(note);
+        options.onNote?.(note);
+      },
+    },
+    start?.step ?? 0,
+  );
+  const watch = new DriftWatch(options.strict ?? false, start?.drift ?? null);
   const losses = [...(start?.losses ?? [])];
   const trained = upload(runtime, trainedAtStart);
   const course = new Course(
-    updater,
+    scheme.updater,
     {
       trained,
       memory: upload(runtime, start?.memory ?? noMemory),
@@ -180,6 +122,8 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
       losses: [...losses],
       best: { ...course.lowest, trained: await fetched(runtime, best) },
       seconds,
+      scheme: scheme.kept,
+      ...(watch.record === null ? {} : { drift: watch.record }),
     };
   };
   /** Why there is no next update, where there is none. */
@@ -196,41 +140,57 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   };
 
   try {
-    const pace = new Pace(Math.min(updater.most, options.updatesPerRun ?? updater.most));
+    const pace = new Pace(Math.min(course.updater.most, options.updatesPerRun ?? course.updater.most));
     const rest = resting();
+    const looks = options.coupling === "auto";
+    // drawn, and not done yet
+    const drawn: Step[] = [];
     let stopped = stop();
     while (stopped === null) {
       const started = performance.now();
-      const plan = Array.from({ length: Math.min(pace.next, steps - step) }, (_, i): Step => {
-        const learningRate = optimiser.learningRate * schedule.factor(step + i);
-        return { count: step + i + 1, learningRate, which: batches.next(), sampler: batches.state() };
-      });
+      if (looks && isCouplingLook(step)) await lookAgain();
+      const length = Math.min(pace.next, steps - step, looks ? updatesToCouplingLook(step) : Infinity);
+      while (drawn.length < length) {
+        const count = step + drawn.length;
+        const learningRate = optimiser.learningRate * schedule.factor(count);
+        drawn.push({ count: count + 1, learningRate, which: batches.next(), sampler: batches.state() });
+      }
+      const plan = drawn.slice(0, length);
       const updated = await course.run(plan);
       const elapsed = (performance.now() - started) / 1000;
       for (const [i, { learningRate, which }] of plan.entries()) {
         const [value, gradientNorm] = [updated.losses[i]!, updated.gradientNorms[i]!];
         if (!Number.isFinite(value)) {
           const { trained } = await course.standing();
-          const failure = await updater.whyNotFinite(value, trained, which);
+          const failure = await course.updater.whyNotFinite(value, trained, which);
           failure.message = `At update ${step + 1}: ${failure.message}`;
           throw failure;
+        }
+        const reconstructionError = updated.reconstructionErrors?.[i] ?? null;
+        if (reconstructionError !== null && !isReconstructed(reconstructionError, ode.dtype)) {
+          seconds += (elapsed / plan.length) * (plan.length - i);
+          await course.goOnBy(async () => {
+            await scheme.refresh(reconstructionError, step);
+            return scheme.updater;
+          });
+          break;
         }
         if (!Number.isFinite(gradientNorm)) {
           const { parameters, y0: start } = await reached();
           const given = { runtime, loss: value, parameters, y0: start, t0: data.t0, times: data.times };
-          const failure = await whyGradientNotFinite(ode, given);
+          const failure = await whyGradientNotFinite(scheme.ode, given);
           failure.message = `At update ${step + 1}: ${failure.message}`;
           throw failure;
         }
+        const drift = updated.drifts?.[i] ?? null;
+        if (drift !== null) watch.see(step + 1, drift, scheme.ode, endOf(fit.grid));
         course.advance(step, value);
+        drawn.shift();
         losses.push(value);
         step += 1;
         seconds += elapsed / plan.length;
         await options.onUpdate?.({
-          step,
-          loss: value,
-          gradientNorm,
-          learningRate,
+          ...{ step, loss: value, gradientNorm, learningRate, reconstructionError, drift },
           seconds: elapsed / plan.length,
           checkpoint,
         });
@@ -245,17 +205,20 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     const end = await checkpoint();
     const found = { parameters: parametersOf(end.trained), y0: end.trained[y0Name] ?? y0 };
     const wanted = (options.check ?? true) && stopped !== "aborted";
-    const { control } = options;
     return {
       ...found,
       losses,
       seconds,
-      evaluations: updater.cost.evaluations,
-      storedStates: updater.cost.storedStates,
+      evaluations: course.updater.cost.evaluations,
+      storedStates: course.updater.cost.storedStates,
+      gradient: scheme.kept.gradient,
+      coupling: scheme.kept.coupling,
+      notes,
+      warnings: await warningsAtEnd(found),
       stopped,
       checkpoint: end,
       check: wanted
-        ? await checkFit(ode, data, {
+        ? await checkFit(scheme.ode, data, {
             runtime,
             loss,
             ...found,
@@ -268,26 +231,45 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     await course.standing().catch(() => undefined);
     throw error;
   } finally {
-    await updater.release();
+    await scheme.release();
+  }
+
+  /** Chooses λ by the field as it is now. */
+  async function lookAgain(): Promise<void> {
+    const { trained } = await course.standing();
+    const now = await fetched(runtime, trained);
+    const choose = (equation: NeuralOde, parameters: Tensors) =>
+      couplingFor(equation, { ...solveOptions(), parameters, y0: now[y0Name] ?? y0 });
+    await course.goOnBy(async () => {
+      await scheme.lookAgain(choose, parametersOf(now), step);
+      return scheme.updater;
+    });
+  }
+
+  /** What is doubtful about the solves of updates, and, where a coupled pair drifted apart, whether damping explains it. */
+  async function warningsAtEnd(found: Pick<TrainResult, "parameters" | "y0">): Promise<SolveWarning[]> {
+    const message = watch.warning(scheme.ode, losses.length);
+    if (message === null) return [];
+    const drift: SolveWarning = { code: "drift", message };
+    try {
+      const { warnings } = await solve(scheme.ode, { ...solveOptions(), ...found, checkStability: true });
+      return [drift, ...warnings.filter(({ code }) => code === "stability")];
+    } catch (error) {
+      // the last update may have led to where there is no solution
+      if (error instanceof SolveError) return [drift];
+      throw error;
+    }
+  }
+
+  function solveOptions() {
+    return { runtime, t0: data.t0, saveAt: data.times, ...(control && { control }) };
   }
 }
 
-/** @throws {RevortError} naming the option that is out of range */
-function checkNumbers({ steps, clip, patience, updatesPerRun }: TrainOptions): void {
-  if (!Number.isInteger(steps) || steps < 0) {
-    throw new RevortError(`The number of updates must be a whole number, but ${steps} was given.`);
-  }
-  if (clip !== undefined && !(clip > 0)) {
-    throw new RevortError(`The largest norm of a gradient (clip) must be positive, but ${clip} was given.`);
-  }
-  if (patience !== undefined && !(patience >= 1)) {
-    throw new RevortError(`The patience must be 1 update or more, but ${patience} was given.`);
-  }
-  if (updatesPerRun !== undefined && !(Number.isInteger(updatesPerRun) && updatesPerRun >= 1)) {
-    throw new RevortError(
-      `The number of updates per run must be a whole number of 1 or more, but ${updatesPerRun} was given.`,
-    );
-  }
+/** Where the solve of an update ends. */
+function endOf({ times }: Grid) {
+  const [before, time] = [times.at(-2) ?? times[0]!, times.at(-1)!];
+  return { time, step: times.length - 1, stepSize: Math.abs(time - before) };
 }
 
 /** The parameters among what was trained, under the names they have in the field. */

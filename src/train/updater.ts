@@ -2,7 +2,7 @@ import type { Control } from "../control/control.js";
 import { RevortError } from "../core/errors.js";
 import type { VectorField } from "../fields/field.js";
 import type { Fit, GradientCost } from "../gradients/differentiator.js";
-import type { GradientRequest } from "../gradients/method.js";
+import type { GradientMethod } from "../gradients/method.js";
 import type { Loss } from "../learning/losses.js";
 import type { Optimiser } from "../learning/optimisers.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
@@ -29,6 +29,10 @@ export interface Planned {
 export interface Updated {
   readonly losses: readonly number[];
   readonly gradientNorms: readonly number[];
+  /** how far states came back from where they were, relative to y; `null` where steps are not undone */
+  readonly reconstructionErrors: readonly number[] | null;
+  /** how far the companion of y was off, relative to y; `null` for a method without one */
+  readonly drifts: readonly number[] | null;
   readonly after: Standing;
 }
 
@@ -50,7 +54,7 @@ export interface UpdaterOptions {
   readonly helpers: readonly Runtime[];
   readonly loss: Loss;
   readonly optimiser: Optimiser;
-  readonly gradient: GradientRequest;
+  readonly gradient: GradientMethod;
   readonly control?: Control;
   readonly clip: number | null;
   readonly trainY0: boolean;

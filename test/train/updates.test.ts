@@ -125,7 +125,7 @@ describe("several updates in one run", () => {
         runtime,
         loss: mse(),
         optimiser,
-        gradient: "reversible",
+        gradient: { kind: "reversible" },
         clip: 1,
         trainY0: false,
       } as const;
