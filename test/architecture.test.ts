@@ -56,7 +56,7 @@ const layers: readonly Layer[] = [
 const entryPoints = ["cli/", "figures/memory-of-one.ts", "browser.ts", "index.ts"];
 
 /** Files of other layers that may use Node's modules: worker threads are Node's. */
-const nodeFiles = ["runtimes/thread.ts", "runtimes/thread-worker.ts"];
+const nodeFiles = ["runtimes/thread.ts", "runtimes/thread-messages.ts", "runtimes/thread-worker.ts"];
 
 /** Files that import each other; there are none, and none are to be added. */
 const tangled: readonly (readonly string[])[] = [];

@@ -13,7 +13,7 @@ import {
   type Request,
   smallOutput,
   type ThreadData,
-} from "./thread.js";
+} from "./thread-messages.js";
 
 // The other end of `threadRuntime`: one request after the other, in order; of a message, the answer to the last.
 

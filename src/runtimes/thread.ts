@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { Tensor } from "../core/tensor.js";
 import { encode } from "../graph/encode.js";
 import type { Graph, ValueType } from "../graph/graph.js";
@@ -16,60 +16,10 @@ import {
   type Runtime,
   RuntimeUnavailableError,
 } from "../runtime/runtime.js";
+import type { Message, Output, Reply, Request, ThreadData } from "./thread-messages.js";
 
 /** The runtimes that a thread can be started with. */
 export type ThreadedRuntime = "ort-cpu" | "jit" | "auto";
-
-/** What the thread is asked to do. Tensors and executables go by numbers that this side gives out. */
-export type Request =
-  | {
-      readonly kind: "compile";
-      readonly executable: number;
-      readonly bytes: Uint8Array;
-      readonly options: CompileOptions;
-    }
-  | { readonly kind: "upload"; readonly tensor: number; readonly value: Tensor }
-  | { readonly kind: "download"; readonly tensor: number }
-  | {
-      readonly kind: "run";
-      readonly executable: number;
-      readonly inputs: Readonly<Record<string, number>>;
-      readonly outputs: Readonly<Record<string, number>>;
-    }
-  | { readonly kind: "dispose"; readonly tensors: number[] }
-  | { readonly kind: "release"; readonly executable: number };
-
-/** What a thread is started with. */
-export interface ThreadData {
-  readonly runtime: ThreadedRuntime;
-  /** shared: how many messages have been sent, and how many answered, for those who look out for them */
-  readonly counts: Int32Array;
-  /** where the answers go */
-  readonly replies: MessagePort;
-}
-
-/** What goes to the thread at once: requests that nobody waits for, and the one whose answer is wanted. */
-export interface Message {
-  readonly id: number;
-  readonly requests: readonly Request[];
-}
-
-/** What a run says of one of its outputs. A small one comes along, since asking for it costs more than sending it. */
-export interface Output {
-  readonly dtype: Tensor["dtype"];
-  readonly shape: readonly number[];
-  readonly value: Tensor | null;
-}
-
-/** Outputs up to this many bytes come along with the reply. */
-export const smallOutput = 65536;
-
-/** The answer to the last request of message `id`. */
-export interface Reply {
-  readonly id: number;
-  readonly result?: unknown;
-  readonly failure?: { readonly name: string; readonly message: string };
-}
 
 /** A runtime in a thread of its own. */
 export interface ThreadRuntime extends Runtime {
