@@ -28,6 +28,7 @@ import {
   lossSetting,
   wantedTimes,
 } from "./differentiator.js";
+import { whyGradientNotFinite } from "./gradient-not-finite.js";
 import type { GradientMethod } from "./method.js";
 import { oneGraph } from "./one-graph.js";
 import { isReconstructed, refreshedCloser, refreshNote } from "./reconstruction-limit.js";
@@ -171,6 +172,10 @@ async function gradientOnce(
     const gradients: Record<string, Tensor> = {};
     for (const name of Object.keys(parameters)) {
       gradients[name] = await runtime.download(results[gradientName(parameterName(name))]!);
+    }
+    if (!Object.values(gradients).every(({ data }) => (data as Float64Array).every(Number.isFinite))) {
+      const { t0, saves: times } = wantedTimes(fit.grid);
+      throw await whyGradientNotFinite(ode, { runtime, loss, parameters, y0: fit.y0, t0, times });
     }
     const reconstructed = results[reconstructedName];
     const read = async (name: string) => {

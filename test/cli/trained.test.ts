@@ -119,6 +119,14 @@ describe("--trainable and --freeze PATTERN", () => {
     );
   });
 
+  it("is said by gradcheck, too, instead of comparing what is not finite", async () => {
+    const negative = written(folder("negative.csv"), "t,y\n0,-1\n0.5,-0.6\n1,-0.4\n");
+    const words = ["gradcheck", negative, "--field", rates(), "--trainable", "ipow_exp_0"];
+    expect(await refusal(1, ...words)).to.match(
+      /gradient of "ipow_exp_0" is not finite .* node "power" \(Pow\)/,
+    );
+  });
+
   it("are refused where they fit nothing, or the field comes from no file", async () => {
     expect(await refusal(2, ...words(), "--trainable", "k*", "--out", out())).to.match(
       /no array of floats is called "k\*"\. There are "const_1", "const_2", "ipow_exp_0"/,
