@@ -219,8 +219,9 @@ function singleOf(value: bigint): number {
   return Number(rest === 0n ? value : (value - rest) | 1024n);
 }
 
-/** The smallest and the largest number of an integer type. */
+/** The smallest and the largest number of an integer type, or of bool. */
 export function integerRange(dtype: DType): readonly [bigint, bigint] {
+  if (dtype === "bool") return [0n, 1n];
   const bits = BigInt(dtype.replace(/^u?int/, ""));
   return dtype.startsWith("u") ? [0n, (1n << bits) - 1n] : [-(1n << (bits - 1n)), (1n << (bits - 1n)) - 1n];
 }

@@ -2,6 +2,7 @@ import type { Builder } from "../graph/builder.js";
 import type { Attributes, Value } from "../graph/graph.js";
 import { ModelError } from "../graph/model.js";
 import { onnxTypeNumber } from "../graph/types.js";
+import { spaceToDepth } from "../ops/depth.js";
 import { type Call, emit } from "./call.js";
 import {
   attention,
@@ -31,6 +32,7 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["Pad", adaptPad],
   ["Softmax", adaptSoftmax],
   ["LogSoftmax", adaptSoftmax],
+  ["Hardmax", adaptSoftmax],
   ["Dropout", adaptDropout],
   // about eight-bit floats only, which are not held
   ["Cast", dropping("saturate", "round_mode")],
@@ -50,6 +52,7 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["Attention", (b, call) => [attention(b, call)]],
   ["Det", (b, call) => [determinant(b, call)]],
   ["NonZero", adaptNonZero],
+  ["SpaceToDepth", adaptSpaceToDepth],
 ]);
 
 /** Attributes that became inputs, in order after the first: a list of integers each. */
@@ -126,15 +129,19 @@ function adaptSoftmax(b: Builder, call: Call): Call | readonly Value[] {
   return [emit(b, "Reshape", [result, emit(b, "Shape", [x])])];
 }
 
-/** Dropout does nothing when it does not train. */
-function adaptDropout(_: Builder, { inputs }: Call): readonly Value[] {
-  const training = inputs[2];
-  if (training && (training.constant === null || Number(training.constant.data[0]) !== 0)) {
+/** Dropout does nothing when it does not train, or drops nothing. Its second result is what it has kept: all. */
+function adaptDropout(b: Builder, { inputs, outputs }: Call): readonly Value[] {
+  const [x, ratio, training] = inputs;
+  const isZero = (value: Value | null | undefined) =>
+    value?.constant != null && Number(value.constant.data[0]) === 0;
+  if (training && !isZero(training) && !isZero(ratio)) {
     throw new ModelError(
       "Dropout is in training mode, so the model is random. Switch the module to eval() before exporting.",
     );
   }
-  return [inputs[0]!];
+  if (outputs === 1) return [x!];
+  const kept = { dtype: "bool", shape: [1], data: Uint8Array.of(1) } as const;
+  return [x!, emit(b, "ConstantOfShape", [emit(b, "Shape", [x!])], { value: kept })];
 }
 
 function castLike({ inputs }: Call): Pick<Call, "type" | "inputs" | "attributes"> {
@@ -154,6 +161,13 @@ function adaptRange(b: Builder, call: Call): Call {
 function adaptLayerNormalization(b: Builder, given: Call): Call | readonly Value[] {
   const call = dropping("stash_type")(b, given) as Call;
   return call.outputs > 1 ? layerNormalization(b, call) : call;
+}
+
+/** Since opset 28 it has a mode, which no graph of opset 21 can say. */
+function adaptSpaceToDepth(b: Builder, call: Call): Call | readonly Value[] {
+  const { blocksize, mode } = call.attributes;
+  if (mode === undefined) return call;
+  return [spaceToDepth(b, call.inputs[0]!, blocksize as number, mode as "DCR" | "CRD")];
 }
 
 /** Before opset 21 each group, not each channel, had a scale and a bias. */

@@ -1,6 +1,6 @@
 import type { Builder } from "../graph/builder.js";
 import { type Attributes, broadcastShapes, type Op, type Value } from "../graph/graph.js";
-import { float, signed, takes, wide } from "../graph/signature.js";
+import { float, floats, signed, takes, wide } from "../graph/signature.js";
 import { add, div, mul, neg, sub } from "./arithmetic.js";
 import { sumTo } from "./broadcast.js";
 import { abs, exp, log1p } from "./elementwise.js";
@@ -10,6 +10,7 @@ import { and, greater, less, where } from "./logic.js";
 import { floatOf, type Operand, operand, required } from "./operand.js";
 import { tanh } from "./trigonometry.js";
 import { unary } from "./unary.js";
+import { written } from "./written.js";
 
 /** 1 / (1 + e⁻ˣ), without overflow: ȳ y (1 − y) */
 export const Sigmoid: Op = unary("Sigmoid", {
@@ -175,6 +176,21 @@ function isOnRamp(b: Builder, x: Value, alpha: number, beta: number): Value {
   const line = add(b, mul(b, x, alpha), beta);
   return and(b, greater(b, line, 0), less(b, line, 1));
 }
+
+/** x + bias below −λ, x − bias above λ, 0 between: ȳ outside */
+export const Shrink: Op = written(
+  {
+    type: "Shrink",
+    since: 9,
+    inputs: [takes("input", floats)],
+    attributes: { bias: float(0), lambd: float(0.5) },
+  },
+  (b, [x], a) => {
+    const [bias, lambda] = [floatOf(a, "bias", 0), floatOf(a, "lambd", 0.5)];
+    const below = where(b, less(b, x!, -lambda), add(b, x!, bias), 0);
+    return [where(b, greater(b, x!, lambda), sub(b, x!, bias), below)];
+  },
+);
 
 /** x tanh(softplus x): with t = tanh(softplus x), ȳ (t + x (1 − t²) σ(x)) */
 export const Mish: Op = unary("Mish", {

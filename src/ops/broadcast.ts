@@ -1,4 +1,13 @@
-import { emptyData, isFloat, numbers, sizeOf, type Tensor, type TensorData, tensor } from "../core/tensor.js";
+import {
+  type DType,
+  emptyData,
+  isFloat,
+  numbers,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+  tensor,
+} from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import {
   type Attributes,
@@ -121,7 +130,7 @@ interface CombiningReduction {
   /** the values of one group, in order, to one */
   readonly combine: (values: readonly number[]) => number;
   /** the same of integers, before they wrap around */
-  readonly exact: (values: readonly bigint[]) => bigint;
+  readonly exact: (values: readonly bigint[], dtype: DType) => bigint;
 }
 
 interface ComposedReduction {
@@ -164,7 +173,7 @@ function foldGroups(type: string, { combine, exact }: CombiningReduction): NonNu
     const groups: (number | bigint)[][] = Array.from({ length: sizeOf(kept) }, () => []);
     for (let i = 0; i < group.length; i++) groups[group[i]!]!.push(x!.data[i]!);
     const results = groups.map((values) =>
-      isFloat(dtype) ? combine(values as number[]) : wrapped(exact(values.map(BigInt)), dtype),
+      isFloat(dtype) ? combine(values as number[]) : wrapped(exact(values.map(BigInt), dtype), dtype),
     );
     const shape = reducedShape(x!.shape, axes, attributes.keepdims !== 0) as number[];
     return [tensor(dtype, shape, results)];

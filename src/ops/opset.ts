@@ -9,14 +9,18 @@ import {
   PRelu,
   Relu,
   Selu,
+  Shrink,
   Sigmoid,
   Softplus,
   Softsign,
   ThresholdedRelu,
 } from "./activation.js";
 import { Add, Div, Mul, Neg, Sub } from "./arithmetic.js";
+import { BitShift, BitwiseAnd, BitwiseNot, BitwiseOr, BitwiseXor } from "./bitwise.js";
 import { Expand, ReduceSum } from "./broadcast.js";
+import { NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss } from "./class-losses.js";
 import { If, Loop, Scan } from "./control.js";
+import { DepthToSpace, SpaceToDepth } from "./depth.js";
 import { Einsum } from "./einsum.js";
 import { Abs, Ceil, Exp, Floor, Log, Reciprocal, Round, Sign, Sqrt } from "./elementwise.js";
 import { Erf, Gelu } from "./erf.js";
@@ -64,6 +68,13 @@ import { Pad, Slice } from "./slice.js";
 import { Concat, Gather, Split } from "./slicing.js";
 import { LogSoftmax, Softmax } from "./softmax.js";
 import { Acos, Acosh, Asin, Asinh, Atan, Atanh, Cos, Cosh, Sin, Sinh, Tan, Tanh } from "./trigonometry.js";
+import {
+  GlobalAveragePool,
+  GlobalMaxPool,
+  Hardmax,
+  LpNormalization,
+  MeanVarianceNormalization,
+} from "./whole-axes.js";
 
 /** Every operator that revort knows. Needed where operators come as names: reading files, and tests over all. */
 export const operators: readonly Op[] = [
@@ -81,6 +92,9 @@ export const operators: readonly Op[] = [
   ...[Identity, Cast, ShapeOp, Reshape, Transpose, Squeeze, Unsqueeze, Flatten],
   ...[Concat, Split, Slice, Pad, Gather, GatherElements, GatherND, ScatterElements, ScatterND],
   ...[Tile, Trilu, CumSum, Constant, ConstantOfShape, Range, EyeLike, Size, OneHot],
+  ...[BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot, BitShift],
+  ...[Shrink, Hardmax, LpNormalization, MeanVarianceNormalization, GlobalAveragePool, GlobalMaxPool],
+  ...[NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss, SpaceToDepth, DepthToSpace],
   ...[Loop, Scan, If],
 ];
 

@@ -1,4 +1,4 @@
-import { isFloat, sizeOf } from "../core/tensor.js";
+import { integerRange, isFloat, sizeOf } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { normaliseAxis, type Op, type Value } from "../graph/graph.js";
 import { type ElementTypes, flag, floats, int, numeric, takes } from "../graph/signature.js";
@@ -49,7 +49,7 @@ function share(b: Builder, g: Value, x: Value, y: Value, axes: readonly number[]
 export const ReduceMax: Op = reduction("ReduceMax", {
   types: ordered,
   combine: (values) => values.reduce((x, y) => Math.max(x, y), -Infinity),
-  exact: (values) => values.reduce(larger),
+  exact: (values, dtype) => values.reduce(larger, integerRange(dtype)[0]),
   ofOne: same,
   vjp: share,
 });
@@ -58,7 +58,7 @@ export const ReduceMax: Op = reduction("ReduceMax", {
 export const ReduceMin: Op = reduction("ReduceMin", {
   types: ordered,
   combine: (values) => values.reduce((x, y) => Math.min(x, y), Infinity),
-  exact: (values) => values.reduce(smaller),
+  exact: (values, dtype) => values.reduce(smaller, integerRange(dtype)[1]),
   ofOne: same,
   vjp: share,
 });

@@ -1,4 +1,4 @@
-import { type DType, isFloat } from "../core/tensor.js";
+import type { DType } from "../core/tensor.js";
 import { type Node, sameShape, type Value } from "../graph/graph.js";
 import { wholeShapes } from "../ops/einsum.js";
 import { excludesMinusOne } from "../ops/integer-division.js";
@@ -32,8 +32,8 @@ export function hasOrtKernel({ op, inputs }: Node): boolean {
       return y!.dtype !== "bool";
     case "Div":
     case "Mod":
-      // it divides by −1 without a look, which ends the process where x is the smallest integer
-      return isFloat(x!.dtype) || x!.dtype.startsWith("u") || excludesMinusOne(y!);
+      // it divides by −1 without a look, which ends the process where x is the smallest integer of 32 or 64 bits
+      return !["int32", "int64"].includes(x!.dtype) || excludesMinusOne(y!);
   }
   if (x && wrong[x.dtype]?.has(op.type)) return false;
   return !(float32Only.has(op.type) && inputs.some((value) => value?.dtype === "float64"));

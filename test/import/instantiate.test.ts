@@ -645,7 +645,14 @@ describe("instantiate refuses", () => {
   );
   refuses(
     "results that are not computed, if they are used",
-    { node: [node("Dropout", ["x"], ["h", "extra"]), node("Not", ["extra"], ["y"])] },
+    {
+      input: [value("x", "float32", 1, 2)],
+      node: [
+        node("BatchNormalization", ["x", "s", "s", "s", "s"], ["h", "extra"]),
+        node("Neg", ["extra"], ["y"]),
+      ],
+      initializer: [stored("s", f32(1, 1))],
+    },
     /output 1 \("extra"\)/,
   );
   it("but takes a node whose results beyond the first are not used", () => {

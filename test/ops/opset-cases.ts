@@ -304,6 +304,39 @@ const table: Readonly<Record<string, readonly Case[]>> = {
     one("the values are differentiated", [ints([2, 0, -1]), ints([3], []), draw([2])]),
     one("axis 0", [ints([1, 0]), ints([2], []), draw([2])], { axis: 0 }),
   ],
+  Shrink: elementwise({ avoid: [-0.5, 0.5, -1, 1] }, {}, { lambd: 1, bias: 0.3 }),
+  LpNormalization: [
+    one("Σ |x|, the last axis", [draw([2, 3], away)], { p: 1 }),
+    one("√Σ x², axis 0", [draw([2, 3])], { axis: 0 }),
+  ],
+  MeanVarianceNormalization: [
+    one("batch and places", [draw([2, 2, 2, 2])]),
+    one("one axis", [draw([2, 3])], { axes: [1] }),
+  ],
+  GlobalAveragePool: [one("an image", [draw([2, 2, 2, 3])])],
+  GlobalMaxPool: [one("a signal", [draw([2, 2, 3])])],
+  NegativeLogLikelihoodLoss: [
+    one("the mean", [draw([3, 4]), ints([2, 0, 3])]),
+    one("weights", [draw([3, 4]), ints([2, 0, 3]), draw([4], positive)]),
+    one("each, with one that does not count", [draw([3, 4]), ints([2, -1, 3])], {
+      reduction: "none",
+      ignore_index: -1,
+    }),
+  ],
+  SoftmaxCrossEntropyLoss: [
+    one("the mean", [draw([3, 4]), ints([2, 0, 3])]),
+    one("a weighted sum over places", [draw([2, 3, 2]), ints([2, 0, 1, 2], [2, 2]), draw([3], positive)], {
+      reduction: "sum",
+    }),
+    one("with one that does not count", [draw([3, 4]), ints([2, 1, 3]), draw([4], positive)], {
+      ignore_index: 1,
+    }),
+  ],
+  SpaceToDepth: [one("squares of 2 by 2", [draw([1, 2, 2, 4])], { blocksize: 2 })],
+  DepthToSpace: [
+    one("squares of 2 by 2", [draw([1, 8, 1, 2])], { blocksize: 2 }),
+    one("the depth in front", [draw([1, 8, 2, 1])], { blocksize: 2, mode: "CRD" }),
+  ],
 };
 
 /** Why the other operators have no case: nothing is differentiated through them. */
@@ -323,6 +356,13 @@ export const withoutRule: Readonly<Record<string, string>> = {
       "IsInf",
     ].map((type) => [type, "yields bools"]),
   ),
+  ...Object.fromEntries(
+    ["BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "BitShift"].map((type) => [
+      type,
+      "yields integers",
+    ]),
+  ),
+  Hardmax: "is constant where it has a derivative",
   ArgMax: "yields indices",
   ArgMin: "yields indices",
   Shape: "yields integers, whatever the operand's elements are",

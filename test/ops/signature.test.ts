@@ -31,6 +31,8 @@ const signatures: readonly Signature[] = [
 /** Where a signature says less than the standard, and why. */
 const narrower: Readonly<Record<string, string>> = {
   Erf: "of integers, whose erf would be cut off to −1, 0 or 1",
+  BitShift: "of integers with a sign, which came with opset 28",
+  Shrink: "of integers, whose bounds would be cut off",
   ReduceL2: "of integers, whose roots would be cut off",
   ReduceLogSum: "of integers, whose logarithms would be cut off",
   ReduceLogSumExp: "of integers, whose logarithms would be cut off",
@@ -47,6 +49,8 @@ const unheld: Readonly<Record<string, readonly string[]>> = {
 const adapted: Readonly<Record<string, string>> = {
   Softmax: "axis 1 before opset 13",
   LogSoftmax: "axis 1 before opset 13",
+  Hardmax: "axis 1 before opset 13",
+  MeanVarianceNormalization: "axes 0, 2 and 3: a list, which a signature does not say",
   Clip: "the largest floats before opset 11, where no bound means none",
 };
 
@@ -324,6 +328,7 @@ describe("the builder refuses, for every operator, by name", () => {
 const more: readonly (readonly [string, Case])[] = [
   ["ArgMax", one("", [draw([2, 3])])],
   ["ArgMin", one("", [draw([2, 3])])],
+  ["Hardmax", one("", [draw([2, 3])])],
 ];
 
 /** A case of each operator that has an axis, or axes, of which the test makes others. */

@@ -81,6 +81,7 @@ const variants: Readonly<Record<string, readonly Attributes[]>> = {
   Gelu: [{}, { approximate: "tanh" }],
   ArgMax: [{ axis: 1 }, { axis: 1, select_last_index: 1 }],
   ArgMin: [{ axis: 1 }, { axis: 1, select_last_index: 1 }],
+  Hardmax: [{ axis: 1 }],
   Softmax: [{ axis: 1 }],
   LogSoftmax: [{ axis: 1 }],
 };
@@ -100,7 +101,7 @@ function takes(op: Op, operands: readonly (Tensor | DType)[], attributes: Attrib
 }
 
 /** What works along an axis. */
-const isAlong = (op: Op) => /^(Reduce|Arg|CumSum|Layer)|Softmax$/.test(op.type);
+const isAlong = (op: Op) => /^(Reduce|Arg|CumSum|Layer|Hardmax)|Softmax$/.test(op.type);
 
 /** Elements at the same place in every operand. */
 const same =

@@ -14,6 +14,7 @@ import {
 import { integerPower, quotient, remainder } from "./division.js";
 import { callPairs, hasVectorFunction } from "./math/library.js";
 import type { Unit } from "./unit.js";
+import { bytesOf } from "./view.js";
 import type { Code, Plain, Push } from "./wasm/index.js";
 
 /** Pushes the result of an application to scalars. Bools are 0 or 1. */
@@ -172,6 +173,34 @@ export function emitScalar(
       case "Not":
         x();
         code.op("i32.eqz");
+        break;
+      case "BitwiseAnd":
+      case "BitwiseOr":
+      case "BitwiseXor":
+        all();
+        op(type.slice("Bitwise".length).toLowerCase());
+        break;
+      case "BitwiseNot":
+        x();
+        number(-1);
+        op("xor");
+        narrow(code, dtype);
+        break;
+      case "BitShift":
+        // instructions take the count modulo the size of the cell
+        choose(
+          () => {
+            y();
+            number(8 * bytesOf(dtype));
+            op("lt_u");
+          },
+          () => {
+            all();
+            op(attributes.direction === "LEFT" ? "shl" : "shr_u");
+          },
+          () => number(0),
+        );
+        narrow(code, dtype);
         break;
       case "IsNaN":
         x();

@@ -11,6 +11,7 @@ const names: ReadonlySet<string> = new Set([
   ...["Max", "Min", "Relu", "Reciprocal", "Sign", "Mod", "Where", "Cast", "Pow"],
   ...["MultiplyAdd", "MultiplySubtract"],
   ...["And", "Or", "Xor", "Not", "IsNaN", "IsInf"],
+  ...["BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "BitShift"],
   ...["Exp", "Tanh", "Sigmoid", "Log", "Sin", "Cos", "Atan", "Erf", "Sinh", "Cosh"],
 ]);
 
