@@ -3,9 +3,11 @@ import { basename } from "node:path";
 import { castTensor, type FloatDType, isFloat } from "../core/tensor.js";
 import { loadModel } from "../deploy/load-model.js";
 import { experiments } from "../experiments/all.js";
+import type { Protocol } from "../experiments/experiment.js";
 import type { Tensors } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
 import { parseGradientRequest } from "../gradients/method.js";
+import { optimisers } from "../learning/optimisers.js";
 import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
 import { readBytes, readText } from "../storage/read.js";
@@ -110,16 +112,27 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
       (sources.model === null ? protocol.dtype : importedField(sources.model, importOptions(options)).dtype!),
     runtime: options.runtime ?? usualRuntime,
     steps: options.steps ?? protocol.steps,
-    optimiser: options.optimiser ?? null,
-    learningRate: options.learningRate ?? null,
-    weightDecay: options.weightDecay ?? null,
-    loss: options.loss ?? null,
+    ...updateSettings(options, protocol),
     clip: options.clip ?? null,
     patience: options.patience ?? null,
     trainY0: options.trainY0 ?? experiment.trainY0 ?? false,
     seed: options.seed ?? 0,
   } satisfies RunSettings);
   return { settings, sources, inputs, name: experiment.name.replace(/\.[^.]*$/, "") };
+}
+
+/** What updates are made with: what is asked for, and for the rest what the protocol has, or the optimiser itself. */
+function updateSettings(
+  { optimiser, learningRate, weightDecay, loss }: ProblemOptions,
+  protocol: Protocol,
+): Pick<RunSettings, "optimiser" | "learningRate" | "weightDecay" | "loss"> {
+  const { name, settings } = optimiser === undefined ? protocol.optimiser({}) : optimisers[optimiser]();
+  return {
+    optimiser: name as keyof typeof optimisers,
+    learningRate: learningRate ?? settings.learningRate!,
+    weightDecay: weightDecay ?? settings.weightDecay ?? null,
+    loss: loss ?? "mse",
+  };
 }
 
 /** What of the options says how steps are chosen. */

@@ -2,7 +2,26 @@ import { expect } from "chai";
 import { experiments } from "../../src/experiments/all.js";
 import { figures } from "../../src/figures/all.js";
 import { figureNames } from "../../src/figures/names.js";
-import { run } from "./command.js";
+import { json, readJson, run, scratch } from "./command.js";
+
+describe("run.json", () => {
+  const folder = scratch();
+
+  it("holds the settings in force, also those that nobody asked for", async () => {
+    const place = folder("run");
+    await json("train", "influenza", "--steps", "1", "--out", place);
+    const { settings } = readJson(`${place}/run.json`);
+    // of the experiment's protocol
+    expect(settings).to.include({ optimiser: "adamw", learningRate: 0.05, weightDecay: 0, loss: "mse" });
+    const other = folder("other");
+    await json("train", "influenza", "--steps", "1", "--optimiser", "sgd", "--out", other);
+    // of the optimiser itself, as in PyTorch
+    expect(readJson(`${other}/run.json`).settings).to.include({ optimiser: "sgd", learningRate: 0.01 });
+    // what is in force may be said again
+    const again = ["train", "--resume", place, "--steps", "2", "--optimiser", "adamw", "--loss", "mse"];
+    expect((await run(again)).code).to.equal(0);
+  });
+});
 
 describe("revort --help", () => {
   it("shows what each experiment, and a file of data, is trained with by default", async () => {
