@@ -1,5 +1,5 @@
-import { spacingAt } from "../core/spacing.js";
-import { tensor } from "../core/tensor.js";
+import { epsilon, spacingAt } from "../core/spacing.js";
+import { type FloatDType, tensor } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
 import { dependsOnTime } from "../fields/time-dependence.js";
 import type { Method } from "../methods/method.js";
@@ -15,6 +15,7 @@ import {
   StepUnderflowError,
 } from "./failures.js";
 import { firstNonFinite } from "./field-value.js";
+import { tightness } from "./tightness.js";
 
 /** A track whose last attempt was rejected for good. */
 export interface Failed {
@@ -52,7 +53,9 @@ export async function failureOf(
     const time = Math.abs(h) < left ? standing.time + h : target;
     return new DivergenceError({ ...standing, time }, method.coupling);
   }
-  if (norm < 1) return partingError(method, standing);
+  const tight = tightness(control, dtype, standing.yNorm ?? 0);
+  if (norm < 1)
+    return partingError(method, standing, tight ?? lostInRounding(method, dtype, control, standing));
   const heeded = dependsOnTime(field, dtype, state, timeShape(setting));
   return new StepUnderflowError(
     { ...standing, stepSize: Math.min(standing.stepSize, left) },
@@ -60,6 +63,7 @@ export async function failureOf(
       dtype,
       spacing: Math.max(spacingAt(dtype, count), heeded ? spacingAt(dtype, standing.time) : 0),
       dtmin: control.kind === "pid" ? control.dtmin : 0,
+      tight,
     },
   );
 }
@@ -79,11 +83,31 @@ export function bracketError(
   );
 }
 
+/**
+ * What is said where rounding hides how the two solutions come nearer: near the limit of drift D, each step has to bring
+ * them nearer by (1 − λ) / 2 · D (rtol |y| + atol), which must not be less than ε |y|. `null` if it is not.
+ */
+function lostInRounding(
+  { coupling }: Method,
+  dtype: FloatDType,
+  control: AdaptiveSetting["control"],
+  { yNorm }: Standing,
+): string | null {
+  if (control.kind !== "pid" || coupling === null || typeof yNorm !== "number") return null;
+  const { rtol, atol, driftTolerance } = control;
+  const nearer = ((1 - coupling) / 2) * driftTolerance * (rtol * yNorm + atol);
+  if (!(nearer < epsilon[dtype] * yNorm)) return null;
+  return (
+    `What λ = ${coupling} brings them nearer in a step is below the rounding of ${dtype} at these tolerances: loosen them, ` +
+    `${dtype === "float32" ? "solve in float64, " : ""}take a smaller λ (coupling "auto" chooses one), or the plain method.`
+  );
+}
+
 /** The error estimate is content, but the two solutions part however small the step. */
-function partingError(method: Method, standing: Standing): DriftError {
+function partingError(method: Method, standing: Standing, tight: string | null): DriftError {
   return new DriftError(
     `The two solutions of the method "${method.name}" drift apart at t = ${standing.time}, however small the step ` +
-      `(${standing.accepted} steps accepted, ${standing.rejected} rejected). ${adviceAgainstDrift(method)}`,
+      `(${standing.accepted} steps accepted, ${standing.rejected} rejected). ${tight ?? adviceAgainstDrift(method)}`,
     standing,
   );
 }

@@ -82,21 +82,24 @@ export interface StepLimit {
   readonly spacing: number;
   /** what the control allows */
   readonly dtmin: number;
+  /** what is wrong with the tolerances, if they ask for too much */
+  readonly tight: string | null;
 }
 
 /** A step that is rejected and cannot be made smaller. */
 export class StepUnderflowError extends SolveError {
-  constructor(standing: Standing, { dtype, spacing, dtmin }: StepLimit) {
+  constructor(standing: Standing, { dtype, spacing, dtmin, tight }: StepLimit) {
     const { time, step, accepted, rejected } = standing;
-    const limit =
-      dtmin > spacing
-        ? `dtmin = ${dtmin} allows none that is smaller`
-        : `one that is smaller would be lost in the spacing of ${dtype} times there, ${Number(spacing.toPrecision(3))}`;
+    const asked = dtmin > spacing;
+    const limit = asked
+      ? `dtmin = ${dtmin} allows none that is smaller`
+      : `one that is smaller would be lost in the spacing of ${dtype} times there, ${Number(spacing.toPrecision(3))}`;
+    const larger = dtype === "float32" ? "use float64, " : "";
     super(
       `Step ${step} at t = ${time} is rejected at a size of ${Number(standing.stepSize.toPrecision(3))}, and ${limit}; ` +
         `${size(standing)}, ${accepted} steps accepted, ${rejected} rejected. The solution may be singular there; ` +
-        `otherwise loosen rtol and atol, ${dtmin > spacing ? "lower dtmin, " : ""}` +
-        `${dtype === "float32" ? "use float64, " : ""}count time from nearer to 0, or list the times at which the field jumps.`,
+        `otherwise loosen rtol and atol, ${asked ? "lower dtmin, " : `${larger}count time from nearer to 0, `}` +
+        `or list the times at which the field jumps.${tight === null ? "" : ` ${tight}`}`,
       standing,
     );
   }

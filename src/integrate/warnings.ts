@@ -1,9 +1,9 @@
 import { type Control, usualDriftTolerance } from "../control/control.js";
-import { epsilon } from "../core/spacing.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { Method } from "../methods/method.js";
 import { DriftError, SolveError, type Standing } from "./failures.js";
 import type { SolveStats } from "./solution.js";
+import { tightness } from "./tightness.js";
 
 export type WarningCode = "drift" | "reconstruction" | "stability" | "tolerance" | "times";
 
@@ -58,15 +58,8 @@ export function warningsOf({ method, dtype, control, stats, size, coarse }: Circ
   if (stability !== null && stability.dampingTimesStep > stability.limit) {
     warnings.push({ code: "stability", message: stabilityText(method, dtype, stability) });
   }
-  const eps = epsilon[dtype];
-  if (control.kind === "pid" && control.rtol < 10 * eps && control.atol < 10 * eps * size) {
-    warnings.push({
-      code: "tolerance",
-      message:
-        `The tolerances rtol ${control.rtol} and atol ${control.atol} are below the rounding of ${dtype}, so that the steps ` +
-        `follow noise. Loosen them${dtype === "float32" ? ", or solve in float64" : ""}.`,
-    });
-  }
+  const tight = tightness(control, dtype, size);
+  if (tight !== null) warnings.push({ code: "tolerance", message: tight });
   if (coarse !== null) {
     warnings.push({
       code: "times",

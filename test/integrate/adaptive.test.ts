@@ -379,6 +379,18 @@ describe("adaptive solves", () => {
       });
     }
 
+    it("part in float32 where they are to be closer than rounding lets them, and say so", async () => {
+      const ask = (tolerance: number) =>
+        solve(neuralOde({ field: decay, method: reversible(bosh3), dtype: "float32" }), {
+          ...{ runtime, y0: tensor("float32", [1, 1], [1]), t0: 0, t1: 5 },
+          control: pid({ rtol: tolerance, atol: tolerance }),
+        });
+      const error = await failure(ask(1e-6), DriftError);
+      expect(error.message).to.include("below the rounding of float32").and.include("loosen");
+      const { ys } = await ask(1e-4);
+      expect(numbers(ys)[0]!).to.be.closeTo(Math.exp(-5), 1e-3);
+    });
+
     it("cannot go on with a method that does not damp, and say so", async () => {
       const error = await failure(
         solve(neuralOde({ field: decay, method: reversibleHeun() }), {

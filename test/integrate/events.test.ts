@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import fc from "fast-check";
 import { constantStep, givenTimes, pid } from "../../src/control/control.js";
 import { type FloatDType, numbers, ShapeError, tensor } from "../../src/core/tensor.js";
 import { type Event, EventError } from "../../src/events/event.js";
@@ -12,12 +13,13 @@ import { solve, solveEach } from "../../src/integrate/solve.js";
 import { explicit } from "../../src/methods/explicit.js";
 import type { Method } from "../../src/methods/method.js";
 import { reversible } from "../../src/methods/reversible.js";
-import { dopri5, tsit5 } from "../../src/methods/tableaux.js";
+import { dopri5, midpoint, tsit5 } from "../../src/methods/tableaux.js";
 import { add, div, mul, neg, sub } from "../../src/ops/arithmetic.js";
 import { maximum } from "../../src/ops/extrema.js";
 import { less, where } from "../../src/ops/logic.js";
 import { concat, split } from "../../src/ops/slicing.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
+import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { failure } from "../support/failure.js";
 import { decay, spinning } from "./fields.js";
@@ -149,6 +151,114 @@ describe("events", () => {
     // a signal that stays 0 is none, on the way or ever
     const flat: Event = { signal: (b, t) => maximum(b, sub(b, t, 0.6), 0) };
     expect(await found(flat, 1, "float64")).to.deep.equal([]);
+  });
+
+  it("are all there, each once, wherever they fall on saves, jumps, ends of steps and each other", async () => {
+    const rising: VectorField = { ...decay, apply: (b, _p, _t, y) => add(b, mul(b, y, 0), 1) };
+    const compiled = jit();
+    // quarters fall together, thirds only nearly
+    const moments = fc.uniqueArray(fc.constantFrom(0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1, 1.25), {
+      minLength: 1,
+      maxLength: 4,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        moments,
+        moments,
+        moments,
+        fc.constantFrom(0, -2, 1024),
+        fc.constantFrom(1, -1),
+        fc.constantFrom("hit", "interpolated", "dense"),
+        fc.constantFrom(constantStep(0.125), pid({ rtol: 1e-3, atol: 1e-3, dtmax: 0.07 })),
+        fc.constantFrom<FloatDType>("float64", "float32"),
+        async (roots, saves, jumps, t0, direction, save, control, dtype) => {
+          const at = (all: readonly number[]) =>
+            [...all].sort((x, y) => x - y).map((tau) => t0 + direction * tau);
+          const [expected, saveAt] = [at(roots), [...at(saves), t0 + direction * 1.5]];
+          // of y, which is t − t0: what the field sees of t far from 0 is not at stake
+          const signal: Event["signal"] = (b, _t, y) =>
+            roots.map((tau) => sub(b, y, direction * tau)).reduce((x, z) => mul(b, x, z));
+          const solution = await solve(neuralOde({ field: rising, method: dopri5, dtype }), {
+            ...{ runtime: compiled, y0: tensor(dtype, [1, 1], [0]), t0, saveAt, save, control },
+            ...{ jumps: at(jumps), events: [{ signal }] },
+          });
+          expect(solution.ts).to.deep.equal(saveAt);
+          const rounding = dtype === "float32" ? 1e-6 : 1e-12;
+          const states = numbers(solution.ys);
+          for (const [i, time] of saveAt.entries()) {
+            expect(states[i]).to.be.closeTo(time - t0, rounding);
+          }
+          expect(solution.events.length).to.equal(expected.length);
+          for (const [i, { time }] of solution.events.entries()) {
+            expect(time).to.be.closeTo(expected[i]!, rounding);
+          }
+          const steps = solution.grid.times.slice(1).map((t, i) => (t - solution.grid.times[i]!) * direction);
+          expect(Math.min(...steps)).to.be.above(0);
+        },
+      ),
+      { seed: 4, numRuns: 60 },
+    );
+  }).timeout(120_000);
+
+  it("end a solve at a save time with one row for it", async () => {
+    const rising: VectorField = { ...decay, apply: (b, _p, _t, y) => add(b, mul(b, y, 0), 1) };
+    for (const dtype of ["float64", "float32"] as const) {
+      for (const save of ["hit", "interpolated", "dense", "every-step"] as const) {
+        // the midpoint rule has y = t without rounding
+        const { ts, ys } = await solve(neuralOde({ field: rising, method: explicit(midpoint), dtype }), {
+          ...{ runtime, y0: tensor(dtype, [1, 1], [0]), t0: 0, saveAt: [0.25, 0.5, 1], save },
+          ...{
+            control: constantStep(0.25),
+            events: [{ signal: (b, _t, y) => sub(b, y, 0.5), terminal: true }],
+          },
+        });
+        expect(ts, save).to.deep.equal(save === "every-step" ? [0, 0.25, 0.5] : [0.25, 0.5]);
+        expect(numbers(ys)).to.deep.equal(ts);
+      }
+    }
+  });
+
+  it("are three of a cubic on its way, seen with maxStep: roots of x³ + 6 x² − 4 x − 24", async () => {
+    const cubic: VectorField = {
+      ...decay,
+      apply: (b, _p, t, y) => add(b, mul(b, y, 0), sub(b, add(b, mul(b, mul(b, t, t), 3), mul(b, t, 12)), 4)),
+    };
+    const { events } = await solve(neuralOde({ field: cubic, method: dopri5 }), {
+      ...{
+        runtime,
+        y0: tensor("float64", [1, 1], [-120]),
+        t0: -8,
+        t1: 4,
+        control: pid({ rtol: 1e-3, atol: 1e-6 }),
+      },
+      events: [{ signal: (_b, _t, y) => y, maxStep: 1 }],
+    });
+    expect(events.length).to.equal(3);
+    for (const [i, root] of [-6, -2, 2].entries()) expect(events[i]!.time).to.be.closeTo(root, 1e-12);
+  });
+
+  it("are found on scales of time as small as those of electrons: y = a t² / 2 − d", async () => {
+    const [a, d] = [1.7588e20, 1e-6];
+    const falling: VectorField = {
+      ...decay,
+      state: ["batch", 2],
+      apply(b, _p, _t, y) {
+        const [, v] = split(b, y, 1, [1, 1]) as [Value, Value];
+        return concat(b, [v, add(b, mul(b, v, 0), a)], 1);
+      },
+    };
+    const { events } = await solve(neuralOde({ field: falling, method: dopri5 }), {
+      ...{
+        runtime,
+        y0: tensor("float64", [1, 2], [-d, 0]),
+        t0: 0,
+        t1: 3e-13,
+        control: pid({ rtol: 1e-8, atol: 1e-12 }),
+      },
+      events: [{ signal: (b, _t, y) => split(b, y, 1, [1, 1])[0]!, terminal: true }],
+    });
+    const expected = Math.sqrt((2 * d) / a);
+    expect(events[0]!.time / expected).to.be.closeTo(1, 1e-12);
   });
 
   it("happen to a ball that is thrown from the ground, and comes down within a step", async () => {
