@@ -8,10 +8,8 @@ import { reduceSum } from "../ops/broadcast.js";
 import { loop } from "../ops/control.js";
 import { abs, sign } from "../ops/elementwise.js";
 import { maximum } from "../ops/extrema.js";
-import { and, equal, less, not, or, where } from "../ops/logic.js";
-import { reduceMax } from "../ops/reduce.js";
-import { cast, unsqueeze } from "../ops/reshape.js";
-import { concat } from "../ops/slicing.js";
+import { and, equal, not, or, where } from "../ops/logic.js";
+import { cast } from "../ops/reshape.js";
 import { layoutOf } from "./adaptive.js";
 import { carriesSlope, type Stepping } from "./adaptive-setting.js";
 import { firstStep } from "./adaptive-start.js";
@@ -22,8 +20,7 @@ import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./wh
 
 /**
  * Steps by their estimated error, all of a batch sharing them: attempts up to each time, with the controller carried
- * on from one to the next. A solve gives up where a step is rejected that is as small as the spacing of t allows, and at
- * once if the field depends on t and no time that is asked for is as far from t0 as that.
+ * on from one to the next. A solve gives up where a step is rejected that is as small as the spacing of t allows.
  *
  * @throws {ControlError} for a method without an estimate of its error
  */
@@ -57,7 +54,6 @@ export function chosenSteps(
   const state = method.start(system, start0, y0);
   const way = wayOf(b, inputs);
   const least = leastStep(b, clock, start0, stepping.smallest);
-  const far = reach(b, inputs);
   const first: Frame = {
     state,
     slope: carriesSlope(stepping) ? system.f(start0, y0) : null,
@@ -73,7 +69,7 @@ export function chosenSteps(
   const start: Underway = {
     carried: layout.pack(first) as unknown as Underway["carried"],
     ...{ accepted: zero, rejected: zero },
-    failed: clock.heeded ? and(b, less(b, far, least), not(b, equal(b, far, 0))) : b.scalar("bool", false),
+    failed: b.scalar("bool", false),
   };
 
   const goTo = (outer: Builder, from: Underway, time: Value): Underway => {
@@ -132,9 +128,4 @@ export function chosenSteps(
 /** The way that the first step goes: to t1, or, where that is where it starts, to where the times lie. */
 function wayOf(b: Builder, { t0, t1, ts }: WholeSolveInputs): Value {
   return where(b, equal(b, t0, t1), reduceSum(b, sub(b, ts, t0)), sub(b, t1, t0));
-}
-
-/** How far from t0 the times are that are asked for. */
-function reach(b: Builder, { t0, t1, ts }: WholeSolveInputs): Value {
-  return reduceMax(b, abs(b, sub(b, concat(b, [unsqueeze(b, t1, [0]), ts], 0), t0)));
 }

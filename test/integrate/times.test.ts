@@ -6,7 +6,7 @@ import type { Event } from "../../src/events/event.js";
 import type { VectorField } from "../../src/fields/field.js";
 import { NonFiniteFieldError, StepUnderflowError } from "../../src/integrate/failures.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
-import { solve, solveEach } from "../../src/integrate/solve.js";
+import { type Solution, solve, solveEach } from "../../src/integrate/solve.js";
 import { StrictError } from "../../src/integrate/warnings.js";
 import { explicit } from "../../src/methods/explicit.js";
 import { reversible } from "../../src/methods/reversible.js";
@@ -19,7 +19,7 @@ import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { distance } from "../support/distance.js";
 import { failure } from "../support/failure.js";
-import { decay, kink } from "./fields.js";
+import { decay, kink, spinning } from "./fields.js";
 
 const scalarField = (name: string, apply: VectorField["apply"]): VectorField => ({
   name,
@@ -238,6 +238,28 @@ describe("times", () => {
     expect(numbers(ys)).to.deep.equal([0]);
     // a first step of next to nothing grows tenfold
     expect(stats.steps).to.be.below(10);
+    // numbers of float64 near 1e12 are 1.2e-4 apart
+    for (const direction of [1, -1]) {
+      const { grid, stats } = await solve(neuralOde({ field: decay, method: dopri5 }), {
+        ...{ runtime, y0: one("float64", 0), t0: 1e12, t1: 1e12 + direction, control: pid() },
+      });
+      const lengths = grid.times.slice(1).map((t, i) => (t - grid.times[i]!) * direction);
+      expect([Math.min(...lengths) > 1.2e-4, stats.rejected]).to.deep.equal([true, 0]);
+    }
+  });
+
+  it("are as far apart as dtmin says, but for the last step", async () => {
+    const request = { runtime, y0: tensor("float64", [1, 2], [0, 1]), t0: 0, t1: 2 };
+    const ode = neuralOde({ field: spinning, method: dopri5 });
+    const shortest = ({ grid: { times } }: Solution) =>
+      Math.min(...times.slice(1, -1).map((t, i) => t - times[i]!));
+    const control = { rtol: 1e-4, atol: 1e-4, dt0: 0.3 };
+    const free = shortest(await solve(ode, { ...request, control: pid(control) }));
+    // a little above what the controller takes, whose safety leaves room for it
+    const dtmin = 1.03 * free;
+    expect(shortest(await solve(ode, { ...request, control: pid({ ...control, dtmin }) }))).to.be.at.least(
+      dtmin * (1 - 1e-12),
+    );
   });
 
   it("end a solve whose first step would be lost in their spacing: y' = 1e50 / y", async () => {
