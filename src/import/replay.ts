@@ -139,21 +139,17 @@ export class Replay implements Replayer {
       return [this.#replaced.get(node) ?? this.#stored(b, this.#constant(node, place))];
     }
 
-    const present = new Map<string, ModelAttribute>();
-    for (const [name, attribute] of node.attributes) {
-      const given = attribute.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
-      if (given === undefined || given === null) continue;
-      checkKind(signature, name, given.kind, version);
-      present.set(name, given);
-    }
+    const present = attributesOf(node, place);
+    for (const [name, { kind }] of present) checkKind(signature, name, kind, version);
     checkRequired(signature, (name) => present.has(name), version);
-    const branch = knownBranch(node, operands);
+    const whole = { ...node, attributes: present };
+    const branch = knownBranch(whole, operands);
     if (branch !== null) return this.graph(b, branch, new Scope(scope), place);
     const attributes: Record<string, Attribute> = {};
     for (const [name, given] of present) {
       attributes[name] =
         given.kind === "graph"
-          ? replayBody(this, b, node, given.value, operands, scope, place)
+          ? replayBody(this, b, whole, given.value, operands, scope, place)
           : this.#plain(node, name, given);
     }
     checkAttributes(signature, attributes, version);
@@ -190,11 +186,7 @@ export class Replay implements Replayer {
       );
     }
     checkCall(f, node);
-    const attributes = new Map(f.attributes);
-    for (const [name, attribute] of node.attributes) {
-      const given = attribute.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
-      if (given !== undefined && given !== null) attributes.set(name, given);
-    }
+    const attributes = new Map([...f.attributes, ...attributesOf(node, place)]);
     const inner = new Scope();
     f.inputs.forEach((name, i) => {
       const left = () => {
@@ -219,9 +211,8 @@ export class Replay implements Replayer {
 
   /** Constant, in each of its forms. */
   #constant(node: ModelNode, place: Place): Tensor {
-    const [[name, attribute] = ["", undefined], ...others] = node.attributes;
-    const value = attribute?.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
-    if (others.length === 0 && value !== undefined && value !== null) {
+    const [[name, value] = ["", undefined], ...others] = attributesOf(node, place);
+    if (others.length === 0 && value !== undefined) {
       if (name === "value" && value.kind === "tensor") return value.value;
       if (name === "value_int" && value.kind === "int")
         return tensor("int64", [], value.exact ?? [value.value]);
@@ -295,6 +286,27 @@ function weightOf({ opType, inputs, outputs, attributes }: ModelNode): number {
 function checkValue(value: Value, node: ModelNode): void {
   if (value.shape.length > maxRank) throw new ModelError(`A result has more than ${maxRank} axes.`);
   checkSize(`The result of ${node.opType}`, value, largestValue);
+}
+
+/**
+ * The attributes that a node has where it stands: those that stand for attributes of a call are what the call gives, or
+ * left out as they are there.
+ *
+ * @throws {ModelError} for one that stands for an attribute which nothing there has
+ */
+function attributesOf(node: ModelNode, place: Place): ReadonlyMap<string, ModelAttribute> {
+  const found = new Map<string, ModelAttribute>();
+  for (const [name, attribute] of node.attributes) {
+    const given = attribute.kind === "reference" ? place.attributes.get(attribute.value) : attribute;
+    if (given === undefined) {
+      throw new ModelError(
+        `The attribute ${shown(name)} stands for the attribute ${shown(String(attribute.value))} of a call, but ` +
+          `${place.calls === 0 ? "the node is in no function" : "the function has none of that name"}. Export the model again.`,
+      );
+    }
+    if (given !== null) found.set(name, given);
+  }
+  return found;
 }
 
 /** A branch of an If whose condition is known: PyTorch's exporter writes some. */

@@ -447,6 +447,28 @@ describe("what a file says is neither dropped nor guessed", () => {
     );
   });
 
+  it("an attribute that stands for one of a call is refused where there is no call", () => {
+    const alone = node("ReduceSum", ["x"], ["y"], { keepdims: { ref: "kept", type: 2 } });
+    expect(() => build({ ...y, input: [cube], node: [alone] })).to.throw(
+      ModelError,
+      /"keepdims" stands for the attribute "kept" of a call, but the node is in no function/,
+    );
+    const within = {
+      ...named("F", "ReduceSum"),
+      domain: "local",
+      node: [node("ReduceSum", ["a"], ["b"], { keepdims: { ref: "kept", type: 2 } })],
+    };
+    const call = { ...y, input: [cube], node: [node("F", ["x"], ["y"], {}, { domain: "local" })] };
+    expect(() => build(call, 21, { functions: [within] })).to.throw(
+      ModelError,
+      /the function has none of that name/,
+    );
+    // an attribute that the call leaves out is left out inside, too: keepdims is 1 then
+    const shape = build(call, 21, { functions: [{ ...within, attribute: ["kept"] }] }).outputs[0]!.value
+      .shape;
+    expect(shape).to.deep.equal([1, 1, 1]);
+  });
+
   it("integers that no number holds are kept, and as bounds mean the end", () => {
     const most = 2n ** 63n - 1n;
     const list = node("Constant", [], ["y"], { value_ints: [0] });
