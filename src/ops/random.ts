@@ -1,0 +1,98 @@
+import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { add, div, mul, sub } from "./arithmetic.js";
+import { floor, log, sqrt } from "./elementwise.js";
+import { modulo } from "./power.js";
+import { cast, reshape } from "./reshape.js";
+import { cos } from "./trigonometry.js";
+
+// Random numbers as functions of a key and a counter: the same on every runtime, in any order, and nothing is kept.
+
+/** 2³² */
+const word = 2n ** 32n;
+
+/**
+ * 32 random bits for each counter, as int64 in [0, 2³²). With ⊕ the sum and · the product of 64-bit words, rot their
+ * halves exchanged, and k the key:
+ *
+ *   y = c·k,  z = y + k
+ *   x ← rot(y·y + y),  x ← rot(x·x + z),  x ← rot(x·x + y),  bits = (x·x + z) / 2³²
+ *
+ * @param key  odd int64 scalar, see {@link randomKey}
+ * @param counters  int64, each used for one number only
+ * @see Widynski 2020, "Squares: A Fast Counter-Based RNG", arXiv:2004.06278
+ */
+export function randomBits(b: Builder, key: Value, counters: Value): Value {
+  const y = mul(b, counters, key);
+  const z = add(b, y, key);
+  const square = (x: Value) => mul(b, x, x);
+  const first = rotated(b, add(b, square(y), y));
+  const second = rotated(b, add(b, square(first), z));
+  const third = rotated(b, add(b, square(second), y));
+  return upper(b, add(b, square(third), z));
+}
+
+/** Uniform numbers in [0, 1), for each counter: multiples of 2⁻³² in float64, of 2⁻²⁴ in float32. */
+export function randomUniform(b: Builder, key: Value, counters: Value, dtype: FloatDType): Value {
+  const bits = cast(b, randomBits(b, key, counters), "float64");
+  if (dtype === "float64") return mul(b, bits, 2 ** -32);
+  return cast(b, mul(b, floor(b, mul(b, bits, 2 ** -8)), 2 ** -24), "float32");
+}
+
+/**
+ * Standard normal numbers by Box and Muller, √(−2 ln(1 − u)) cos 2πv, each from two counters.
+ *
+ * @param counters  int64 [n]; the second of each pair is the counter plus `stride`
+ */
+export function randomNormal(
+  b: Builder,
+  key: Value,
+  counters: Value,
+  stride: number,
+  dtype: FloatDType,
+): Value {
+  const uniform = (at: Value) => mul(b, cast(b, randomBits(b, key, at), "float64"), 2 ** -32);
+  const second = add(b, counters, b.scalar("int64", stride));
+  const radius = sqrt(b, mul(b, log(b, sub(b, 1, uniform(counters))), -2));
+  return cast(b, mul(b, radius, cos(b, mul(b, uniform(second), 2 * Math.PI))), dtype);
+}
+
+/** The counters start, start + 1, …, in a shape. @param start  an int64 scalar */
+export function countersFrom(b: Builder, start: Value, shape: readonly number[]): Value {
+  const own: Tensor = tensor(
+    "int64",
+    [sizeOf(shape)],
+    Array.from({ length: sizeOf(shape) }, (_, i) => i),
+  );
+  return reshape(b, add(b, b.constant(own), start), shape);
+}
+
+/**
+ * A key for a seed: the seed mixed by SplitMix64, and made odd.
+ *
+ * @see Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators"
+ */
+export function randomKey(seed: number): bigint {
+  const mixed = (x: bigint, shift: bigint, factor: bigint) => BigInt.asUintN(64, (x ^ (x >> shift)) * factor);
+  let z = BigInt.asUintN(64, BigInt(seed) + 0x9e3779b97f4a7c15n);
+  z = mixed(z, 30n, 0xbf58476d1ce4e5b9n);
+  z = mixed(z, 27n, 0x94d049bb133111ebn);
+  return BigInt.asIntN(64, (z ^ (z >> 31n)) | 1n);
+}
+
+/** The halves of a word exchanged. */
+function rotated(b: Builder, x: Value): Value {
+  return add(b, mul(b, lower(b, x), b.scalar("int64", word)), upper(b, x));
+}
+
+/** The lower half of a word. */
+function lower(b: Builder, x: Value): Value {
+  return modulo(b, x, b.scalar("int64", word));
+}
+
+/** The upper half, without sign. */
+function upper(b: Builder, x: Value): Value {
+  const signed = div(b, sub(b, x, lower(b, x)), b.scalar("int64", word));
+  return modulo(b, signed, b.scalar("int64", word));
+}
