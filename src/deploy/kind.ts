@@ -6,6 +6,9 @@ export const portableKinds = {
   "train-steps": "many training steps in a loop: as the single one, with a learning rate and a loss for each",
   "train-start":
     "everything that the training step of the same run takes, as it was when the file was written",
+  prediction: "a trained model: its inputs, [batch, …], to its outputs, by name",
+  "fit-steps":
+    "training steps of a task: what is trained, the optimiser's memory and samples in, the next ones out",
 } as const;
 
 export type PortableKind = keyof typeof portableKinds;

@@ -1,0 +1,144 @@
+import { withoutRegions } from "../autodiff/region.js";
+import { castTensor, type FloatDType, scalar, type Tensor, tensor } from "../core/tensor.js";
+import type { Tensors } from "../fields/field.js";
+import { Builder } from "../graph/builder.js";
+import { encode } from "../graph/encode.js";
+import type { Value } from "../graph/graph.js";
+import { adamw, type Optimiser } from "../learning/optimisers.js";
+import { constant, type Schedule } from "../learning/schedules.js";
+import { checkDataset, type Dataset } from "../models/dataset.js";
+import type { FitCheckpoint } from "../models/fit.js";
+import { applied, type Model, type SampleTypes, sampleInputs } from "../models/model.js";
+import type { Task } from "../models/task.js";
+import { type AnyTask, bufferName, keyName, shapesOf, taskUpdatesProgram } from "../models/task-program.js";
+import { checkValues, initialValues, named } from "../models/values.js";
+import { randomKey } from "../ops/random.js";
+import {
+  batchesName,
+  dataName,
+  parameterName,
+  perUpdateNames,
+  updateCountName,
+  updatesName,
+} from "../programs/names.js";
+import { sampler } from "../train/batches.js";
+import { emptyMemory } from "../train/checkpoint.js";
+import { version } from "../version.js";
+import { kindKey } from "./kind.js";
+import { portable } from "./portable.js";
+
+export interface PredictionOptions {
+  readonly parameters: Tensors;
+  readonly buffers?: Tensors;
+  readonly dtype?: FloatDType;
+  /** samples per run; any number by default */
+  readonly batchSize?: number;
+}
+
+/**
+ * A trained model as one `.onnx` of standard operators: its inputs, each [batch, …], to its outputs, by name, with its
+ * parameters inside.
+ *
+ * @throws {ParameterError} unless all parameters and buffers are there
+ * @throws {ShapeError | GraphError} for a model that needs to know the size of a batch: give batchSize
+ */
+export function encodePrediction(
+  model: Model,
+  { parameters, buffers = {}, dtype = "float64", batchSize }: PredictionOptions,
+): Uint8Array {
+  checkValues({ model }, { ...named(parameters, parameterName), ...named(buffers, bufferName) });
+  const b = new Builder();
+  const inputs = sampleInputs(b, model.inputs, dtype, batchSize ?? "batch");
+  const theta: Record<string, Value> = {};
+  const stored: Record<string, Tensor> = {};
+  for (const [name, value] of Object.entries({ ...parameters, ...buffers })) {
+    theta[name] = b.input(name, dtype, value.shape);
+    stored[name] = castTensor(value, dtype);
+  }
+  const outputs = applied(b, model, theta, inputs, null);
+  return encode(portable(withoutRegions(b.graph(outputs, model.name))), {
+    initializers: stored,
+    doc: `${model.name}; written by revort ${version}`,
+    metadata: { [kindKey]: "prediction", "revort.version": version },
+  });
+}
+
+export interface FitStepOptions {
+  readonly optimiser?: Optimiser;
+  readonly clip?: number;
+  readonly dtype?: FloatDType;
+  readonly batchSize?: number;
+  /** updates per run, at most */
+  readonly updates?: number;
+}
+
+/**
+ * Training steps of a task as one `.onnx`: all samples, parameters, the optimiser's memory, learning rates and the
+ * samples of each update in; what is trained and remembered out as `next/…`, with losses and norms of gradients.
+ */
+export function encodeFitSteps<
+  Inputs extends SampleTypes,
+  Targets extends SampleTypes,
+  Outputs extends Readonly<Record<string, Value>>,
+>(task: Task<Inputs, Targets, Outputs>, data: Dataset, options: FitStepOptions = {}): Uint8Array {
+  const { setting, updates } = settingOf(task as AnyTask, data, options);
+  const { optimiser, clip } = setting;
+  return encode(portable(taskUpdatesProgram(setting, updates)), {
+    doc: `Trains ${task.model.name} by ${optimiser.name}; written by revort ${version}`,
+    metadata: {
+      [kindKey]: "fit-steps",
+      "revort.version": version,
+      "revort.optimiser": optimiser.name,
+      "revort.optimiserSettings": JSON.stringify(optimiser.settings),
+      ...(clip === null ? {} : { "revort.clip": String(clip) }),
+    },
+  });
+}
+
+export interface FitStartOptions extends FitStepOptions {
+  readonly seed?: number;
+  readonly schedule?: Schedule;
+  /** parameters before the first update, all or some; drawn from the seed where not given */
+  readonly parameters?: Tensors;
+  readonly resume?: FitCheckpoint;
+}
+
+/** Everything that {@link encodeFitSteps} takes before its first run, or where a fit has stopped, by the names of inputs. */
+export function fitStart<
+  Inputs extends SampleTypes,
+  Targets extends SampleTypes,
+  Outputs extends Readonly<Record<string, Value>>,
+>(task: Task<Inputs, Targets, Outputs>, data: Dataset, options: FitStartOptions = {}): Tensors {
+  const { setting, updates, samples } = settingOf(task as AnyTask, data, options);
+  const { dtype, optimiser, batchSize } = setting;
+  const { seed = 0, schedule = constant(), resume, parameters = {} } = options;
+  const values = resume
+    ? { ...named(resume.parameters, parameterName), ...named(resume.buffers, bufferName) }
+    : initialValues(task, { dtype, seed, given: parameters });
+  const trained = Object.keys(shapesOf(task as AnyTask).trained);
+  const memory =
+    resume?.memory ??
+    emptyMemory(optimiser, Object.fromEntries(trained.map((name) => [name, values[name]!])), dtype);
+  const done = resume?.step ?? 0;
+  const batches = sampler(setting.samples, batchSize, resume?.sampler ?? seed);
+  const rows = Array.from({ length: updates }, () => batches.next());
+  const rates = rows.map((_, i) => optimiser.learningRate * schedule.factor(done + i));
+  return {
+    ...values,
+    ...memory,
+    ...named(samples, dataName),
+    [keyName]: scalar("int64", randomKey(seed)),
+    [perUpdateNames.learningRates]: tensor(dtype, [updates], rates),
+    [updateCountName]: scalar("int64", done + 1),
+    [updatesName]: scalar("int64", updates),
+    [batchesName]: tensor("int64", [updates, batchSize], rows.flat().map(BigInt)),
+  };
+}
+
+function settingOf(task: AnyTask, data: Dataset, options: FitStepOptions) {
+  const { optimiser = adamw(), clip = null, dtype = "float64", updates = 1 } = options;
+  const types = { ...task.model.inputs, ...task.targets } as SampleTypes;
+  const { data: samples, count } = checkDataset("The training data", data, types, dtype);
+  const batchSize = options.batchSize ?? Math.min(32, count);
+  return { setting: { task, dtype, optimiser, clip, batchSize, samples: count }, updates, samples };
+}

@@ -1,0 +1,53 @@
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { add, mul, neg, sub } from "../ops/arithmetic.js";
+import { reduceSum } from "../ops/broadcast.js";
+import { exp } from "../ops/elementwise.js";
+import { equal } from "../ops/logic.js";
+import { argMax, reduceMean } from "../ops/reduce.js";
+import { cast, unsqueeze } from "../ops/reshape.js";
+import { gatherElements } from "../ops/scatter.js";
+import { logSoftmax } from "../ops/softmax.js";
+
+/**
+ * Mean cross-entropy of classes, −(1/n) Σ log softmax(z)_c.
+ *
+ * @param logits  z, [batch, classes]
+ * @param labels  c, integers [batch]
+ * @see torch.nn.functional.cross_entropy
+ */
+export function crossEntropy(b: Builder, logits: Value, labels: Value): Value {
+  const scores = logSoftmax(b, logits, -1);
+  const own = gatherElements(b, scores, unsqueeze(b, labels, [-1]), -1);
+  return neg(b, reduceMean(b, own));
+}
+
+/** The share of samples whose largest logit is that of their class. */
+export function accuracy(b: Builder, logits: Value, labels: Value): Value {
+  return reduceMean(b, cast(b, equal(b, argMax(b, logits, -1), labels), logits.dtype));
+}
+
+/**
+ * Kullback and Leibler's divergence of diagonal normal distributions N(μ, σ²) from N(0, 1), summed over the last axis and
+ * averaged over the rest:
+ *
+ *   ½ Σ (μ² + σ² − 1 − ln σ²)
+ *
+ * @param mean  μ
+ * @param logVariance  ln σ²
+ */
+export function standardNormalDivergence(b: Builder, mean: Value, logVariance: Value): Value {
+  const terms = sub(b, add(b, mul(b, mean, mean), exp(b, logVariance)), add(b, logVariance, 1));
+  return mul(b, reduceMean(b, reduceSum(b, terms, [-1])), 0.5);
+}
+
+/**
+ * Mean negative log-density of x under N(μ, σ²), summed over nothing: (1/n) Σ ½ ((x − μ)² / σ² + ln σ² + ln 2π).
+ *
+ * @param logVariance  ln σ², of a shape that broadcasts to that of x
+ */
+export function normalNegativeLogDensity(b: Builder, x: Value, mean: Value, logVariance: Value): Value {
+  const distance = sub(b, x, mean);
+  const scaled = mul(b, mul(b, distance, distance), exp(b, neg(b, logVariance)));
+  return mul(b, reduceMean(b, add(b, add(b, scaled, logVariance), Math.log(2 * Math.PI))), 0.5);
+}
