@@ -33,16 +33,8 @@ export {
 export { decodeCheckpoint, encodeCheckpoint } from "./deploy/checkpoint-file.js";
 export { encodeField, type FieldMetadata, fieldGraph } from "./deploy/field-file.js";
 export { inspectModel } from "./deploy/inspect.js";
-export { encodeSolve, type SolveFileOptions, solveGraph } from "./deploy/solve-file.js";
-export {
-  encodeTrainStart,
-  encodeTrainStep,
-  type TrainStartOptions,
-  type TrainStepOptions,
-  trainStart,
-  trainStepGradient,
-  trainStepGraph,
-} from "./deploy/train-step-file.js";
+export { type SolveFileOptions, solveGraph } from "./deploy/solve-file.js";
+export { encodeTrainStart } from "./deploy/train-step-file.js";
 export { type Event, EventError } from "./events/event.js";
 export { type Activation, activations } from "./fields/activations.js";
 export { chainOf, sumOf } from "./fields/combine.js";
@@ -104,6 +96,15 @@ export { adam, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers
 export { constant, cosine, exponentialDecay, type Schedule, stepDecay } from "./learning/schedules.js";
 export type { DifferentiatorOptions, GradientOptions } from "./library/differentiating.js";
 export type { EquationOptions, ParametersLike } from "./library/equation.js";
+export {
+  encodeSolve,
+  encodeTrainStep,
+  type TrainStartOptions,
+  type TrainStepOptions,
+  trainStart,
+  trainStepGradient,
+  trainStepGraph,
+} from "./library/exporting.js";
 export type { Nested, ObservationsLike, TensorLike, TimesLike } from "./library/given.js";
 export type { SolveEachOptions, SolveOptions } from "./library/solving.js";
 export type { FitCheckOptions, TrainOptions, Trajectories } from "./library/training.js";

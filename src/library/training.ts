@@ -224,7 +224,8 @@ export function lossOf(loss: Loss | keyof typeof losses): Loss {
   );
 }
 
-function optimiserOf(optimiser: Optimiser | keyof typeof optimisers): Optimiser {
+/** An optimiser, or the one of a name. */
+export function optimiserOf(optimiser: Optimiser | keyof typeof optimisers): Optimiser {
   return named(
     "optimiser",
     optimiser,
