@@ -55,10 +55,11 @@ export const Pow: Op = {
   },
 };
 
-/** The element type in which a power of operands of two types is computed: it holds both. */
+/** The element type in which a power of operands of two types is computed: it holds both, or what counts of them. */
 function powerType(x: DType, y: DType): DType {
   if (x === y) return x;
-  return isFloat(x) || isFloat(y) ? "float64" : "int64";
+  if (isFloat(x) || isFloat(y)) return "float64";
+  return y === "uint64" ? "uint64" : "int64";
 }
 
 /** Whether an exponent is a constant that a float type has, too. */

@@ -131,7 +131,7 @@ const known: readonly Known[] = [
   },
   {
     operators: /^Mod$/,
-    dtypes: ["int64"],
+    dtypes: ["int64", "uint64"],
     holds: ({ probe, sources }) => probe.attributes.fmod === 1 && sources.some((x) => Math.abs(x) >= 2 ** 53),
     why: "with fmod, the remainder of integers is that of float64",
   },
@@ -182,8 +182,8 @@ const known: readonly Known[] = [
 /** Why ONNX Runtime has no result to compare with. */
 const refusals: readonly { readonly says: RegExp; readonly why: string }[] = [
   {
-    says: /^P?Relu of .*int.*: .*Could not find an implementation/,
-    why: "has no kernel for integers",
+    says: / u?int(8|16|32|64)\b.*: .*Could not find an implementation/,
+    why: "has no kernel for integers of this type",
   },
 ];
 

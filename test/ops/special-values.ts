@@ -52,8 +52,6 @@ const edges: Readonly<Record<DType, Values>> = {
   uint32: [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1],
   uint64: [0n, 1n, (1n << 53n) + 1n, (1n << 63n) - 1n, 1n << 63n, (1n << 64n) - 1n],
 };
-/** What most operators are tried with. */
-const usual: readonly DType[] = ["float32", "float64", "int32", "int64", "bool"];
 
 const line = (dtype: DType, values: Values) => tensor(dtype, [values.length], values);
 
@@ -63,11 +61,15 @@ function pairs(x: Values, y: Values): readonly [Values, Values] {
 }
 
 /** Without divisions of integers by zero, which end a run with an error. */
-function withoutTraps({ type }: Op, [x, y]: readonly [Values, Values]): readonly [Values, Values] {
+function withoutTraps(
+  { type }: Op,
+  types: readonly DType[],
+  [x, y]: readonly [Values, Values],
+): readonly [Values, Values] {
+  if (!["Div", "Mod", "Pow"].includes(type) || types.some(isFloat)) return [x, y];
   const traps = (i: number) => {
     const [a, b] = [x[i]!, y[i]!];
-    if (typeof a !== "bigint" || typeof b !== "bigint") return false;
-    return type === "Pow" ? a === 0n && b < 0n : (type === "Div" || type === "Mod") && b === 0n;
+    return type === "Pow" ? Number(a) === 0 && Number(b) < 0 : Number(b) === 0;
   };
   const kept = x.map((_, i) => i).filter((i) => !traps(i));
   return [kept.map((i) => x[i]!), kept.map((i) => y[i]!)];
@@ -114,7 +116,7 @@ function elementwise(op: Op, attributes: Attributes): Probe[] {
     label: `${op.type} of ${what} ${JSON.stringify(attributes)}`,
     ...{ op, operands, attributes, constants: [], sources: same(operands) },
   });
-  return (op.type === "Cast" ? dtypes : usual).flatMap((dtype): Probe[] => {
+  return dtypes.flatMap((dtype): Probe[] => {
     const own = edges[dtype];
     if (op.type === "Where") {
       const [x, y] = pairs(own, own);
@@ -151,9 +153,9 @@ function elementwise(op: Op, attributes: Attributes): Probe[] {
         probe(`${values.length} ${dtype}`, [line(dtype, values)]),
       );
     }
-    return usual.flatMap((other) => {
+    return dtypes.flatMap((other) => {
       if (!takes(op, [dtype, other], attributes)) return [];
-      const [x, y] = withoutTraps(op, pairs(own, edges[other]));
+      const [x, y] = withoutTraps(op, [dtype, other], pairs(own, edges[other]));
       return [probe(`${dtype} and ${other}`, [line(dtype, x), line(other, y)])];
     });
   });
@@ -163,7 +165,7 @@ function elementwise(op: Op, attributes: Attributes): Probe[] {
 function along(op: Op, attributes: Attributes): Probe[] {
   const isLayer = op.type === "LayerNormalization";
   const axis = op.type === "CumSum" ? [ints([1], [])] : op.type.startsWith("Reduce") ? [ints([1])] : [];
-  return usual.flatMap((dtype): Probe[] => {
+  return dtypes.flatMap((dtype): Probe[] => {
     if (!takes(op, [dtype, ...axis, ...(isLayer ? [dtype] : [])], attributes)) return [];
     const own = edges[dtype];
     const [x, y] = pairs(own, own);
