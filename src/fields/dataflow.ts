@@ -7,6 +7,7 @@ import {
   type ModelNode,
 } from "../graph/model.js";
 import { dtypeOfNumber } from "../graph/types.js";
+import { Expansion } from "../import/expansion.js";
 import { type StoredArray, storedArrays } from "../import/stored.js";
 
 // What becomes of the values of a model, by names alone: nothing is built, so this can be asked of any file.
@@ -38,8 +39,6 @@ export interface Dataflow {
   readonly differentiated: ReadonlySet<Flowing>;
 }
 
-/** As many as a model may expand to. */
-const maxNodes = 200_000;
 const maxCalls = 32;
 
 export function dataflowOf(model: Model): Dataflow {
@@ -47,11 +46,12 @@ export function dataflowOf(model: Model): Dataflow {
   const byPlace = new Map(arrays.map((array) => [array.place, array]));
   const functions = new Map(model.functions.map((f) => [functionKey({ ...f, opType: f.name }), f]));
   const stored = new Map<StoredArray, Flowing>();
-  let count = 0;
+  const expansion = new Expansion();
 
   const visit = (nodes: readonly ModelNode[], scope: Names, calls: number): void => {
     for (const node of nodes) {
-      if (++count > maxNodes) return;
+      // such a model is refused when it is built
+      if (!expansion.takes(node, calls)) return;
       const operands = node.inputs.map((name) => (name === "" ? null : scope.get(name)));
       const results = node.outputs.map(() => fresh());
       for (const result of results) result.producer = { node, operands };

@@ -29,16 +29,12 @@ import { adapters } from "./adapters.js";
 import { replayBody } from "./bodies.js";
 import type { Call } from "./call.js";
 import { knownDims } from "./dims.js";
+import { Expansion, maxExpanded } from "./expansion.js";
 import { foreign } from "./foreign.js";
 import { formOf } from "./forms.js";
 import { asFloat, type Place, type Replacements, type Replayer, Scope } from "./scope.js";
 import { unknownOperator, versionProblem } from "./versions.js";
 
-/**
- * Nodes that calls of functions may expand to, besides those in the file: functions may call functions, so a small file
- * can ask for any number. Operands, results and long attributes count like further nodes.
- */
-const maxExpanded = 100_000;
 const maxOperands = 10_000;
 /** Bytes that one value of a model may have, for each element of a batch. */
 const largestValue = 2 ** 29;
@@ -52,7 +48,7 @@ export class Replay implements Replayer {
   readonly #replaced: Replacements;
   readonly #functions: ReadonlyMap<string, ModelFunction>;
   readonly #constants = new Map<Tensor, Value>();
-  #expanded = 0;
+  readonly #expansion = new Expansion();
 
   constructor(model: Model, float: FloatDType | null, replaced: Replacements = new Map()) {
     this.model = model;
@@ -76,8 +72,7 @@ export class Replay implements Replayer {
   }
 
   #node(b: Builder, node: ModelNode, scope: Scope, place: Place): void {
-    if (place.calls > 0) this.#expanded += weightOf(node);
-    if (this.#expanded > maxExpanded) {
+    if (!this.#expansion.takes(node, place.calls)) {
       throw new SizeError(
         `${this.model.source}: the model's functions expand to more than ${maxExpanded} nodes, operands and results. ` +
           "Simplify it, or export it without functions.",
@@ -268,18 +263,6 @@ export class Replay implements Replayer {
     }
     return new (error instanceof SizeError ? SizeError : ModelError)(message, { cause: error });
   }
-}
-
-/** What a node counts for: it is read, compared and kept once for each time that it is met. */
-function weightOf({ opType, inputs, outputs, attributes }: ModelNode): number {
-  let weight = 1 + inputs.length + outputs.length;
-  for (const { kind, value } of attributes.values()) {
-    // a Constant's is never copied
-    if (kind === "tensor") weight += opType === "Constant" ? 0 : value.data.length / 64;
-    else if (typeof value === "object" && "length" in value) weight += value.length / 8;
-    else if (typeof value === "string") weight += value.length / 64;
-  }
-  return weight;
 }
 
 /** @throws {SizeError | ModelError} for a value that no vector field computes */

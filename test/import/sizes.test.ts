@@ -204,6 +204,14 @@ describe("a small file that asks for much work", () => {
     });
   }
 
+  it("functions that double again and again are refused by inspect, too, in time", function () {
+    this.timeout(1000 * seconds);
+    const wide = [node("Sum", new Array<string>(5000).fill("x"), ["z"])];
+    for (const leaf of [wide, [node("Tanh", ["x"], ["z"])]]) {
+      expect(inspected(calling(doubling(20, leaf))).field.reason).to.match(/expand to more than/);
+    }
+  });
+
   it("a stored tensor is one constant, however often a function is called that holds it", () => {
     const weights = tensor("float32", [50_000, 2], new Float32Array(100_000));
     const leaf = [
