@@ -11,7 +11,7 @@ import { solve } from "../integrate/solve.js";
 import { isReversible, type Method } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
 import { checkWritable, writeAtomic } from "../storage/atomic.js";
-import { formatTimeSeries } from "../storage/csv-format.js";
+import { checkTableSize, formatTimeSeries } from "../storage/csv-format.js";
 import { componentNames } from "./components.js";
 import type { Console } from "./console.js";
 import { type ControlOptions, controlOf } from "./control-options.js";
@@ -67,6 +67,7 @@ export async function solveCommand(
   const saveAt = options.saveAt === undefined ? [t1] : parseTimes("--save-at", options.saveAt);
   checkWithin(saveAt, t0, t1);
   const y0 = stateOf(field, given);
+  checkTableSize(saveAt.length, y0.data.length);
   if (options.out !== undefined) await checkWritable(options.out);
   const { ts, ys, stats, warnings, coupling } = await solve(ode, {
     runtime,

@@ -240,7 +240,10 @@ export function stridesOf(shape: readonly number[]): number[] {
 /** Nested JSON arrays of any rank, as a flat tensor. A plain number is a scalar. */
 export function fromNested<D extends DType>(dtype: D, nested: unknown): Tensor<D> {
   const shape: number[] = [];
-  for (let level = nested; Array.isArray(level); level = level[0]) shape.push(level.length);
+  for (let level = nested; Array.isArray(level); level = level[0]) {
+    shape.push(level.length);
+    if (shape.length > shownAxes) throw new ShapeError(`Arrays are nested deeper than ${shownAxes} levels.`);
+  }
   const flat: number[] = [];
   const visit = (value: unknown, depth: number): void => {
     if (depth < shape.length) {
@@ -251,8 +254,14 @@ export function fromNested<D extends DType>(dtype: D, nested: unknown): Tensor<D
       }
       for (const item of value) visit(item, depth + 1);
     } else if (typeof value === "number") flat.push(value);
-    else
-      throw new ShapeError(`Nested arrays must hold numbers only, but ${JSON.stringify(value)} was found.`);
+    else {
+      const found = Array.isArray(value)
+        ? "an array"
+        : typeof value === "object"
+          ? "an object"
+          : JSON.stringify(value);
+      throw new ShapeError(`Nested arrays must hold numbers only, but ${found} was found.`);
+    }
   };
   visit(nested, 0);
   return tensor(dtype, shape, flat);

@@ -63,12 +63,15 @@ export function checkOperands(
     for (let j = 0; j < i; j++) {
       const other = operands[j] ?? null;
       const shares = (parameters[j] ?? last!).types === parameter.types;
-      if (other !== null && shares && other.dtype !== value.dtype) {
+      if (other === null || !shares) continue;
+      if (other.dtype !== value.dtype) {
         throw new DTypeError(
           `${signature.type} needs operands of one element type, but got ${showType(other)} and ` +
             `${showType(value)}. Insert a Cast.`,
         );
       }
+      // those in between have been held against it
+      break;
     }
   }
 }

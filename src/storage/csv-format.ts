@@ -1,3 +1,4 @@
+import { SizeError } from "../core/size.js";
 import { ShapeError } from "../core/tensor.js";
 
 /** What is written of a time series. */
@@ -8,6 +9,25 @@ export interface TimeSeriesTable {
   readonly times: ArrayLike<number>;
   /** Row-major, [rows, columns]; NaN where nothing was observed. */
   readonly values: ArrayLike<number>;
+}
+
+/** Characters that a text may have: an engine's strings hold no more. */
+const longestText = 2 ** 29 - 64;
+/** Characters of a number with all its digits, and what parts it from the next. */
+const longestCell = 25;
+
+/**
+ * Whether a table could be written as text, for those who are about to compute one.
+ *
+ * @throws {SizeError} if it is longer than a text can be
+ */
+export function checkTableSize(rows: number, columns: number): void {
+  const cells = rows * (columns + 1);
+  if (cells * longestCell <= longestText) return;
+  throw new SizeError(
+    `A table of ${rows} times and ${columns} components has ${cells} numbers, more than the ` +
+      `${Math.floor(longestText / longestCell)} that can be written as text. Save fewer times.`,
+  );
 }
 
 /**

@@ -101,7 +101,7 @@ function checkEntry(name: string, value: unknown): Entry {
   const stored = typeof dtype === "string" ? storedDTypes.get(dtype) : undefined;
   if (stored === undefined) {
     throw new SafetensorsError(
-      `In this safetensors file ${tensorNamed(name)} has the dtype ${JSON.stringify(dtype)}, which revort does not read; ` +
+      `In this safetensors file ${tensorNamed(name)} has the dtype ${typeof dtype === "string" ? shown(dtype) : `of a JSON ${typeof dtype}`}, which revort does not read; ` +
         `convert it to one of ${[...storedDTypes.keys()].join(", ")} and save the file again.`,
     );
   }

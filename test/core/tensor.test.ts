@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { SizeError, showBytes } from "../../src/core/size.js";
 import {
   castTensor,
   dtypes,
@@ -8,6 +9,7 @@ import {
   numbers,
   ShapeError,
   scalar,
+  showShape,
   sizeOf,
   stridesOf,
   tensor,
@@ -99,7 +101,36 @@ describe("tensors", () => {
   it("refuse nested arrays that are ragged, or hold something else than numbers", () => {
     expect(() => fromNested("float64", [[1, 2], [3]])).to.throw(ShapeError, "must be rectangular");
     expect(() => fromNested("float64", [[1], 2])).to.throw(ShapeError, "must be rectangular");
-    expect(() => fromNested("float64", [1, [2]])).to.throw(ShapeError, "numbers only, but [2]");
+    expect(() => fromNested("float64", [1, [2]])).to.throw(ShapeError, "numbers only, but an array");
     expect(() => fromNested("float64", ["1"])).to.throw(ShapeError, 'numbers only, but "1"');
+  });
+
+  it("refuse nests that are deeper than any tensor, without going down to their ends", () => {
+    const nest = (depth: number, inner: unknown) => {
+      let nested = inner;
+      for (let i = 0; i < depth; i++) nested = [nested];
+      return nested;
+    };
+    expect(() => fromNested("float64", nest(1e6, 1))).to.throw(ShapeError, "deeper than 64");
+    expect(() => fromNested("float64", [1, nest(1e6, 1)])).to.throw(ShapeError, "an array");
+  });
+});
+
+describe("sizes", () => {
+  it("that no memory holds are refused before anything is made of them", () => {
+    expect(() => emptyData("float64", 2 ** 40)).to.throw(SizeError, /float64\[1099511627776\].*8\.8 TB/);
+    expect(() => emptyData("float64", -1)).to.throw(ShapeError, "-1 elements");
+    expect(() => emptyData("float64", 1.5)).to.throw(ShapeError, "1.5 elements");
+    expect(() => emptyData("float64", Number.NaN)).to.throw(ShapeError, "NaN elements");
+  });
+
+  it("are shown in the units that people use, to three digits", () => {
+    expect([0, 999, 1000, 2 ** 32, 1.6e9, 3.3e21].map(showBytes)).to.deep.equal([
+      ...["0 bytes", "999 bytes", "1 kB", "4.29 GB", "1.6 GB", "3300 EB"],
+    ]);
+  });
+
+  it("of shapes are cut in messages, where there are more axes than anyone reads", () => {
+    expect(showShape(new Array(10_000).fill(1)).length).to.be.below(250);
   });
 });

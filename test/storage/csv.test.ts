@@ -1,7 +1,9 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { SizeError } from "../../src/core/size.js";
 import { ShapeError } from "../../src/core/tensor.js";
 import { DataError, formatTimeSeries, parseTimeSeries, type TimeSeries } from "../../src/storage/csv.js";
+import { checkTableSize } from "../../src/storage/csv-format.js";
 
 const source = "series.csv";
 const parse = (text: string): TimeSeries => parseTimeSeries(text, { source });
@@ -212,5 +214,10 @@ describe("formatTimeSeries", () => {
       ShapeError,
       /needs 1 values, but 0/,
     );
+  });
+
+  it("knows beforehand which tables no text holds", () => {
+    expect(() => checkTableSize(1e7, 2)).to.throw(SizeError, /30000000 numbers.*fewer times/);
+    checkTableSize(1e6, 2);
   });
 });

@@ -205,4 +205,13 @@ describe("safetensors", () => {
       expect(() => encodeSafetensors({}, metadata)).to.throw(SafetensorsError, /JSON\.stringify/);
     });
   });
+
+  it("refuses a header of very many brackets, where a type should be", () => {
+    const depth = 200_000;
+    const text = `{"w":{"dtype":${"[".repeat(depth)}${"]".repeat(depth)},"shape":[],"data_offsets":[0,0]}}`;
+    const bytes = new Uint8Array(8 + text.length);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+    bytes.set(new TextEncoder().encode(text), 8);
+    expect(() => decodeSafetensors(bytes)).to.throw(SafetensorsError);
+  });
 });
