@@ -1,4 +1,4 @@
-import { printable, printableJson, printableLines } from "../core/printable.js";
+import { oneLine, printableJson, printableLines } from "../core/printable.js";
 import type { ProgressStream } from "./progress.js";
 
 /** What takes a command's text. */
@@ -24,7 +24,7 @@ export interface Console {
   readonly stdout: TextStream;
   readonly stderr: TextStream;
   /** a line on stderr */
-  readonly note: (line: string) => void;
+  readonly note: (text: string) => void;
   /** stderr as it is, for what moves the cursor: a bar. Nothing that comes from a file goes there. */
   readonly bar: ProgressStream;
   /** a line of JSON on stdout */
@@ -37,7 +37,7 @@ export function consoleOn({ stdout, stderr, stopSignal }: Streams): Console {
   return {
     stdout: safe(stdout),
     stderr: safe(stderr),
-    note: (line) => stderr.write(`${printable(line)}\n`),
+    note: (text) => stderr.write(`${oneLine(text)}\n`),
     bar: stderr,
     json: (value) => stdout.write(`${printableJson(value)}\n`),
     stopSignal,

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { oneLine } from "../core/printable.js";
 import { ReconstructionError } from "../gradients/reconstruction-limit.js";
 import { SolveAbortedError, SolveError } from "../integrate/failures.js";
 import { CompileError, RunError, RuntimeUnavailableError } from "../runtime/runtime.js";
@@ -28,7 +29,7 @@ export function exitCodeOf(error: unknown): number {
 /** One readable line; with `debug`, the stack trace and the causes as well. */
 export function describeError(error: unknown, debug: boolean): string {
   if (debug && error instanceof Error) return describeCauses(error);
-  const message = (error instanceof Error ? error.message : String(error)).trim().replace(/\s*\n\s*/g, " ");
+  const message = oneLine(error instanceof Error ? error.message : String(error)).trim();
   if (error instanceof RevortError) return message;
   return `Unexpected failure: ${message} (run again with --debug for the details, and please report it).`;
 }

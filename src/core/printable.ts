@@ -14,6 +14,11 @@ export function printable(text: string): string {
   return plain.test(text) ? text : text.replace(notShown, escaped);
 }
 
+/** A text of perhaps several lines as one that is safe to show. */
+export function oneLine(text: string): string {
+  return printable(text.replace(/\s*\n\s*/g, " "));
+}
+
 /** As `printable`, for a text of several lines: line ends and tabs stay. */
 export function printableLines(text: string): string {
   return plainLines.test(text)

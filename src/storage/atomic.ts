@@ -67,7 +67,7 @@ const temporaryName = /^(.+)\.(?:[0-9a-f]{8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9
 /** Does the work of writing with the place that a path stands for, and the mode of the file there. */
 async function writing(path: string, work: (target: string, mode?: number) => Promise<void>): Promise<void> {
   try {
-    await makeFolder(dirname(path));
+    await makeFolders(dirname(path));
     const there = await stat(path).catch(() => undefined);
     if (there === undefined && (await lstat(path).catch(() => undefined))?.isSymbolicLink()) {
       throw new StorageError(
@@ -83,11 +83,18 @@ async function writing(path: string, work: (target: string, mode?: number) => Pr
   }
 }
 
+/** Makes a folder and those on the way to it, where they are missing. @throws {StorageError} */
+export async function makeFolder(path: string): Promise<void> {
+  await makeFolders(path).catch((cause) => {
+    throw storageError("write", path, cause);
+  });
+}
+
 /** Step by step: `mkdir` with `recursive` never returns where the system refuses with ENOENT, as in /proc (Node 20). */
-async function makeFolder(path: string): Promise<void> {
+async function makeFolders(path: string): Promise<void> {
   const stats = await stat(path).catch(() => undefined);
   if (stats?.isDirectory()) return;
-  if (dirname(path) !== path) await makeFolder(dirname(path));
+  if (dirname(path) !== path) await makeFolders(dirname(path));
   await mkdir(path).catch(async (error: NodeJS.ErrnoException) => {
     // Someone else may have made it just now.
     if (error.code !== "EEXIST" || !(await stat(path)).isDirectory()) throw error;

@@ -1,16 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import { lstat, readdir, rm } from "node:fs/promises";
+import { lstat, readdir, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RevortError } from "../core/errors.js";
-import { writeAtomic } from "./atomic.js";
+import { makeFolder, writeAtomic } from "./atomic.js";
 import { type ProcessIdentity, stateOf, thisProcess } from "./machine.js";
 import { plainPath } from "./plain-path.js";
 import { readPlainBytes, textOf } from "./read.js";
 
-/** Who has a folder, and since when (ISO 8601). */
+/** Who has a folder, and since when. */
 export interface LockOwner extends ProcessIdentity {
+  /** ISO 8601 */
   readonly since: string;
+  /** the folder itself: what was copied along with its lock is another one, which nobody has */
+  readonly path: string;
+  readonly inode: number;
 }
 
 /** A folder that another process has, or may have. */
@@ -62,7 +66,6 @@ const attempts = 6;
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const own = `lock-${randomBytes(4).toString("hex")}.json`;
   const place = join(folder, own);
-  const content: LockOwner = { ...thisProcess(), since: new Date().toISOString() };
   const left: LockOwner[] = [];
   const release = () => {
     process.off("exit", release);
@@ -75,7 +78,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   process.on("exit", release);
   try {
     for (let attempt = 1; ; attempt++) {
-      await writeAtomic(place, `${JSON.stringify(content)}\n`);
+      await announce(folder, own);
       const other = await otherOwner(folder, own, left);
       if (other === null) return { left, release };
       if (attempt === attempts || !other.running) throw other;
@@ -88,8 +91,20 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   }
 }
 
+async function announce(folder: string, name: string): Promise<void> {
+  await makeFolder(folder);
+  const since = new Date().toISOString();
+  const content: LockOwner = { ...thisProcess(), since, ...(await identityOf(folder)) };
+  await writeAtomic(join(folder, name), `${JSON.stringify(content)}\n`);
+}
+
+async function identityOf(folder: string): Promise<Pick<LockOwner, "path" | "inode">> {
+  return { path: await realpath(folder), inode: (await stat(folder)).ino };
+}
+
 /** Another process that has the folder, or `null`. What dead ones left is removed, and they are put to `left`. */
 async function otherOwner(folder: string, own: string, left: LockOwner[]): Promise<LockedError | null> {
+  const here = await identityOf(folder);
   for (const name of await readdir(folder)) {
     const file = join(folder, name);
     if (temporaryName.test(name) && (await ageOf(file)) > 60_000) await rm(file, { force: true });
@@ -97,9 +112,11 @@ async function otherOwner(folder: string, own: string, left: LockOwner[]): Promi
     const owner = await ownerIn(folder, name);
     if (owner === "gone") continue;
     const state = owner === null ? "unknown" : stateOf(owner);
-    if (state !== "ended") return new LockedError(folder, file, owner, state === "running");
+    // a folder that was moved is at another path, and one that is mounted twice as well
+    const copied = state === "running" && owner!.path !== here.path && owner!.inode !== here.inode;
+    if (state !== "ended" && !copied) return new LockedError(folder, file, owner, state === "running");
     await rm(file, { force: true });
-    left.push(owner!);
+    if (!copied) left.push(owner!);
   }
   return null;
 }
@@ -120,6 +137,7 @@ async function ownerIn(folder: string, name: string): Promise<LockOwner | null |
     const texts = [
       said?.host,
       said?.since,
+      said?.path,
       said?.machine ?? "",
       said?.boot ?? "",
       said?.pids ?? "",

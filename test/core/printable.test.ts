@@ -68,8 +68,8 @@ describe("printable", () => {
   it("is what every error says", () => {
     class SomeError extends RevortError {}
     const cause = new Error("x");
-    const error = new SomeError("the node \u001b[2J\n", { cause });
-    expect(error.message).to.equal("the node \\u{1b}[2J\\u{a}");
+    const error = new SomeError("the node \u001b[2J\n  of a file", { cause });
+    expect(error.message).to.equal("the node \\u{1b}[2J of a file");
     expect(error.cause).to.equal(cause);
     expect(error.stack).not.to.include("\u001b");
   });

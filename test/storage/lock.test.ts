@@ -1,5 +1,16 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -43,7 +54,8 @@ describe("lockFolder", () => {
   const locks = () => readdirSync(folder);
   /** Puts the lock of another process there. */
   const left = (owner: Partial<LockOwner>) => {
-    const content = { ...thisProcess(), since: "2026-01-02T03:04:05.000Z", ...owner };
+    const here = { path: realpathSync(folder), inode: statSync(folder).ino };
+    const content = { ...thisProcess(), since: "2026-01-02T03:04:05.000Z", ...here, ...owner };
     writeFileSync(join(folder, "lock-00000000.json"), JSON.stringify(content));
   };
 
@@ -142,6 +154,21 @@ describe("lockFolder", () => {
         }, 800);
       });
     });
+  });
+
+  it("stays with a folder that is moved or reached by another way, and does not come with a copy", async () => {
+    const inner = join(folder, "run");
+    const lock = await lockFolder(inner);
+    cpSync(inner, join(folder, "copy"), { recursive: true });
+    symlinkSync(inner, join(folder, "link"));
+    await refusal(join(folder, "link"));
+    const copy = await lockFolder(join(folder, "copy"));
+    expect(copy.left).to.deep.equal([]);
+    copy.release();
+    expect(readdirSync(join(folder, "copy"))).to.deep.equal([]);
+    renameSync(inner, join(folder, "moved"));
+    await refusal(join(folder, "moved"));
+    lock.release();
   });
 
   it("is refused where the owner cannot be seen, with what to do", async () => {
