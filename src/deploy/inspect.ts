@@ -74,8 +74,8 @@ export interface ParameterReport {
   readonly readers: number;
   /** the array that it is a copy of, where one parameter stands for both */
   readonly copyOf: string | null;
-  /** "constant" for the value of a Constant */
-  readonly kind: "initializer" | "constant";
+  /** "constant" for the value of a Constant, "attribute" for weights that an operator has as an attribute */
+  readonly kind: "initializer" | "constant" | "attribute";
 }
 
 export interface FieldReport extends Finding {

@@ -8,7 +8,7 @@ import {
 } from "../graph/model.js";
 import { dtypeOfNumber } from "../graph/types.js";
 import { Expansion } from "../import/expansion.js";
-import { type StoredArray, storedArrays } from "../import/stored.js";
+import { type StoredArray, storedArrays, weightsIn } from "../import/stored.js";
 
 // What becomes of the values of a model, by names alone: nothing is built, so this can be asked of any file.
 
@@ -52,7 +52,14 @@ export function dataflowOf(model: Model): Dataflow {
     for (const node of nodes) {
       // such a model is refused when it is built
       if (!expansion.takes(node, calls)) return;
-      const operands = node.inputs.map((name) => (name === "" ? null : scope.get(name)));
+      // attributes that are weights count as operands after the others
+      const weights = weightsIn(node).map(([name]) => {
+        const value = fresh();
+        const array = byPlace.get(node.attributes.get(name)!);
+        if (array !== undefined) stored.set(array, value);
+        return value;
+      });
+      const operands = [...node.inputs.map((name) => (name === "" ? null : scope.get(name))), ...weights];
       const results = node.outputs.map(() => fresh());
       for (const result of results) result.producer = { node, operands };
       operands.forEach((value, operand) => {

@@ -50,6 +50,9 @@ export function roleOf(model: Model, array: StoredArray, value: Flowing, { diffe
   const reasons = uses.map((use) => literalUse(use, array));
   const [reason] = tensor.data.length === 1 ? reasons.filter((each) => each !== null) : reasons;
   if (reason && (tensor.data.length === 1 || reasons.every((each) => each !== null))) return literal(reason);
+  if (array.kind === "attribute") {
+    return { kind: "parameter", reason: `is an attribute of ${shownNode(uses[0]!.node)}` };
+  }
   const standardising = standardisation(model, array, value);
   if (standardising !== null) return literal(standardising);
   const structural = structure(array, uses);

@@ -1,7 +1,7 @@
-import { isFloat, tensor } from "../core/tensor.js";
+import { isFloat, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { showType, type Value } from "../graph/graph.js";
-import { ModelError } from "../graph/model.js";
+import { ModelError, type ModelNode } from "../graph/model.js";
 import {
   anything,
   attributeOf,
@@ -24,7 +24,10 @@ import { inverse } from "./matrices.js";
 /** An operator with what it takes, written as others. */
 export interface Foreign {
   readonly signature: Signature;
-  readonly write: (b: Builder, call: Call) => Value;
+  /** @param weights  what takes the place of attributes that are weights */
+  readonly write: (b: Builder, call: Call, weights: Readonly<Record<string, Value>>) => Value;
+  /** the attributes of a node that are weights, as arrays */
+  readonly weights?: (node: ModelNode) => Readonly<Record<string, Tensor>>;
 }
 
 /** By domain and type, as `shownOperator` has them. */
@@ -59,6 +62,7 @@ export const foreign: ReadonlyMap<string, Foreign> = new Map<string, Foreign>([
         },
       },
       write: linearRegressor,
+      weights: linearWeights,
     },
   ],
   [
@@ -120,7 +124,7 @@ function scaler(b: Builder, call: Call): Value {
 }
 
 /** LinearRegressor: X Cᵀ + b for X [n, features], of shape [n, targets]. */
-function linearRegressor(b: Builder, call: Call): Value {
+function linearRegressor(b: Builder, call: Call, given: Readonly<Record<string, Value>>): Value {
   const x = asFloats(b, call);
   const coefficients = call.attributes.coefficients as readonly number[];
   const intercepts = (call.attributes.intercepts as readonly number[] | undefined) ?? null;
@@ -137,10 +141,25 @@ function linearRegressor(b: Builder, call: Call): Value {
         `${targets} targets of ${showType(x)}, which must be [n, features].`,
     );
   }
-  const dtype = x.dtype as "float32";
-  const weights = b.constant(tensor(dtype, [targets, features as number], coefficients));
-  const bias = intercepts === null ? null : b.constant(tensor(dtype, [targets], intercepts));
+  const array = (shape: number[], values: readonly number[]) =>
+    b.constant(tensor(x.dtype as "float32", shape, values));
+  const weights = given.coefficients ?? array([targets, features as number], coefficients);
+  const bias = intercepts === null ? null : (given.intercepts ?? array([targets], intercepts));
   return emit(b, "Gemm", [x, weights, bias], { transB: 1 });
+}
+
+/** C [targets, features] and b [targets], where their numbers make whole rows. */
+function linearWeights({ attributes }: ModelNode): Record<string, Tensor> {
+  const [c, bias, count] = ["coefficients", "intercepts", "targets"].map((name) => attributes.get(name));
+  const targets = count?.kind === "int" ? count.value : 1;
+  const found: Record<string, Tensor> = {};
+  if (c?.kind === "floats" && targets > 0 && c.value.length % targets === 0) {
+    found.coefficients = tensor("float32", [targets, c.value.length / targets], c.value);
+  }
+  if (bias?.kind === "floats" && bias.value.length === targets) {
+    found.intercepts = tensor("float32", [targets], bias.value);
+  }
+  return found;
 }
 
 /** ai.onnx.ml computes in float32, unless the model is taken in another float type. */

@@ -159,13 +159,23 @@ export class Replay implements Replayer {
     const results =
       written === undefined
         ? applyCall(b, adapters.get(node.opType)?.(b, given) ?? given)
-        : [written.write(b, given)];
+        : [written.write(b, given, this.#weights(node))];
     if (signature.outputs === Number.POSITIVE_INFINITY && node.outputs.length > results.length) {
       throw new ModelError(
         `${node.opType} has ${results.length} results here, but the node names ${node.outputs.length}. Export the model again.`,
       );
     }
     return results.map((value) => knownDims(b, value));
+  }
+
+  /** What takes the place of attributes that are weights, where something does. */
+  #weights(node: ModelNode): Record<string, Value> {
+    return Object.fromEntries(
+      [...node.attributes].flatMap(([name, attribute]) => {
+        const value = this.#replaced.get(attribute);
+        return value === undefined ? [] : [[name, value]];
+      }),
+    );
   }
 
   #call(

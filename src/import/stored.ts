@@ -1,14 +1,24 @@
 import { isFloat, type Tensor, tensor } from "../core/tensor.js";
-import type { Model, ModelGraph, ModelNode } from "../graph/model.js";
+import {
+  type Model,
+  type ModelAttribute,
+  type ModelGraph,
+  type ModelNode,
+  shownOperator,
+} from "../graph/model.js";
+import { foreign } from "./foreign.js";
 
-/** An array of numbers that a file holds: an initializer of the graph or of a body, or the value of a Constant. */
+/**
+ * An array of numbers that a file holds: an initializer of the graph or of a body, the value of a Constant, or an
+ * attribute of an operator that has its weights there.
+ */
 export interface StoredArray {
   /** as the file calls it; where several have one name, with the place before it */
   readonly name: string;
   readonly value: Tensor;
-  /** what identifies it: the initializer's tensor, or the Constant */
-  readonly place: Tensor | ModelNode;
-  readonly kind: "initializer" | "constant";
+  /** what identifies it: the initializer's tensor, the Constant, or the attribute */
+  readonly place: Tensor | ModelNode | ModelAttribute;
+  readonly kind: "initializer" | "constant" | "attribute";
   /** the result of the Loop, Scan or If in whose body it is; `null` in the main graph */
   readonly body: string | null;
 }
@@ -23,6 +33,10 @@ export function storedArrays(model: Model): StoredArray[] {
     for (const node of graph.nodes) {
       const value = constantIn(node);
       if (value !== null) found.push({ name: node.outputs[0]!, value, place: node, kind: "constant", body });
+      for (const [key, value] of weightsIn(node)) {
+        const place = node.attributes.get(key)!;
+        found.push({ name: `${node.outputs[0]}.${key}`, value, place, kind: "attribute", body });
+      }
       for (const attribute of node.attributes.values()) {
         if (attribute.kind === "graph") visit(attribute.value, node.outputs[0] ?? "");
       }
@@ -41,6 +55,11 @@ function constantIn(node: ModelNode): Tensor | null {
   if (value_floats?.kind === "floats")
     return tensor("float32", [value_floats.value.length], value_floats.value);
   return null;
+}
+
+/** The attributes of a node that are weights, as arrays, by their names. */
+export function weightsIn(node: ModelNode): [string, Tensor][] {
+  return Object.entries(foreign.get(shownOperator(node))?.weights?.(node) ?? {});
 }
 
 /** Both branches of an If may use a name: each then has its body's before it. */

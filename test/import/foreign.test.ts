@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { AttributeProto_AttributeType as AttributeType } from "onnx-buf";
 import { pullback } from "../../src/autodiff/vjp.js";
 import { fromNested, numbers, type Tensor, tensor, toNested } from "../../src/core/tensor.js";
+import { importedField } from "../../src/fields/imported.js";
 import { decode } from "../../src/graph/decode.js";
 import { ModelError } from "../../src/graph/model.js";
 import { instantiate } from "../../src/import/instantiate.js";
@@ -129,6 +130,49 @@ describe("operators of ai.onnx.ml that are arithmetic", () => {
       ModelError,
       /post_transform/,
     );
+  });
+
+  it("LinearRegressor has its weights as attributes, which can be trained like others", async () => {
+    const linear = node(
+      "LinearRegressor",
+      ["y"],
+      ["dy"],
+      {},
+      {
+        ...ml,
+        attribute: [
+          attribute("targets", 2),
+          floatList("coefficients", [1, 2, 3, 4]),
+          floatList("intercepts", [5, 6]),
+        ],
+      },
+    );
+    const model = decode(
+      file({
+        input: [value("y", "float32", "n", 2)],
+        output: [value("dy", "float32", "n", 2)],
+        node: [linear],
+      }),
+    );
+    const field = importedField(model, { float: "float64" });
+    expect(
+      Object.fromEntries(Object.entries(field.parameters).map(([name, { shape }]) => [name, shape])),
+    ).to.deep.equal({
+      "dy.coefficients": [2, 2],
+      "dy.intercepts": [2],
+    });
+    const inputs = {
+      y: f64([[10, 1]]),
+      "dy.coefficients": f64([
+        [1, 0],
+        [2, 3],
+      ]),
+      "dy.intercepts": f64([0.5, 0]),
+    };
+    const { dy } = await evaluate(jit(), inputs, (b, { y, ...theta }) => ({
+      dy: field.apply(b, theta, b.scalar("float64", 0), y!),
+    }));
+    expect(toNested(dy)).to.deep.equal([[10.5, 23]]);
   });
 
   it("ArrayFeatureExtractor: columns by their numbers", async () => {
