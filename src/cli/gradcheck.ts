@@ -143,7 +143,7 @@ export function whatIsWrong({ ode }: Problem, report: GradcheckReport): string[]
   for (const [name, error] of Object.entries(relativeError)) {
     // the continuous adjoint is not exact, and is shown for its error
     if (error <= tolerance || name.startsWith("continuous")) continue;
-    const differs = `The gradient ${used[name] ?? name} differs from that of stored steps by ${error.toExponential(1)}, more than ${tolerance}.`;
+    const differs = `The gradient ${used[name] ?? name} differs from backprop through stored steps by ${error.toExponential(1)}, more than ${tolerance}.`;
     const back = reconstructionError[name];
     wrong.push(
       back === undefined
@@ -158,7 +158,7 @@ export function whatIsWrong({ ode }: Problem, report: GradcheckReport): string[]
   const { relativeError: apart, uncertainty } = finiteDifference;
   if (!(apart <= tolerance + uncertainty)) {
     wrong.push(
-      `Finite differences of the loss differ from the gradient of stored steps by ${apart.toExponential(1)}, more than ` +
+      `Finite differences of the loss differ from backprop through stored steps by ${apart.toExponential(1)}, more than ` +
         `${tolerance}, and are themselves good to ${uncertainty.toExponential(1)}: the field or the loss has a kink or a jump ` +
         "nearby (relu, abs, l1), or a derivative is wrong.",
     );

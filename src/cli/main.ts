@@ -342,7 +342,7 @@ function problemOptions(command: Command): Command {
     .addOption(
       new Option(
         "--gradient <method>",
-        `auto, ${gradientKinds.join(", ")}; auto by default for a CSV file (stored steps of the base method where they fit the memory budget, else checkpoints), reversible for experiments; checkpoint:8 stores 8 states, reversible:100 one every 100 steps`,
+        `auto, ${gradientKinds.join(", ")}; auto by default for a CSV file (backprop through stored steps of the base method where they fit the memory budget, else checkpoints), reversible for experiments; checkpoint:8 stores 8 states, reversible:100 one every 100 steps`,
       ).argParser((text) => showGradientRequest(parseGradientRequest(text))),
     )
     .option(

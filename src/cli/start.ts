@@ -76,7 +76,7 @@ export async function start(console: Console): Promise<number> {
   ];
   say(
     table([
-      ["", "reversible", "stored steps"],
+      ["", "reversible", "backprop"],
       row("loss before the first update", ({ loss }) => loss.first!.toPrecision(6)),
       row("lowest loss", ({ loss }) => loss.min!.toPrecision(6)),
       row("time per update", ({ secondsPerStep }) => `${(1000 * secondsPerStep).toFixed(1)} ms`),
