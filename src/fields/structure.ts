@@ -15,13 +15,13 @@ export function patternOf(tensor: Tensor): string | null {
   const diagonal =
     rows === columns && values.every((value, i) => value === (i % (columns + 1) === 0 ? first : 0));
   if (diagonal) return first === 1 ? "an identity" : `${first} times an identity`;
-  const perRow = new Array<number>(rows).fill(0);
-  for (const [i, value] of values.entries()) {
-    if (value === 0) continue;
-    if (Math.abs(value) !== 1) return null;
-    perRow[Math.floor(i / columns)]! += 1;
-  }
-  return perRow.every((count) => count <= 1) ? "a selection (of 0, 1 and −1, one in a row at most)" : null;
+  // permutations, symplectic forms, masks: weights are not all of one size, but for 2 × 2 that are antisymmetric
+  const one = values.find((value) => value !== 0)!;
+  const isOfOneSize = values.every(
+    (value) => value === 0 || value === one || (one ** 2 === 1 && value === -one),
+  );
+  if (!isOfOneSize || !values.includes(0)) return null;
+  return `made of 0 and ${one ** 2 === 1 ? "±1" : one} only`;
 }
 
 /** How one array is another one: as it is in another shape, or transposed. */

@@ -211,6 +211,28 @@ describe("what of a file is trained", () => {
     }
   });
 
+  it("is no mask, causal or additive", () => {
+    for (const [op, masked] of [
+      ["Mul", 0],
+      ["Add", -1e9],
+    ] as const) {
+      const kept = op === "Mul" ? 1 : 0;
+      const mask = f64([
+        [kept, masked],
+        [kept, kept],
+      ]);
+      const m = model({ w: weights(2, 2), mask }, [
+        node("MatMul", ["y", "w"], ["h"]),
+        node("Transpose", ["w"], ["v"]),
+        node(op, ["v", "mask"], ["s"]),
+        node("Softmax", ["s"], ["a"]),
+        node("MatMul", ["h", "a"], ["dy"]),
+      ]);
+      expect(trainedIn(m), op).to.deep.equal(["w"]);
+      expect(reasonOf(m, "mask"), op).to.match(/made of 0 and (±1|-1000000000) only/);
+    }
+  });
+
   it("is no block of zeros, identity or permutation that the program builds on", () => {
     const m = model(
       {
@@ -238,7 +260,7 @@ describe("what of a file is trained", () => {
     expect(trainedIn(m)).to.deep.equal(["w"]);
     expect(reasonOf(m, "zeros")).to.match(/is all zero/);
     expect(reasonOf(m, "two")).to.match(/2 times an identity/);
-    expect(reasonOf(m, "J")).to.match(/a selection/);
+    expect(reasonOf(m, "J")).to.match(/made of 0 and ±1 only/);
     // they may be parameters after all: who trains is told so
     const doubtful = decideTrainable(m).filter((d) => d.doubtful);
     expect(doubtful.map(({ array }) => array.name)).to.deep.equal(["zeros", "two", "J"]);
