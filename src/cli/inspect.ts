@@ -123,6 +123,7 @@ function useLines(found: Inspection): string[] {
   return [
     row("vector field", finding(found.field, found.field.ok ? fieldLine(found) : "")),
     row("can be trained", finding(found.gradient, trainingLine(found))),
+    row("can be saved", finding(found.saving)),
     ...Object.entries(found.runtimes).map(([name, each]) => row(name, finding(each))),
   ];
 }

@@ -37,7 +37,7 @@ export function componentsIn(metadata: Readonly<Record<string, string>>): readon
 }
 
 /** The graph of a field: parameters, t and y in, dy/dt out. */
-export function fieldGraph(ode: NeuralOde): Graph {
+export function fieldGraph(ode: Pick<NeuralOde, "field" | "dtype">): Graph {
   const { field, dtype } = ode;
   const b = new Builder();
   const parameters = Object.fromEntries(
@@ -59,7 +59,7 @@ const largestFile = 2 ** 31;
  *
  * @throws {FieldFileError} saying why not
  */
-export function checkFieldFile(ode: NeuralOde): void {
+export function checkFieldFile(ode: Pick<NeuralOde, "field" | "dtype">): void {
   const { field, dtype } = ode;
   const bytes = Object.values(field.parameters).reduce(
     (sum, { shape }) => sum + bytesIn({ dtype, shape }),

@@ -21,6 +21,7 @@ import { toGraph } from "../import/to-graph.js";
 import { unknownOperator, versionProblem } from "../import/versions.js";
 import { opset } from "../ops/opset.js";
 import { hasOrtKernel } from "../runtime/kernels.js";
+import { checkFieldFile } from "./field-file.js";
 import { kindOf, type PortableKind } from "./kind.js";
 
 /** Operators whose results are truth values, indices or constants: no derivative passes through them. */
@@ -112,6 +113,8 @@ export interface Inspection {
   readonly field: FieldReport;
   /** whether the field's gradients can be computed */
   readonly gradient: Finding;
+  /** whether the field, trained, can be written as a file for any batch */
+  readonly saving: Finding;
   readonly runtimes: Readonly<Record<"ort-cpu" | "ort-wasm", Finding>>;
 }
 
@@ -142,6 +145,7 @@ export function inspectModel(model: Model, options: ImportOptions = {}): Inspect
     warnings: parameters.flatMap(({ warning }) => warning ?? []),
     field: report,
     gradient: field === null ? { ok: false, reason: report.reason } : reportGradient(field),
+    saving: field === null ? { ok: false, reason: report.reason } : reportSaving(field),
     runtimes: { "ort-cpu": runs, "ort-wasm": runs },
   };
 }
@@ -268,6 +272,15 @@ function reportGradient(field: VectorField): Finding {
   };
   const open = attempt(field.state);
   return open.ok || typeof field.state[0] !== "string" ? open : attempt([2, ...field.state.slice(1)]);
+}
+
+function reportSaving(field: VectorField): Finding {
+  try {
+    checkFieldFile({ field, dtype: field.dtype ?? "float32" });
+    return fine;
+  } catch (error) {
+    return { ok: false, reason: (error as Error).message };
+  }
 }
 
 /** ONNX Runtime's CPU provider has the same kernels natively and as WebAssembly. */

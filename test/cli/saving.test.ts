@@ -61,6 +61,13 @@ describe("what cannot be saved", () => {
     expect(existsSync(out)).to.equal(false);
   });
 
+  it("is said by inspect, too", async () => {
+    const { code, stdout } = await run(["inspect", firstOfBatch()]);
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/can be trained +yes/);
+    expect(stdout).to.match(/can be saved +no, because .*static dimension/);
+  });
+
   it("is solved all the same", async () => {
     const { code, stdout } = await run(
       `solve ${firstOfBatch()} --y0 1,2 --t0 0 --t1 1 --runtime jit --step-size 0.1`,
