@@ -4,7 +4,7 @@ import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js"
 import { type Event, endsAfter } from "../events/event.js";
 import type { Record } from "../programs/adaptive-setting.js";
 import { type Grid, TimeError } from "../programs/grid.js";
-import { type Counting, countingFrom, stopsFor } from "./counting.js";
+import { type Counting, countingFrom, type Stop, stopsFor } from "./counting.js";
 import type { Course, Track } from "./course.js";
 import { DenseSolution, polynomialAt, type Row, stepAt } from "./dense-solution.js";
 import type { Happening, Placement, Solution } from "./solution.js";
@@ -70,7 +70,7 @@ export function planSaves(
   const hits = save === "hit";
   const countings = spans.map(({ t0 }) => countingFrom(dtype, t0));
   const routes = spans.map((span, i) => routeOf(span, hits, dtype, countings[i]!));
-  const longest = largestOf(routes.map(({ stops }) => stops.length));
+  const longest = largestOf([1, ...routes.map(({ stops }) => stops.length)]);
   const saved = spans.map(({ t0, saveAt }, i): Saved => {
     const own = routes[i]!.atStart.map((index) => saveAt[index]!);
     const ts = save === "dense" ? [] : every !== null ? [t0] : own;
@@ -91,12 +91,16 @@ export function planSaves(
   return {
     t0: spans.map(({ t0 }) => t0),
     // those that are through sooner wait where they are
-    stops: routes.map(({ stops }) => [...stops, ...new Array(longest - stops.length).fill(stops.at(-1)!)]),
-    wanted: (stop) => hits && routes.some(({ saves }) => (saves.get(stop) ?? []).length > 0),
+    stops: routes.map(({ stops }, i) => {
+      const counts = stops.map(({ count }) => count);
+      while (counts.length < longest) counts.push(ends[i]!);
+      return counts;
+    }),
+    wanted: (stop) => hits && routes.some(({ stops }) => (stops[stop]?.saves.length ?? 0) > 0),
     record: hits ? "nothing" : every !== null ? "states" : "dense",
     onStop(track, stop, y, steps) {
       const own = saved[track]!;
-      for (const index of routes[track]!.saves.get(stop) ?? []) {
+      for (const index of routes[track]!.stops[stop]?.saves ?? nothing) {
         own.ts.push(spans[track]!.saveAt[index]!);
         own.rows.push(y);
         own.offsets.push(steps);
@@ -188,32 +192,27 @@ function placementIn(times: readonly number[], t: number): Placement {
 /** What a trajectory has to hit on the way, and which of the times that were asked for are saved there, by index. */
 interface Route {
   readonly atStart: readonly number[];
-  /** counts */
-  readonly stops: readonly number[];
-  readonly saves: ReadonlyMap<number, readonly number[]>;
+  readonly stops: readonly Stop[];
 }
 
 function routeOf(span: Span, savesHit: boolean, dtype: FloatDType, counting: Counting): Route {
   const { t0, saveAt, jumps, hits = [] } = span;
-  const end = saveAt.at(-1)!;
-  const direction = Math.sign(end - t0);
-  const [start, last] = [counting.of(t0), counting.of(end)];
-  const within = (count: number) => (count - start) * direction > 0 && (last - count) * direction > 0;
   const { atStart, stops } = stopsFor(counting, t0, saveAt);
+  const [start, last] = [counting.of(t0), counting.of(saveAt.at(-1)!)];
+  const hit = savesHit ? stops : last === start ? [] : [{ count: last, saves: nothing }];
+  if (jumps.length === 0 && hits.length === 0) return { atStart, stops: hit };
+  const direction = Math.sign(last - start);
+  const within = (count: number) => (count - start) * direction > 0 && (last - count) * direction > 0;
   const marks = new Map<number, readonly number[]>();
   for (const count of [...jumps.flatMap((jump) => around(dtype, counting, jump)), ...hits.map(counting.of)]) {
-    if (within(count)) marks.set(count, []);
+    if (within(count)) marks.set(count, nothing);
   }
-  if (savesHit) for (const { count, saves } of stops) marks.set(count, saves);
-  else if (last !== start) marks.set(last, []);
-  const ordered = [...marks];
-  if (jumps.length > 0 || hits.length > 0) ordered.sort(([s], [t]) => (s - t) * direction);
-  return {
-    atStart,
-    stops: ordered.length === 0 ? [start] : ordered.map(([count]) => count),
-    saves: new Map(ordered.map(([, saves], stop) => [stop, saves])),
-  };
+  for (const { count, saves } of hit) marks.set(count, saves);
+  const ordered = [...marks].sort(([s], [t]) => (s - t) * direction);
+  return { atStart, stops: ordered.map(([count, saves]) => ({ count, saves })) };
 }
+
+const nothing: readonly number[] = [];
 
 /** The counts just before a jump and just after it: one step goes from one to the other. */
 function around(dtype: FloatDType, { origin, of }: Counting, jump: number): number[] {
