@@ -3,8 +3,10 @@
 import { callsOn } from "./library/calls.js";
 import { jit } from "./runtimes/jit/jit.js";
 
-export const { solve, solveEach, train, gradientOf, differentiator, checkFit } = callsOn(() => jit());
+export const { solve, solveEach, train, gradientOf, differentiator, checkFit, fit, evaluate, predict } =
+  callsOn(() => jit());
 
+export { type RegionRule, region, stopGradient, withoutRegions } from "./autodiff/region.js";
 export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
 export {
   type Control,
@@ -33,6 +35,14 @@ export {
 export { decodeCheckpoint, encodeCheckpoint } from "./deploy/checkpoint-file.js";
 export { encodeField, type FieldMetadata, fieldGraph } from "./deploy/field-file.js";
 export { inspectModel } from "./deploy/inspect.js";
+export {
+  encodeFitSteps,
+  encodePrediction,
+  type FitStartOptions,
+  type FitStepOptions,
+  fitStart,
+  type PredictionOptions,
+} from "./deploy/model-file.js";
 export { type SolveFileOptions, solveGraph } from "./deploy/solve-file.js";
 export { encodeTrainStart } from "./deploy/train-step-file.js";
 export { type Event, EventError } from "./events/event.js";
@@ -91,6 +101,12 @@ export { type NeuralOde, type NeuralOdeOptions, neuralOde } from "./integrate/ne
 export type { Save } from "./integrate/saves.js";
 export { DivergenceError, ParameterError, type Solution, type SolveStats } from "./integrate/solve.js";
 export { type SolveWarning, StrictError, type WarningCode } from "./integrate/warnings.js";
+export {
+  accuracy,
+  crossEntropy,
+  normalNegativeLogDensity,
+  standardNormalDivergence,
+} from "./learning/likelihoods.js";
 export { huber, type Loss, l1, mse, scaledLoss } from "./learning/losses.js";
 export { adam, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers.js";
 export { constant, cosine, exponentialDecay, type Schedule, stepDecay } from "./learning/schedules.js";
@@ -136,6 +152,19 @@ export {
   tableaux,
   tsit5,
 } from "./methods/tableaux.js";
+export { type Dataset, DatasetError, splitDataset } from "./models/dataset.js";
+export type { FitCheckpoint, FitOptions, FitResult, FitUpdate, Validation } from "./models/fit.js";
+export type { EvaluateOptions, Measures } from "./models/measuring.js";
+export {
+  defineModel,
+  type Model as ModelDefinition,
+  ModelDefinitionError,
+  type Named,
+  type SampleType,
+  type SampleTypes,
+} from "./models/model.js";
+export { type OdeSolveOptions, odeSolve } from "./models/ode-solve.js";
+export { type Compared, defineTask, type Measure, type Task } from "./models/task.js";
 export { GradientMethodError } from "./programs/gradient.js";
 export { type Grid, gridThrough, TimeError } from "./programs/grid.js";
 export {

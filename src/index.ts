@@ -11,4 +11,5 @@ export { ortNode, ortWebGpu } from "./runtimes/ort-node.js";
 export { threadRuntime } from "./runtimes/thread.js";
 
 // by the same names as in a browser, where another runtime serves calls that give none
-export const { solve, solveEach, train, gradientOf, differentiator, checkFit } = callsOn(() => autoNode());
+export const { solve, solveEach, train, gradientOf, differentiator, checkFit, fit, evaluate, predict } =
+  callsOn(() => autoNode());

@@ -42,10 +42,11 @@ export interface PredictionOptions {
  * @throws {ParameterError} unless all parameters and buffers are there
  * @throws {ShapeError | GraphError} for a model that needs to know the size of a batch: give batchSize
  */
-export function encodePrediction(
-  model: Model,
+export function encodePrediction<Inputs extends SampleTypes, Outputs extends Readonly<Record<string, Value>>>(
+  given: Model<Inputs, Outputs>,
   { parameters, buffers = {}, dtype = "float64", batchSize }: PredictionOptions,
 ): Uint8Array {
+  const model = given as unknown as Model;
   checkValues({ model }, { ...named(parameters, parameterName), ...named(buffers, bufferName) });
   const b = new Builder();
   const inputs = sampleInputs(b, model.inputs, dtype, batchSize ?? "batch");

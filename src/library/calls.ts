@@ -1,8 +1,16 @@
+import type { Tensor } from "../core/tensor.js";
 import type { VectorField } from "../fields/field.js";
 import * as gradients from "../gradients/evaluate.js";
+import type { Value } from "../graph/graph.js";
 import { isField, type NeuralOde } from "../integrate/neural-ode.js";
 import type { Solution } from "../integrate/solution.js";
 import * as solves from "../integrate/solve.js";
+import type { Dataset } from "../models/dataset.js";
+import { type FitOptions, type FitResult, fit } from "../models/fit.js";
+import { type EvaluateOptions, evaluate, type Measures, predict } from "../models/measuring.js";
+import type { Model, SampleTypes } from "../models/model.js";
+import type { Task } from "../models/task.js";
+import type { Runtime } from "../runtime/runtime.js";
 import { checkFit, type FitCheck } from "../train/fit-check.js";
 import { type TrainResult, train } from "../train/train.js";
 import {
@@ -90,7 +98,47 @@ export interface Calls {
    * does so by itself at its end.
    */
   checkFit(ode: NeuralOde, data: Trajectories, options: FitCheckOptions): Promise<FitCheck>;
+  /**
+   * Trains a model for a task.
+   *
+   * @throws {DatasetError} for data that do not fit the task
+   * @throws {ModelDefinitionError | LayerError} for a model that cannot be built
+   * @throws {TrainingError} if the loss or its gradient is not finite, naming the update
+   * @throws {ReconstructionError} if the steps of a solve inside could not be undone
+   */
+  fit<Inputs extends SampleTypes, Targets extends SampleTypes, Outputs extends Outcome>(
+    task: Task<Inputs, Targets, Outputs>,
+    data: Dataset,
+    options: WithRuntime<FitOptions>,
+  ): Promise<FitResult>;
+  /**
+   * Loss and metrics of a model on data, as after training.
+   *
+   * @throws {DatasetError} for data that do not fit the task
+   */
+  evaluate<Inputs extends SampleTypes, Targets extends SampleTypes, Outputs extends Outcome>(
+    task: Task<Inputs, Targets, Outputs>,
+    data: Dataset,
+    options: WithRuntime<EvaluateOptions>,
+  ): Promise<Measures>;
+  /**
+   * The outputs of a model for given inputs, as after training.
+   *
+   * @throws {DatasetError} for inputs that do not fit the model
+   */
+  predict<Inputs extends SampleTypes, Outputs extends Outcome>(
+    model: Model<Inputs, Outputs>,
+    inputs: Dataset,
+    options: WithRuntime<EvaluateOptions>,
+  ): Promise<Readonly<Record<keyof Outputs & string, Tensor>>>;
 }
+
+type Outcome = Readonly<Record<string, Value>>;
+
+/** Options of which the runtime may be left out. */
+type WithRuntime<Options extends { readonly runtime: Runtime }> = Omit<Options, "runtime"> & {
+  readonly runtime?: Runtime;
+};
 
 /** The functions of the package, with a runtime of their own where a call gives none. */
 export function callsOn(open: OpenRuntime): Calls {
@@ -131,6 +179,15 @@ export function callsOn(open: OpenRuntime): Calls {
       return work("checkFit", ode, equationOf(options), open, (equation, runtime) =>
         checkFit(equation, trajectoriesOf(equation, data), fitCheckOptionsOf(equation, options, runtime)),
       );
+    },
+    async fit(task, data, options) {
+      return fit(task, data, { ...options, runtime: options.runtime ?? (await open()) });
+    },
+    async evaluate(task, data, options) {
+      return evaluate(task, data, { ...options, runtime: options.runtime ?? (await open()) });
+    },
+    async predict(model, inputs, options) {
+      return predict(model, inputs, { ...options, runtime: options.runtime ?? (await open()) });
     },
     async differentiator(ode: NeuralOde, options: DifferentiatorOptions) {
       checkGradientOptions("differentiator", options, false);

@@ -1,10 +1,13 @@
-import { type FloatDType, numbers } from "../core/tensor.js";
+import { type FloatDType, numbers, type Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
+import type { Value } from "../graph/graph.js";
 import { pick, upload } from "../integrate/problem.js";
 import { dataName, parameterName } from "../programs/names.js";
 import type { DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
 import { checkDataset, type Dataset, takeSamples } from "./dataset.js";
-import { type AnyTask, bufferName, taskMeasuresProgram } from "./task-program.js";
+import type { Model, SampleTypes } from "./model.js";
+import type { Task } from "./task.js";
+import { type AnyTask, bufferName, predictionProgram, taskMeasuresProgram } from "./task-program.js";
 import { checkValues, named } from "./values.js";
 
 /** Loss and metrics of a dataset, means over its samples. */
@@ -25,11 +28,16 @@ export interface EvaluateOptions {
  *
  * @throws {DatasetError} for data that do not fit the task
  */
-export async function evaluate(
-  task: AnyTask,
+export async function evaluate<
+  Inputs extends SampleTypes,
+  Targets extends SampleTypes,
+  Outputs extends Readonly<Record<string, Value>>,
+>(
+  given: Task<Inputs, Targets, Outputs>,
   data: Dataset,
   { runtime, parameters, buffers = {}, dtype = "float64" }: EvaluateOptions,
 ): Promise<Measures> {
+  const task = given as AnyTask;
   const compiled = await measuring(task, data, { runtime, dtype, what: "The data" });
   try {
     const values = { ...named(parameters, parameterName), ...named(buffers, bufferName) };
@@ -37,6 +45,32 @@ export async function evaluate(
     return await compiled.measure(upload(runtime, values));
   } finally {
     await compiled.release();
+  }
+}
+
+/**
+ * The outputs of a model for given inputs, as after training: each [samples, …], by name.
+ *
+ * @throws {DatasetError} for inputs that do not fit the model
+ */
+export async function predict<Inputs extends SampleTypes, Outputs extends Readonly<Record<string, Value>>>(
+  model: Model<Inputs, Outputs>,
+  inputs: Dataset,
+  { runtime, parameters, buffers = {}, dtype = "float64" }: EvaluateOptions,
+): Promise<Readonly<Record<keyof Outputs & string, Tensor>>> {
+  const { data, count } = checkDataset("The inputs", inputs, model.inputs, dtype);
+  const values = { ...named(parameters, parameterName), ...named(buffers, bufferName) };
+  checkValues({ model: model as Model }, values);
+  const executable = await runtime.compile(predictionProgram({ model: model as Model, dtype }, count));
+  try {
+    const given = upload(runtime, { ...named(data, dataName), ...values });
+    const results = await executable.run(pick(given, executable.inputs));
+    const entries = Object.entries(results).map(
+      async ([name, value]) => [name, await runtime.download(value)] as const,
+    );
+    return Object.fromEntries(await Promise.all(entries)) as Record<keyof Outputs & string, Tensor>;
+  } finally {
+    await executable.release();
   }
 }
 

@@ -1,5 +1,6 @@
 import { withoutRegions } from "../autodiff/region.js";
 import { pullback } from "../autodiff/vjp.js";
+import { type FloatDType, sizeOf } from "../core/tensor.js";
 import type { Values } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph, Shape, Value } from "../graph/graph.js";
@@ -9,7 +10,7 @@ import { loop } from "../ops/control.js";
 import { maximum } from "../ops/extrema.js";
 import { zerosLike } from "../ops/generate.js";
 import { zeros } from "../ops/linalg.js";
-import { countersFrom, randomUniform } from "../ops/random.js";
+import { countersFrom, randomNormal, randomUniform } from "../ops/random.js";
 import { cast, unsqueeze } from "../ops/reshape.js";
 import { scatterND } from "../ops/scatter.js";
 import { gather } from "../ops/slicing.js";
@@ -156,16 +157,20 @@ function oneUpdate(b: Builder, setting: TaskSetting, given: UpdateGiven) {
   const kept: Record<string, Value> = {};
   const observed: Observed[] = [];
   let drawn = 0;
+  // each update has 2³² numbers of its own
+  const countersOf = (scope: Builder, numbers: number) => {
+    const own = mul(scope, number, scope.scalar("int64", 2n ** 32n));
+    const first = add(scope, own, scope.scalar("int64", drawn));
+    drawn += numbers;
+    return first;
+  };
   const training: Training = {
-    // each update has 2³² numbers of its own
-    uniform(scope, shape) {
-      const start = add(
-        scope,
-        mul(scope, number, scope.scalar("int64", 2n ** 32n)),
-        scope.scalar("int64", drawn),
-      );
-      drawn += shape.reduce((product, dim) => product * dim, 1);
-      return randomUniform(scope, key, countersFrom(scope, start, shape), dtype);
+    uniform: (scope, shape) =>
+      randomUniform(scope, key, countersFrom(scope, countersOf(scope, sizeOf(shape)), shape), dtype),
+    normal(scope, shape) {
+      const size = sizeOf(shape);
+      const counters = countersFrom(scope, countersOf(scope, 2 * size), shape);
+      return randomNormal(scope, key, counters, size, dtype);
     },
     keep(name, value) {
       kept[bufferName(name)] = value;
@@ -216,11 +221,25 @@ function measured(b: Builder, task: AnyTask, theta: Values, data: Values, traini
 }
 
 /** Parameters and buffers by the names that the model has for them. */
-function thetaOf({ model }: AnyTask, values: Values): Values {
+function thetaOf({ model }: Pick<AnyTask, "model">, values: Values): Values {
   return Object.fromEntries([
     ...Object.keys(model.parameters).map((name) => [name, values[parameterName(name)]!] as const),
     ...Object.keys(model.buffers ?? {}).map((name) => [name, values[bufferName(name)]!] as const),
   ]);
+}
+
+/** The graph that maps parameters, buffers and inputs of so many samples to the outputs of a model, as after training. */
+export function predictionProgram(
+  { model, dtype }: { readonly model: AnyTask["model"]; readonly dtype: FloatDType },
+  samples: number,
+): Graph {
+  const b = new Builder();
+  const { trained, buffers } = shapesOf({ model });
+  const values = Object.fromEntries(
+    Object.entries({ ...trained, ...buffers }).map(([name, shape]) => [name, b.input(name, dtype, shape)]),
+  );
+  const inputs = sampleInputs(b, model.inputs as SampleTypes, dtype, samples, dataName);
+  return withoutRegions(b.graph(applied(b, model, thetaOf({ model }, values), inputs, null), model.name));
 }
 
 /** The graph that maps parameters, buffers and so many samples to loss and metrics, as after training. */

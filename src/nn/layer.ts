@@ -10,6 +10,8 @@ export class LayerError extends RevortError {}
 export interface Training {
   /** uniform random numbers in [0, 1), other ones at each call and in each update */
   readonly uniform: (b: Builder, shape: readonly number[]) => Value;
+  /** standard normal random numbers, likewise */
+  readonly normal: (b: Builder, shape: readonly number[]) => Value;
   /** a new value of a buffer of this layer */
   readonly keep: (name: string, value: Value) => void;
   /** takes what a solve and its way back tell of themselves, scalars */

@@ -164,6 +164,7 @@ describe("a solve inside a model", () => {
     const seen: Observed[] = [];
     const training = {
       uniform: () => expect.fail(),
+      normal: () => expect.fail(),
       keep: () => {},
       observe: (_: Builder, observed: Observed) => void seen.push(observed),
     };

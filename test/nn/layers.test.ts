@@ -156,6 +156,7 @@ describe(`layers, held against PyTorch ${torch}`, () => {
       const kept: Record<string, Value> = {};
       const output = apply(b, theta, inputs, {
         uniform: () => expect.fail("no randomness is asked for"),
+        normal: () => expect.fail(),
         keep: (key, value) => {
           kept[`after/${key}`] = value;
         },
@@ -228,7 +229,11 @@ describe("layers", () => {
       ]),
     );
     const kept: string[] = [];
-    const training = { uniform: () => expect.fail(), keep: (name: string) => void kept.push(name) };
+    const training = {
+      uniform: () => expect.fail(),
+      normal: () => expect.fail(),
+      keep: (name: string) => void kept.push(name),
+    };
     layer.apply(b, theta, b.input("x", "float64", [4, 2]), training);
     expect(kept).to.deep.equal(["1.running_mean", "1.running_var"]);
   });
@@ -239,7 +244,7 @@ describe("layers", () => {
     const [draws] = [b.constant(tensor("float64", [4], [0.1, 0.69, 0.71, 0.9]))];
     const layer = dropout(0.3);
     expect(layer.apply(b, {}, x)).to.equal(x);
-    const y = layer.apply(b, {}, x, { uniform: () => draws, keep: () => {} });
+    const y = layer.apply(b, {}, x, { uniform: () => draws, normal: () => expect.fail(), keep: () => {} });
     const { y: found } = await runGraph(jit(), b.graph({ y }), { x: tensor("float64", [4], [1, 2, 3, 4]) });
     expect(numbers(found!)).to.deep.equal([1 / 0.7, 2 / 0.7, 0, 0]);
   });
