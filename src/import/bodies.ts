@@ -1,7 +1,8 @@
+import { SizeError } from "../core/size.js";
 import { isFloat } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { symbolNamed } from "../graph/dimension.js";
-import type { Graph, Value, ValueType } from "../graph/graph.js";
+import { type Graph, nodesOf, type Value, type ValueType } from "../graph/graph.js";
 import { ModelError, type ModelGraph, type ModelNode, type ModelValue, shown } from "../graph/model.js";
 import { type Place, type Replayer, Scope } from "./scope.js";
 
@@ -34,11 +35,35 @@ export function replayBody(
     return [own, outputs[i]!] as const;
   });
   const graph = inner.graph(Object.fromEntries(named), body.name === "" ? "body" : body.name);
+  if (node.opType !== "Loop") return graph;
   const trips =
-    node.opType === "Loop"
-      ? (knownTrips(operands, inputs, outputs) ?? countedTrips(replay, b, body, operands, outer, place))
-      : null;
-  return trips === null ? graph : { ...graph, trips };
+    knownTrips(operands, inputs, outputs) ?? countedTrips(replay, b, body, operands, outer, place);
+  checkEnds(graph, trips);
+  return trips === null || trips === Number.POSITIVE_INFINITY ? graph : { ...graph, trips };
+}
+
+/** Nodes that loops of known length may apply in one run: more take longer than anyone waits for a vector field. */
+const mostApplied = 1e8;
+
+/** @throws {SizeError} for a Loop that would go on for ever, or for as good as ever */
+function checkEnds(body: Graph, trips: number | null): void {
+  const applied = (trips ?? 1) * appliedBy(body);
+  if (applied <= mostApplied) return;
+  throw new SizeError(
+    trips === Number.POSITIVE_INFINITY
+      ? "The Loop has no trip count, and its condition is always true: it would go on for ever. Give it either."
+      : `The Loop would apply ${applied.toExponential(1)} operators in each run, more than ${mostApplied.toExponential(0)}. ` +
+          "Check its trip count, and those of the loops in it.",
+  );
+}
+
+/** How many nodes a run of a body applies, those of the loops in it included, as far as it is known. */
+function appliedBy(body: Graph): number {
+  return nodesOf(body).reduce((sum, { op, attributes }) => {
+    const inner = op.type === "Loop" ? (attributes.body as Graph) : null;
+    const trips = typeof inner?.trips === "number" ? inner.trips : 1;
+    return sum + 1 + (inner === null ? 0 : trips * appliedBy(inner));
+  }, 1);
 }
 
 /** Nodes that may be gone through to count the iterations of a loop. */
@@ -123,7 +148,7 @@ function declaredType(replay: Replayer, node: ModelNode, { name, dtype, shape }:
   };
 }
 
-/** How often a Loop runs, where its count is constant and nothing ends it early. */
+/** How often a Loop runs, where its count is constant and nothing ends it early; for ever, where it has none. */
 function knownTrips(
   [count, start]: readonly (Value | null)[],
   inputs: readonly Value[],
@@ -134,7 +159,8 @@ function knownTrips(
     value === undefined ||
     (value.constant !== null && Number(value.constant.data[0]) !== 0);
   const proceeds = outputs[0] === inputs[1] || isTrue(outputs[0]);
-  if (!count?.constant || !isTrue(start) || !proceeds) return null;
-  const trips = Number(count.constant.data[0]);
-  return Number.isSafeInteger(trips) ? Math.max(0, trips) : null;
+  if (!isTrue(start) || !proceeds) return null;
+  if (!count) return Number.POSITIVE_INFINITY;
+  if (count.constant === null) return null;
+  return Math.max(0, Number(count.constant.data[0]));
 }

@@ -90,6 +90,12 @@ function programs(): Start[] {
       }));
       return mul(b, carried[0]!, reduceSum(b, scans[0]!, [0]));
     }),
+    fieldFile("Loop", (b, _, y) => {
+      const { carried } = loop(b, { trips: 3, carried: [y] }, (inner, _i, [z]) => ({
+        carried: [tanh(inner, z!)],
+      }));
+      return carried[0]!;
+    }),
     fieldFile("Scan", (b, _, y) => {
       const row = b.constant(tensor("float32", [3], [0, 0, 0]));
       const { carried } = scan(b, { carried: [row], inputs: [y] }, (inner, [sum], [x]) => ({

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { SizeError } from "../../src/core/size.js";
 import { type DType, fromNested, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { decode } from "../../src/graph/decode.js";
 import type { Graph } from "../../src/graph/graph.js";
@@ -445,6 +446,42 @@ describe("what a file says is neither dropped nor guessed", () => {
       ModelError,
       /"axis".* is of type int, but holds ints data, too/,
     );
+  });
+
+  describe("a Loop", () => {
+    const turn = (...nodes: ReturnType<typeof node>[]): GraphInit => ({
+      name: "turn",
+      input: [value("i", "int64"), value("go", "bool"), value("z", "float32", 2)],
+      output: [{ name: "go" }, { name: "next" }],
+      node: nodes,
+    });
+    const looped = (count: bigint | null, body: GraphInit) => () =>
+      build({
+        ...y,
+        input: [value("x", "float32", 2)],
+        initializer: count === null ? [] : constants({ n: tensor("int64", [], [count]) }),
+        node: [node("Loop", [count === null ? "" : "n", "", "x"], ["y"], { body: { graph: body } })],
+      });
+    const step = node("Tanh", ["z"], ["next"]);
+
+    it("that runs as often as is of use is taken", () => {
+      expect(looped(1000n, turn(step))().outputs[0]!.value.shape).to.deep.equal([2]);
+      expect(looped(-5n, turn(step))().outputs[0]!.value.shape).to.deep.equal([2]);
+    });
+    it("that never ends is refused", () => {
+      expect(looped(null, turn(step))).to.throw(SizeError, /it would go on for ever/);
+    });
+    it("that runs longer than anyone waits is refused, and so are loops in loops", () => {
+      expect(looped(2_000_000_000n, turn(step))).to.throw(SizeError, /would apply 4\.0e\+9 operators/);
+      expect(looped(2n ** 63n - 1n, turn(step))).to.throw(SizeError, /operators in each run/);
+      const inner: GraphInit = {
+        ...turn(node("Tanh", ["z2"], ["next2"])),
+        input: [value("i2", "int64"), value("go2", "bool"), value("z2", "float32", 2)],
+        output: [{ name: "go2" }, { name: "next2" }],
+      };
+      const outer = turn(node("Loop", ["n", "", "z"], ["next"], { body: { graph: inner } }));
+      expect(looped(30_000n, outer)).to.throw(SizeError, /those of the loops in it/);
+    });
   });
 
   it("an attribute that stands for one of a call is refused where there is no call", () => {
