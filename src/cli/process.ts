@@ -1,10 +1,12 @@
-import { exitCodes } from "./exit-codes.js";
+import { isatty } from "node:tty";
+import { exitCodes, stopSignals } from "./exit-codes.js";
 import { allowFusedMultiplyAdd } from "./relaxed-simd.js";
 import { stopOnSignal } from "./stop-signal.js";
 
 /** Runs a command line in this process: its streams, the signals that stop it, its exit code. */
 export async function runProcess(words: readonly string[]): Promise<void> {
   allowFusedMultiplyAdd();
+  const terminal = [0, 1, 2].some(isatty);
   const output = watchOutput();
   const stopping = stopOnSignal();
   const { main } = await import("./main.js");
@@ -15,6 +17,8 @@ export async function runProcess(words: readonly string[]): Promise<void> {
   });
   stopping.end();
   process.exitCode = output.failed() ? exitCodes.failed : stopping.exitCode(code);
+  // Node aborts on its way out where the terminal, whose modes it then sets, has gone
+  if (terminal && process.exitCode === stopSignals.SIGHUP) process.kill(process.pid, "SIGHUP");
 }
 
 /**

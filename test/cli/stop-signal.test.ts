@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { fixture, readJson, run, scratch, start } from "./command.js";
+import { missingModules, python } from "../support/python.js";
+import { fixture, readJson, run, scratch, script, start } from "./command.js";
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -87,6 +89,57 @@ describe("signals that stop a command", () => {
       expect(resumed.stderr).not.to.include("taking over");
     });
   }
+
+  it("may come from a terminal: Ctrl-C there, or its window closed, leaves a whole run and no lock", function () {
+    const why = missingModules("pty");
+    if (why !== null) {
+      console.log(`      skipped: ${why}`);
+      this.skip();
+    }
+    // starts a command on a terminal of its own, does something to it at the first loss, and says how it ended
+    const inTerminal = `
+import os, pty, sys
+action, *command = sys.argv[1:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(command[0], command)
+shown = b""
+while True:
+    try:
+        more = os.read(terminal, 4096)
+    except OSError:
+        break
+    shown += more
+    if b"loss" in more and action == "type":
+        os.write(terminal, b"\\x03")
+        action = "typed"
+    elif b"loss" in more and action == "close":
+        os.close(terminal)
+        break
+_, status = os.waitpid(pid, 0)
+print(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status))
+`;
+    for (const [action, codes] of [
+      ["type", ["130"]],
+      // 128 + 1, as a shell has it, or the signal itself
+      ["close", ["129", "-1"]],
+    ] as const) {
+      const place = folder(action);
+      const words = ["influenza", "--runtime", "ort-cpu", "--steps", "100000", "--out", place];
+      const { stdout, stderr } = python(
+        inTerminal,
+        action,
+        process.execPath,
+        "--import",
+        "tsx",
+        script("train"),
+        ...words,
+      );
+      expect(codes, stderr).to.include(stdout.trim());
+      expect(readJson(`${place}/result.json`).stopped).to.equal("aborted");
+      expect(readdirSync(place).filter((name) => /lock|tmp/.test(name))).to.deep.equal([]);
+    }
+  });
 
   it("end what leaves nothing half done at once: checks of gradients, figures, solves of equal steps", async () => {
     const field = fixture("mlp-dynamo-20-float64.onnx");
