@@ -133,7 +133,7 @@ function program(console: Console, finish: Finish): Command {
     )
     .option(
       "--step-size <h>",
-      "largest step; the field's own by default, else (t1 − t0)/1000",
+      "largest step; unless tolerances choose it, the field's own by default, else (t1 − t0)/1000",
       positive("--step-size"),
     )
     .option("--save-at <times>", "from:to:by, or times with commas; the final time by default")
@@ -178,7 +178,7 @@ function program(console: Console, finish: Finish): Command {
     .option("--atol <atol>", "solve: absolute tolerance, likewise; 1e-6 by default", notNegative("--atol"))
     .option(
       "--step-size <h>",
-      "solve: step size, or the largest of adaptive steps; the run's own by default",
+      "solve: step size, by default the run's own; or the largest of adaptive steps, by default any",
       positive("--step-size"),
     )
     .option(
@@ -356,7 +356,11 @@ function problemOptions(command: Command): Command {
       "λ in (0, 1] of the coupled solver, or auto, which follows the field while it is trained; implies --reversible",
       coupling,
     )
-    .option("--step-size <h>", "largest step; the default of the subject, below", positive("--step-size"))
+    .option(
+      "--step-size <h>",
+      "largest step; unless tolerances choose it, the default of the subject, below",
+      positive("--step-size"),
+    )
     .addOption(controllerOption())
     .option(
       "--rtol <rtol>",
