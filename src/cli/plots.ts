@@ -80,7 +80,7 @@ async function drawFit(run: RunToDraw): Promise<RenderedChart> {
   const { times: fine, states } = await fitOf(run);
   const independent = run.independent === undefined ? await fieldItself(run, fine) : run.independent;
   const names = componentNames(ode.field);
-  const { times, values } = observationsOf(data, names.length);
+  const { times, values } = observationsOf(experiment, data, names.length);
   const fitted = firstTrajectory(states, names.length);
   const other = independent && firstTrajectory(independent.states, names.length);
   const seen = names.map((_, i) => i).filter((i) => values[i]!.some((value) => !Number.isNaN(value)));
@@ -150,10 +150,14 @@ function timeAxis({ time }: Experiment): Axis {
   return time.unit === asInFile ? { title: time.name } : { title: time.name, unit: time.unit };
 }
 
-/** What was observed of the first trajectory, its known start with it: [components][times]. */
-function observationsOf({ t0, times, y0, observations }: Trajectories, components: number) {
+/** What was observed of the first trajectory, its start with it: [components][times]. */
+function observationsOf(
+  { assumesStart }: Experiment,
+  { t0, times, y0, observations }: Trajectories,
+  components: number,
+) {
   const later = firstTrajectory(observations, components);
-  if (times[0] === t0) return { times: [...times], values: later };
+  if (assumesStart || times[0] === t0) return { times: [...times], values: later };
   const start = firstTrajectory({ ...y0, shape: [1, ...y0.shape] }, components);
   return { times: [t0, ...times], values: later.map((values, i) => [start[i]![0]!, ...values]) };
 }

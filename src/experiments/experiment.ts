@@ -49,6 +49,8 @@ export interface Experiment {
   readonly lossUnit?: string;
   /** what the loss divides each component by, where it does */
   readonly lossScale?: readonly number[];
+  /** whether the initial state is assumed, not observed: a chart does not show it among the data */
+  readonly assumesStart?: true;
   /** known values of parameters, to print beside what was found */
   readonly published?: Readonly<Record<string, { readonly value: number; readonly source: string }>>;
 }

@@ -44,6 +44,7 @@ export const influenza: Experiment = {
       confinedToBed.flatMap((infected) => [Number.NaN, infected, Number.NaN]),
     ),
   }),
+  assumesStart: true,
   published: {
     b: { value: 1.66, source: "Murray, Mathematical Biology" },
     k: { value: 0.44, source: "Murray, Mathematical Biology" },
