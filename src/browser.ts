@@ -60,7 +60,7 @@ export { type ImportOptions, importedField } from "./fields/imported.js";
 export { type MlpOptions, mlp } from "./fields/mlp.js";
 export { lotkaVolterra, sir, whiteDwarf } from "./fields/physical.js";
 export { rescaled, type Scaling } from "./fields/rescaled.js";
-export { type Selection, type TrainableOptions, UnmatchedPatternError } from "./fields/trainable.js";
+export { type Selection, type TrainableOptions, UnmatchedPatternError } from "./fields/selection.js";
 export {
   chooseGradient,
   type GradientChoice,

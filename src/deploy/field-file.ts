@@ -2,7 +2,7 @@ import { RevortError } from "../core/errors.js";
 import { showBytes } from "../core/size.js";
 import { bytesIn } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
-import { parametersKey } from "../fields/trainable.js";
+import { parametersKey } from "../fields/records.js";
 import { Builder } from "../graph/builder.js";
 import { encode } from "../graph/encode.js";
 import type { Graph } from "../graph/graph.js";

@@ -8,8 +8,9 @@ import { Expand, expand } from "../ops/broadcast.js";
 import { cast, reshape, ShapeOp, transpose } from "../ops/reshape.js";
 import { concat } from "../ops/slicing.js";
 import type { Parameter, Values, VectorField } from "./field.js";
+import type { TrainableOptions } from "./selection.js";
 import { NotAFieldError, type SignatureOptions, signatureOf, stateShape, timeShape } from "./signature.js";
-import { type Decision, decideTrainable, type TrainableOptions } from "./trainable.js";
+import { type Decision, decideTrainable } from "./trainable.js";
 
 export interface ImportOptions extends SignatureOptions, TrainableOptions {
   /** by default the name of the model's graph */

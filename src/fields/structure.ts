@@ -23,24 +23,3 @@ export function patternOf(tensor: Tensor): string | null {
   if (!isOfOneSize || !values.includes(0)) return null;
   return `made of 0 and ${one ** 2 === 1 ? "±1" : one} only`;
 }
-
-/** How one array is another one: as it is in another shape, or transposed. */
-export type Copy = "reshaped" | "transposed";
-
-/** How b is a copy of a; `null` if it is none. Blocks and single numbers are copies of nothing. */
-export function copyOf(a: Tensor, b: Tensor): Copy | null {
-  if (a.dtype !== b.dtype || a.data.length !== b.data.length || patternOf(a) !== null || a.data.length < 2) {
-    return null;
-  }
-  if (a.data.every((value, i) => value === b.data[i])) return "reshaped";
-  if (a.shape.length !== 2 || b.shape.length !== 2) return null;
-  const [rows, columns] = a.shape as [number, number];
-  if (b.shape[0] !== columns || b.shape[1] !== rows) return null;
-  const isIt = a.data.every((value, i) => value === b.data[(i % columns) * rows + Math.floor(i / columns)]);
-  return isIt ? "transposed" : null;
-}
-
-/** What copies have in common: equal keys are no more than a hint. */
-export function copyKey({ dtype, data }: Tensor): string {
-  return `${dtype} ${data.length} ${data[0]} ${data[data.length - 1]}`;
-}
