@@ -2,16 +2,11 @@ import type { Builder } from "../graph/builder.js";
 import type { Attributes, Value } from "../graph/graph.js";
 import { ModelError } from "../graph/model.js";
 import { onnxTypeNumber } from "../graph/types.js";
+import { swish } from "../ops/activation.js";
 import { spaceToDepth } from "../ops/depth.js";
+import { layerNormalizationWhole, rmsNormalization } from "../ops/normalise.js";
 import { type Call, emit } from "./call.js";
-import {
-  attention,
-  gatherBatches,
-  groupScales,
-  layerNormalization,
-  rmsNormalization,
-  swish,
-} from "./compositions.js";
+import { attention, gatherBatches, groupScales } from "./compositions.js";
 import { adaptConstantOfShape, adaptEqual, adaptTile } from "./dims.js";
 import { adaptNonZero, sliceOfKnownLength } from "./known-lengths.js";
 import { determinant } from "./matrices.js";
@@ -47,9 +42,12 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   // the first two are about training only, the last is gone where it differed
   ["BatchNormalization", dropping("momentum", "training_mode", "spatial")],
   ["GroupNormalization", adaptGroupNormalization],
-  ["RMSNormalization", (b, call) => [rmsNormalization(b, call)]],
-  ["Swish", (b, call) => [swish(b, call)]],
-  ["Attention", (b, call) => [attention(b, call)]],
+  [
+    "RMSNormalization",
+    (b, { inputs: [x, scale], attributes }) => [rmsNormalization(b, x!, scale!, attributes)],
+  ],
+  ["Swish", (b, { inputs: [x], attributes }) => [swish(b, x!, attributes.alpha as number | undefined)]],
+  ["Attention", attention],
   ["Det", (b, call) => [determinant(b, call)]],
   ["NonZero", adaptNonZero],
   ["SpaceToDepth", adaptSpaceToDepth],
@@ -160,7 +158,7 @@ function adaptRange(b: Builder, call: Call): Call {
 /** The operator puts out what it has normalised with, too; that is written out where it is asked for. */
 function adaptLayerNormalization(b: Builder, given: Call): Call | readonly Value[] {
   const call = dropping("stash_type")(b, given) as Call;
-  return call.outputs > 1 ? layerNormalization(b, call) : call;
+  return call.outputs > 1 ? layerNormalizationWhole(b, call.inputs, call.attributes) : call;
 }
 
 /** Since opset 28 it has a mode, which no graph of opset 21 can say. */

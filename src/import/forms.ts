@@ -23,11 +23,7 @@ const eightBitFloats = {
   round_mode: choice(["up", "down", "nearest"], { since: 24 }),
 };
 const values = separate(floats);
-const window = int(-1, {
-  since: 25,
-  only: [-1],
-  remedy: "Write attention within a window as MatMul, Where and Softmax",
-});
+const window = int(-1, { since: 25 });
 
 const written: readonly Signature[] = [
   {

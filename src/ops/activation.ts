@@ -236,6 +236,11 @@ export const PRelu: Op = {
   decompose: (b, [x, slope]) => [where(b, less(b, x!, 0), mul(b, x!, slope!), x!)],
 };
 
+/** Swish (opset 24): x σ(α x) */
+export function swish(b: Builder, x: Value, alpha = 1): Value {
+  return mul(b, x, sigmoid(b, mul(b, x, alpha)));
+}
+
 export function sigmoid(b: Builder, x: Value): Value {
   return b.apply(Sigmoid, [x]);
 }

@@ -12,7 +12,7 @@ import {
 import { flag, float, floats, int, mayTake, takes } from "../graph/signature.js";
 import { add, div, mul, sub } from "./arithmetic.js";
 import { reduceSum, sumTo } from "./broadcast.js";
-import { sqrt } from "./elementwise.js";
+import { reciprocal, sqrt } from "./elementwise.js";
 import { composedOf } from "./folding.js";
 import { floatOf, intOf, required } from "./operand.js";
 import { reduceMean } from "./reduce.js";
@@ -23,16 +23,17 @@ import { reshape } from "./reshape.js";
 //   y = γ x̂ + β
 //   β̄ = Σ ȳ,  γ̄ = Σ ȳ x̂,  x̄ = r (g − mean g − x̂ mean(g x̂)) with g = γ ȳ
 
-/** x̂ and √(σ² + ε) over axes. */
+/** x̂, √(σ² + ε) and μ over axes. */
 function standardise(
   b: Builder,
   x: Value,
   axes: readonly number[],
   epsilon: number,
-): { unit: Value; width: Value } {
-  const centred = sub(b, x, reduceMean(b, x, axes, true));
+): { unit: Value; width: Value; mean: Value } {
+  const mean = reduceMean(b, x, axes, true);
+  const centred = sub(b, x, mean);
   const width = sqrt(b, add(b, reduceMean(b, mul(b, centred, centred), axes, true), epsilon));
-  return { unit: div(b, centred, width), width };
+  return { unit: div(b, centred, width), width, mean };
 }
 
 /** x̄ from g, the cotangent of x̂. */
@@ -70,15 +71,30 @@ export const LayerNormalization: Op = {
       bias ? sumTo(b, g!, bias) : null,
     ];
   },
-  ...composedOf((b, [x, scale, bias], attributes) => {
-    const { unit } = standardise(b, x!, layerAxes(x!, attributes), floatOf(attributes, "epsilon", 1e-5));
-    const scaled = mul(b, unit, scale!);
-    return [bias ? add(b, scaled, bias) : scaled];
-  }),
+  ...composedOf((b, inputs, attributes) => layerNormalizationWhole(b, inputs, attributes).slice(0, 1)),
 };
 
-function layerAxes(x: Value, attributes: Attributes): number[] {
-  const axis = normaliseAxis(intOf(attributes, "axis", -1), x.shape.length, "LayerNormalization");
+/** LayerNormalization with its further results: y, μ and 1 / √(σ² + ε). */
+export function layerNormalizationWhole(
+  b: Builder,
+  [x, scale, bias]: readonly (Value | null)[],
+  attributes: Attributes,
+): readonly Value[] {
+  const axes = layerAxes(x!, attributes);
+  const { unit, width, mean } = standardise(b, x!, axes, floatOf(attributes, "epsilon", 1e-5));
+  const scaled = mul(b, unit, scale!);
+  return [bias ? add(b, scaled, bias) : scaled, mean, reciprocal(b, width)];
+}
+
+/** RMSNormalization (opset 23): y = γ x / √(mean(x²) + ε), the mean over the axes from `axis` on. */
+export function rmsNormalization(b: Builder, x: Value, scale: Value, attributes: Attributes): Value {
+  const axes = layerAxes(x, attributes, "RMSNormalization");
+  const square = reduceMean(b, mul(b, x, x), axes, true);
+  return mul(b, div(b, x, sqrt(b, add(b, square, floatOf(attributes, "epsilon", 1e-5)))), scale);
+}
+
+function layerAxes(x: Value, attributes: Attributes, type = "LayerNormalization"): number[] {
+  const axis = normaliseAxis(intOf(attributes, "axis", -1), x.shape.length, type);
   return x.shape.map((_, i) => i).slice(axis);
 }
 

@@ -54,6 +54,7 @@ const further: Readonly<Record<string, Case>> = {
   IsInf: one("", [draw([2, 3])], { detect_negative: 0 }),
   ArgMax: one("", [draw([2, 3])], { axis: 1 }),
   ArgMin: one("", [draw([2, 3])]),
+  Hardmax: one("", [draw([2, 3])], { axis: 0 }),
   Shape: one("", [draw([2, 3])]),
   Size: one("", [draw([2, 3])]),
   ConstantOfShape: one("", [ints([2, 2])], { value: tensor("float32", [1], [0.5]) }),
@@ -82,6 +83,17 @@ function programs(): Start[] {
     ...["And", "Or", "Xor"].map((type) =>
       fieldFile(type, (b, _, y) => b.apply(opset.get(type)!, [greater(b, y, 0), greater(b, y, 1)])),
     ),
+    ...["BitwiseAnd", "BitwiseOr", "BitwiseXor"].map((type) =>
+      fieldFile(type, (b, _, y) => {
+        const whole = cast(b, mul(b, y, 100), "int32");
+        return b.apply(opset.get(type)!, [whole, b.constant(tensor("int32", [3], [1, 6, 255]))]);
+      }),
+    ),
+    fieldFile("BitwiseNot", (b, _, y) => b.apply(opset.get("BitwiseNot")!, [cast(b, y, "int64")])),
+    fieldFile("BitShift", (b, _, y) => {
+      const whole = cast(b, mul(b, sigmoid(b, y), 200), "uint32");
+      return b.apply(opset.get("BitShift")!, [whole, b.scalar("uint32", 2)], { direction: "RIGHT" });
+    }),
     fieldFile("Not", (b, _, y) => b.apply(opset.get("Not")!, [greater(b, y, 0)])),
     fieldFile("Loop", (b, _, y) => {
       const { carried, scans } = loop(b, { trips: 3, carried: [y], length: 3 }, (inner, _i, [z]) => ({

@@ -95,10 +95,6 @@ const ortSkips: Readonly<Record<string, string>> = {
 /** What is refused by name, with an error that begins so, and why. */
 const refused: readonly (readonly [RegExp, string])[] = [
   [
-    /^(Model|UnsupportedOperator)Error: .* Attention node/,
-    "Attention with masks, caches, groups of heads, soft caps or windows, which is refused",
-  ],
-  [
     /^ModelError: .*BitShift: the operand "X" must be of integers without a sign/,
     "BitShift of signed integers, of opset 28",
   ],
