@@ -163,7 +163,8 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
         if (!Number.isFinite(value)) {
           const { trained } = await course.standing();
           const failure = await course.updater.whyNotFinite(value, trained, which);
-          failure.message = `At update ${step + 1}: ${failure.message}`;
+          const led = step > 0 && failure instanceof SolveError ? ` ${ledThere}` : "";
+          failure.message = `At update ${step + 1}: ${failure.message}${led}`;
           throw failure;
         }
         const reconstructionError = updated.reconstructionErrors?.[i] ?? null;
@@ -265,6 +266,11 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     return { runtime, t0: data.t0, saveAt: data.times, ...(control && { control }) };
   }
 }
+
+/** What to do about a solve that fails where those before it did not. */
+const ledThere =
+  "The updates before it led to these parameters: a smaller learning rate, or a clipped gradient, may keep to where " +
+  "there is a solution.";
 
 /** Where the solve of an update ends. */
 function endOf({ times }: Grid) {

@@ -30,7 +30,7 @@ import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import type { Trajectories } from "../../src/train/data.js";
 import { train } from "../../src/train/train.js";
-import { distance } from "../support/distance.js";
+import { distance, tensorsDistance } from "../support/distance.js";
 import { runGraph } from "../support/evaluate.js";
 import { bareSession } from "./bare.js";
 
@@ -220,6 +220,31 @@ describe("a training step as a file", () => {
     });
     expect(JSON.parse(metadata["revort.optimiserSettings"]!)).to.include({ learningRate: 0.05 });
     expect(doc).to.contain("3 times from 0 to 1");
+  });
+
+  it("stores states where its reconstruction must be lost, says so, and then trains as stored steps do", async () => {
+    const equation = { ...ode, method: reversible(midpoint, { coupling: 0.7 }), stepSize: 0.01 };
+    const data = observed(false);
+    const options = { ...base, gradient: "reversible" } as const;
+    const { gradient, notes } = trainStepGradient(equation, data, options);
+    // 2⁻⁵² · 0.7⁻¹⁰⁰ = 0.7, and 0.7⁻⁴⁹ = 4e7
+    expect(gradient).to.deep.equal({ kind: "reversible", refresh: 49 });
+    expect(notes.join()).to.include("Undoing 100 steps").and.include("reversible:49");
+    const { metadata } = decode(encodeTrainStep(equation, data, options));
+    expect(metadata["revort.gradient"]).to.equal("reversible:49");
+    const moments = async (asked: "reversible" | "direct") => {
+      const all = { ...base, gradient: asked };
+      const { gradient: method } = trainStepGradient(equation, data, all);
+      const grid = gridInputs(equation, gridThrough(0, times, 0.01), { times: false, method });
+      const results = await runGraph(jit(), trainStepGraph(equation, data, all), {
+        ...trainStart(equation, data, all),
+        ...grid,
+      });
+      return Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith("next/memory/m")));
+    };
+    const [undone, stored] = [await moments("reversible"), await moments("direct")];
+    // the first moment is a tenth of the gradient
+    expect(tensorsDistance(undone, stored)).to.be.below(1e-7);
   });
 
   it("has of the time grid only what something depends on", () => {
