@@ -32,13 +32,33 @@ export interface Console {
   readonly stopSignal: () => AbortSignal;
 }
 
+/** Where a bar begins, without what was drawn there. */
+const startOfLine = "\r\u001b[K";
+
 export function consoleOn({ stdout, stderr, stopSignal }: Streams): Console {
-  const safe = (stream: TextStream): TextStream => ({ write: (text) => stream.write(printableLines(text)) });
+  let drawn = false;
+  /** What comes while a bar is drawn takes its place; the bar is drawn anew below. */
+  const safe = (stream: TextStream, spelled: (text: string) => string) => (text: string) => {
+    if (drawn) stderr.write(startOfLine);
+    drawn = false;
+    return stream.write(spelled(text));
+  };
   return {
-    stdout: safe(stdout),
-    stderr: safe(stderr),
-    note: (text) => stderr.write(`${oneLine(text)}\n`),
-    bar: stderr,
+    stdout: { write: safe(stdout, printableLines) },
+    stderr: { write: safe(stderr, printableLines) },
+    note: safe(stderr, (text) => `${oneLine(text)}\n`),
+    bar: {
+      write(text) {
+        drawn = !text.endsWith("\n");
+        return stderr.write(text);
+      },
+      get isTTY() {
+        return stderr.isTTY === true;
+      },
+      get columns() {
+        return stderr.columns ?? 0;
+      },
+    },
     json: (value) => stdout.write(`${printableJson(value)}\n`),
     stopSignal,
   };
