@@ -126,6 +126,11 @@ export class Replay implements Replayer {
     const written = native === undefined ? foreign.get(shownOperator(node)) : undefined;
     const signature = native ?? written?.signature;
     if (signature === undefined) throw unknownOperator(shownOperator(node), node.domain, shownNode(node));
+    if (native !== undefined && !place.opsets.has("")) {
+      throw new ModelError(
+        "The function that it is in does not say which version of ONNX's operators it uses. Export the model again.",
+      );
+    }
     const problem = versionProblem(node.opType, version);
     if (problem !== null) throw new UnsupportedOperatorError(problem, node.opType, node.name);
     checkForm(signature, version, node.outputs.length);

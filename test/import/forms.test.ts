@@ -418,6 +418,12 @@ describe("what a file says is neither dropped nor guessed", () => {
     /the output "y" is said to be int64, but its node computes float32\[2, 2, 2\]/,
   );
 
+  it("operators of a function that imports no version of them are refused", () => {
+    const f = { ...named("F", "Tanh"), domain: "local", opsetImport: [{ domain: "local", version: 1n }] };
+    const call = { ...y, input: [cube], node: [node("F", ["x"], ["y"], {}, { domain: "local" })] };
+    expect(() => build(call, 21, { functions: [f] })).to.throw(ModelError, /does not say which version/);
+  });
+
   it("a function of the file is not passed over for an operator of its name", () => {
     const call = { ...y, input: [cube], node: [node("Relu", ["x"], ["y"])] };
     expect(() => build(call, 21, { functions: [named("Relu", "Tanh")] })).to.throw(
