@@ -309,6 +309,68 @@ describe("what of a file is trained", () => {
     expect(reasonOf(m, "at")).to.equal("is int64");
   });
 
+  it("is found through the bodies of loops and the calls of functions", () => {
+    // as JAX exports lax.scan: what the body reads is carried along
+    const body: GraphInit = {
+      name: "body",
+      input: [
+        value("i", "int64"),
+        value("go", "bool"),
+        value("w_in", "float64", 2, 2),
+        value("n_in", "float64"),
+        value("z", "float64", "n", 2),
+      ],
+      output: [
+        value("on", "bool"),
+        value("w_out", "float64", 2, 2),
+        value("n_out", "float64"),
+        value("z1", "float64", "n", 2),
+      ],
+      node: [
+        node("Identity", ["go"], ["on"]),
+        node("Identity", ["w_in"], ["w_out"]),
+        node("Identity", ["n_in"], ["n_out"]),
+        node("Pow", ["z", "n_in"], ["p"], {}, { name: "inner" }),
+        node("MatMul", ["p", "w_in"], ["z1"]),
+      ],
+    };
+    const looped = model({ const_0: weights(2, 2), power: f64(3), three: fromNested("int64", 3) }, [
+      node("Loop", ["three", "", "const_0", "power", "y"], ["a", "b", "dy"], { body: { graph: body } }),
+    ]);
+    expect(trainedIn(looped)).to.deep.equal(["const_0"]);
+    expect(reasonOf(looped, "power")).to.equal('is the exponent of the node "inner" (Pow)');
+
+    const called = decode(
+      file(
+        {
+          input: [value("y", "float64", "n", 2)],
+          output: [value("dy", "float64", "n", 2)],
+          initializer: [stored("w", weights(2, 2)), stored("power", f64(3))],
+          node: [node("Layer", ["y", "w", "power"], ["dy"], {}, { domain: "own" })],
+        },
+        21,
+        {
+          functions: [
+            {
+              name: "Layer",
+              domain: "own",
+              input: ["x", "weight", "n"],
+              output: ["out"],
+              node: [node("Pow", ["x", "n"], ["p"]), node("MatMul", ["p", "weight"], ["out"])],
+              opsetImport: [{ domain: "", version: 21n }],
+            },
+          ],
+          opsetImport: [
+            { domain: "", version: 21n },
+            { domain: "own", version: 1n },
+          ],
+        },
+      ),
+    );
+    expect(trainedIn(called)).to.deep.equal(["w"]);
+    expect(reasonOf(called, "power")).to.match(/^is the exponent of/);
+  });
+
   it("is counted by the nodes that read it", () => {
     const m = model({ w: weights(2, 2), v: weights(2) }, [
       node("MatMul", ["y", "w"], ["h"]),
