@@ -289,9 +289,14 @@ export const Flatten: Op = {
   attributes: { axis: int(1) },
   infer(inputs, attributes) {
     const x = required("Flatten", inputs, 0);
-    const given = (attributes.axis as number | undefined) ?? 1;
-    const axis = given === x.shape.length ? given : normaliseAxis(given, x.shape.length, "Flatten");
-    return [{ dtype: x.dtype, shape: [productOf(x.shape.slice(0, axis)), productOf(x.shape.slice(axis))] }];
+    return [{ dtype: x.dtype, shape: flattenedShape(x.shape, attributes) }];
   },
+  fold: ([x], attributes) => [{ ...x!, shape: flattenedShape(x!.shape, attributes) as number[] } as Tensor],
   vjp: (b, { inputs: [x] }, [cotangent]) => [reshape(b, cotangent!, x!)],
 };
+
+function flattenedShape(shape: Shape, attributes: Readonly<Record<string, unknown>>): Dim[] {
+  const given = (attributes.axis as number | undefined) ?? 1;
+  const axis = given === shape.length ? given : normaliseAxis(given, shape.length, "Flatten");
+  return [productOf(shape.slice(0, axis)), productOf(shape.slice(axis))];
+}
