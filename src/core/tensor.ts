@@ -89,28 +89,31 @@ export function bytesIn({ dtype, shape }: { dtype: DType; shape: readonly (numbe
 }
 
 /**
- * @param what  what has the size: `OneHot: the result`
+ * @param what  says what has the size: `The result of OneHot`
  * @throws {ShapeError} if a dimension is no number of elements
  * @throws {SizeError} naming what is too large, its shape and its bytes
  */
 export function checkSize(
-  what: string,
+  what: () => string,
   type: { readonly dtype: DType; readonly shape: readonly (number | string)[] },
   most = largestTensor,
 ): void {
   const { dtype, shape } = type;
+  let bytes = widthOf(dtype);
   for (const dim of shape) {
-    if (typeof dim === "string" || (Number.isInteger(dim) && dim >= 0)) continue;
-    throw new ShapeError(
-      `${what} would have the shape ${showShape(shape)}, but dimensions are whole numbers, 0 or more.`,
-    );
+    if (typeof dim === "string") continue;
+    if (!Number.isInteger(dim) || dim < 0) {
+      throw new ShapeError(
+        `${what()} would have the shape ${showShape(shape)}, but dimensions are whole numbers, 0 or more.`,
+      );
+    }
+    bytes *= dim;
   }
-  const bytes = bytesIn(type);
   if (bytes <= most) return;
   const symbol = shape.find((dim) => typeof dim === "string");
   const each = symbol === undefined ? "" : ` for each of "${symbol}"`;
   throw new SizeError(
-    `${what} would be ${dtype}${showShape(shape)}, which takes ${showBytes(bytes)}${each}, more than the ` +
+    `${what()} would be ${dtype}${showShape(shape)}, which takes ${showBytes(bytes)}${each}, more than the ` +
       `${showBytes(most)} that one tensor may take. Check the number that its size comes from, or make the model smaller.`,
   );
 }
@@ -130,7 +133,8 @@ export function isBigInt(dtype: DType): dtype is "int64" | "uint64" {
  * @throws {SizeError} if there is no memory for so many
  */
 export function emptyData<D extends DType>(dtype: D, length: number): DataOf[D] {
-  if (length * widthOf(dtype) > largestTensor) checkSize("A tensor on the host", { dtype, shape: [length] });
+  if (length * widthOf(dtype) > largestTensor)
+    checkSize(() => "A tensor on the host", { dtype, shape: [length] });
   if (!Number.isInteger(length) || length < 0) {
     throw new ShapeError(`A tensor cannot have ${length} elements: a whole number, 0 or more, is needed.`);
   }

@@ -48,7 +48,7 @@ export interface VectorField {
  */
 export function initialParameters(field: VectorField, random: Random, dtype: FloatDType): Tensors {
   for (const [name, { shape }] of Object.entries(field.parameters)) {
-    checkSize(`The parameter "${name}" of the field "${field.name}"`, { dtype, shape });
+    checkSize(() => `The parameter "${name}" of the field "${field.name}"`, { dtype, shape });
   }
   return Object.fromEntries(
     Object.entries(field.parameters).map(([name, { shape, initial }]) => [

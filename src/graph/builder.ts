@@ -98,7 +98,7 @@ export class Builder {
     checkOperands(op, operands);
     checkAttributes(op, attributes, opset);
     const types = op.infer(operands, attributes);
-    for (const type of types) checkSize(`The result of ${op.type}`, type);
+    for (const type of types) checkSize(() => `The result of ${op.type}`, type);
     const constants = operands.map((value) => value?.constant ?? null);
     const isConstant =
       operands.length > 0 && operands.every((value, i) => (value === null) === (constants[i] === null));

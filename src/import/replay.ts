@@ -213,7 +213,7 @@ export class Replay implements Replayer {
   #stored(b: Builder, value: Tensor): Value {
     const known = this.#constants.get(value);
     if (known !== undefined) return known;
-    checkSize("A constant of the model", value, largestValue);
+    checkSize(() => "A constant of the model", value, largestValue);
     const fresh = b.constant(asFloat(value, this.float));
     this.#constants.set(value, fresh);
     return fresh;
@@ -283,7 +283,7 @@ export class Replay implements Replayer {
 /** @throws {SizeError | ModelError} for a value that no vector field computes */
 function checkValue(value: Value, node: ModelNode): void {
   if (value.shape.length > maxRank) throw new ModelError(`A result has more than ${maxRank} axes.`);
-  checkSize(`The result of ${node.opType}`, value, largestValue);
+  checkSize(() => `The result of ${node.opType}`, value, largestValue);
 }
 
 /**
