@@ -4,7 +4,7 @@ import type { Builder } from "../graph/builder.js";
 import { symbolNamed } from "../graph/dimension.js";
 import { type Graph, nodesOf, type Value, type ValueType } from "../graph/graph.js";
 import { ModelError, type ModelGraph, type ModelNode, type ModelValue, shown } from "../graph/model.js";
-import { type Place, type Replayer, Scope } from "./scope.js";
+import { CountingStopped, type Place, type Replayer, Scope } from "./scope.js";
 
 /** The body of an If, Loop or Scan, in a scope of its own that sees the enclosing ones. */
 export function replayBody(
@@ -66,7 +66,7 @@ function appliedBy(body: Graph): number {
   }, 1);
 }
 
-/** Nodes that may be gone through to count the iterations of a loop. */
+/** Nodes that may be gone through to count the iterations of one loop. */
 const mostCounted = 20_000;
 
 /**
@@ -76,6 +76,28 @@ const mostCounted = 20_000;
  * @returns `null` if the condition depends on anything that is not known
  */
 function countedTrips(
+  replay: Replayer,
+  b: Builder,
+  body: ModelGraph,
+  operands: readonly (Value | null)[],
+  outer: Scope,
+  place: Place,
+): number | null {
+  const { counting } = replay;
+  // inside of what is counted, a loop is not counted in its turn: it would be for each iteration around it
+  if (counting.inside) return null;
+  counting.inside = true;
+  try {
+    return tripsThrough(replay, b, body, operands, outer, place);
+  } catch (error) {
+    if (error instanceof CountingStopped) return null;
+    throw error;
+  } finally {
+    counting.inside = false;
+  }
+}
+
+function tripsThrough(
   replay: Replayer,
   b: Builder,
   body: ModelGraph,

@@ -32,10 +32,12 @@ import { knownDims } from "./dims.js";
 import { Expansion, maxExpanded } from "./expansion.js";
 import { foreign } from "./foreign.js";
 import { formOf } from "./forms.js";
-import { asFloat, type Place, type Replacements, type Replayer, Scope } from "./scope.js";
+import { asFloat, CountingStopped, type Place, type Replacements, type Replayer, Scope } from "./scope.js";
 import { unknownOperator, versionProblem } from "./versions.js";
 
 const maxOperands = 10_000;
+/** Nodes that may be gone through to count the iterations of all loops. */
+const mostCounted = 100_000;
 /** Bytes that one value of a model may have, for each element of a batch. */
 const largestValue = 2 ** 29;
 const maxCalls = 32;
@@ -49,6 +51,7 @@ export class Replay implements Replayer {
   readonly #functions: ReadonlyMap<string, ModelFunction>;
   readonly #constants = new Map<Tensor, Value>();
   readonly #expansion = new Expansion();
+  readonly counting = { inside: false, left: mostCounted };
 
   constructor(model: Model, float: FloatDType | null, replaced: Replacements = new Map()) {
     this.model = model;
@@ -72,7 +75,9 @@ export class Replay implements Replayer {
   }
 
   #node(b: Builder, node: ModelNode, scope: Scope, place: Place): void {
-    if (!this.#expansion.takes(node, place.calls)) {
+    if (this.counting.inside) {
+      if (--this.counting.left < 0) throw new CountingStopped();
+    } else if (!this.#expansion.takes(node, place.calls)) {
       throw new SizeError(
         `${this.model.source}: the model's functions expand to more than ${maxExpanded} nodes, operands and results. ` +
           "Simplify it, or export it without functions.",
@@ -262,6 +267,7 @@ export class Replay implements Replayer {
 
   #located(error: unknown, node: ModelNode): Error {
     const { source } = this.model;
+    if (error instanceof CountingStopped) return error;
     // errors from inside a subgraph or function know their node already
     const isTyped = error instanceof ModelError || error instanceof SizeError;
     if (isTyped && error.message.startsWith(`${source}: `)) return error;

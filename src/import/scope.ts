@@ -50,9 +50,14 @@ export interface Place {
   readonly calls: number;
 }
 
+/** The iterations of a loop are not counted to their end: they would take too long. */
+export class CountingStopped extends Error {}
+
 /** What the bodies of control operators need of the replay that they are part of. */
 export interface Replayer {
   readonly float: FloatDType | null;
+  /** whether a body is gone through only to count iterations, and how many nodes may still be */
+  readonly counting: { inside: boolean; left: number };
   graph(b: Builder, graph: ModelGraph, scope: Scope, place: Place): Value[];
 }
 

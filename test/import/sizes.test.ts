@@ -188,6 +188,39 @@ describe("a small file that asks for much work", () => {
           node("Add", ["y", "q"], ["dy"]),
         ],
       }),
+    "loops in loops that each count to a thousand": () => {
+      const at = (name: string, depth: number) => `${name}${depth}`;
+      const body = (depth: number): GraphInit => ({
+        name: at("body", depth),
+        input: [
+          value(at("i", depth), "int64"),
+          value(at("c", depth), "bool"),
+          value(at("n", depth), "int64"),
+          value(at("s", depth), "float64", "n", 2),
+        ],
+        output: [
+          value(at("go", depth), "bool"),
+          value(at("next", depth), "int64"),
+          value(at("r", depth), "float64", "n", 2),
+        ],
+        node: [
+          node("Add", [at("n", depth), "one"], [at("next", depth)]),
+          node("Less", [at("next", depth), "limit"], [at("go", depth)]),
+          ...looped(depth + 1, at("s", depth), at("r", depth)),
+        ],
+      });
+      const looped = (depth: number, from: string, to: string): NodeInit[] =>
+        depth === 2
+          ? [node("Tanh", [from], [to])]
+          : [node("Loop", ["", "", "zero", from], [at("last", depth), to], { body: { graph: body(depth) } })];
+      return built({
+        initializer: [
+          ...[0, 1].map((n) => stored(["zero", "one"][n]!, scalar(n))),
+          stored("limit", scalar(1000)),
+        ],
+        node: looped(0, "y", "dy"),
+      });
+    },
     "an empty tensor with a long axis": () =>
       built({
         initializer: [
