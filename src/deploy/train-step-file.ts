@@ -185,7 +185,7 @@ function prepared(
   const y0 = checkState(ode, data.y0);
   const { target, weight } = targetsOf({ ...data, y0 }, ode.dtype);
   const grid = control ? gridOfTimes(data.t0, data.times) : gridThrough(data.t0, data.times, ode.stepSize);
-  const fit = onStepsOf({ grid, y0, target, weight }, control);
+  const fit = onStepsOf(ode, { grid, y0, target, weight }, control);
   checkSteps(control);
   const count = y0.shape[0]!;
   const batchSize = options.batchSize ?? count;

@@ -1,10 +1,11 @@
 import type { Control } from "../control/control.js";
 import { type FloatDType, numbers, type Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
+import { givenGrid } from "../integrate/counting.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { pick, upload } from "../integrate/solve.js";
 import { timesName } from "../programs/backward-names.js";
-import { gridThrough, gridWith, stepsOf } from "../programs/grid.js";
+import { gridThrough, stepsOf } from "../programs/grid.js";
 import {
   gradientName,
   lossName,
@@ -54,7 +55,7 @@ export async function differentiator(
   options: DifferentiatorOptions,
 ): Promise<Differentiator> {
   const { control, gradient: asked, guarded = true, memoryBudget } = options;
-  const fit = onStepsOf(options.fit, control);
+  const fit = onStepsOf(ode, options.fit, control);
   const steps = control?.kind === "pid" ? null : stepsOf(fit.grid);
   const choice = chooseGradient(ode, asked, { state: fit.y0.shape, ...{ steps, memoryBudget, guarded } });
   const { gradient, notes } = choice;
@@ -65,17 +66,21 @@ export async function differentiator(
   }
   const { control: _, ...rest } = options;
   const compiled = await oneGraph(ode, gradient, { ...rest, fit });
-  return { ...compiled, notes, fixed: (given) => compiled.fixed(onStepsOf(given, control)) };
+  return { ...compiled, notes, fixed: (given) => compiled.fixed(onStepsOf(ode, given, control)) };
 }
 
 /** A fit with the steps that a control asks for, where they are known beforehand. */
-export function onStepsOf<T extends Pick<Fit, "grid">>(fit: T, control: Control | undefined): T {
+export function onStepsOf<T extends Pick<Fit, "grid">>(
+  { dtype }: Pick<NeuralOde, "dtype">,
+  fit: T,
+  control: Control | undefined,
+): T {
   if (control === undefined || control.kind === "pid") return fit;
   const { t0, saves } = wantedTimes(fit.grid);
   const grid =
     control.kind === "constant"
       ? gridThrough(t0, saves, control.stepSize)
-      : gridWith(t0, saves, control.times);
+      : givenGrid(dtype, t0, saves, control.times);
   return { ...fit, grid };
 }
 

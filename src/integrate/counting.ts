@@ -1,6 +1,7 @@
 import { rounded } from "../core/spacing.js";
 import type { FloatDType } from "../core/tensor.js";
 import { countsFromStart } from "../programs/clock.js";
+import { type Grid, gridWith } from "../programs/grid.js";
 
 /** How the graphs of a solve that chooses its steps count its time: t = origin + count. */
 export interface Counting {
@@ -18,6 +19,27 @@ export function countingFrom(dtype: FloatDType, t0: number): Counting {
     of: (time) => rounded(dtype, time - origin),
     timeOf: (count) => origin + count,
   };
+}
+
+/**
+ * The grid that steps between given times and hits every save. A given time that is a save in this dtype, as the times of
+ * a solve in float32 are, is not hit a second time beside it.
+ *
+ * @throws {TimeError} for times out of order, or outside of the solve
+ */
+export function givenGrid(
+  dtype: FloatDType,
+  t0: number,
+  saves: readonly number[],
+  times: readonly number[],
+): Grid {
+  const { of } = countingFrom(dtype, t0);
+  const saved = new Set([t0, ...saves].map(of));
+  return gridWith(
+    t0,
+    saves,
+    times.filter((time) => !saved.has(of(time))),
+  );
 }
 
 /** Times that are one to the graph: the count of them, and which they are, by index. */

@@ -1,7 +1,8 @@
 import { type Control, constantStep, pid } from "../control/control.js";
 import { ShapeError, showShape } from "../core/tensor.js";
 import { withinSteps } from "../events/event.js";
-import { checkBetween, checkTimes, type Grid, gridThrough, gridWith, TimeError } from "../programs/grid.js";
+import { checkBetween, checkTimes, type Grid, gridThrough, TimeError } from "../programs/grid.js";
+import { countingFrom, givenGrid } from "./counting.js";
 import { type CouplingChoice, chooseCoupling, recoupled } from "./coupling.js";
 import type { NeuralOde } from "./neural-ode.js";
 import { solveOnGrid } from "./on-grid.js";
@@ -96,7 +97,7 @@ export async function solveEach(ode: NeuralOde, options: SolveEachOptions): Prom
 async function solveChecked(ode: NeuralOde, problem: Problem): Promise<Solution> {
   const { save = "hit", jumps = [], events = [] } = problem.options;
   const known = save === "hit" && jumps.length === 0 && events.length === 0;
-  const grid = known ? gridOf(problem) : null;
+  const grid = known ? gridOf(ode, problem) : null;
   return grid === null ? (await solveTracks(ode, problem, "batch"))[0]! : solveOnGrid(ode, problem, grid);
 }
 
@@ -113,9 +114,9 @@ function check(ode: NeuralOde, options: Problem["options"], spans: readonly Span
   for (const { t0, saveAt } of spans) {
     checkTimes(t0, saveAt);
     const way = { t0, end: saveAt.at(-1)! };
-    if (control.kind === "times") checkBetween(t0, way.end, control.times);
     checkResolution(ode, way, largestStep(control, way));
   }
+  if (control.kind === "times") checkGiven(ode, spans, control.times);
   return problem;
 }
 
@@ -142,12 +143,36 @@ function savesOf(saveAt: readonly number[] | undefined, t1: number | undefined):
   return saveAt ?? [t1!];
 }
 
+/**
+ * Given times go one way, and each is of a trajectory at least. Those of a solve in float32 may be off by the rounding of
+ * its end.
+ *
+ * @throws {TimeError} naming the time that is not
+ */
+function checkGiven({ dtype }: NeuralOde, spans: readonly Span[], times: readonly number[]): void {
+  const [{ t0, saveAt }] = spans as [Span];
+  if (spans.length === 1) {
+    const counting = countingFrom(dtype, t0);
+    const end = saveAt.at(-1)!;
+    checkBetween(
+      t0,
+      end,
+      times.map((time) => (counting.of(time) === counting.of(end) ? end : time)),
+    );
+    return;
+  }
+  const direction = Math.sign(saveAt.at(-1)! - t0) || 1;
+  const starts = spans.map((span) => span.t0 * direction);
+  const ends = spans.map((span) => span.saveAt.at(-1)! * direction);
+  checkBetween(Math.min(...starts) * direction, Math.max(...ends) * direction, times);
+}
+
 /** The grid of a solve whose steps are known beforehand; `null` if they are not. */
-function gridOf({ control, spans: [span] }: Problem): Grid | null {
+function gridOf({ dtype }: NeuralOde, { control, spans: [span] }: Problem): Grid | null {
   const { t0, saveAt } = span!;
   if (control.kind === "pid") return null;
-  if (control.kind === "times") return gridWith(t0, saveAt, control.times);
-  return gridThrough(t0, saveAt, control.stepSize);
+  if (control.kind === "constant") return gridThrough(t0, saveAt, control.stepSize);
+  return givenGrid(dtype, t0, saveAt, control.times);
 }
 
 export { locateDivergence } from "./divergence.js";

@@ -17,7 +17,7 @@ export function gridOf(
 
 /** What the choice of a gradient for training depends on. */
 export function gradientTask(
-  ode: Pick<NeuralOde, "stepSize">,
+  ode: Pick<NeuralOde, "stepSize" | "dtype">,
   data: Trajectories,
   {
     control,
@@ -30,7 +30,7 @@ export function gradientTask(
   },
 ): GradientTask {
   const [count, ...state] = data.y0.shape as [number, ...number[]];
-  const { grid } = onStepsOf({ grid: gridOf(ode, data, control) }, control);
+  const { grid } = onStepsOf(ode, { grid: gridOf(ode, data, control) }, control);
   return {
     state: [batchSize ?? count, ...state],
     steps: control?.kind === "pid" ? null : stepsOf(grid),

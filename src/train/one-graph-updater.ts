@@ -30,7 +30,7 @@ const mostIndices = 1 << 16;
 export async function oneGraphUpdater(ode: NeuralOde, options: UpdaterOptions): Promise<Updater> {
   const { runtime, loss, optimiser, gradient, clip, trainY0, batchSize, control } = options;
   const { dtype } = ode;
-  const whole: Fit = onStepsOf(options.fit, control);
+  const whole: Fit = onStepsOf(ode, options.fit, control);
   const first = batchOf(whole, firstBatch(options));
   const { cost } = costsOf(ode, gradient, whole.grid);
   checkGradientMemory(ode, runtime, gradient, { fit: first, ...cost });

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { ControlError, constantStep, givenTimes, pid } from "../../src/control/control.js";
+import { type Control, ControlError, constantStep, givenTimes, pid } from "../../src/control/control.js";
 import { type FloatDType, numbers, tensor } from "../../src/core/tensor.js";
 import type { VectorField } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
@@ -235,7 +235,7 @@ describe("every gradient method", () => {
       const task = randomTask({ field, stepSize: 1, saves, batch: 2, dtype });
       return { ...task, fit: { ...task.fit, grid: gridOfTimes(0, saves) } };
     };
-    const found = (ode: NeuralOde, how: GradientSpec, task: Task, by = control, times = false) =>
+    const found = (ode: NeuralOde, how: GradientSpec, task: Task, by: Control = control, times = false) =>
       gradientOf(ode, { runtime, loss: mse(), gradient: how, control: by, times, ...task });
 
     for (const [name, method] of Object.entries(chosen)) {
@@ -333,6 +333,17 @@ describe("every gradient method", () => {
           expect(error.message).to.include("saves 0 and 1");
         }
       }
+    });
+
+    it("takes the steps that a solve in float32 chose, where they are given", async () => {
+      const task = randomTask({ field, stepSize: 1, saves: [0.3, 0.7], batch: 2, dtype: "float32" });
+      const fit = { ...task.fit, grid: gridOfTimes(0, [0.3, 0.7]) };
+      const ode = neuralOde({ field, method: explicit(bosh3), dtype: "float32" });
+      const request = { runtime, y0: fit.y0, t0: 0, saveAt: [0.3, 0.7], parameters: task.parameters };
+      const { grid } = await solve(ode, { ...request, control });
+      // 0.7 is above the number of float32 that stands for it, 0.3 below
+      const given = await found(ode, "direct", { ...task, fit }, givenTimes(grid.times));
+      expect(given.cost.steps).to.equal(stepsOf(grid));
     });
 
     it("takes fewer steps back with a seminorm, where the gradient of the parameters moves fastest", async () => {

@@ -125,6 +125,36 @@ describe("times", () => {
       }
     });
 
+    it("have the steps that a solve in float32 chose, when these are given to another", async () => {
+      for (const [t0, saveAt] of [
+        [0, [0.1, 0.7]],
+        [0.3, [1.1]],
+        [1000.1, [1000.7, 999.3 + 2]],
+      ] as const) {
+        const request = { runtime, y0: one("float32", 1), t0, saveAt };
+        const chosen = await solve(single(decay), { ...request, control: pid({ rtol: 1e-5, atol: 1e-5 }) });
+        for (const save of ["hit", "interpolated"] as const) {
+          const control = givenTimes(chosen.grid.times);
+          const again = await solve(single(decay), { ...request, control, save });
+          expect(again.stats.accepted, `${save} from ${t0}`).to.equal(chosen.stats.accepted);
+          // rounding, and interpolation of order 4
+          expect(distance(numbers(again.ys), numbers(chosen.ys))).to.be.below(1e-5);
+        }
+      }
+    });
+
+    it("may be given for trajectories that start and end at different ones, and be of none", async () => {
+      const ode = neuralOde({ field: decay, method: dopri5 });
+      const request = { runtime, y0: one("float64", 1, 1), t0: [0, 2], t1: [1, 3] };
+      const [first, second] = await solveEach(ode, { ...request, control: givenTimes([0.5, 2.25, 2.5]) });
+      expect([first!.grid.times, second!.grid.times]).to.deep.equal([
+        [0, 0.5, 1],
+        [2, 2.25, 2.5, 3],
+      ]);
+      await failure(solveEach(ode, { ...request, control: givenTimes([0.5, 4]) }), TimeError);
+      await failure(solveEach(ode, { ...request, control: givenTimes([0.5, 0.25]) }), TimeError);
+    });
+
     it("are those before the event that ends a solve, and that of the event", async () => {
       const event: Event = { signal: (b, _t, y) => sub(b, y, 0.5), terminal: true };
       for (const save of saves) {
