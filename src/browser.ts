@@ -187,5 +187,6 @@ export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
 export type { Checkpoint } from "./train/checkpoint.js";
 export { TrainingDataError, targetsOf } from "./train/data.js";
 export type { FitCheck } from "./train/fit-check.js";
+export type { TrainNote } from "./train/scheme.js";
 export { TrainingError, type TrainResult, type UpdateReport } from "./train/train.js";
 export { version } from "./version.js";

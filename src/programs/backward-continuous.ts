@@ -16,7 +16,7 @@ import { type BackwardInputs, type SolveAdjoint, zerosOf } from "./backward-step
 import { firstTime, intervalAt, parameterInputs, type Setting, stepsTo, systemIn } from "./inputs.js";
 import { gradientName, nextName, parameterName, reconstructedName, y0Name, ysName } from "./names.js";
 import { solve } from "./solve.js";
-import { pairObserver, relativeDrift } from "./watch.js";
+import { atSaves, pairMaxima, relativeDrift } from "./watch.js";
 
 /** The parts of an augmented state. */
 export interface AdjointParts {
@@ -89,7 +89,7 @@ export function adjointField(field: VectorField, state: readonly number[], weigh
  */
 export const continuousAdjoint: SolveAdjoint = {
   solve(b, setting, inputs) {
-    const { ys, end, observed } = solve(b, setting, inputs, pairObserver(setting));
+    const { ys, end, observed } = solve(b, setting, inputs, atSaves(pairMaxima, setting));
     return { ys, drift: relativeDrift(b, setting, inputs.y0, end, observed), saved: [] };
   },
   pull(b, setting, inputs, { ys }, cotangent) {

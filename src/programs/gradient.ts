@@ -18,7 +18,7 @@ import {
 import { firstTime, intervalAt, type Setting, solveInputs, systemIn } from "./inputs.js";
 import { solve } from "./solve.js";
 import { type Sweep, sweepBack } from "./sweep.js";
-import { largest, pairNormsOfRows, pairObserver, relativeDrift, relativeTo } from "./watch.js";
+import { atSaves, largest, pairMaxima, relativeDrift, relativeTo } from "./watch.js";
 
 /** Gradients that are exact and take no schedule. */
 export type ExactGraphGradient = "reversible" | "direct";
@@ -46,7 +46,7 @@ export function undoable(method: Method): ReversibleMethod {
 export const reversibleAdjoint: SolveAdjoint = {
   solve(b, setting, inputs) {
     undoable(setting.method);
-    const { ys, end, observed } = solve(b, setting, inputs, pairObserver(setting));
+    const { ys, end, observed } = solve(b, setting, inputs, atSaves(pairMaxima, setting));
     return { ys, drift: relativeDrift(b, setting, inputs.y0, end, observed), saved: end };
   },
   pull(b, setting, inputs, { ys, saved }, cotangent) {
@@ -152,11 +152,14 @@ export const directAdjoint: SolveAdjoint = {
       }),
     );
     const at = gather(b, grid.offsets, b.ints(Array.from({ length: saves }, (_, s) => s + 1)));
-    const atSaves = (k: number) => gather(b, concat(b, [trajectory[k]!, unsqueeze(b, end[k]!, [0])], 0), at);
-    const ys = atSaves(0);
+    const saved = (k: number) => gather(b, concat(b, [trajectory[k]!, unsqueeze(b, end[k]!, [0])], 0), at);
+    const ys = saved(0);
     const { companion } = method;
-    const norms = companion === undefined || everyStep ? [] : pairNormsOfRows(b, ys, atSaves(companion));
-    return { ys, drift: relativeDrift(b, setting, y0, end as unknown as State, norms), saved: trajectory };
+    const observed =
+      companion === undefined || everyStep
+        ? []
+        : pairMaxima(b, setting, { 0: ys, [companion]: saved(companion) });
+    return { ys, drift: relativeDrift(b, setting, y0, end as unknown as State, observed), saved: trajectory };
   },
   pull(b, setting, inputs, { saved: trajectory }, cotangent) {
     const swept = sweepBack(b, setting, inputs, cotangent, null, (inner, i, { cotangents, sums, times }) => {

@@ -10,7 +10,7 @@ import { concat, gather } from "../ops/slicing.js";
 import { addAll, type BackwardInputs, pullStart, type SolveCotangents, zerosOf } from "./backward-step.js";
 import { firstTime, intervalAt, type Setting, systemIn } from "./inputs.js";
 import type { ScheduleValues } from "./schedule.js";
-import { pairNorms, relativeDrift } from "./watch.js";
+import { pairMaxima, relativeDrift } from "./watch.js";
 
 // What gradients over some stored states have in common. Which states they are, and what is done with them on the way
 // back, is up to a schedule, which goes in as tables: one graph serves any number of steps and of states.
@@ -105,7 +105,7 @@ export function throughLegs(
       });
       const states = { from, to: to as unknown as State, held: values.slice(method.width) };
       const { held, kept } = keep(outer, leg, states);
-      const norms = pairNorms(outer, setting, states.to);
+      const norms = pairMaxima(outer, setting, states.to);
       return { carried: [...to, ...held], scans: [rows[0]!, ...norms, ...kept] };
     },
   );

@@ -13,7 +13,7 @@ import {
   systemIn,
 } from "./inputs.js";
 import { driftNames, stateName, ysName } from "./names.js";
-import { pairNorms, pairObserver } from "./watch.js";
+import { atSaves, pairNorms } from "./watch.js";
 
 /**
  * A whole solve: states at the save times and the state at the end.
@@ -61,7 +61,7 @@ export function solve(
  */
 export function solveProgram(setting: Setting, withEnd = false): Graph {
   const b = new Builder();
-  const { ys, end, observed } = solve(b, setting, solveInputs(b, setting), pairObserver(setting));
+  const { ys, end, observed } = solve(b, setting, solveInputs(b, setting), atSaves(pairNorms, setting));
   const [drift, size] = setting.everyStep ? pairNorms(b, setting, end) : observed;
   return b.graph(
     {

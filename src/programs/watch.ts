@@ -1,11 +1,13 @@
 import { rootMeanSquare } from "../control/norm.js";
+import { leastNormal } from "../core/spacing.js";
+import type { FloatDType } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { State } from "../methods/method.js";
-import { div, mul, sub } from "../ops/arithmetic.js";
-import { abs, sqrt } from "../ops/elementwise.js";
+import { div, sub } from "../ops/arithmetic.js";
+import { abs } from "../ops/elementwise.js";
 import { maximum } from "../ops/extrema.js";
-import { reduceMax, reduceMean } from "../ops/reduce.js";
+import { reduceMax } from "../ops/reduce.js";
 import type { Setting } from "./inputs.js";
 
 // What a solve and its way back can tell of themselves at next to no cost: how far the two solutions of a coupled method
@@ -18,25 +20,33 @@ export function pairNorms(b: Builder, { method }: Pick<Setting, "method">, state
   return [sub(b, state[0], state[companion]!), state[0]].map((x) => rootMeanSquare(b, x, "batch"));
 }
 
-/** The same of states that are stacked. */
-export function pairNormsOfRows(b: Builder, ys: Value, companions: Value): Value[] {
-  const axes = ys.shape.slice(1).map((_, axis) => axis + 1);
-  return [sub(b, ys, companions), ys].map((x) => sqrt(b, reduceMean(b, mul(b, x, x), axes)));
+/** max |y − ŷ| and max |y|, likewise, of one state or of stacked ones: nothing is squared, so y may be of any size. */
+export function pairMaxima(
+  b: Builder,
+  { method }: Pick<Setting, "method">,
+  state: Readonly<Record<number, Value>>,
+): Value[] {
+  const { companion } = method;
+  if (companion === undefined) return [];
+  return [largest(b, sub(b, state[0]!, state[companion]!)), largest(b, state[0]!)];
 }
 
 /**
- * What a solve is to observe at its saves. Where every step is one, that would cost a small field a fifth of its time:
- * there, the end has to do.
+ * What a solve is to observe of the pair at its saves. Where every step is one, that would cost a small field a fifth of
+ * its time: there, the end has to do.
  */
-export function pairObserver(setting: Setting): (b: Builder, state: State) => Value[] {
-  return (b, state) => (setting.everyStep ? [] : pairNorms(b, setting, state));
+export function atSaves(
+  pair: typeof pairNorms | typeof pairMaxima,
+  setting: Setting,
+): (b: Builder, state: State) => Value[] {
+  return (b, state) => (setting.everyStep ? [] : pair(b, setting, state));
 }
 
 /**
- * How far y and its companion have drifted apart: the largest distance over the largest size of y, as root mean squares.
+ * How far y and its companion have drifted apart: max |y − ŷ| over max |y|.
  *
  * @param end  the last state
- * @param observed  distances and sizes on the way, stacked, where they were observed
+ * @param observed  both on the way, stacked, where they were observed
  * @returns `null` for a method without a companion
  */
 export function relativeDrift(
@@ -47,9 +57,9 @@ export function relativeDrift(
   observed: readonly Value[],
 ): Value | null {
   const [distance, size] =
-    observed.length > 0 ? observed.map((x) => reduceMax(b, x)) : pairNorms(b, setting, end);
+    observed.length > 0 ? observed.map((x) => reduceMax(b, x)) : pairMaxima(b, setting, end);
   if (distance === undefined) return null;
-  return div(b, distance, maximum(b, size!, maximum(b, rootMeanSquare(b, y0, "batch"), tiny(setting.dtype))));
+  return div(b, distance, maximum(b, size!, maximum(b, largest(b, y0), leastNormal[setting.dtype])));
 }
 
 /** max |x| */
@@ -60,10 +70,5 @@ export function largest(b: Builder, x: Value): Value {
 /** An error over the size of a solution: the largest |y| at its start and its saves. */
 export function relativeTo(b: Builder, ys: Value, y0: Value, error: Value): Value {
   const size = maximum(b, largest(b, y0), largest(b, ys));
-  return div(b, error, maximum(b, size, tiny(y0.dtype)));
-}
-
-/** What keeps 0 / 0 from being no number. */
-function tiny(dtype: string): number {
-  return dtype === "float64" ? 1e-300 : 1e-30;
+  return div(b, error, maximum(b, size, leastNormal[y0.dtype as FloatDType]));
 }

@@ -5,6 +5,7 @@ import type { Tensors, VectorField } from "../../src/fields/field.js";
 import { ReconstructionError } from "../../src/gradients/reconstruction-limit.js";
 import { DriftError } from "../../src/integrate/failures.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
+import { mse, scaledLoss } from "../../src/learning/losses.js";
 import { adamw } from "../../src/learning/optimisers.js";
 import { alf } from "../../src/methods/alf.js";
 import { explicit } from "../../src/methods/explicit.js";
@@ -215,6 +216,38 @@ describe("the two solutions of a coupled method in training", () => {
   it("are no matter where a method has one, or where they stay together", async () => {
     for (const method of [explicit(midpoint), alf(), reversible(midpoint, { coupling: 0.7 })]) {
       expect((await fitted({ ...of, method, strict: true })).warnings, method.name).to.deep.equal([]);
+    }
+  });
+
+  it("are held against a solution of any size", async () => {
+    for (const size of [1e300, 1, 1e-300]) {
+      // y' = a y is as large as it starts, and λ = 0.7 keeps its two solutions together
+      const linear: VectorField = {
+        ...relaxing(-0.5),
+        apply: (b, theta, _t, y) => mul(b, theta.a!, y),
+      };
+      const drifts = async (coupling: number) => {
+        let largest = 0;
+        const ode = neuralOde({ field: linear, method: reversible(midpoint, { coupling }), stepSize: 0.1 });
+        const times = [1, 20];
+        const observations = times.map((t) => size * Math.exp(-0.5 * t));
+        await train(
+          ode,
+          {
+            ...{ t0: 0, times, y0: tensor("float64", [1, 1], [size]) },
+            observations: tensor("float64", [2, 1, 1], observations),
+          },
+          {
+            ...{ runtime: jit(), steps: 3, loss: scaledLoss(mse(), [size]), check: false },
+            onUpdate({ drift }) {
+              largest = Math.max(largest, drift!);
+            },
+          },
+        );
+        return largest;
+      };
+      expect(await drifts(0.7), `${size}`).to.be.below(1e-2);
+      expect(await drifts(0.999), `${size}`).to.be.within(1e-2, 1e3);
     }
   });
 
