@@ -32,7 +32,7 @@ import {
 import { dimsOf } from "./dims.js";
 import { broadcastIndex, composedOf, pairwiseSum, wrapped } from "./folding.js";
 import { constantInts, required } from "./operand.js";
-import { reshape, shapeOf } from "./reshape.js";
+import { cast, reshape, shapeOf } from "./reshape.js";
 
 // Broadcasting and summation are each other's transpose, so they share a file.
 
@@ -199,13 +199,20 @@ export function restoreAxes(b: Builder, cotangent: Value, x: Value, axes: readon
 }
 
 /** ReduceSum. Its transpose is Expand. */
-export const ReduceSum: Op = reduction("ReduceSum", {
-  axesSince: 13,
-  combine: pairwiseSum,
-  exact: (values) => values.reduce((sum, value) => sum + value, 0n),
-  ofOne: same,
-  vjp: (b, g, x) => expandTo(b, g, x),
-});
+export const ReduceSum: Op = {
+  ...reduction("ReduceSum", {
+    axesSince: 13,
+    combine: pairwiseSum,
+    exact: (values) => values.reduce((sum, value) => sum + value, 0n),
+    ofOne: same,
+    vjp: (b, g, x) => expandTo(b, g, x),
+  }),
+  /** in float64, where float32 loses digits */
+  decompose(b, [x, axes], attributes) {
+    const sum = b.apply(ReduceSum, [cast(b, x!, "float64"), axes ?? null], attributes);
+    return [cast(b, sum, x!.dtype)];
+  },
+};
 
 /** Sum over axes (all of them unless given). */
 export function reduceSum(

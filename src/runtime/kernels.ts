@@ -1,5 +1,6 @@
 import type { DType } from "../core/tensor.js";
 import { type Node, sameShape, type Value } from "../graph/graph.js";
+import { reductionAxes } from "../ops/broadcast.js";
 import { wholeShapes } from "../ops/einsum.js";
 import { excludesMinusOne } from "../ops/integer-division.js";
 
@@ -24,8 +25,43 @@ const wrong: Readonly<Partial<Record<DType, ReadonlySet<string>>>> = {
   float64: new Set(["ReduceLogSumExp", "LogSoftmax"]),
 };
 
+/**
+ * Operators that add up float32 one after the other: of 10⁶ equal numbers a sum may be off by 10⁻³. From so many terms on they
+ * are sums in float64.
+ */
+const sums: ReadonlySet<string> = new Set([
+  ...[
+    "ReduceSum",
+    "ReduceMean",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceSumSquare",
+    "ReduceLogSum",
+    "Softmax",
+    "LogSoftmax",
+  ],
+]);
+const longSum = 1 << 16;
+
+function isLongSum({ op, inputs, attributes }: Node): boolean {
+  const x = inputs[0];
+  if (!sums.has(op.type) || x?.dtype !== "float32") return false;
+  const axes = op.type.startsWith("Reduce")
+    ? reductionAxes(op.type, inputs, attributes)
+    : [Number(attributes.axis ?? -1)];
+  const terms = axes.reduce((product, axis) => {
+    const dim = x.shape.at(axis)!;
+    return typeof dim === "number" ? product * dim : product;
+  }, 1);
+  return terms > longSum;
+}
+
 /** Whether ONNX Runtime's CPU provider runs a node as it is, and rightly. */
-export function hasOrtKernel({ op, inputs }: Node): boolean {
+export function hasOrtKernel(node: Node): boolean {
+  return runsOnOrt(node) && !isLongSum(node);
+}
+
+function runsOnOrt({ op, inputs }: Node): boolean {
   const [x, y] = inputs;
   switch (op.type) {
     case "Where":
@@ -68,7 +104,7 @@ export function hasWebGpuKernel(node: Node): boolean {
       return [scale, bias ?? scale].every(({ shape }) => sameShape(shape, normalised));
     }
     default:
-      if (!hasOrtKernel(node) || imprecise.has(op.type)) return false;
+      if (!runsOnOrt(node) || imprecise.has(op.type)) return false;
       return !processorOnly.has(op.type) || outputs[0]!.dtype === "int64";
   }
 }

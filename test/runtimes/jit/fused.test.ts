@@ -25,7 +25,7 @@ describe("the fused multiply-add of the compiled runtime", () => {
     const mocha = fileURLToPath(new URL("../../../node_modules/mocha/bin/mocha.js", import.meta.url));
     const files = [
       ...["functions.test.ts", "white-dwarf.test.ts", "opset.test.ts", "contract.test.ts"],
-      ...["long-sums.test.ts", "../../ops/agreement.test.ts"],
+      ...["../long-sums.test.ts", "../../ops/agreement.test.ts"],
     ].map(here);
     const report = execFileSync(
       process.execPath,

@@ -1,15 +1,16 @@
 import { expect } from "chai";
-import { numbers, type Tensor, tensor } from "../../../src/core/tensor.js";
-import { Builder } from "../../../src/graph/builder.js";
-import type { Value } from "../../../src/graph/graph.js";
-import { mul } from "../../../src/ops/arithmetic.js";
-import { reduceSum } from "../../../src/ops/broadcast.js";
-import { gemm, matmul } from "../../../src/ops/linalg.js";
-import { cumSum } from "../../../src/ops/pattern.js";
-import { reduceL2, reduceMean } from "../../../src/ops/reduce.js";
-import { softmax } from "../../../src/ops/softmax.js";
-import { hasFusedMultiplyAdd } from "../../../src/runtimes/jit/engine.js";
-import { jit } from "../../../src/runtimes/jit/jit.js";
+import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { Builder } from "../../src/graph/builder.js";
+import type { Value } from "../../src/graph/graph.js";
+import { mul } from "../../src/ops/arithmetic.js";
+import { reduceSum } from "../../src/ops/broadcast.js";
+import { gemm, matmul } from "../../src/ops/linalg.js";
+import { cumSum } from "../../src/ops/pattern.js";
+import { reduceL2, reduceMean } from "../../src/ops/reduce.js";
+import { softmax } from "../../src/ops/softmax.js";
+import { hasFusedMultiplyAdd } from "../../src/runtimes/jit/engine.js";
+import { jit } from "../../src/runtimes/jit/jit.js";
+import { ortNode } from "../../src/runtimes/ort-node.js";
 
 /** A tenth as float32, whose sums are exact in float64 up to some 10⁹ of them. */
 const tenth = Math.fround(0.1);
@@ -72,6 +73,26 @@ describe("sums of ten million float32", function () {
           await executable.release();
         });
       }
+    });
+  }
+
+  for (const name of [
+    "a sum",
+    "a sum of products in one pass",
+    "sums of columns",
+    "a mean",
+    "a norm",
+    "a softmax",
+  ]) {
+    it(`${name} is as exact on ONNX Runtime`, async () => {
+      const [shape, build, exact] = cases[name]!;
+      const runtime = await ortNode();
+      const b = new Builder();
+      const executable = await runtime.compile(b.graph({ y: build(b, b.input("x", "float32", shape)) }));
+      const { y } = await executable.run({ x: runtime.upload(tensor("float32", shape, data)) });
+      const [first] = (await runtime.download(y!)).data;
+      expect(Math.abs((first as number) / exact(0) - 1)).to.be.at.most(tolerance);
+      await executable.release();
     });
   }
 
