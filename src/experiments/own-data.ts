@@ -20,9 +20,15 @@ export interface ColumnScale {
   readonly scale: readonly number[];
 }
 
-export function columnScale({ values, columns }: TimeSeries): ColumnScale {
-  const moments = Array.from({ length: columns }, (_, column) => {
-    const seen = [...values].filter((value, i) => i % columns === column && !Number.isNaN(value));
+/** What was observed of a column, in order. */
+function observedIn({ values, columns, rows }: TimeSeries, column: number): number[] {
+  const all = Array.from({ length: rows }, (_, row) => values[row * columns + column]!);
+  return all.filter((value) => !Number.isNaN(value));
+}
+
+export function columnScale(series: TimeSeries): ColumnScale {
+  const moments = Array.from({ length: series.columns }, (_, column) => {
+    const seen = observedIn(series, column);
     // in units of the largest, so that squares stay among the numbers
     const largest = seen.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
     const mean = seen.reduce((sum, value) => sum + value / largest, 0) / seen.length;
@@ -67,16 +73,12 @@ export function ownData(name: string, series: TimeSeries): Experiment & { readon
   const at = (row: number) => Array.from(values.subarray(row * columns, (row + 1) * columns));
   const first = at(0);
   const gaps = first.some(Number.isNaN);
-  const y0 = first.map((value, column) =>
-    Number.isNaN(value)
-      ? [...values].find((other, i) => i % columns === column && !Number.isNaN(other))!
-      : value,
-  );
+  const y0 = first.map((value, column) => (Number.isNaN(value) ? observedIn(series, column)[0]! : value));
   const kept = Array.from({ length: rows }, (_, row) => row).slice(gaps ? 0 : 1);
   const { scale } = columnScale(series);
   return {
     name,
-    about: `${rows} times of ${names.join(", ")}`,
+    about: `${rows} times of ${listed(names)}`,
     needs: null,
     trainY0: gaps,
     time: { name: timeName, unit: asInFile },
@@ -114,6 +116,14 @@ function byColumn(loss: Loss, columns: number): Loss {
       return loss.apply(b, rows(prediction), rows(target), weight && rows(weight));
     },
   };
+}
+
+/** Columns that are listed by name. */
+const shownNames = 20;
+
+function listed(names: readonly string[]): string {
+  const more = names.length - shownNames;
+  return more <= 0 ? names.join(", ") : `${names.slice(0, shownNames).join(", ")} and ${more} more`;
 }
 
 /** A few crowded times among far ones must not make every update slow; each gap has a step of its own anyway. */

@@ -72,7 +72,7 @@ export async function checkFit(
   { runtime, loss, parameters, y0 = data.y0, control }: FitCheckOptions,
 ): Promise<FitCheck> {
   const request = { runtime, parameters, y0, t0: data.t0, saveAt: data.times };
-  const scale = Math.min(...spreadOf(ode.field, data.observations));
+  const scale = spreadOf(ode.field, data.observations).reduce((least, each) => Math.min(least, each));
   const trained = await endOf(() => solve(ode, { ...request, ...(control && { control }) }));
   const accurate = await endOf(() => solveAccurately(ode, { ...request, scale }));
   const lossOf = (states: Tensor | undefined) =>
@@ -193,7 +193,9 @@ async function lossOfStates(
 function spreadOf({ state }: Pick<VectorField, "state">, observations: Tensor, instead?: Tensor): number[] {
   const size = sizeOf(typeof state[0] === "string" ? (state.slice(1) as number[]) : (state as number[]));
   const of = (values: readonly number[], component: number) =>
-    values.filter((value, i) => i % size === component && !Number.isNaN(value));
+    Array.from({ length: values.length / size }, (_, row) => values[row * size + component]!).filter(
+      (value) => !Number.isNaN(value),
+    );
   const [observed, others] = [numbers(observations), instead === undefined ? [] : numbers(instead)];
   return Array.from({ length: size }, (_, component) => {
     const seen = of(observed, component);

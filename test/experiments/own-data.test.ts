@@ -79,4 +79,20 @@ describe("own data", () => {
     expect(stepSize("t,x\n0,1\n1,1\n2,1\n10,1\n")).to.equal(0.5);
     expect(stepSize("t,x\n0,1\n1e-9,1\n2e-9,1\n1,1\n")).to.equal(1e-4);
   });
+
+  it("takes very many columns in one pass over the numbers, and names the first of them", function () {
+    // a pass for each column took minutes
+    this.timeout(5000);
+    const columns = 50_000;
+    const wide: TimeSeries = {
+      ...series("t,x\n0,1\n1,3\n"),
+      names: Array.from({ length: columns }, (_, i) => `c${i}`),
+      columns,
+      rows: 2,
+      values: Float64Array.from({ length: 2 * columns }, (_, i) => (i < columns ? 1 : 3)),
+    };
+    const { about, lossScale } = ownData("wide", wide);
+    expect(about).to.match(/^2 times of c0, .*c19 and 49980 more$/);
+    expect(lossScale!.every((scale) => scale === 1)).to.equal(true);
+  });
 });
