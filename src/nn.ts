@@ -2,6 +2,14 @@
 
 export { lipSwish, silu } from "./nn/activations.js";
 export { type AttentionLayer, type AttentionOptions, multiHeadAttention } from "./nn/attention.js";
+export {
+  type ConvLayerOptions,
+  type ConvTransposeLayerOptions,
+  conv1d,
+  conv2d,
+  convTranspose1d,
+  convTranspose2d,
+} from "./nn/convolution.js";
 export { dropout } from "./nn/dropout.js";
 export { embedding } from "./nn/embedding.js";
 export {

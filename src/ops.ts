@@ -20,6 +20,7 @@ export {
 export { add, div, mul, neg, sub } from "./ops/arithmetic.js";
 export { expand, expandTo, reduceSum, sumTo } from "./ops/broadcast.js";
 export { ifElse, type LoopOptions, type LoopStep, loop, type ScanOptions, scan } from "./ops/control.js";
+export { type ConvOptions, conv, convTranspose } from "./ops/convolution.js";
 export { einsum } from "./ops/einsum.js";
 export { abs, ceil, exp, floor, log, log1p, reciprocal, round, sign, sqrt } from "./ops/elementwise.js";
 export { erf, gelu } from "./ops/erf.js";
@@ -43,6 +44,7 @@ export {
 export { groupNormalization, layerNormalization } from "./ops/normalise.js";
 export type { Operand } from "./ops/operand.js";
 export { cumSum, tile, trilu } from "./ops/pattern.js";
+export { averagePool, maxPool, type PoolOptions } from "./ops/pooling.js";
 export { fmod, pow } from "./ops/power.js";
 export {
   argMax,
@@ -75,3 +77,4 @@ export {
   tan,
   tanh,
 } from "./ops/trigonometry.js";
+export { globalAveragePool, globalMaxPool } from "./ops/whole-axes.js";

@@ -20,6 +20,7 @@ import { BitShift, BitwiseAnd, BitwiseNot, BitwiseOr, BitwiseXor } from "./bitwi
 import { Expand, ReduceSum } from "./broadcast.js";
 import { NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss } from "./class-losses.js";
 import { If, Loop, Scan } from "./control.js";
+import { Conv, ConvTranspose } from "./convolution.js";
 import { DepthToSpace, SpaceToDepth } from "./depth.js";
 import { Einsum } from "./einsum.js";
 import { Abs, Ceil, Exp, Floor, Log, Reciprocal, Round, Sign, Sqrt } from "./elementwise.js";
@@ -48,6 +49,7 @@ import {
   LayerNormalization,
 } from "./normalise.js";
 import { CumSum, Tile, Trilu } from "./pattern.js";
+import { AveragePool, MaxPool } from "./pooling.js";
 import { Mod, Pow } from "./power.js";
 import {
   ArgMax,
@@ -89,6 +91,7 @@ export const operators: readonly Op[] = [
   ...[ReduceSumSquare, ReduceLogSum, ReduceLogSumExp, ArgMax, ArgMin],
   ...[Softmax, LogSoftmax, LayerNormalization, GroupNormalization, InstanceNormalization, BatchNormalization],
   ...[MatMul, Gemm, Einsum],
+  ...[Conv, ConvTranspose, AveragePool, MaxPool],
   ...[Identity, Cast, ShapeOp, Reshape, Transpose, Squeeze, Unsqueeze, Flatten],
   ...[Concat, Split, Slice, Pad, Gather, GatherElements, GatherND, ScatterElements, ScatterND],
   ...[Tile, Trilu, CumSum, Constant, ConstantOfShape, Range, EyeLike, Size, OneHot],

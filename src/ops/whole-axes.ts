@@ -74,3 +74,13 @@ export const MeanVarianceNormalization: Op = written(
     return [div(b, centred, add(b, deviation, 1e-9))];
   },
 );
+
+/** The mean of each channel over all places, [N, C, 1, …]. */
+export function globalAveragePool(b: Builder, x: Value): Value {
+  return b.apply(GlobalAveragePool, [x]);
+}
+
+/** The largest number of each channel, [N, C, 1, …]. */
+export function globalMaxPool(b: Builder, x: Value): Value {
+  return b.apply(GlobalMaxPool, [x]);
+}

@@ -13,6 +13,7 @@ const float32Only: ReadonlySet<string> = new Set([
   ...["LeakyRelu", "ThresholdedRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign"],
   ...["HardSigmoid", "HardSwish", "Mish", "Gelu", "Mean", "OneHot"],
   ...["InstanceNormalization", "GroupNormalization"],
+  ...["Conv", "ConvTranspose", "AveragePool", "MaxPool"],
 ]);
 
 /**

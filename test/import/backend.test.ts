@@ -40,9 +40,9 @@ const interpreter = process.env.REVORT_PYTHON ?? "python3";
 
 /** Kinds of operators without a record. A case that needs one of them is not run. */
 const unknown: Readonly<Record<string, readonly string[]>> = {
-  "convolution, pooling and resampling": [
-    ...["Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv", "CausalConvWithState", "Col2Im"],
-    ...["AveragePool", "MaxPool", "LpPool", "MaxUnpool", "RoiAlign", "LRN"],
+  "convolution of quantised numbers, other pooling, and resampling": [
+    ...["ConvInteger", "QLinearConv", "DeformConv", "CausalConvWithState", "Col2Im"],
+    ...["LpPool", "MaxUnpool", "RoiAlign", "LRN"],
     ...["Resize", "Upsample", "GridSample", "AffineGrid", "CenterCropPad"],
   ],
   "recurrent layers": ["GRU", "LSTM", "RNN"],
@@ -99,6 +99,14 @@ const refused: readonly (readonly [RegExp, string])[] = [
     "BitShift of signed integers, of opset 28",
   ],
   [/^ModelError: .*Dropout is in training mode/, "operators without a record: random numbers"],
+  [
+    /^ModelError: .*MaxPool: the operand "X" must be float32 or float64/,
+    "quantised numbers: MaxPool of 8 bits",
+  ],
+  [
+    /^UnsupportedOperatorError: .*output 1 .* of the MaxPool node/,
+    "the indices that MaxPool gives beside its maxima",
+  ],
 ];
 
 /** Why a case is not run; `null` if it is. */

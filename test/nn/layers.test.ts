@@ -10,6 +10,10 @@ import {
   activation,
   batchNorm,
   concatSquash,
+  conv1d,
+  conv2d,
+  convTranspose1d,
+  convTranspose2d,
   dropout,
   embedding,
   groupNorm,
@@ -100,6 +104,10 @@ const layers: Readonly<Record<string, [Parametrised, Apply]>> = {
   ],
   "concatSquash(3, 4)": [squash, (b, theta, [x, t]) => squash.apply(b, theta, x!, t!)],
   silu: plain(activation(silu)),
+  "conv1d(4, 6, 3, 2 groups)": plain(conv1d(4, 6, 3, { padding: 1, groups: 2 })),
+  "conv2d(2, 3, 3)": plain(conv2d(2, 3, 3, { stride: 2, padding: 1 })),
+  "convTranspose1d(4, 3, 4)": plain(convTranspose1d(4, 3, 4, { stride: 2, padding: 1 })),
+  "convTranspose2d(3, 2, 3)": plain(convTranspose2d(3, 2, 3, { stride: 2, padding: 1, outputPadding: 1 })),
 };
 
 const { torch, cases } = JSON.parse(

@@ -119,5 +119,11 @@ cases = {
     ),
     "concatSquash(3, 4)": case(ConcatSquash(3, 4), torch.randn(5, 3), torch.tensor(0.7)),
     "silu": case(nn.SiLU(), torch.randn(4, 3)),
+    "conv1d(4, 6, 3, 2 groups)": case(nn.Conv1d(4, 6, 3, padding=1, groups=2), torch.randn(2, 4, 7)),
+    "conv2d(2, 3, 3)": case(nn.Conv2d(2, 3, 3, stride=2, padding=1), torch.randn(2, 2, 5, 6)),
+    "convTranspose1d(4, 3, 4)": case(nn.ConvTranspose1d(4, 3, 4, stride=2, padding=1), torch.randn(2, 4, 5)),
+    "convTranspose2d(3, 2, 3)": case(
+        nn.ConvTranspose2d(3, 2, 3, stride=2, padding=1, output_padding=1), torch.randn(2, 3, 3, 4)
+    ),
 }
 json.dump({"torch": torch.__version__, "cases": cases}, sys.stdout)

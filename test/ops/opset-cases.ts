@@ -267,6 +267,36 @@ const table: Readonly<Record<string, readonly Case[]>> = {
     one("axis 0, repeated", [draw([3, 2]), ints([0, 2, 0, -1], [2, 2])]),
     one("axis 1", [draw([2, 3]), ints([1, 1, 0, 2], [2, 2])], { axis: 1 }),
   ],
+  Conv: [
+    one("two axes, with a bias", [draw([2, 3, 4, 5]), draw([2, 3, 2, 3]), draw([2])]),
+    one("strides, pads and dilations", [draw([1, 2, 5, 6]), draw([3, 2, 2, 2])], {
+      ...{ strides: [2, 1], pads: [1, 0, 2, 1], dilations: [1, 2] },
+    }),
+    one("groups, along one axis", [draw([2, 4, 6]), draw([6, 2, 3]), draw([6])], { group: 2, pads: [1, 1] }),
+    one("same size, more after", [draw([1, 1, 4, 4]), draw([1, 1, 2, 2])], { auto_pad: "SAME_UPPER" }),
+  ],
+  ConvTranspose: [
+    one("two axes, with a bias", [draw([2, 3, 3, 2]), draw([3, 2, 2, 3]), draw([2])]),
+    one("strides, pads and output_padding", [draw([1, 2, 3, 3]), draw([2, 3, 3, 3])], {
+      ...{ strides: [2, 2], pads: [1, 1, 1, 1], output_padding: [1, 1] },
+    }),
+    one("groups, dilated, along one axis", [draw([2, 4, 3]), draw([4, 2, 2])], { group: 2, dilations: [2] }),
+  ],
+  AveragePool: [
+    one("two axes", [draw([2, 2, 4, 5])], { kernel_shape: [2, 3] }),
+    one("pads that do not count", [draw([1, 2, 4, 4])], {
+      ...{ kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] },
+    }),
+    one("pads that count, rounded up", [draw([1, 2, 4, 4])], {
+      ...{ kernel_shape: [3, 3], strides: [2, 2], pads: [0, 0, 1, 1], count_include_pad: 1, ceil_mode: 1 },
+    }),
+  ],
+  MaxPool: [
+    one("two axes", [draw([2, 2, 4, 5])], { kernel_shape: [2, 3] }),
+    one("strides, pads and dilations", [draw([1, 2, 5, 5])], {
+      ...{ kernel_shape: [2, 2], strides: [2, 2], pads: [1, 1, 1, 1], dilations: [2, 2] },
+    }),
+  ],
   GatherND: [
     one("elements, one twice", [draw([2, 3]), ints([0, 1, 1, -1, 0, 1], [3, 2])]),
     one("rows", [draw([3, 2]), ints([2, 2, 0], [3, 1])]),

@@ -32,6 +32,7 @@ const signatures: readonly Signature[] = [
 const narrower: Readonly<Record<string, string>> = {
   Erf: "of integers, whose erf would be cut off to −1, 0 or 1",
   BitShift: "of integers with a sign, which came with opset 28",
+  MaxPool: "of integers of 8 bits, which are for quantised models",
   Shrink: "of integers, whose bounds would be cut off",
   ReduceL2: "of integers, whose roots would be cut off",
   ReduceLogSum: "of integers, whose logarithms would be cut off",
@@ -96,8 +97,10 @@ function differences(signature: Signature, form: Form, version: number): string[
     const ours = typeof rule.otherwise === "number" ? Math.fround(rule.otherwise) : rule.otherwise;
     note(`default of ${name}`, ours ?? null, standard);
   }
-  // the moments beyond the first result are those of training, whose number changed in opset 14
-  if (type !== "BatchNormalization") note("results", signature.outputs ?? 1, form.outputs ?? Infinity);
+  // the moments beyond the first result are those of training, whose number changed in opset 14; indices came with opset 8
+  const isOlder = type === "MaxPool" && version < 8;
+  if (type !== "BatchNormalization" && !isOlder)
+    note("results", signature.outputs ?? 1, form.outputs ?? Infinity);
   return found;
 }
 

@@ -16,6 +16,11 @@ const otherwise: Readonly<Record<string, keyof typeof ops | null>> = {
   // sum / n, log of reduceSum, reshape, what a constant is, and forms that only files need
   ...{ Mean: null, ReduceLogSum: null, Flatten: null, Identity: null, Size: null, EyeLike: null },
   ...{ Constant: null, ConstantOfShape: null, ThresholdedRelu: null },
+  ...{ Shrink: null, Hardmax: null, LpNormalization: null, MeanVarianceNormalization: null },
+  ...{ SpaceToDepth: null, DepthToSpace: null, BitShift: null },
+  ...{ BitwiseAnd: null, BitwiseOr: null, BitwiseXor: null, BitwiseNot: null },
+  // crossEntropy of the package
+  ...{ NegativeLogLikelihoodLoss: null, SoftmaxCrossEntropyLoss: null },
   // layers keep their statistics
   ...{ BatchNormalization: null, InstanceNormalization: null },
 };
