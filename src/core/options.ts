@@ -22,9 +22,9 @@ export function checkOptions(
   if (typeof given !== "object" || given === null) {
     throw new OptionError(`${of} takes a record of options, but ${showValue(given)} was given.`);
   }
-  const names = Object.keys(known);
-  for (const name of Object.keys(given)) {
-    if (names.includes(name)) continue;
+  for (const name in given) {
+    if (Object.hasOwn(known, name)) continue;
+    const names = Object.keys(known);
     const remedy = Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined;
     const near = alike(name, names);
     throw new OptionError(

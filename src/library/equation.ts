@@ -1,10 +1,11 @@
 import { OptionError, showValue } from "../core/options.js";
 import { Random } from "../core/random.js";
+import type { Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors, type VectorField } from "../fields/field.js";
 import { isField, type NeuralOde, type NeuralOdeOptions, neuralOde } from "../integrate/neural-ode.js";
 import { tsit5 } from "../methods/tableaux.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type TensorLike, tensorOf } from "./given.js";
+import { isTensor, type TensorLike, tensorOf } from "./given.js";
 
 /** Makes the runtime that is used where none is given. */
 export type OpenRuntime = () => Runtime | Promise<Runtime>;
@@ -24,35 +25,44 @@ export type EquationOptions = Omit<NeuralOdeOptions, "field">;
  * @param of  what the work is, as it begins a sentence: "solve"
  * @throws {OptionError} for what is neither equation nor field
  */
-export async function withEquation<R>(
+export function withEquation<R>(
   of: string,
   given: unknown,
-  { runtime, ...options }: EquationOptions & { readonly runtime?: Runtime | undefined },
+  options: EquationOptions & { readonly runtime?: Runtime | undefined },
   open: OpenRuntime,
   work: (ode: NeuralOde, runtime: Runtime) => Promise<R>,
 ): Promise<R> {
+  const { runtime } = options;
   checkRuntime(of, runtime);
-  if (isField(given)) {
-    const ode = neuralOde({ method: tsit5, ...options, field: given });
-    try {
-      return await work(ode, runtime ?? (await ode.kept.runtime(open)));
-    } finally {
-      await ode.kept.release();
-    }
-  }
+  if (isField(given)) return withField(given, options, open, work);
   if (typeof given !== "object" || given === null || !("method" in given) || !("kept" in given)) {
     throw new OptionError(
       `${of} takes an equation, neuralOde({ field }), or a vector field, but ${showValue(given)} was given.`,
     );
   }
   const ode = given as NeuralOde;
-  const fixed = Object.keys(options).find((name) => options[name as keyof EquationOptions] !== undefined);
+  const fixed = (["method", "stepSize", "dtype"] as const).find((name) => options[name] !== undefined);
   if (fixed !== undefined) {
     throw new OptionError(
       `${of} was given an equation, which has its ${fixed} already: give it to neuralOde, or give ${of} the bare field.`,
     );
   }
-  return work(ode, runtime ?? (await ode.kept.runtime(open)));
+  if (runtime !== undefined) return work(ode, runtime);
+  return ode.kept.runtime(open).then((opened) => work(ode, opened));
+}
+
+async function withField<R>(
+  field: VectorField,
+  { runtime, ...options }: EquationOptions & { readonly runtime?: Runtime | undefined },
+  open: OpenRuntime,
+  work: (ode: NeuralOde, runtime: Runtime) => Promise<R>,
+): Promise<R> {
+  const ode = neuralOde({ method: tsit5, ...options, field });
+  try {
+    return await work(ode, runtime ?? (await ode.kept.runtime(open)));
+  } finally {
+    await ode.kept.release();
+  }
 }
 
 /** The parameters as tensors; drawn from the seed where none are given. */
@@ -65,9 +75,12 @@ export function parametersOf(
   if (typeof given !== "object" || given === null) {
     throw new OptionError(`Parameters are a record of tensors by name, but ${showValue(given)} was given.`);
   }
-  return Object.fromEntries(
-    Object.entries(given).map(([name, value]) => [name, tensorOf(`The parameter "${name}"`, value, dtype)]),
-  );
+  const tensors: Record<string, Tensor> = {};
+  for (const name of Object.keys(given)) {
+    const value = given[name]!;
+    tensors[name] = isTensor(value) ? value : tensorOf(`The parameter "${name}"`, value, dtype);
+  }
+  return tensors;
 }
 
 function checkRuntime(of: string, runtime: unknown): void {

@@ -97,20 +97,25 @@ export function checkSolveOptions(of: "solve" | "solveEach", given: unknown, isB
 
 /** The options of one solve, as solvers take them. */
 export function solveOptionsOf(ode: NeuralOde, options: SolveOptions, runtime: Runtime): strict.SolveOptions {
-  const { seed = 0, parameters, y0, saveAt, t1, t0, ...rest } = options;
+  const { seed = 0, parameters, y0, saveAt, t1, t0 } = options;
   const times = saveAt === undefined ? undefined : timesOf("saveAt", saveAt);
   const end = t1 === undefined ? undefined : timeOf("t1", t1);
-  return {
-    ...withoutEquation(rest),
-    runtime,
-    t0: timeOf("t0", t0),
+  timeOf("t0", t0);
+  // what is no option of a solver does no harm there, and to take it out, or to put in what is not there, costs as
+  // much as a short solve
+  const taken = {
+    ...options,
     y0: tensorOf("y0", y0, ode.dtype),
     parameters: parametersOf(ode, parameters, seed),
-    ...(times === undefined ? {} : { saveAt: times }),
-    // both may be said where they say the same
-    ...(end === undefined || end === times?.at(-1) ? {} : { t1: end }),
-  };
+  } as Changeable<strict.SolveOptions>;
+  if (options.runtime === undefined) taken.runtime = runtime;
+  if (times !== undefined) taken.saveAt = times;
+  // both may be said where they say the same
+  if (end !== undefined && end === times?.at(-1)) delete taken.t1;
+  return taken;
 }
+
+type Changeable<T> = { -readonly [name in keyof T]: T[name] };
 
 /** The options of a solve of each trajectory, as solvers take them. */
 export function solveEachOptionsOf(
@@ -194,14 +199,27 @@ function checkEvents(of: string, events: unknown): void {
 }
 
 /** What is left of options when what makes an equation of a field is gone. */
-export function withoutEquation<T extends object>(options: T): Omit<T, keyof EquationOptions | "runtime"> {
-  const left = { ...options } as Record<string, unknown>;
-  for (const name of [...Object.keys(equationNames), "runtime"]) delete left[name];
-  return left as Omit<T, keyof EquationOptions | "runtime">;
+export function withoutEquation<T extends EquationOptions & { readonly runtime?: Runtime }>(
+  options: T,
+): Omit<T, keyof EquationOptions | "runtime"> {
+  const { method: _, stepSize: __, dtype: ___, runtime: ____, ...left } = options;
+  return left;
 }
 
 /** What of the options makes an equation of a bare field. */
-export function equationOf(options: object): EquationOptions & { readonly runtime?: Runtime } {
-  const names = [...Object.keys(equationNames), "runtime"];
-  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
+export function equationOf({
+  runtime,
+  method,
+  stepSize,
+  dtype,
+}: EquationOptions & { readonly runtime?: Runtime }): EquationOptions & { readonly runtime?: Runtime } {
+  if (method === undefined && stepSize === undefined && dtype === undefined) {
+    return runtime === undefined ? {} : { runtime };
+  }
+  return {
+    ...(runtime && { runtime }),
+    ...(method !== undefined && { method }),
+    ...(stepSize !== undefined && { stepSize }),
+    ...(dtype !== undefined && { dtype }),
+  };
 }
