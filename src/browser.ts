@@ -20,6 +20,7 @@ export {
 export { RevortError } from "./core/errors.js";
 export { OptionError } from "./core/options.js";
 export { Random } from "./core/random.js";
+export { SizeError } from "./core/size.js";
 export {
   type DType,
   DTypeError,
@@ -33,7 +34,13 @@ export {
   toNested,
 } from "./core/tensor.js";
 export { decodeCheckpoint, encodeCheckpoint } from "./deploy/checkpoint-file.js";
-export { encodeField, type FieldMetadata, fieldGraph } from "./deploy/field-file.js";
+export {
+  checkFieldFile,
+  encodeField,
+  FieldFileError,
+  type FieldMetadata,
+  fieldGraph,
+} from "./deploy/field-file.js";
 export { inspectModel } from "./deploy/inspect.js";
 export {
   encodeFitSteps,

@@ -1,5 +1,5 @@
 import { epsilon } from "../core/spacing.js";
-import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { emptyData, type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { type Grid, TimeError } from "../programs/grid.js";
 
 /** The numbers of an array on the host. */
@@ -41,7 +41,7 @@ export class DenseSolution {
     const t = this.#within(asked);
     const step = stepAt(this.times, t);
     const [from, to] = [this.times[step]!, this.times[step + 1]!];
-    const values = tensor(this.#dtype, this.#state, new Array(sizeOf(this.#state)).fill(0)).data as Row;
+    const values = emptyData(this.#dtype, sizeOf(this.#state));
     polynomialAt(this.#coefficients[step]!, (t - from) / (to - from), values);
     return tensor(this.#dtype, this.#state, values);
   }

@@ -1,6 +1,6 @@
 import { largestOf } from "../core/largest.js";
 import { neighbour, rounded, spacingAt } from "../core/spacing.js";
-import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { emptyData, type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { type Event, endsAfter } from "../events/event.js";
 import type { Record } from "../programs/adaptive-setting.js";
 import { type Grid, TimeError } from "../programs/grid.js";
@@ -227,7 +227,7 @@ function around(dtype: FloatDType, { origin, of }: Counting, jump: number): numb
 
 function stacked(rows: readonly Row[], state: readonly number[], dtype: FloatDType): Tensor {
   const size = sizeOf(state);
-  const all = tensor(dtype, [rows.length, ...state], new Array(rows.length * size).fill(0));
-  for (const [i, row] of rows.entries()) (all.data as Row).set(row, i * size);
-  return all;
+  const all = emptyData(dtype, rows.length * size);
+  for (const [i, row] of rows.entries()) all.set(row, i * size);
+  return tensor(dtype, [rows.length, ...state], all);
 }
