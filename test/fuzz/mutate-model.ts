@@ -363,7 +363,9 @@ const mutations: readonly Mutation[] = [
 export function mutateModel({ bytes }: Start, chance: Chance, most = 4): Uint8Array {
   if (chance.holds(0.15)) return mutateBytes(bytes, chance);
   const model = fromBinary(ModelProtoSchema, bytes);
-  for (let i = 0; i <= chance.below(most); i++) {
+  // many changes at once are mostly refused for the first of them
+  const changes = 1 + chance.below(chance.of([1, 1, 2, most]));
+  for (let i = 0; i < changes; i++) {
     const graph = chance.of(graphsOf(model.graph!));
     chance.of(mutations)(model, graph, chance);
   }
