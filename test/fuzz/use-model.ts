@@ -24,8 +24,8 @@ export interface Outcome {
 /** States of more elements are not tried: a user would have to make them. */
 const largestState = 1 << 16;
 
-/** Everything that a user does with a model: looks at it, solves it, differentiates it, writes it again. */
-export async function useModel(bytes: Uint8Array): Promise<Outcome> {
+/** What a user does with a model: looks at it, solves it, and unless that is all, differentiates it and writes it again. */
+export async function useModel(bytes: Uint8Array, onlySolve = false): Promise<Outcome> {
   const done: string[] = [];
   let fault: string | null = null;
   const attempt = async <T>(what: string, work: () => T | Promise<T>): Promise<T | null> => {
@@ -70,6 +70,7 @@ export async function useModel(bytes: Uint8Array): Promise<Outcome> {
   );
   if (parameters === null) return { done, fault };
   await attempt("solve", () => solve(ode, { runtime, parameters, y0, t0: 0, t1: 0.5 }));
+  if (onlySolve) return { done, fault };
   const twice = [...(target.data as Float32Array), ...(target.data as Float32Array)];
   const fit = {
     grid: gridThrough(0, [0.25, 0.5], 0.25),
