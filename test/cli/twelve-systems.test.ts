@@ -36,6 +36,7 @@ async function lossOfFile(file: string, rows: readonly number[][]): Promise<numb
 
 describe("revort train without options, on twelve systems", () => {
   const folder = scratch();
+  const warned: string[] = [];
 
   for (const [name, system] of Object.entries(systems)) {
     it(`fits the field itself or says that it does not: ${name} (${system.temper})`, async () => {
@@ -47,9 +48,16 @@ describe("revort train without options, on twelve systems", () => {
       expect(loss.last, "it learns something").to.be.below(loss.first);
       // four RK4 steps from row to row are good to a percent of any loss here, but for chaos that is said
       const own = await lossOfFile(`${place}/field.onnx`, rows);
-      if (check.warning !== null) return;
+      if (check.warning !== null) {
+        warned.push(name);
+        return;
+      }
       expect(own).to.be.closeTo(check.loss, 0.02 * check.loss);
       expect(own).to.be.closeTo(loss.last, 0.1 * loss.last);
     });
   }
+
+  it("has nothing to warn of in most of them", () => {
+    expect(warned).to.have.length.below(3);
+  });
 });
