@@ -16,7 +16,11 @@ export function printable(text: string): string {
 
 /** A text of perhaps several lines as one that is safe to show. */
 export function oneLine(text: string): string {
-  return printable(text.replace(/\s*\n\s*/g, " "));
+  if (!text.includes("\n")) return printable(text);
+  const [first = "", ...rest] = text.split("\n");
+  return printable(
+    [first.trimEnd(), ...rest.map((line) => line.trim())].filter((line) => line !== "").join(" "),
+  );
 }
 
 /** As `printable`, for a text of several lines: line ends and tabs stay. */

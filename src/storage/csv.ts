@@ -100,7 +100,8 @@ function readRows(text: string, source: string): Row[] {
 
 /** Of comma, semicolon and tab, the one that the header has most of outside quotes; a comma if it has none. */
 function separatorOf(lines: string): string {
-  const header = /^(?!\s*#).*\S.*$/m.exec(lines.replace(/^\ufeff/, ""))?.[0] ?? "";
+  // blanks of its own line only: to look past line ends would take the square of the number of empty lines
+  const header = /^[^\S\n]*[^\s#].*$/m.exec(lines.replace(/^\ufeff/, ""))?.[0] ?? "";
   const bare = header.replace(/"[^"]*"/g, "");
   const count = (separator: string): number => bare.split(separator).length - 1;
   return [",", ";", "\t"].reduce((best, separator) => (count(separator) > count(best) ? separator : best));

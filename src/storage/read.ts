@@ -53,8 +53,11 @@ export function textOf(bytes: Uint8Array, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    const message = `Cannot read ${JSON.stringify(path)} as text: it is not UTF-8; save it as UTF-8.`;
-    throw new StorageError("read", path, message, { cause });
+    const tooLong = (cause as NodeJS.ErrnoException).code === "ERR_STRING_TOO_LONG";
+    const why = tooLong
+      ? "it is longer than 512 MiB; cut it, or thin it out"
+      : "it is not UTF-8; save it as UTF-8";
+    throw new StorageError("read", path, `Cannot read ${JSON.stringify(path)} as text: ${why}.`, { cause });
   }
 }
 

@@ -27,6 +27,7 @@ const remedies: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "the name is too long; choose a shorter one",
   ENXIO: "it is a socket or a device that is not there; name a file",
   ELOOP: "symbolic links lead round in a circle; correct them",
+  ERR_FS_FILE_TOO_LARGE: "it is larger than 2 GiB; cut it, or thin it out",
   EMFILE: "too many files are open; raise the limit (ulimit -n)",
 };
 

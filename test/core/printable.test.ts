@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { RevortError } from "../../src/core/errors.js";
-import { printable, printableJson, printableLines, shown } from "../../src/core/printable.js";
+import { oneLine, printable, printableJson, printableLines, shown } from "../../src/core/printable.js";
 
 /** Unicode's own classes: controls, formats, separators of lines, halves of pairs, and what is no character. */
 const acting = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Noncharacter_Code_Point}]/u;
@@ -63,6 +63,14 @@ describe("printable", () => {
       ),
     );
     expect(printableJson({ "\u202e": "\u{e0041}" })).to.equal('{"\\u202e":"\\udb40\\udc41"}');
+  });
+
+  it("makes one line of several in time that grows with the text alone", () => {
+    expect(oneLine("  - one  \n\n   two\n")).to.equal("  - one two");
+    // the square of a million would be hours
+    const blanks = " ".repeat(1e6);
+    expect(oneLine(`a${blanks}b`)).to.have.length(1e6 + 2);
+    expect(oneLine(`a${blanks}\n${blanks}b`)).to.equal("a b");
   });
 
   it("is what every error says", () => {

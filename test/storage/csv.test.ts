@@ -59,6 +59,15 @@ describe("parseTimeSeries", () => {
     expect(parse(",x\n0,1\n").timeName).to.equal("time");
   });
 
+  it("takes time in proportion to the file, be it empty lines for the most part", () => {
+    // a line at a time this is a tenth of a second; the square of their number took minutes
+    const blank = "\n \n".repeat(200_000);
+    const started = performance.now();
+    const { rows } = parseTimeSeries(`${blank}t;x${blank}0;1${blank}1;2${blank}`, { source: "series.csv" });
+    expect(rows).to.equal(2);
+    expect(performance.now() - started).to.be.lessThan(10_000);
+  });
+
   describe("says what is wrong, where, and what to do:", () => {
     const cases: [string, string, RegExp][] = [
       ["an empty file", "", /^series\.csv: it has no rows; give a header/],

@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { plainPath } from "../../src/storage/plain-path.js";
-import { readBytes, readPlainBytes, readText } from "../../src/storage/read.js";
+import { readBytes, readPlainBytes, readText, textOf } from "../../src/storage/read.js";
 import { StorageError } from "../../src/storage/storage-error.js";
 
 async function failure(promise: Promise<unknown>): Promise<StorageError> {
@@ -50,6 +50,17 @@ describe("readBytes and readText", () => {
 
   it("say that text is not UTF-8", async () => {
     expect((await failure(readText(join(folder, "latin.csv")))).message).to.match(/save it as UTF-8/);
+  });
+
+  it("say that text, or a file, is longer than can be held", async () => {
+    // half a gibibyte of nothing, which is longer than any text of JavaScript
+    const long = () => textOf(new Uint8Array(2 ** 29), "long.csv");
+    expect(long).to.throw(StorageError, 'Cannot read "long.csv" as text: it is longer than 512 MiB');
+    const path = join(folder, "huge");
+    writeFileSync(path, "");
+    // a hole, which takes no room on the disk
+    truncateSync(path, 2 ** 31 + 1);
+    expect((await failure(readBytes(path))).message).to.include("it is larger than 2 GiB");
   });
 
   it("turn any other failure into a typed error too", async () => {
