@@ -1,5 +1,6 @@
 import { RevortError } from "../core/errors.js";
 import { nearName } from "../core/near-name.js";
+import { shown } from "../core/printable.js";
 import { alf } from "./alf.js";
 import { explicit } from "./explicit.js";
 import { leapfrogMidpoint } from "./leapfrog-midpoint.js";
@@ -14,7 +15,7 @@ export class UnknownSolverError extends RevortError {
   constructor(readonly solver: string) {
     const near = nearName(solver, solverNames);
     super(
-      `There is no solver "${solver}"${near === undefined ? "." : `; did you mean "${near}"?`} ` +
+      `There is no solver ${shown(solver)}${near === undefined ? "." : `; did you mean "${near}"?`} ` +
         `The solvers are ${solverNames.join(", ")}.`,
     );
   }
