@@ -83,7 +83,7 @@ export function refreshedCloser(
     throw new ReconstructionError(
       `The reconstruction is lost within a single step of "${method.name}": its state comes back with a relative error ` +
         `of ${show(error)}, more than ${show(limit)} (${dtype}), so there is no gradient by reconstruction. ` +
-        `${method.coupling === null ? "" : `Take a λ nearer to 1 (now ${method.coupling}), or `}` +
+        `Take ${method.coupling === null ? "" : `a λ nearer to 1 (now ${method.coupling}), or `}` +
         'another gradient: "direct" or "checkpoint".',
     );
   }
