@@ -104,6 +104,8 @@ export function checkAttributes(signature: Signature, attributes: Attributes, ve
     if (!isOfKind(value, rule.kind)) throw wrongKind(signature, name, rule, wordOf(value));
     if (rule.values !== undefined || rule.only !== undefined) checkValue(signature, name, rule, value);
   }
+  // most operators have no attributes
+  if (signature.attributes === undefined) return;
   checkRequired(signature, (name) => attributes[name] !== undefined, version);
 }
 
