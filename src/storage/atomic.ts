@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { lstat, mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { notAFile } from "./file-kind.js";
 import { StorageError, storageError } from "./storage-error.js";
 
@@ -77,6 +77,14 @@ async function writing(path: string, work: (target: string, mode?: number) => Pr
       );
     }
     if (there !== undefined && !there.isFile()) throw notAFile("write", path, there);
+    // standard output that the shell leads into a file: to replace the file would take away what is written there
+    if (there !== undefined && /^\/(dev|proc)\//.test(resolve(path))) {
+      throw new StorageError(
+        "write",
+        path,
+        `Cannot write ${JSON.stringify(path)}: it is a name of a file that is open already; name the file itself.`,
+      );
+    }
     await work(there === undefined ? path : await realpath(path), there && there.mode & 0o7777);
   } catch (cause) {
     throw cause instanceof StorageError ? cause : storageError("write", path, cause);
