@@ -1,5 +1,5 @@
-// A neural ODE that classifies handwritten digits: an encoder, a solve, a readout; trained with validation, evaluated, and
-// written as one file that any ONNX Runtime runs.
+// A neural ODE that classifies handwritten digits: an encoder, a solve and a readout, trained with validation, evaluated,
+// and written as one file that ONNX Runtime runs in any language.
 //
 //   npx tsx --conditions=revort-source examples/digits.ts [optdigits.tes]
 
@@ -26,7 +26,7 @@ import {
 import { layerNorm, linear, parametersOf, partOf, sequential } from "revort/nn";
 import { gather } from "revort/ops";
 
-/** The digits of UCI's optdigits, 8 × 8 pixels of 0 … 16; the last number of each line is the digit. */
+/** Reads UCI's optdigits: each line has 8 × 8 pixels from 0 to 16, then the digit. */
 export function readDigits(path: string): Dataset {
   const rows = readFileSync(path, "utf8")
     .split("\n")
@@ -46,7 +46,7 @@ export function readDigits(path: string): Dataset {
   };
 }
 
-/** Images to logits, by a state of so many numbers that flows for one unit of time. */
+/** Classifies images by a neural ODE with `width` components, solved from t = 0 to 1. */
 export function digitsTask(width = 32, gradient: "reversible" | "direct" | "checkpoint" = "reversible") {
   const field = mlp({ dim: width, hidden: [width], time: true });
   const ode = neuralOde({ field, method: reversible(midpoint, { coupling: 0.99 }), stepSize: 0.1 });

@@ -1,5 +1,5 @@
-// A latent ODE on spirals seen at irregular times: a GRU reads the points backwards into a distribution of the initial
-// latent state, a neural ODE carries a sample of it through time, and a decoder says where the points are.
+// A latent ODE on irregularly sampled spirals: a GRU reads the points backwards and gives the distribution of the initial
+// latent state, a neural ODE is solved from a sample of it, and a decoder maps the latent states to points.
 //
 //   npx tsx --conditions=revort-source examples/latent-spirals.ts
 //
@@ -28,7 +28,7 @@ import {
 import { gruCell, linear, mlp, parametersOf, partOf, unrolledOver } from "revort/nn";
 import { add, concat, exp, flip, mul, split, transpose, zeros } from "revort/ops";
 
-/** Points of each spiral, at times that are irregular and the same for all. */
+/** How many points each spiral has, at irregular times that are the same for all. */
 const points = 20;
 const [latent, hidden] = [4, 24];
 const noise = 0.1;
@@ -68,7 +68,7 @@ export const spiralsTask = defineTask({
     inputs: { path: { shape: [points, 2] } },
     apply(b, theta, { path }, training) {
       const batch = path.shape[0] as number;
-      // from the last point to the first, each with its time
+      // points with their times, read from the last to the first
       const column = tensor("float64", [points, 1], times);
       const clocked = concat(
         b,
@@ -81,7 +81,7 @@ export const spiralsTask = defineTask({
         latent,
         latent,
       ]);
-      // a sample in training, the mean afterwards
+      // a sample during training, otherwise the mean
       const y0 =
         training === null
           ? mean!
@@ -92,7 +92,7 @@ export const spiralsTask = defineTask({
     },
   }),
   targets: {},
-  // the negative of the evidence lower bound, per point and coordinate
+  // the negative evidence lower bound, per point and coordinate
   loss(b, { outputs, inputs }) {
     const fitted = normalNegativeLogDensity(
       b,

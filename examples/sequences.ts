@@ -1,4 +1,4 @@
-// A GRU that reads a sequence and says how often it turned: trained, evaluated, written as one file.
+// A GRU that reads a sine wave and says how many periods it has: trained, evaluated, and written as one file.
 //
 //   npx tsx --conditions=revort-source examples/sequences.ts
 
@@ -22,7 +22,7 @@ import { zeros } from "revort/ops";
 
 const length = 20;
 
-/** Sines of one to four whole periods in twenty steps, at random phases, with noise; the class is the periods less one. */
+/** Noisy sine waves of one to four periods in 20 steps, at random phases; the class is the number of periods minus one. */
 export function waves(count: number, seed = 0): Dataset {
   const random = Random.seeded(seed);
   const classes = Array.from({ length: count }, () => random.integer(4));

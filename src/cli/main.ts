@@ -63,14 +63,14 @@ function program(console: Console, finish: Finish): Command {
         examples.length === 0 ? "" : `\nExamples:\n${examples.map((e) => `  revort ${e}\n`).join("")}`,
       );
 
-  command("start", "a tour: fit real data, train, export, run the export again")
+  command("start", "A tour: fits real data, trains a neural ODE, exports it, runs the export again.")
     .option("--debug", "show stack traces")
     .action(() => finish(import("./start.js").then(({ start }) => start(console))));
 
   problemOptions(
     command(
       "train",
-      "Trains a neural ODE on an experiment or a CSV file (a header, then one line for each time; first column: time).",
+      "Trains a neural ODE on an experiment or a CSV file (a header, then one line for each time; the first column is time).",
       "train influenza",
       "train my.csv --field mlp:64,64 --steps 500 --out runs/mine",
       "train my.csv --field pretrained.onnx --learning-rate 1e-3",
@@ -79,16 +79,16 @@ function program(console: Console, finish: Finish): Command {
   )
     .option(
       "--resume <run>",
-      "go on with a run's folder; of its settings only --steps may change (with --out, in a copy)",
+      "continue the run in this folder (with --out, in a copy of it); only --steps may change",
     )
     .option("--out <folder>", "where to write; runs/NAME by default")
-    .option("--overwrite", "replace a run that is in --out")
+    .option("--overwrite", "replace the run that is already in --out")
     .option(
       "--checkpoint-every <seconds>",
       "how often to save; 15 by default",
       positive("--checkpoint-every"),
     )
-    .option("--strict", "make warnings errors: exit code 1, with the run kept")
+    .option("--strict", "make warnings errors: exit code 1, but the run is kept")
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")
     .action((subject, { debug: _, ...options }) =>
@@ -98,7 +98,7 @@ function program(console: Console, finish: Finish): Command {
   problemOptions(
     command(
       "gradcheck",
-      "Holds every gradient method of a solver against the others and against finite differences in float64.",
+      "Compares every gradient method with backprop through stored steps, and that with finite differences in float64.",
       "gradcheck white-dwarf --solver rk4",
       "gradcheck my.csv --field mlp:16 --json",
     ).argument("<subject>", `${experiments.map((e) => e.name).join(", ")}, or a CSV file`),
@@ -113,7 +113,7 @@ function program(console: Console, finish: Finish): Command {
 
   command(
     "solve",
-    "Solves with a vector field from a file, by default with the solver it was trained with.",
+    "Solves dy/dt = f(t, y) with the vector field of a file, by default with the solver that it was trained with.",
     "solve field.onnx --y0 1,0 --t0 0 --t1 5 --save-at 0:5:0.5",
     'solve field.onnx --y0 "[[1,0],[0,1]]" --t0 0 --t1 5 --solver rk4 --step-size 0.01 --out solution.csv',
   )
@@ -133,20 +133,28 @@ function program(console: Console, finish: Finish): Command {
     )
     .option(
       "--step-size <h>",
-      "largest step; unless tolerances choose it, the field's own by default, else (t1 − t0)/1000",
+      "size of the steps, the largest if they are adaptive; for fixed steps, the field's own by default, else (t1 − t0)/1000",
       positive("--step-size"),
     )
     .option("--save-at <times>", "from:to:by, or times with commas; the final time by default")
     .addOption(controllerOption())
     .option(
       "--rtol <rtol>",
-      "relative tolerance of adaptive steps, which it turns on; 1e-6 where another option does",
+      "relative tolerance; makes the steps adaptive; 1e-6 by default if another option does that",
       notNegative("--rtol"),
     )
-    .option("--atol <atol>", "absolute tolerance, likewise; 1e-6 likewise", notNegative("--atol"))
-    .option("--dt0 <h>", "first step, likewise; by default chosen from the field", positive("--dt0"))
-    .option("--dtmin <h>", "smallest step, likewise; 0 by default", positive("--dtmin"))
-    .option("--max-steps <n>", "how many steps may be tried; 100000 by default", positiveCount("--max-steps"))
+    .option("--atol <atol>", "absolute tolerance, likewise", notNegative("--atol"))
+    .option(
+      "--dt0 <h>",
+      "first step; makes the steps adaptive; by default chosen from the field",
+      positive("--dt0"),
+    )
+    .option("--dtmin <h>", "smallest step; makes the steps adaptive; 0 by default", positive("--dtmin"))
+    .option(
+      "--max-steps <n>",
+      "most steps that may be attempted; 100000 by default",
+      positiveCount("--max-steps"),
+    )
     .option("--strict", "make warnings errors")
     .addOption(dtypeOption("the field's own by default"))
     .addOption(runtimeOption())
@@ -169,35 +177,40 @@ function program(console: Console, finish: Finish): Command {
     .addOption(
       new Option(
         "--what <kind>",
-        `${exportKinds.join(", ")}; field by default; a train-step comes with FILE.start.onnx, which holds what it takes first`,
+        `${exportKinds.join(", ")}; field by default; a train-step comes with FILE.start.onnx, which outputs its first inputs`,
       ).argParser(oneOf("--what", exportKinds)),
     )
     .option("--best", "the parameters with the lowest loss instead of the last ones (field, solve)")
     .option("--adaptive [solver]", "solve: adaptive steps, with dopri5 unless another solver is named")
-    .option("--rtol <rtol>", "solve: relative tolerance, likewise; 1e-6 by default", notNegative("--rtol"))
-    .option("--atol <atol>", "solve: absolute tolerance, likewise; 1e-6 by default", notNegative("--atol"))
+    .option(
+      "--rtol <rtol>",
+      "solve: relative tolerance of adaptive steps; 1e-6 by default",
+      notNegative("--rtol"),
+    )
+    .option(
+      "--atol <atol>",
+      "solve: absolute tolerance of adaptive steps; 1e-6 by default",
+      notNegative("--atol"),
+    )
     .option(
       "--step-size <h>",
-      "solve: step size, by default the run's own; or the largest of adaptive steps, by default any",
+      "solve: size of fixed steps, by default the run's own; of adaptive steps the largest, by default not bounded",
       positive("--step-size"),
     )
     .option(
       "--max-steps <n>",
-      "solve: how many steps may be tried; 100000 by default",
+      "solve: most steps that may be attempted; 100000 by default",
       positiveCount("--max-steps"),
     )
     .option(
       "--no-defaults",
-      "solve: make tolerances (or the step size) and maxSteps inputs that must be given, as JavaScript needs to choose them",
+      "solve: make tolerances (or the step size) and maxSteps required inputs, as JavaScript needs them to be able to choose",
     )
     .option(
       "--open-parameters",
-      "solve: other parameters may be given when it runs, as a training step puts them out",
+      "solve: make parameters inputs too, so that it takes those that a training step outputs",
     )
-    .option(
-      "--fresh",
-      "train-step: start with the parameters before the first update, instead of where the run is",
-    )
+    .option("--fresh", "train-step: start with the initial parameters of the run, instead of its last ones")
     .addOption(
       new Option(
         "--gradient <method>",
@@ -206,7 +219,7 @@ function program(console: Console, finish: Finish): Command {
     )
     .option(
       "--updates <n>",
-      "train-step: as many updates per run as learning rates are given; FILE.start.onnx gives n",
+      "train-step: do as many updates in one call as learning rates are given; FILE.start.onnx gives n of them",
       positiveCount("--updates"),
     )
     .option("--json", "print JSON alone on stdout")
@@ -228,7 +241,11 @@ function program(console: Console, finish: Finish): Command {
       finish(import("./inspect.js").then(({ inspectCommand }) => inspectCommand(file, options, console))),
     );
 
-  command("figure", "Makes a figure of the talks: SVG, PNG, and the JSON of its numbers.", "figure stability")
+  command(
+    "figure",
+    "Makes a figure of McCallum & Foster's paper: SVG, PNG, and its numbers as JSON.",
+    "figure stability",
+  )
     .argument("<name>", figureNames.join(", "))
     .option("--out <folder>", "where to write; runs/figures by default")
     .option(
@@ -268,32 +285,32 @@ function controllerOption(): Option {
 function timeInputOption(): Option {
   return new Option(
     "--time-input <name>",
-    "the input of an .onnx field that is time, where it cannot be told",
+    "name of the input of an .onnx field that is time, where it cannot be told",
   );
 }
 
 function stateInputOption(): Option {
-  return new Option("--state-input <name>", "the input that is the state, likewise");
+  return new Option("--state-input <name>", "name of the input that is the state, where it cannot be told");
 }
 
 function outputNameOption(): Option {
   return new Option(
     "--output-name <name>",
-    "the output of an .onnx field that is dy/dt, where there are several",
+    "name of the output of an .onnx field that is dy/dt, where there are several",
   );
 }
 
 function trainableOption(): Option {
   return new Option(
     "--trainable <pattern>",
-    "also train these arrays of an .onnx field, single numbers and Constants among them; * stands for any characters; may be repeated",
+    "also train these arrays of an .onnx field, which may be single numbers or Constants; * stands for any characters, ? for one; may be repeated",
   ).argParser(repeated);
 }
 
 function freezeOption(): Option {
   return new Option(
     "--freeze <pattern>",
-    "keep these arrays of an .onnx field as they are; of two patterns for an array the more exact one counts",
+    "keep these arrays of an .onnx field as they are; of two patterns that match an array the more specific one counts; may be repeated",
   ).argParser(repeated);
 }
 
@@ -325,7 +342,7 @@ function choice<K extends string>(flag: string, about: string, record: Readonly<
   return new Option(`${flag} <name>`, `${about}: ${words.join(", ")}`).argParser(oneOf(flag, words));
 }
 
-/** Options that say what is trained on what, and how. */
+/** Options that say what is trained, on which data, and how. */
 function problemOptions(command: Command): Command {
   return command
     .addHelpText("after", defaultsText)
@@ -342,41 +359,44 @@ function problemOptions(command: Command): Command {
     .addOption(
       new Option(
         "--gradient <method>",
-        `auto, ${gradientKinds.join(", ")}; auto by default for a CSV file (backprop through stored steps of the base method where they fit the memory budget, else checkpoints), reversible for experiments; checkpoint:8 stores 8 states, reversible:100 one every 100 steps`,
+        `auto, ${gradientKinds.join(", ")}; auto by default for a CSV file (backprop through stored steps of the base method where they fit the memory budget, else checkpoints), reversible for experiments; checkpoint:8 stores 8 states, reversible:100 stores one every 100 steps`,
       ).argParser((text) => showGradientRequest(parseGradientRequest(text))),
     )
     .option(
       "--memory-budget <bytes>",
-      "what stored states may take with --gradient auto, as 500MB; 1GiB by default",
+      "memory that stored states may take with --gradient auto, such as 500MB; 1GiB by default",
       byteCount("--memory-budget"),
     )
-    .option("--reversible", "couple the solver also where the gradient does not need it")
+    .option(
+      "--reversible",
+      "couple the solver, so that it can be undone, also where the gradient does not need it",
+    )
     .option(
       "--coupling <lambda>",
-      "λ in (0, 1] of the coupled solver, or auto, which follows the field while it is trained; implies --reversible",
+      "λ in (0, 1] of the coupled solver, or auto, which chooses it from the field and adapts it during training; implies --reversible",
       coupling,
     )
     .option(
       "--step-size <h>",
-      "largest step; unless tolerances choose it, the default of the subject, below",
+      "size of the steps, the largest if they are adaptive; for fixed steps, the default of the subject, below",
       positive("--step-size"),
     )
     .addOption(controllerOption())
     .option(
       "--rtol <rtol>",
-      "relative tolerance of adaptive steps, which it turns on; 1e-6 where another option does",
+      "relative tolerance; makes the steps adaptive; 1e-6 by default if another option does that",
       notNegative("--rtol"),
     )
-    .option("--atol <atol>", "absolute tolerance, likewise; 1e-6 likewise", notNegative("--atol"))
-    .option("--dt0 <h>", "first step, likewise; by default chosen from the field", positive("--dt0"))
-    .option("--dtmin <h>", "smallest step, likewise; 0 by default", positive("--dtmin"))
+    .option("--atol <atol>", "absolute tolerance, likewise", notNegative("--atol"))
+    .option(
+      "--dt0 <h>",
+      "first step; makes the steps adaptive; by default chosen from the field",
+      positive("--dt0"),
+    )
+    .option("--dtmin <h>", "smallest step; makes the steps adaptive; 0 by default", positive("--dtmin"))
     .addOption(dtypeOption("float64 by default, the file's own for an .onnx field"))
     .addOption(runtimeOption())
-    .option(
-      "--steps <n>",
-      "number of updates in total (iterations); the default of the subject, below",
-      count("--steps"),
-    )
+    .option("--steps <n>", "total number of updates; the default of the subject, below", count("--steps"))
     .addOption(choice("--optimiser", "adamw by default", optimisers))
     .option(
       "--learning-rate <rate>",
@@ -389,13 +409,17 @@ function problemOptions(command: Command): Command {
       notNegative("--weight-decay"),
     )
     .addOption(choice("--loss", "mse by default", losses))
-    .option("--clip <norm>", "largest norm of a gradient; none by default", positive("--clip"))
+    .option(
+      "--clip <norm>",
+      "scale down gradients whose norm is larger than this; not by default",
+      positive("--clip"),
+    )
     .option(
       "--patience <n>",
-      "stop after so many updates without a lower loss; not by default",
+      "stop after this many updates without a lower loss; not by default",
       positiveCount("--patience"),
     )
     .option("--train-y0", "train the initial state as well; by default where the first row has gaps")
-    .option("--seed <n>", "of the initial parameters; 0 by default", count("--seed"))
+    .option("--seed <n>", "seed of the initial parameters; 0 by default", count("--seed"))
     .option("--init <file>", "initial parameters, as safetensors; drawn from the seed by default");
 }
