@@ -16,7 +16,7 @@ export interface FigureCommandOptions {
 }
 
 /**
- * `revort figure`: makes a figure of the talks, as SVG, PNG and the JSON of its numbers. Nothing is written before it is
+ * `revort figure`: makes a figure, as SVG, PNG and the JSON of its numbers. Nothing is written before it is
  * whole, so a signal ends it as it ends any program.
  *
  * @returns the exit code

@@ -10,7 +10,7 @@ export interface FigureContext {
   readonly progress: (done: number, total: number) => void;
 }
 
-/** A figure of the talks: how it is drawn, and the numbers behind it. */
+/** A figure of McCallum & Foster's paper: how it is drawn, and the numbers behind it. */
 export interface FigureResult {
   readonly chart: Chart;
   /** plain JSON: every number that is drawn, and those that a README quotes */
