@@ -104,7 +104,7 @@ export function problemOptions(command: Command): Command {
     )
     .option(
       "--memory-budget <bytes>",
-      "memory that stored states may take with --gradient auto, such as 500MB; 1GiB by default",
+      "memory that stored states may take with --gradient auto, such as 500MB; 1GB by default",
       byteCount("--memory-budget"),
     )
     .option(

@@ -42,7 +42,7 @@ export interface TrainStepOptions {
   readonly optimiser?: Optimiser;
   /** "auto" chooses by what is at stake; whatever is asked for stores states where its reconstruction would be lost */
   readonly gradient?: GradientRequest;
-  /** what stored states may take where the gradient is chosen, in bytes; 1 GiB by default */
+  /** what stored states may take where the gradient is chosen, in bytes; 1 GB by default */
   readonly memoryBudget?: number;
   /** steps of another size than the equation's, or between given times */
   readonly control?: Control;

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { showBytes } from "../core/size.js";
 import { sizeOf } from "../core/tensor.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
@@ -20,7 +21,7 @@ export interface GradientTask {
   readonly state: readonly number[];
   /** of the solve; `null` where they are chosen by their error */
   readonly steps: number | null;
-  /** what stored states may take, in bytes; 1 GiB by default */
+  /** what stored states may take, in bytes; 1 GB by default */
   readonly memoryBudget?: number | undefined;
   /** whether a reversible gradient stores states where its reconstruction would be lost; by default it does */
   readonly guarded?: boolean;
@@ -30,7 +31,7 @@ export interface GradientTask {
 export class MemoryBudgetError extends RevortError {}
 
 /** Small beside the memory of any machine of today, and the same on each, so that a choice can be repeated. */
-export const usualMemoryBudget = 2 ** 30;
+export const usualMemoryBudget = 1e9;
 
 /**
  * Decides how a solve is differentiated: by what was asked for, with stored states where its reconstruction would be
@@ -76,8 +77,8 @@ function byStakes(
   if (all <= memoryBudget) {
     return chosen(
       { kind: "direct" },
-      `exact backprop through the stored steps of the solver, ${states}, which take ${bytes(all)} of the ` +
-        `${bytes(memoryBudget)} that there are for it.`,
+      `exact backprop through the stored steps of the solver, ${states}, which take ${showBytes(all)} of the ` +
+        `${showBytes(memoryBudget)} that there are for it.`,
     );
   }
   // those in slots, and those of the stretch that is gone through
@@ -89,17 +90,10 @@ function byStakes(
       ? { kind: "checkpoint" }
       : { kind: "checkpoint", states: Math.min(room, usual) },
     `exact backprop from ${Math.min(room, usual)} stored states, with the steps between them taken again, since all ` +
-      `${states} would take ${bytes(all)}, more than the ${bytes(memoryBudget)} that there are for it (memory budget).`,
+      `${states} would take ${showBytes(all)}, more than the ${showBytes(memoryBudget)} that there are for it (memory budget).`,
   );
 }
 
 function chosen(gradient: GradientMethod, why: string): GradientChoice {
   return { gradient, notes: [`The gradient is ${showGradientMethod(gradient)}: ${why}`] };
-}
-
-/** 12 KiB, 1.5 GiB: to three digits. */
-function bytes(count: number): string {
-  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(count) / 10)));
-  return `${Number((count / 1024 ** power).toPrecision(3))} ${units[power]}`;
 }

@@ -95,7 +95,7 @@ export interface DifferentiatorOptions {
   readonly loss: Loss;
   /** "auto" chooses by what is at stake */
   readonly gradient: GradientRequest;
-  /** what stored states may take where the gradient is chosen, in bytes; 1 GiB by default */
+  /** what stored states may take where the gradient is chosen, in bytes; 1 GB by default */
   readonly memoryBudget?: number;
   /**
    * whether a reversible gradient whose reconstruction would be lost stores states on its way; by default it does. Not

@@ -1,8 +1,6 @@
 import { RevortError } from "../core/errors.js";
-import { emptyData, type FloatDType, numbers, scalar, type Tensor, tensor } from "../core/tensor.js";
+import { emptyData, type FloatDType, scalar, type Tensor, tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
-import { isReconstructed, ReconstructionError } from "../gradients/reconstruction-limit.js";
-import { TrainingError } from "../gradients/training-error.js";
 import type { Value } from "../graph/graph.js";
 import { pick, upload } from "../integrate/problem.js";
 import { adamw, type Optimiser } from "../learning/optimisers.js";
@@ -11,7 +9,6 @@ import { randomKey } from "../ops/random.js";
 import {
   batchesName,
   dataName,
-  nextName,
   parameterName,
   perUpdateNames,
   updateCountName,
@@ -24,17 +21,11 @@ import { emptyMemory } from "../train/checkpoint.js";
 import { fetched } from "../train/course.js";
 import { Pace } from "../train/pace.js";
 import { checkDataset, type Dataset, DatasetError } from "./dataset.js";
+import { checkReports, nextOf, reportsOf } from "./fit-reports.js";
 import { type Measures, type Measuring, measuring } from "./measuring.js";
 import type { SampleTypes } from "./model.js";
 import type { Task } from "./task.js";
-import {
-  type AnyTask,
-  bufferName,
-  keyName,
-  reportNames,
-  shapesOf,
-  taskUpdatesProgram,
-} from "./task-program.js";
+import { type AnyTask, bufferName, keyName, shapesOf, taskUpdatesProgram } from "./task-program.js";
 import { initialValues, named, parted } from "./values.js";
 
 /** What was measured on the validation data, and when. */
@@ -137,9 +128,6 @@ export async function fit<
     await run.release();
   }
 }
-
-/** Numbers that updates report, one for each. */
-type Reports = Readonly<Record<keyof typeof reportNames, readonly number[]>>;
 
 /** A fit on its way. */
 class FitRun {
@@ -346,45 +334,6 @@ class FitRun {
   async release(): Promise<void> {
     await this.#updates.release();
     await this.#validation?.release();
-  }
-}
-
-/** The new values of what went into updates. */
-function nextOf(values: DeviceTensors, results: DeviceTensors): DeviceTensors {
-  return Object.fromEntries(Object.keys(values).map((name) => [name, results[nextName(name)]!]));
-}
-
-async function reportsOf(runtime: Runtime, results: DeviceTensors, n: number): Promise<Reports> {
-  const entries = await Promise.all(
-    Object.entries(reportNames).map(
-      async ([own, name]) => [own, numbers(await runtime.download(results[name]!)).slice(0, n)] as const,
-    ),
-  );
-  return Object.fromEntries(entries) as unknown as Reports;
-}
-
-/** @throws {TrainingError | ReconstructionError} for updates that are of no use */
-function checkReports({ loss, norm, error }: Reports, first: number, dtype: FloatDType): void {
-  for (const i of loss.keys()) {
-    const update = `At update ${first + i + 1}`;
-    if (!Number.isFinite(loss[i])) {
-      throw new TrainingError(
-        `${update}: the loss is not finite (${loss[i]}). Lower the learning rate, clip the gradient, or look at the data's units.`,
-      );
-    }
-    if (!Number.isFinite(norm[i])) {
-      throw new TrainingError(
-        `${update}: the gradient is not finite although the loss is (${loss[i]}). An operator of the model has no finite ` +
-          "slope there: a root or a logarithm at 0, a norm of 0.",
-      );
-    }
-    if (!isReconstructed(error[i]!, dtype)) {
-      throw new ReconstructionError(
-        `${update}: undoing the steps of a solve gave its states back with a relative error of ${error[i]!.toExponential(1)}, so ` +
-          'the gradient by reconstruction is lost. Give the solve stored states on the way (gradient "reversible:100", or ' +
-          'fewer steps between them), or another gradient ("direct", "checkpoint").',
-      );
-    }
   }
 }
 

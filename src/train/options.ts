@@ -51,7 +51,7 @@ export interface TrainOptions {
    * ({@link chooseGradient}). Where undoing steps does not give states back, states are stored on the way.
    */
   readonly gradient?: GradientRequest;
-  /** what stored states may take where the gradient is chosen, in bytes; 1 GiB by default */
+  /** what stored states may take where the gradient is chosen, in bytes; 1 GB by default */
   readonly memoryBudget?: number;
   /**
    * "auto" chooses λ of a coupled method by how the field damps, before the first update and anew on the way: after 8,
