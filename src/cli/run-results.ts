@@ -194,8 +194,17 @@ function checkRows({ check }: TrainReport): [string, string][] {
   const rows: [string, string][] = [
     [`loss of the trained field, solved by ${check.method} to ${check.rtol}`, check.loss.toPrecision(6)],
   ];
+  if (check.trainedLoss !== null) {
+    rows.unshift([
+      "loss of the trained field, with the solver of the training",
+      check.trainedLoss.toPrecision(6),
+    ]);
+  }
   if (check.distance !== null) {
-    rows.push(["largest distance from that, in standard deviations", check.distance.toPrecision(2)]);
+    rows.push([
+      "largest distance between the two solutions, in standard deviations",
+      check.distance.toPrecision(2),
+    ]);
   }
   return rows;
 }

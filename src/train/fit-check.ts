@@ -116,7 +116,8 @@ interface Difference {
 
 function isLarge({ loss, trainedLoss, distance }: Difference): boolean {
   if (distance <= negligible) return false;
-  return distance > distanceTolerance || Math.abs(loss - trainedLoss) > lossTolerance * trainedLoss;
+  // written so that a NaN counts as large
+  return !(distance <= distanceTolerance && Math.abs(loss - trainedLoss) <= lossTolerance * trainedLoss);
 }
 
 function differenceWarning(method: Method, { loss, trainedLoss, distance, time }: Difference): string {

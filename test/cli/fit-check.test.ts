@@ -23,8 +23,11 @@ describe("revort train, held against the field itself", () => {
     expect(check.warning).to.equal(null);
     const { code, stdout, stderr } = await run(words(...fine, "--out", folder("text")));
     expect(code).to.equal(0);
+    // both of the parameters that were saved: "loss, last" is that before the last update
+    const after = stdout.match(/loss of the trained field, with the solver of the training +(\S+)/)![1];
+    expect(Number(after)).to.be.closeTo(check.trainedLoss, 1e-5 * check.trainedLoss);
     expect(stdout).to.match(/loss of the trained field, solved by dopri8 to 1e-9 +\d\.\d+/);
-    expect(stdout).to.match(/largest distance from that, in standard deviations +\d/);
+    expect(stdout).to.match(/largest distance between the two solutions, in standard deviations +\d/);
     expect(stderr).not.to.match(/Warning/);
   });
 
