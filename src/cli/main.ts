@@ -7,13 +7,17 @@ import { type Console, consoleOn, type Streams } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { exportKinds } from "./export-kinds.js";
 import {
+  atolOption,
   controllerOption,
   coupling,
   dtypeOption,
+  firstStepOption,
   freezeOption,
   outputNameOption,
   problemOptions,
+  rtolOption,
   runtimeOption,
+  smallestStepOption,
   solverOption,
   stateInputOption,
   timeInputOption,
@@ -144,18 +148,10 @@ function program(console: Console, finish: Finish): Command {
     )
     .option("--save-at <times>", "from:to:by, or times with commas; the final time by default")
     .addOption(controllerOption())
-    .option(
-      "--rtol <rtol>",
-      "relative tolerance; makes the steps adaptive; 1e-6 by default if another option does that",
-      notNegative("--rtol"),
-    )
-    .option("--atol <atol>", "absolute tolerance, likewise", notNegative("--atol"))
-    .option(
-      "--dt0 <h>",
-      "first step; makes the steps adaptive; by default chosen from the field",
-      positive("--dt0"),
-    )
-    .option("--dtmin <h>", "smallest step; makes the steps adaptive; 0 by default", positive("--dtmin"))
+    .addOption(rtolOption())
+    .addOption(atolOption())
+    .addOption(firstStepOption())
+    .addOption(smallestStepOption())
     .option(
       "--max-steps <n>",
       "most steps that may be attempted; 100000 by default",

@@ -22,6 +22,30 @@ export function controllerOption(): Option {
   ).argParser(oneOf("--controller", controllerNames));
 }
 
+export function rtolOption(): Option {
+  return new Option(
+    "--rtol <rtol>",
+    "relative tolerance; makes the steps adaptive; 1e-6 by default if another option does that",
+  ).argParser(notNegative("--rtol"));
+}
+
+export function atolOption(): Option {
+  return new Option("--atol <atol>", "absolute tolerance, likewise").argParser(notNegative("--atol"));
+}
+
+export function firstStepOption(): Option {
+  return new Option(
+    "--dt0 <h>",
+    "first step; makes the steps adaptive; by default chosen from the field",
+  ).argParser(positive("--dt0"));
+}
+
+export function smallestStepOption(): Option {
+  return new Option("--dtmin <h>", "smallest step; makes the steps adaptive; 0 by default").argParser(
+    positive("--dtmin"),
+  );
+}
+
 export function timeInputOption(): Option {
   return new Option(
     "--time-input <name>",
@@ -122,18 +146,10 @@ export function problemOptions(command: Command): Command {
       positive("--step-size"),
     )
     .addOption(controllerOption())
-    .option(
-      "--rtol <rtol>",
-      "relative tolerance; makes the steps adaptive; 1e-6 by default if another option does that",
-      notNegative("--rtol"),
-    )
-    .option("--atol <atol>", "absolute tolerance, likewise", notNegative("--atol"))
-    .option(
-      "--dt0 <h>",
-      "first step; makes the steps adaptive; by default chosen from the field",
-      positive("--dt0"),
-    )
-    .option("--dtmin <h>", "smallest step; makes the steps adaptive; 0 by default", positive("--dtmin"))
+    .addOption(rtolOption())
+    .addOption(atolOption())
+    .addOption(firstStepOption())
+    .addOption(smallestStepOption())
     .addOption(dtypeOption("float64 by default, the file's own for an .onnx field"))
     .addOption(runtimeOption())
     .option("--steps <n>", "total number of updates; the default of the subject, below", count("--steps"))

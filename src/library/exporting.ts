@@ -66,20 +66,17 @@ export function encodeTrainStep(
   data: Trajectories,
   options: TrainStepOptions = {},
 ): Uint8Array {
-  checkOptions("encodeTrainStep", options, startNames, elsewhere);
-  return trainFile.encodeTrainStep(ode, trajectoriesOf(ode, data), startOf(ode, options));
+  return trainFile.encodeTrainStep(...trainArguments("encodeTrainStep", ode, data, options));
 }
 
 /** The graph of a training step. @see trainFile.trainStepGraph */
 export function trainStepGraph(ode: NeuralOde, data: Trajectories, options: TrainStepOptions = {}): Graph {
-  checkOptions("trainStepGraph", options, startNames, elsewhere);
-  return trainFile.trainStepGraph(ode, trajectoriesOf(ode, data), startOf(ode, options));
+  return trainFile.trainStepGraph(...trainArguments("trainStepGraph", ode, data, options));
 }
 
 /** Everything that a training step takes before its first update, or where a run has stopped, by the names of inputs. */
 export function trainStart(ode: NeuralOde, data: Trajectories, options: TrainStartOptions = {}): Tensors {
-  checkOptions("trainStart", options, startNames, elsewhere);
-  return trainFile.trainStart(ode, trajectoriesOf(ode, data), startOf(ode, options));
+  return trainFile.trainStart(...trainArguments("trainStart", ode, data, options));
 }
 
 /** How a training step is differentiated, and why it is so where that is not what was asked for. */
@@ -88,8 +85,13 @@ export function trainStepGradient(
   data: Trajectories,
   options: TrainStepOptions = {},
 ): GradientChoice {
-  checkOptions("trainStepGradient", options, startNames, elsewhere);
-  return trainFile.trainStepGradient(ode, trajectoriesOf(ode, data), startOf(ode, options));
+  return trainFile.trainStepGradient(...trainArguments("trainStepGradient", ode, data, options));
+}
+
+/** What the functions of a training step take, made of what people write. */
+function trainArguments(caller: string, ode: NeuralOde, data: Trajectories, options: TrainStartOptions) {
+  checkOptions(caller, options, startNames, elsewhere);
+  return [ode, trajectoriesOf(ode, data), startOf(ode, options)] as const;
 }
 
 function startOf(ode: NeuralOde, options: TrainStartOptions): trainFile.TrainStartOptions {

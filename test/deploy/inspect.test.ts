@@ -21,6 +21,7 @@ import { loadModel } from "../../src/deploy/load-model.js";
 import { decode } from "../../src/graph/decode.js";
 import { ExternalDataError, ModelError } from "../../src/graph/model.js";
 import { file, type GraphInit, node, stored, value } from "../import/onnx-file.js";
+import { failure } from "../support/failure.js";
 
 const fixtures = new URL("../fixtures/pytorch/", import.meta.url);
 
@@ -242,16 +243,9 @@ describe("loadModel", () => {
     writeFileSync(path, toBinary(ModelProtoSchema, proto));
     return path;
   }
-  async function failure(path: string): Promise<Error> {
-    const error = await loadModel(path).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    );
-    expect(error).to.be.instanceOf(ModelError);
-    return error as Error;
-  }
+  const refusal = (path: string) => failure(loadModel(path), ModelError);
   async function refuses(entries: Record<string, string>, message: RegExp): Promise<void> {
-    const error = await failure(modelWith(entries));
+    const error = await refusal(modelWith(entries));
     expect(error).to.be.instanceOf(ExternalDataError);
     expect(error.message).to.match(message).and.to.contain("m.onnx");
   }
@@ -305,16 +299,16 @@ describe("loadModel", () => {
   });
   it("refuses files whose tensors claim the same data again and again", async () => {
     writeFileSync(join(folder, "model/large.bin"), new Uint8Array(1 << 20));
-    const error = await failure(modelWith({ location: "large.bin" }, 5, 1 << 18));
+    const error = await refusal(modelWith({ location: "large.bin" }, 5, 1 << 18));
     expect(error.message).to.match(/so many others/);
   });
 
   it("says what is wrong with a path", async () => {
-    expect((await failure(join(folder, "none.onnx"))).message).to.match(
+    expect((await refusal(join(folder, "none.onnx"))).message).to.match(
       /none\.onnx cannot be read \(ENOENT\)/,
     );
-    expect((await failure(folder)).message).to.match(/is not a file/);
-    expect((await failure("/dev/zero")).message).to.match(/is not a file/);
-    expect((await failure(join(folder, "secret.bin"))).message).to.match(/secret\.bin: .*not an ONNX model/);
+    expect((await refusal(folder)).message).to.match(/is not a file/);
+    expect((await refusal("/dev/zero")).message).to.match(/is not a file/);
+    expect((await refusal(join(folder, "secret.bin"))).message).to.match(/secret\.bin: .*not an ONNX model/);
   });
 });

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { type Chart, ChartError, type Layer, renderChart } from "../../src/plot/chart.js";
+import { failure } from "../support/failure.js";
 
 const x = { title: "time", unit: "s" };
 const y = { title: "angle", unit: "rad" };
@@ -19,11 +20,7 @@ async function lineShape(layer: Layer): Promise<string> {
   return /<path[^>]* d="([^"]*)"/.exec(container)?.[1] ?? "";
 }
 
-async function failure(description: Chart): Promise<ChartError> {
-  const error = await renderChart(description).catch((reason: unknown) => reason);
-  expect(error).to.be.instanceOf(ChartError);
-  return error as ChartError;
-}
+const refusal = (description: Chart) => failure(renderChart(description), ChartError);
 
 describe("renderChart", () => {
   it("draws an SVG, and a PNG of twice its size", async () => {
@@ -105,7 +102,7 @@ describe("renderChart", () => {
     // two columns as wide as one row of two, and three rows
     expect(width).to.equal(rowWidth);
     expect(Number(height)).to.be.within(2.5 * Number(rowHeight), 3.5 * Number(rowHeight));
-    expect((await failure({ panels, columns: 0 })).message).to.match(/1 column of panels or more, but 0/);
+    expect((await refusal({ panels, columns: 0 })).message).to.match(/1 column of panels or more, but 0/);
   });
 
   it("draws the range of a measurement as a line with ends", async () => {
@@ -148,12 +145,12 @@ describe("renderChart", () => {
   });
 
   it("says what is wrong with a description", async () => {
-    expect((await failure({ panels: [] })).message).to.match(/at least one panel.*give one/);
-    const uneven = await failure(chart({ kind: "line", name: "model", x: [0, 1], y: [0] }));
+    expect((await refusal({ panels: [] })).message).to.match(/at least one panel.*give one/);
+    const uneven = await refusal(chart({ kind: "line", name: "model", x: [0, 1], y: [0] }));
     expect(uneven.message).to.match(/line "model" of panel 1 has columns of 2 and 1 values; give/);
-    const flat = await failure({ panels: [{ x, y, layers: [], width: 0 }] });
+    const flat = await refusal({ panels: [{ x, y, layers: [], width: 0 }] });
     expect(flat.message).to.match(/Panel 1 is 0 × 1 pixels/);
-    const domain = await failure({ panels: [{ x: { ...x, domain: [1, 0] }, y, layers: [] }] });
+    const domain = await refusal({ panels: [{ x: { ...x, domain: [1, 0] }, y, layers: [] }] });
     expect(domain.message).to.match(/axis "time" has the domain \[1, 0\]/);
   });
 });

@@ -17,15 +17,9 @@ import { expect } from "chai";
 import { checkWritable, clearTemporaries, writeAtomic } from "../../src/storage/atomic.js";
 import { readText } from "../../src/storage/read.js";
 import { StorageError } from "../../src/storage/storage-error.js";
+import { failure } from "../support/failure.js";
 
-async function failure(promise: Promise<unknown>): Promise<StorageError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).to.be.instanceOf(StorageError);
-  return error as StorageError;
-}
+const refusal = (work: Promise<unknown>) => failure(work, StorageError);
 
 describe("writeAtomic", () => {
   let folder = "";
@@ -87,12 +81,12 @@ describe("writeAtomic", () => {
 
   it("says that a folder is in the place of the file, or a file in the place of a folder", async () => {
     mkdirSync(join(folder, "taken"));
-    const onFolder = await failure(writeAtomic(join(folder, "taken"), "x"));
+    const onFolder = await refusal(writeAtomic(join(folder, "taken"), "x"));
     expect(onFolder.message).to.match(/Cannot write ".*taken".*is a folder/);
     expect(onFolder.path).to.equal(join(folder, "taken"));
     writeFileSync(join(folder, "file"), "");
-    expect((await failure(writeAtomic(join(folder, "file", "x"), ""))).message).to.match(/not a folder/);
-    expect((await failure(writeAtomic(join(folder, "file", "x", "y"), ""))).message).to.match(/not a folder/);
+    expect((await refusal(writeAtomic(join(folder, "file", "x"), ""))).message).to.match(/not a folder/);
+    expect((await refusal(writeAtomic(join(folder, "file", "x", "y"), ""))).message).to.match(/not a folder/);
     expect(readdirSync(folder).sort()).to.deep.equal(["file", "taken"]);
   });
 
@@ -111,7 +105,7 @@ describe("writeAtomic", () => {
     ] as const) {
       const before = lstatSync(path);
       for (const write of [() => writeAtomic(path, "x"), () => checkWritable(path)]) {
-        expect((await failure(write())).message).to.include(`Cannot write "${path}": it ${what}`);
+        expect((await refusal(write())).message).to.include(`Cannot write "${path}": it ${what}`);
       }
       expect(lstatSync(path)).to.include({ ino: before.ino, mode: before.mode });
     }
@@ -119,18 +113,18 @@ describe("writeAtomic", () => {
   });
 
   it("says that a name is too long", async () => {
-    expect((await failure(writeAtomic(join(folder, "x".repeat(300)), ""))).message).to.match(/too long/);
+    expect((await refusal(writeAtomic(join(folder, "x".repeat(300)), ""))).message).to.match(/too long/);
   });
 
   it("says that permission is denied", async function () {
     if (process.platform === "win32") this.skip();
     if (process.getuid?.() === 0) {
-      const error = await failure(writeAtomic("/proc/revort/x", "x"));
+      const error = await refusal(writeAtomic("/proc/revort/x", "x"));
       expect(error.message).to.match(/Cannot write "\/proc\/revort\/x"/);
       return;
     }
     chmodSync(folder, 0o500);
-    expect((await failure(writeAtomic(join(folder, "x"), "x"))).message).to.match(/permission is denied/);
+    expect((await refusal(writeAtomic(join(folder, "x"), "x"))).message).to.match(/permission is denied/);
     chmodSync(folder, 0o700);
   });
 });

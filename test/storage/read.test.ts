@@ -7,15 +7,9 @@ import { expect } from "chai";
 import { plainPath } from "../../src/storage/plain-path.js";
 import { readBytes, readPlainBytes, readText, textOf } from "../../src/storage/read.js";
 import { StorageError } from "../../src/storage/storage-error.js";
+import { failure } from "../support/failure.js";
 
-async function failure(promise: Promise<unknown>): Promise<StorageError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).to.be.instanceOf(StorageError);
-  return error as StorageError;
-}
+const refusal = (work: Promise<unknown>) => failure(work, StorageError);
 
 describe("readBytes and readText", () => {
   let folder = "";
@@ -33,23 +27,23 @@ describe("readBytes and readText", () => {
   });
 
   it("suggest the name that was perhaps meant", async () => {
-    const error = await failure(readText(join(folder, "spyral.cvs")));
+    const error = await refusal(readText(join(folder, "spyral.cvs")));
     expect(error.message).to.match(/no such file; check the path\.$/);
-    const near = await failure(readText(join(folder, "Spirl.csv")));
+    const near = await refusal(readText(join(folder, "Spirl.csv")));
     expect(near.message).to.match(/no such file; did you mean "spiral\.csv", in the same folder\?$/);
   });
 
   it("say that the folder is missing too", async () => {
-    const error = await failure(readBytes(join(folder, "nowhere", "spiral.csv")));
+    const error = await refusal(readBytes(join(folder, "nowhere", "spiral.csv")));
     expect(error.message).to.match(/folder ".*nowhere" does not exist either/);
   });
 
   it("say that it is a folder", async () => {
-    expect((await failure(readBytes(folder))).message).to.match(/Cannot read .* is a folder/);
+    expect((await refusal(readBytes(folder))).message).to.match(/Cannot read .* is a folder/);
   });
 
   it("say that text is not UTF-8", async () => {
-    expect((await failure(readText(join(folder, "latin.csv")))).message).to.match(/save it as UTF-8/);
+    expect((await refusal(readText(join(folder, "latin.csv")))).message).to.match(/save it as UTF-8/);
   });
 
   it("say that text, or a file, is longer than can be held", async () => {
@@ -60,11 +54,11 @@ describe("readBytes and readText", () => {
     writeFileSync(path, "");
     // a hole, which takes no room on the disk
     truncateSync(path, 2 ** 31 + 1);
-    expect((await failure(readBytes(path))).message).to.include("it is larger than 2 GiB");
+    expect((await refusal(readBytes(path))).message).to.include("it is larger than 2 GiB");
   });
 
   it("turn any other failure into a typed error too", async () => {
-    expect((await failure(readBytes("a\0b"))).message).to.match(/Cannot read "a\\u0000b"/);
+    expect((await refusal(readBytes("a\0b"))).message).to.match(/Cannot read "a\\u0000b"/);
   });
 });
 
@@ -91,8 +85,8 @@ describe("what is no plain file", () => {
       [socket, "a socket"],
       [folder, "a folder"],
     ] as const) {
-      expect((await failure(readBytes(path))).message).to.include(`Cannot read "${path}": it is ${what}`);
-      expect((await failure(readPlainBytes(path))).message).to.match(/Cannot read .*: it is a /);
+      expect((await refusal(readBytes(path))).message).to.include(`Cannot read "${path}": it is ${what}`);
+      expect((await refusal(readPlainBytes(path))).message).to.match(/Cannot read .*: it is a /);
     }
     server.close();
   });
@@ -119,7 +113,7 @@ describe("what is no plain file", () => {
   });
 
   it("is refused where it is a pipe that nobody writes to", async () => {
-    expect((await failure(readBytes(pipe("idle")))).message).to.match(/is a pipe that nothing is written to/);
+    expect((await refusal(readBytes(pipe("idle")))).message).to.match(/is a pipe that nothing is written to/);
   });
 
   it("is not followed where only the folder's own files are meant", async () => {
@@ -137,14 +131,14 @@ describe("what is no plain file", () => {
     expect(await plainPath("write", place, "new/file")).to.equal(join(place, "new/file"));
     for (const name of ["out", "around/own", "loose"]) {
       for (const action of ["read", "write"] as const) {
-        const { message } = await failure(plainPath(action, place, name));
+        const { message } = await refusal(plainPath(action, place, name));
         expect(message).to.match(
           new RegExp(`Cannot ${action} ".*": it is a symbolic link, which is not followed`),
         );
       }
     }
-    expect((await failure(plainPath("write", place, "inner"))).message).to.include("it is a folder");
-    await failure(readPlainBytes(join(place, "out")));
+    expect((await refusal(plainPath("write", place, "inner"))).message).to.include("it is a folder");
+    await refusal(readPlainBytes(join(place, "out")));
     // the folder itself may be anywhere
     symlinkSync(place, join(folder, "linked"));
     expect(await plainPath("read", join(folder, "linked"), "inner/own")).to.match(/linked\/inner\/own$/);
