@@ -87,6 +87,40 @@ describe("a fit held against its own field", () => {
     expect(found.distance).to.be.below(1e-5);
   });
 
+  it("warns of solutions that are apart, though the loss is nearly the same", async () => {
+    // a field that fits badly: 25 beside which the error of Euler's steps is nothing
+    const found = await checked(
+      observed((t) => Math.exp(-t) + 5),
+      [1],
+    );
+    expect(Math.abs(found.loss! - found.trainedLoss!)).to.be.below(0.1 * found.trainedLoss!);
+    expect(found.distance).to.be.above(0.05);
+    expect(found.warning).to.match(/standard deviations apart/);
+  });
+
+  it("warns of a loss that is another, though the solutions look the same", async () => {
+    const found = await checked(
+      observed((t) => 0.99 ** (100 * t)),
+      [1],
+      euler,
+      0.01,
+    );
+    expect(found.distance).to.be.below(0.05);
+    expect(found.warning).to.match(/the loss is/);
+  });
+
+  it("solves as accurately as the component that varies least asks for", async () => {
+    const small = 1e-6;
+    const data = observed(
+      (t) => Math.exp(-t),
+      (t) => Math.exp(-small * t),
+    );
+    const { atol, rtol } = await checked(data, [1, small], rk4, 0.1);
+    expect(rtol).to.equal(1e-9);
+    const spread = deviation(times.map((t) => Math.exp(-small * t)));
+    expect(atol / (1e-9 * spread)).to.be.closeTo(1, 1e-6);
+  });
+
   it("does not mind a loss that is nothing but rounding", async () => {
     const found = await checked(
       observed((t) => Math.exp(-t)),
