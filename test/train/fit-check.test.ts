@@ -146,6 +146,17 @@ describe("a fit held against its own field", () => {
     expect(warning).to.match(/gradient "direct"/);
   });
 
+  it("starts where the training ended, where that moved the initial state", async () => {
+    const ode = neuralOde({ field: decay([1]), method: rk4, stepSize: 0.1 });
+    const parameters = { k: tensor("float64", [1], [1]) };
+    const y0 = tensor("float64", [1, 1], [2]);
+    const data = observed((t) => 2 * Math.exp(-t));
+    const { loss, trainedLoss } = await checkFit(ode, data, { runtime, loss: mse(), parameters, y0 });
+    // from the 1 of the data, both would be about 0.1
+    expect(loss).to.be.below(1e-12);
+    expect(trainedLoss).to.be.below(1e-10);
+  });
+
   it("measures a component that was never observed by its own solution", async () => {
     // unobserved, rate 1, Euler: |e^(−t) − 2^(−2t)| over the deviation of e^(−t)
     const found = await checked(
