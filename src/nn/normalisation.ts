@@ -1,3 +1,5 @@
+import { epsilon as machineEpsilon } from "../core/spacing.js";
+import type { FloatDType } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import { showType, type Value } from "../graph/graph.js";
 import { add, div, mul, sub } from "../ops/arithmetic.js";
@@ -18,14 +20,22 @@ export function layerNorm(width: number, { epsilon = 1e-5 }: { readonly epsilon?
   };
 }
 
-/** γ x / √(mean x² + ε) over the last axis. @see torch.nn.RMSNorm; Zhang & Sennrich 2019, arXiv:1910.07467 */
-export function rmsNorm(width: number, { epsilon = 1e-6 }: { readonly epsilon?: number } = {}): Layer {
+/**
+ * γ x / √(mean x² + ε) over the last axis; ε is that of the dtype, 2⁻⁵² or 2⁻²³, unless given.
+ *
+ * @see torch.nn.RMSNorm; Zhang & Sennrich 2019, arXiv:1910.07467
+ */
+export function rmsNorm(width: number, { epsilon }: { readonly epsilon?: number } = {}): Layer {
   checkWidths("rmsNorm", width);
   return {
     parameters: { weight: filled([width], 1) },
     apply(b, theta, x) {
       const meanSquare = reduceMean(b, mul(b, x, x), [-1], true);
-      return mul(b, div(b, x, sqrt(b, add(b, meanSquare, epsilon))), theta.weight!);
+      return mul(
+        b,
+        div(b, x, sqrt(b, add(b, meanSquare, epsilon ?? machineEpsilon[x.dtype as FloatDType]))),
+        theta.weight!,
+      );
     },
   };
 }

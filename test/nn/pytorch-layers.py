@@ -93,7 +93,7 @@ cases = {
     ),
     "embedding(7, 3)": case(nn.Embedding(7, 3), torch.tensor([[1, 6, 1], [0, 2, 6]])),
     "layerNorm(6)": case(nn.LayerNorm(6), torch.randn(2, 3, 6)),
-    "rmsNorm(6)": case(nn.RMSNorm(6, eps=1e-6), torch.randn(2, 3, 6)),
+    "rmsNorm(6), epsilon 1e-6": case(nn.RMSNorm(6, eps=1e-6), torch.randn(2, 3, 6)),
     "groupNorm(2, 4)": case(nn.GroupNorm(2, 4), torch.randn(2, 4, 3, 3)),
     "batchNorm(4), trained": case(nn.BatchNorm1d(4), torch.randn(6, 4)),
     "batchNorm(3) on images, trained": case(nn.BatchNorm2d(3), torch.randn(2, 3, 4, 4)),
@@ -125,5 +125,6 @@ cases = {
     "convTranspose2d(3, 2, 3)": case(
         nn.ConvTranspose2d(3, 2, 3, stride=2, padding=1, output_padding=1), torch.randn(2, 3, 3, 4)
     ),
+    "rmsNorm(6) of small numbers": case(nn.RMSNorm(6), 1e-6 * torch.randn(2, 3, 6)),
 }
 json.dump({"torch": torch.__version__, "cases": cases}, sys.stdout)
