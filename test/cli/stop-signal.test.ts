@@ -144,7 +144,7 @@ print(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status))
   it("end what leaves nothing half done at once: checks of gradients, figures, solves of equal steps", async () => {
     const field = fixture("mlp-dynamo-20-float64.onnx");
     for (const [name, ...words] of [
-      ["gradcheck", "white-dwarf", "--step-size", "1e-5"],
+      ["gradcheck", "white-dwarf", "--step-size", "3e-6"],
       ["figure", "white-dwarf", "--runtime", "ort-cpu", "--out", folder("figures")],
       ["solve", field, "--y0", "1,0", "--t0", "0", "--t1", "900", "--step-size", "1e-5", "--runtime", "jit"],
     ] as const) {
