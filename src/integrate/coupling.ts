@@ -5,10 +5,9 @@ import { explicit } from "../methods/explicit.js";
 import type { Method } from "../methods/method.js";
 import { CouplingError, reversible } from "../methods/reversible.js";
 import { dissipationProgram } from "../programs/dissipation.js";
-import { adaptiveNames, dampingName, y0Name } from "../programs/names.js";
+import { compileProgram, uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { NeuralOde } from "./neural-ode.js";
-import { named, pick, upload } from "./problem.js";
 import type { Problem } from "./request.js";
 import type { Solution } from "./solution.js";
 
@@ -92,14 +91,14 @@ export async function dampingAlong(
   states: readonly Tensor[],
 ): Promise<number[]> {
   const state = states[0]!.shape;
-  const make = () => runtime.compile(dissipationProgram({ field, dtype, state }));
-  return kept.use([dissipationProgram, runtime, field, dtype, state.join()], make, async (executable) => {
-    const fixed = upload(runtime, named(parameters));
+  const make = () => compileProgram(runtime, dissipationProgram({ field, dtype, state }));
+  return kept.use([dissipationProgram, runtime, field, dtype, state.join()], make, async (program) => {
+    const own = uploadTree(runtime, parameters);
     const rates: number[] = [];
     for (const [i, y] of states.entries()) {
-      const at = upload(runtime, { [adaptiveNames.t]: scalar(dtype, times[i]!), [y0Name]: y });
-      const results = await executable.run(pick({ ...fixed, ...at }, executable.inputs));
-      rates.push(numbers(await runtime.download(results[dampingName]!))[0]!);
+      const at = uploadTree(runtime, { t: scalar(dtype, times[i]!), y });
+      const { damping } = await program.run({ parameters: own, ...at });
+      rates.push(numbers(await runtime.download(damping))[0]!);
     }
     return rates;
   });

@@ -2,16 +2,17 @@ import { pullback } from "../autodiff/vjp.js";
 import { rootMeanSquare } from "../control/norm.js";
 import { Random } from "../core/random.js";
 import { sizeOf, tensor } from "../core/tensor.js";
-import { Builder } from "../graph/builder.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Values } from "../fields/field.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
 import { add, div, mul } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
 import { log } from "../ops/elementwise.js";
 import { maximum } from "../ops/extrema.js";
 import { zeros } from "../ops/linalg.js";
 import { reduceMax } from "../ops/reduce.js";
-import { parameterInputs, type Setting, systemIn } from "./inputs.js";
-import { adaptiveNames, dampingName, y0Name } from "./names.js";
+import { parameterTypes, type Setting, systemIn } from "./inputs.js";
+import { inputType, programOf } from "./program.js";
 
 /** Iterations for the largest eigenvalue, and for the growth of −J. */
 const iterations = 20;
@@ -25,12 +26,17 @@ const iterations = 20;
  * over the second half. Complex pairs grow at their real part. J v is the derivative of Jᵀ u by u, so all that is
  * asked of the operators is that their rules have rules.
  */
-export function dissipationProgram(setting: Pick<Setting, "field" | "dtype" | "state">): Graph {
-  const { field, dtype, state } = setting;
-  const b = new Builder();
-  const parameters = parameterInputs(b, setting);
-  const t = b.input(adaptiveNames.t, dtype, []);
-  const y = b.input(y0Name, dtype, state);
+export function dissipationProgram(setting: Pick<Setting, "field" | "dtype" | "state">) {
+  const { dtype, state } = setting;
+  const inputs = { parameters: parameterTypes(setting), t: inputType(dtype, []), y: inputType(dtype, state) };
+  return programOf("dissipation", inputs, (b, given) => ({ damping: damping(b, setting, given) }));
+}
+
+function damping(
+  b: Builder,
+  { field, dtype, state }: Pick<Setting, "field" | "dtype" | "state">,
+  { parameters, t, y }: { readonly parameters: Values; readonly t: Value; readonly y: Value },
+): Value {
   const slope = systemIn(b, field, parameters).f(t, y);
   const tiny = dtype === "float64" ? 1e-300 : 1e-30;
   // where there is no batch axis, there is one trajectory
@@ -44,7 +50,7 @@ export function dissipationProgram(setting: Pick<Setting, "field" | "dtype" | "s
       Array.from({ length: sizeOf(state) }, () => random.normal()),
     ),
   );
-  return b.graph({ [dampingName]: estimate() }, "dissipation");
+  return estimate();
 
   /** J v, for v the value that Jᵀ u is taken at: linear in u, so it does not matter which. */
   function jacobianTimes(inner: Builder, v: Value, probe: Value): Value {

@@ -1,11 +1,12 @@
 import type { FloatDType } from "../core/tensor.js";
 import type { Values, VectorField } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
-import type { Value } from "../graph/graph.js";
+import type { Value, ValueType } from "../graph/graph.js";
 import type { Interval, Method, System } from "../methods/method.js";
 import { add, sub } from "../ops/arithmetic.js";
 import { gather } from "../ops/slicing.js";
 import { gridNames, offsetsName, parameterName, y0Name } from "./names.js";
+import { inputType } from "./program.js";
 
 /** What every program is made for. Shapes are static: a program is built again for other shapes. */
 export interface Setting {
@@ -36,6 +37,16 @@ export interface GridValues {
   readonly h: Value;
   /** int64 [saves + 1] */
   readonly offsets: Value;
+}
+
+/** The types of the parameters of a field. */
+export function parameterTypes({
+  field,
+  dtype,
+}: Pick<Setting, "field" | "dtype">): Readonly<Record<string, ValueType>> {
+  return Object.fromEntries(
+    Object.entries(field.parameters).map(([name, { shape }]) => [name, inputType(dtype, shape)]),
+  );
 }
 
 /** Declares the parameters of a field as inputs. */

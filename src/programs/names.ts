@@ -120,9 +120,6 @@ export const adaptiveNames = {
 /** The k-th recorded array of each attempt. */
 export const recordName = (k: number | ""): string => `record/${k}`;
 
-/** How fast the field damps at a state: the largest −Re λ of the eigenvalues λ of its Jacobian, estimated. */
-export const dampingName = "damping";
-
 /** The signal of the k-th event: at a state that goes in, and at the one that comes out. */
 export const signalName = (k: number): string => `signal/${k}`;
 /** Whether the k-th event happens: in the step that was tried last, or first of all in a step. */

@@ -21,6 +21,7 @@ import {
   y0Name,
   ysName,
 } from "./names.js";
+import { inputType, programOf } from "./program.js";
 import { scheduleInputs } from "./schedule.js";
 import { solve } from "./solve.js";
 import { memoryInputs, nextOutputs, trainedInputs, type UpdateSetting, update } from "./update.js";
@@ -37,6 +38,17 @@ export interface LossSetting extends Setting {
 export interface LossData {
   readonly target: Value;
   readonly weight: Value | null;
+}
+
+/** The types of what states are held against. */
+export function lossTypes({
+  dtype,
+  state,
+  saves,
+  weighted,
+}: Pick<LossSetting, "dtype" | "state" | "saves" | "weighted">) {
+  const type = inputType(dtype, [saves, ...state]);
+  return { target: type, weight: weighted ? type : null };
 }
 
 export function lossInputs(
@@ -60,12 +72,12 @@ export function lossProgram(setting: LossSetting): Graph {
 }
 
 /** The graph from states at the saves to their loss, whatever solved for them. */
-export function statesLossProgram(setting: Omit<LossSetting, "field" | "method" | "everyStep">): Graph {
-  const b = new Builder();
+export function statesLossProgram(setting: Omit<LossSetting, "field" | "method" | "everyStep">) {
   const { dtype, state, saves, loss } = setting;
-  const ys = b.input(ysName, dtype, [saves, ...state]);
-  const { target, weight } = lossInputs(b, setting);
-  return b.graph({ [lossName]: loss.apply(b, ys, target, weight) }, "loss");
+  const inputs = { ys: inputType(dtype, [saves, ...state]), data: lossTypes(setting) };
+  return programOf("loss", inputs, (b, { ys, data: { target, weight } }) => ({
+    loss: loss.apply(b, ys, target, weight),
+  }));
 }
 
 /** The graph from states at the saves to the loss and their cotangents, for a gradient between whose runs steps are chosen. */

@@ -5,11 +5,11 @@ import { readScalar } from "../gradients/evaluate.js";
 import { type Accuracy, accuracyIn, solveAccurately } from "../integrate/accurate.js";
 import { SolveError } from "../integrate/failures.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { pick, solve, upload } from "../integrate/solve.js";
+import { solve } from "../integrate/solve.js";
 import type { Loss } from "../learning/losses.js";
 import type { Method } from "../methods/method.js";
-import { dataName, lossName, ysName } from "../programs/names.js";
 import { statesLossProgram } from "../programs/training.js";
+import { compileProgram, uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Trajectories, targetsOf } from "./data.js";
 
@@ -170,19 +170,13 @@ async function lossOfStates(
     observations: { ...data.observations, shape: states.shape },
   };
   const { target, weight } = targetsOf(shaped, dtype);
-  const executable = await runtime.compile(
-    statesLossProgram({ dtype, state, saves, loss, weighted: weight !== null }),
-  );
+  const program = statesLossProgram({ dtype, state, saves, loss, weighted: weight !== null });
+  const compiled = await compileProgram(runtime, program);
   try {
-    const inputs = upload(runtime, {
-      [ysName]: states,
-      [dataName("target")]: target,
-      ...(weight === null ? {} : { [dataName("weight")]: weight }),
-    });
-    const results = await executable.run(pick(inputs, executable.inputs));
-    return await readScalar(runtime, results[lossName]!);
+    const results = await compiled.run(uploadTree(runtime, { ys: states, data: { target, weight } }));
+    return await readScalar(runtime, results.loss);
   } finally {
-    await executable.release();
+    await compiled.release();
   }
 }
 

@@ -1,0 +1,55 @@
+import type { DType } from "./tensor.js";
+
+/** Anything with an element type: a tensor, a value of a graph, the type of an input. */
+export interface Leaf {
+  readonly dtype: DType;
+}
+
+/**
+ * Leaves by name, nested as they belong together, such as `{ y0, parameters: { weight, bias }, state: [y, z] }`. `null`
+ * stands for what a setting has no use for.
+ */
+export type Tree = Leaf | null | { readonly [name: string]: Tree } | readonly Tree[];
+
+/** The tree T with leaves X in the place of its own. */
+export type Like<T, X> = T extends Leaf
+  ? X
+  : T extends null
+    ? null
+    : { readonly [K in keyof T]: Like<T[K], X> };
+
+const isLeaf = (tree: object): tree is Leaf => typeof (tree as Leaf).dtype === "string";
+
+/** The leaves of a tree by their paths, such as `parameters/weight`, in the order in which the tree has them. */
+export function pathsOf<T>(tree: T, path = ""): [path: string, leaf: Leaf][] {
+  if (tree === null || tree === undefined) return [];
+  if (isLeaf(tree)) return [[path, tree]];
+  return Object.entries(tree).flatMap(([name, branch]) =>
+    pathsOf(branch, path === "" ? name : `${path}/${name}`),
+  );
+}
+
+/** The leaves of a tree, in the order in which the tree has them. */
+export function leavesOf<X extends Leaf>(tree: unknown): X[] {
+  return pathsOf(tree).map(([, leaf]) => leaf as X);
+}
+
+/** A tree of the same form, its leaves made from those of a tree and their paths. */
+export function mapTree<T, X>(tree: T, make: (leaf: Leaf, path: string) => X, path = ""): Like<T, X> {
+  const within = (name: string) => (path === "" ? name : `${path}/${name}`);
+  const mapped = (): unknown => {
+    if (tree === null || tree === undefined) return null;
+    if (isLeaf(tree)) return make(tree, path);
+    if (Array.isArray(tree)) return tree.map((branch, i) => mapTree(branch, make, within(`${i}`)));
+    return Object.fromEntries(
+      Object.entries(tree).map(([name, branch]) => [name, mapTree(branch, make, within(name))]),
+    );
+  };
+  return mapped() as Like<T, X>;
+}
+
+/** A tree of the same form with other leaves, in the order of {@link leavesOf}: what a loop carries, unpacked. */
+export function withLeaves<T, X>(tree: T, leaves: readonly X[]): Like<T, X> {
+  let next = 0;
+  return mapTree(tree, () => leaves[next++]!);
+}
