@@ -59,10 +59,12 @@ export {
   reduceSumSquare,
 } from "./ops/reduce.js";
 export { cast, reshape, shapeOf, squeeze, transpose, unsqueeze } from "./ops/reshape.js";
+export { type ResizeOptions, resize } from "./ops/resize.js";
 export { gatherElements, gatherND, scatterElements, scatterND } from "./ops/scatter.js";
 export { flip, pad, slice } from "./ops/slice.js";
 export { concat, gather, split } from "./ops/slicing.js";
 export { logSoftmax, softmax } from "./ops/softmax.js";
+export { type TopKOptions, topK } from "./ops/top-k.js";
 export {
   acos,
   acosh,

@@ -51,6 +51,7 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ["Det", (b, call) => [determinant(b, call)]],
   ["NonZero", adaptNonZero],
   ["SpaceToDepth", adaptSpaceToDepth],
+  ["TopK", (b, call) => withInputs(call, ["k"], (value) => b.ints([value as number]))],
 ]);
 
 /** Attributes that became inputs, in order after the first: a list of integers each. */

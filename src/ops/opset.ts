@@ -65,10 +65,12 @@ import {
   ReduceSumSquare,
 } from "./reduce.js";
 import { Cast, Flatten, Identity, Reshape, ShapeOp, Squeeze, Transpose, Unsqueeze } from "./reshape.js";
+import { Resize } from "./resize.js";
 import { GatherElements, GatherND, ScatterElements, ScatterND } from "./scatter.js";
 import { Pad, Slice } from "./slice.js";
 import { Concat, Gather, Split } from "./slicing.js";
 import { LogSoftmax, Softmax } from "./softmax.js";
+import { TopK } from "./top-k.js";
 import { Acos, Acosh, Asin, Asinh, Atan, Atanh, Cos, Cosh, Sin, Sinh, Tan, Tanh } from "./trigonometry.js";
 import {
   GlobalAveragePool,
@@ -97,7 +99,7 @@ export const operators: readonly Op[] = [
   ...[Tile, Trilu, CumSum, Constant, ConstantOfShape, Range, EyeLike, Size, OneHot],
   ...[BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot, BitShift],
   ...[Shrink, Hardmax, LpNormalization, MeanVarianceNormalization, GlobalAveragePool, GlobalMaxPool],
-  ...[NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss, SpaceToDepth, DepthToSpace],
+  ...[NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss, SpaceToDepth, DepthToSpace, Resize, TopK],
   ...[Loop, Scan, If],
 ];
 

@@ -1,8 +1,9 @@
 import type { DType } from "../core/tensor.js";
-import { type Node, sameShape, type Value } from "../graph/graph.js";
+import { type Attributes, type Node, sameShape, type Value } from "../graph/graph.js";
 import { reductionAxes } from "../ops/broadcast.js";
 import { wholeShapes } from "../ops/einsum.js";
 import { excludesMinusOne } from "../ops/integer-division.js";
+import { resizedAxes } from "../ops/resize.js";
 
 /**
  * Operators without a float64 kernel on ONNX Runtime's CPU provider (1.30), native and WebAssembly alike: each was
@@ -13,7 +14,7 @@ const float32Only: ReadonlySet<string> = new Set([
   ...["LeakyRelu", "ThresholdedRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign"],
   ...["HardSigmoid", "HardSwish", "Mish", "Gelu", "Mean", "OneHot"],
   ...["InstanceNormalization", "GroupNormalization"],
-  ...["Conv", "ConvTranspose", "AveragePool", "MaxPool"],
+  ...["Conv", "ConvTranspose", "AveragePool", "MaxPool", "Resize"],
 ]);
 
 /**
@@ -62,7 +63,7 @@ export function hasOrtKernel(node: Node): boolean {
   return runsOnOrt(node) && !isLongSum(node);
 }
 
-function runsOnOrt({ op, inputs }: Node): boolean {
+function runsOnOrt({ op, inputs, attributes }: Node): boolean {
   const [x, y] = inputs;
   switch (op.type) {
     case "Where":
@@ -71,9 +72,24 @@ function runsOnOrt({ op, inputs }: Node): boolean {
     case "Mod":
       // it divides by −1 without a look, which ends the process where x is the smallest integer of 32 or 64 bits
       return !["int32", "int64"].includes(x!.dtype) || excludesMinusOne(y!);
+    case "Resize":
+      if (!resizesOnOrt(inputs, attributes)) return false;
   }
   if (x && wrong[x.dtype]?.has(op.type)) return false;
   return !(float32Only.has(op.type) && inputs.some((value) => value?.dtype === "float64"));
+}
+
+/** Whether its Resize has code for these axes: it interpolates images, [N, C, …] or [N, …, C], and matrices. */
+function resizesOnOrt(inputs: readonly (Value | null)[], attributes: Attributes): boolean {
+  const { mode = "nearest", exclude_outside: excludes = 0, antialias = 0 } = attributes;
+  if (excludes === 1 && mode !== "cubic" && antialias === 0) return false;
+  if (mode === "nearest") return true;
+  const rank = inputs[0]!.shape.length;
+  const axes = resizedAxes(inputs, attributes);
+  const isImage = axes.every((axis) => axis > 1);
+  if (mode === "cubic") return rank === 2 || (rank === 4 && isImage);
+  const isInner = axes.every((axis) => axis > 0 && axis < rank - 1);
+  return [2, 3].includes(rank) || (rank === 4 && (isImage || isInner)) || (rank === 5 && isImage);
 }
 
 /**

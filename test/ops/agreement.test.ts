@@ -319,6 +319,34 @@ describe("what is decided of numbers", () => {
     }
   });
 
+  it("NaN is the largest of all that TopK takes, and of equal elements the first comes first", async () => {
+    const x = [1, Number.NaN, 3, -Infinity, 3, Number.NaN, 0];
+    for (const dtype of ["float32", "float64"] as const) {
+      for (const [largest, right] of [
+        [1, [1, 5, 2, 4, 0, 6, 3]],
+        [0, [3, 6, 0, 2, 4, 1, 5]],
+      ] as const) {
+        for (const k of [3, 7]) {
+          const b = new Builder();
+          const operands = [tensor(dtype, [7], x), ints([k])];
+          const given = operands.map((operand) => b.constant(operand));
+          const [, inFold] = b.emit(opset.get("TopK")!, given, { largest });
+          const compiled = new Builder();
+          const [, indices] = compiled.emit(
+            opset.get("TopK")!,
+            [compiled.input("x", dtype, [7]), compiled.constant(operands[1]!)],
+            { largest },
+          );
+          const runtime = jit();
+          const executable = await runtime.compile(compiled.graph({ indices: indices! }));
+          const results = await executable.run({ x: runtime.upload(operands[0]!) });
+          for (const found of [inFold!.constant!, await runtime.download(results.indices!)])
+            expect(numbers(found)).to.deep.equal(right.slice(0, k));
+        }
+      }
+    }
+  });
+
   it("the logarithm of a sum of exponentials is infinite where an element or all are", async () => {
     const x = [Infinity, 1, -Infinity, -Infinity, -Infinity, -1000];
     for (const dtype of ["float32", "float64"] as const) {

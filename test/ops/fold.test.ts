@@ -134,6 +134,13 @@ const integerCases: Readonly<Record<string, readonly Case[]>> = {
     one("ties, axis 0", [ints([1, 3, 1, 0, 1, 5], [3, 2])]),
     one("the last of ties", [ints([1, 3, 1])], { select_last_index: 1 }),
   ],
+  TopK: [
+    one("ties, the first first", [ints([2, 7, 7, 2, 7, 1], [1, 6]), ints([5])]),
+    one("the smallest of int32, axis 0", [integer("int32", [3, -1, 3, 5, -1, 5], [3, 2]), ints([2])], {
+      ...{ axis: 0, largest: 0 },
+    }),
+    one("none", [ints([1, 2]), ints([0])]),
+  ],
   Concat: [one("int64", [ints([1, 2]), ints([3])], { axis: 0 })],
   Slice: [one("int64, backwards", [ints([1, 2, 3, 4, 5]), ints([-2]), ints([-100]), ints([0]), ints([-2])])],
   Pad: [
@@ -197,6 +204,8 @@ const shapers: Readonly<Record<string, readonly number[]>> = {
   OneHot: [1],
   Range: [0, 1, 2],
   ConstantOfShape: [0],
+  TopK: [1],
+  Resize: [1, 2, 3],
 };
 
 /** Kernels that are further off than a few units, and why. */
@@ -205,6 +214,8 @@ const loose: Readonly<Record<string, number>> = {
   Gelu: 16,
   // sums of products, in another order
   MatMul: 16,
+  // coordinates and weights in float32
+  Resize: 16,
   Einsum: 16,
 };
 

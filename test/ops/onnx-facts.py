@@ -28,6 +28,8 @@ def default_of(attribute):
     if not attribute.default_value.name:
         return None
     value = helper.get_attribute_value(attribute.default_value)
+    if isinstance(value, list):
+        return [item.decode() if isinstance(item, bytes) else item for item in value]
     return value.decode() if isinstance(value, bytes) else value
 
 

@@ -35,6 +35,37 @@ const table: Readonly<Record<string, readonly Case[]>> = {
   Mul: pairs(),
   Div: pairs({}, { low: 0.5, high: 2 }),
   Neg: elementwise(),
+  TopK: [
+    one("the last axis", [draw([2, 5]), ints([3])]),
+    one("the smallest, axis 0", [draw([4, 2]), ints([2])], { axis: 0, largest: 0 }),
+    one("all of a middle axis", [draw([2, 3, 2]), ints([3])], { axis: 1 }),
+    one("in any order", [draw([4]), ints([4])], { sorted: 0 }),
+  ],
+  Resize: [
+    one("nearest, twice as long", [draw([1, 2, 3]), null, null, ints([1, 2, 6])]),
+    one("nearest, shorter", [draw([1, 1, 5, 4]), null, null, ints([1, 1, 3, 2])], { nearest_mode: "floor" }),
+    one("linear", [draw([2, 1, 3, 2]), null, null, ints([4, 3])], { mode: "linear", axes: [2, 3] }),
+    one("linear, corners aligned", [draw([1, 1, 3, 3]), null, null, ints([1, 1, 5, 2])], {
+      ...{ mode: "linear", coordinate_transformation_mode: "align_corners" },
+    }),
+    one("linear, taking in all", [draw([1, 1, 7]), null, null, ints([1, 1, 3])], {
+      ...{ mode: "linear", antialias: 1 },
+    }),
+    one("cubic", [draw([1, 1, 4, 3]), null, null, ints([1, 1, 6, 5])], { mode: "cubic" }),
+    one("cubic, without what lies outside", [draw([1, 1, 5]), null, null, ints([1, 1, 3])], {
+      ...{ mode: "cubic", exclude_outside: 1, antialias: 1 },
+    }),
+    one(
+      "a part that reaches beyond",
+      [
+        draw([1, 1, 4, 4]),
+        tensor("float32", [8], [0, 0, 0.3, 0.2, 1, 1, 1.3, 0.9]),
+        null,
+        ints([1, 1, 3, 3]),
+      ],
+      { mode: "linear", coordinate_transformation_mode: "tf_crop_and_resize", extrapolation_value: 2 },
+    ),
+  ],
   Pow: [
     ...pairs(positive),
     ...[2, 3, -1, 0, 1, 4].map((exponent) =>

@@ -33,6 +33,7 @@ const narrower: Readonly<Record<string, string>> = {
   Erf: "of integers, whose erf would be cut off to −1, 0 or 1",
   BitShift: "of integers with a sign, which came with opset 28",
   MaxPool: "of integers of 8 bits, which are for quantised models",
+  Resize: "of integers, whose means would be rounded; cast them first",
   Shrink: "of integers, whose bounds would be cut off",
   ReduceL2: "of integers, whose roots would be cut off",
   ReduceLogSum: "of integers, whose logarithms would be cut off",
@@ -72,8 +73,8 @@ function differences(signature: Signature, form: Form, version: number): string[
     const [, , option] = text.split(" ") as [string, string, keyof typeof options];
     return options[option];
   });
-  // to leave out C is no ambiguity, so that it may be before opset 11, too
-  if (!(type === "Gemm" && version < 11)) {
+  // to leave out C of Gemm is no ambiguity, so that it may be before opset 11, too; nor are scales of Resize beside sizes
+  if (!((type === "Gemm" && version < 11) || (type === "Resize" && version < 13))) {
     note(
       "operands",
       inForce.map(({ presence }) => presence),
@@ -112,8 +113,9 @@ describe("signatures", () => {
         const form = forms.findLast(({ since }) => since <= version);
         const exists = version >= (signature.since ?? oldest);
         if (form === undefined) return exists ? [`${signature.type} is not there at ${version}`] : [];
-        // Scan had another form before opset 9, and is refused there
+        // these had another form before, and are refused there
         if (signature.type === "Scan" && version < 9) return [];
+        if (signature.type === "Resize" && version < 11) return [];
         return exists ? differences(signature, form, version) : [`${signature.type} is there at ${version}`];
       });
     });

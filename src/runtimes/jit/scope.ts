@@ -28,6 +28,7 @@ import {
   emitScatterND,
 } from "./scatter.js";
 import { emitSmallProduct } from "./small-product.js";
+import { emitTopK } from "./top-k.js";
 
 /** What is written in one go: a node, with those that it absorbs, or a group of elementwise ones. */
 interface Item {
@@ -173,6 +174,7 @@ const emitters: Readonly<Record<string, (frame: Frame, node: Node) => void>> = {
   Tile: emitTable,
   ArgMax: emitArgument,
   ArgMin: emitArgument,
+  TopK: emitTopK,
   ConstantOfShape(frame, node) {
     const y = node.outputs[0]!;
     const view = frame.destination(y);

@@ -13,6 +13,7 @@ import { cases } from "../../ops/opset-cases.js";
 const fixed: Readonly<Record<string, readonly number[]>> = {
   ...{ Expand: [1], Reshape: [1], Squeeze: [1], Unsqueeze: [1], Split: [1], Slice: [1, 2, 3, 4] },
   ...{ Pad: [1, 3], Tile: [1], CumSum: [1], Trilu: [1], OneHot: [1], Range: [0, 1, 2] },
+  ...{ TopK: [1], Resize: [1, 2, 3] },
 };
 
 /** What a runtime computes for operands that it is given as inputs, so that nothing folds. */
