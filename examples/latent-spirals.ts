@@ -25,7 +25,7 @@ import {
   standardNormalDivergence,
   tensor,
 } from "revort";
-import { gruCell, linear, mlp, parametersOf, partOf, unrolledOver } from "revort/nn";
+import { endOfSequence, gruCell, linear, mlp, parametersOf, partOf } from "revort/nn";
 import { add, concat, exp, flip, mul, split, transpose, zeros } from "revort/ops";
 
 /** How many points each spiral has, at irregular times that are the same for all. */
@@ -76,7 +76,7 @@ export const spiralsTask = defineTask({
         2,
       );
       const start = zeros(b, path.dtype, [batch, hidden]);
-      const [h] = unrolledOver(b, parts.encoder, partOf(theta, "encoder"), flip(b, clocked, 1), [start]).end;
+      const [h] = endOfSequence(b, parts.encoder, partOf(theta, "encoder"), flip(b, clocked, 1), [start]);
       const [mean, logVariance] = split(b, parts.toLatent.apply(b, partOf(theta, "toLatent"), h), 1, [
         latent,
         latent,

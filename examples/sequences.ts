@@ -17,7 +17,7 @@ import {
   splitDataset,
   tensor,
 } from "revort";
-import { gruCell, linear, parametersOf, partOf, unrolledOver } from "revort/nn";
+import { endOfSequence, gruCell, linear, parametersOf, partOf } from "revort/nn";
 import { zeros } from "revort/ops";
 
 const length = 20;
@@ -49,7 +49,7 @@ export const wavesTask = defineTask({
     inputs: { series: { shape: [length, 1] } },
     apply(b, theta, { series }) {
       const start = zeros(b, series.dtype, [series.shape[0] as number, hidden]);
-      const [h] = unrolledOver(b, parts.cell, partOf(theta, "cell"), series, [start]).end;
+      const [h] = endOfSequence(b, parts.cell, partOf(theta, "cell"), series, [start]);
       return { logits: parts.readout.apply(b, partOf(theta, "readout"), h) };
     },
   }),

@@ -8,6 +8,9 @@ export const { solve, solveEach, train, gradientOf, differentiator, checkFit, fi
 
 export { type RegionRule, region, stopGradient, withoutRegions } from "./autodiff/region.js";
 export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
+export { type AdjointSpec, type ChainMethod, chainAdjoints } from "./chains/adjoints.js";
+export { type Back, type Chain, ChainError, type ChainInputs, type Link } from "./chains/chain.js";
+export { type ChainResult, type RunChainOptions, runChain } from "./chains/run-chain.js";
 export {
   type Control,
   ControlError,

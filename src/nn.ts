@@ -24,5 +24,13 @@ export {
 } from "./nn/layer.js";
 export { type ConditionedLayer, concatSquash, linear, mlp } from "./nn/linear.js";
 export { batchNorm, groupNorm, layerNorm, rmsNorm } from "./nn/normalisation.js";
-export { type Cell, gruCell, lstmCell, unrolledOver } from "./nn/recurrent.js";
+export {
+  type Cell,
+  endOfSequence,
+  gruCell,
+  lstmCell,
+  type OverSequenceOptions,
+  overSequence,
+} from "./nn/recurrent.js";
+export { type ReversibleBlocksOptions, reversibleBlocks } from "./nn/reversible.js";
 export { residual, sequential } from "./nn/sequential.js";

@@ -24,6 +24,7 @@ const layers: readonly Layer[] = [
   { name: "graph", pure: true },
   { name: "ops", pure: true },
   { name: "autodiff", pure: true },
+  { name: "chains", pure: true },
   { name: "import", pure: true },
   { name: "fields", pure: true },
   { name: "nn", pure: true },

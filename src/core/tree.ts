@@ -53,3 +53,12 @@ export function withLeaves<T, X>(tree: T, leaves: readonly X[]): Like<T, X> {
   let next = 0;
   return mapTree(tree, () => leaves[next++]!);
 }
+
+/** What a tree has in the places of the leaves of a form, in the order of {@link leavesOf} of that; `null` for none. */
+export function leavesAt<X>(form: unknown, tree: unknown): (X | null)[] {
+  if (form === null || form === undefined) return [];
+  if (isLeaf(form)) return [(tree ?? null) as X | null];
+  return Object.entries(form).flatMap(([name, branch]) =>
+    leavesAt<X>(branch, (tree as Readonly<Record<string, unknown>> | null | undefined)?.[name]),
+  );
+}

@@ -1,3 +1,4 @@
+import { defaultStates } from "../chains/schedule.js";
 import { RevortError } from "../core/errors.js";
 import { showBytes } from "../core/size.js";
 import { sizeOf } from "../core/tensor.js";
@@ -6,7 +7,6 @@ import { usualMaxSteps } from "../integrate/request.js";
 import { isReversible } from "../methods/method.js";
 import { type GradientMethod, type GradientRequest, gradientMethodOf, showGradientMethod } from "./method.js";
 import { guardedGradient } from "./reconstruction-limit.js";
-import { defaultStates } from "./schedule.js";
 
 /** How a solve is differentiated, as it was decided. */
 export interface GradientChoice {

@@ -1,3 +1,4 @@
+import { reversalCost } from "../chains/schedule.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { locateDivergence, pick, upload } from "../integrate/solve.js";
 import { undoEvaluations } from "../programs/gradient.js";
@@ -16,7 +17,6 @@ import {
 import { checkGradientMemory } from "./memory.js";
 import type { GradientMethod } from "./method.js";
 import { graphGradientOf, planOf } from "./plan.js";
-import { reversalCost } from "./schedule.js";
 
 /**
  * Compiles a gradient on given steps: one graph.

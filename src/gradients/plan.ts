@@ -1,6 +1,13 @@
+import {
+  type Action,
+  binomialStores,
+  defaultStates,
+  refreshStores,
+  reversal,
+  undoing,
+} from "../chains/schedule.js";
 import type { GraphGradient } from "../programs/gradient.js";
 import type { GradientMethod } from "./method.js";
-import { type Action, binomialStores, defaultStates, refreshStores, reversal, undoing } from "./schedule.js";
 
 /** Which states a gradient stores on its way, and how it comes back from them. */
 export interface Plan {

@@ -1,9 +1,11 @@
+import type { AdjointSpec } from "../chains/adjoints.js";
+import type { Chain } from "../chains/chain.js";
+import { runChain } from "../chains/run-chain.js";
 import type { Values } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import { showType, type Value } from "../graph/graph.js";
 import { sigmoid } from "../ops/activation.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
-import { scan } from "../ops/control.js";
 import { transpose } from "../ops/reshape.js";
 import { split } from "../ops/slicing.js";
 import { tanh } from "../ops/trigonometry.js";
@@ -63,30 +65,72 @@ export function lstmCell(inputs: number, hidden: number): Cell<readonly [Value, 
   };
 }
 
+/** How a recurrent network goes along sequences. */
+export interface OverSequenceOptions {
+  /**
+   * how it is differentiated: "direct", which stores the state at each time, by default; "checkpoint" or "checkpoint:8"
+   * stores fewer and takes the steps between them again
+   */
+  readonly adjoint?: AdjointSpec;
+}
+
 /**
- * Walks a cell along sequences.
+ * Walks a cell along sequences, as a chain:
  *
+ *   sᵢ₊₁ = cell(xᵢ, sᵢ; θ)
+ *
+ * Outputs that nobody reads take no memory on the way back, nor do the gates of a cell: they are computed again.
+ *
+ * @param theta  the parameters of the cell
  * @param xs  [batch, times, inputs]
  * @param start  the state before the first input; zeros are the usual ones
  * @returns the first array of the state (h) after each input, [batch, times, width], and the state at the end
  * @throws {LayerError} for what is no batch of sequences
+ * @throws {GradientMethodError | ChainError} for an adjoint that there is not, or cannot be had
  */
-export function unrolledOver<State extends readonly Value[]>(
+export function overSequence<State extends readonly Value[]>(
   b: Builder,
   cell: Cell<State>,
   theta: Values,
   xs: Value,
   start: State,
+  options: OverSequenceOptions = {},
 ): { readonly outputs: Value; readonly end: State } {
-  if (xs.shape.length !== 3) {
+  const { end, saved } = runCell(b, cell, theta, xs, start, { ...options, save: "every" });
+  return { outputs: transpose(b, saved[0]!, [1, 0, 2]), end };
+}
+
+/** The state of a cell after sequences, as {@link overSequence} has it: with checkpoints, in the memory of a few states. */
+export function endOfSequence<State extends readonly Value[]>(
+  b: Builder,
+  cell: Cell<State>,
+  theta: Values,
+  xs: Value,
+  start: State,
+  options: OverSequenceOptions = {},
+): State {
+  return runCell(b, cell, theta, xs, start, options).end;
+}
+
+function runCell<State extends readonly Value[]>(
+  b: Builder,
+  cell: Cell<State>,
+  theta: Values,
+  xs: Value,
+  start: State,
+  { adjoint = "direct", save }: OverSequenceOptions & { readonly save?: "every" },
+) {
+  const [, times] = xs.shape;
+  if (xs.shape.length !== 3 || typeof times !== "number") {
     throw new LayerError(`Sequences must be [batch, times, inputs], but ${showType(xs)} was given.`);
   }
-  const inputs = [transpose(b, xs, [1, 0, 2])];
-  const { carried, scans } = scan(b, { carried: start, inputs }, (inner, state, [x]) => {
-    const next = cell.apply(inner, theta, x!, state as unknown as State);
-    return { carried: next, scans: [next[0]!] };
-  });
-  return { outputs: transpose(b, scans[0]!, [1, 0, 2]), end: carried as unknown as State };
+  const chain: Chain<State, Values, Value> = {
+    name: "recurrent cell",
+    step: (inner, { shared, row }, state) => cell.apply(inner, shared, row, state),
+    report: ([h]) => h,
+  };
+  const inputs = { start, shared: theta, rows: transpose(b, xs, [1, 0, 2]), steps: times };
+  return runChain(b, chain, inputs, save === undefined ? { adjoint } : { adjoint, save });
 }
 
 function gates(name: string, count: number, inputs: number, hidden: number): Layer["parameters"] {

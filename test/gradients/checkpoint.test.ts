@@ -14,7 +14,7 @@ import {
   reversal,
   reversalCost,
   storeOnline,
-} from "../../src/gradients/schedule.js";
+} from "../../src/chains/schedule.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { mse } from "../../src/learning/losses.js";
 import { alf } from "../../src/methods/alf.js";

@@ -18,13 +18,13 @@ import {
   activation,
   batchNorm,
   dropout,
+  endOfSequence,
   gruCell,
   linear,
   parametersOf,
   partOf,
   sequential,
   trainingOf,
-  unrolledOver,
 } from "../../src/nn.js";
 import { mul, sub } from "../../src/ops/arithmetic.js";
 import { log } from "../../src/ops/elementwise.js";
@@ -79,7 +79,7 @@ const summation = defineTask({
     inputs: { xs: { shape: [5, 2] } },
     apply(b, theta, { xs }) {
       const start = zeros(b, xs.dtype, [xs.shape[0] as number, 6]);
-      const [h] = unrolledOver(b, parts.cell, partOf(theta, "cell"), xs, [start]).end;
+      const [h] = endOfSequence(b, parts.cell, partOf(theta, "cell"), xs, [start]);
       return { sum: parts.head.apply(b, partOf(theta, "head"), h) };
     },
   }),

@@ -1,0 +1,173 @@
+import { region } from "../autodiff/region.js";
+import { leastNormal } from "../core/spacing.js";
+import type { FloatDType, Tensor } from "../core/tensor.js";
+import { mapTree, withLeaves } from "../core/tree.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { div } from "../ops/arithmetic.js";
+import { abs } from "../ops/elementwise.js";
+import { maximum } from "../ops/extrema.js";
+import { reduceMax } from "../ops/reduce.js";
+import { slice } from "../ops/slice.js";
+import type { ChainTask, Saves } from "./adjoint.js";
+import { type AdjointSpec, chainAdjointFor, chainMethodOf } from "./adjoints.js";
+import { type Chain, ChainError, type ChainInputs } from "./chain.js";
+import { at, checkUndoes, type Links, linksOf, spread } from "./links.js";
+import { tablesOf } from "./tables.js";
+
+export interface RunChainOptions {
+  /** how it is differentiated, as users type it: `reversible`, `reversible:100`, `direct`, `checkpoint`, `checkpoint:8` */
+  readonly adjoint: AdjointSpec;
+  /** which states come out beside the one at the end: none by default; else numbers of steps, ascending */
+  readonly save?: "every" | readonly number[];
+  /**
+   * takes how far states that were undone came back, at most, relative to the largest of the start and the end; a scalar
+   * in the graph of the way back
+   */
+  readonly observe?: (b: Builder, error: Value) => void;
+}
+
+/** What comes out of a chain. */
+export interface ChainResult<S> {
+  readonly end: S;
+  /** what the chain reports of states, stacked: [saves, …]; empty without saves */
+  readonly saved: readonly Value[];
+  /** how many steps were taken, an int64 scalar */
+  readonly count: Value;
+}
+
+/**
+ * Runs a chain as a part of a graph that is differentiated by the adjoint asked for, not through its nodes: states are
+ * stored, undone or taken again.
+ *
+ * @throws {ChainError} if the chain cannot be differentiated so, or is given what does not fit it
+ * @throws {GradientMethodError} for an adjoint that there is not
+ * @throws {GraphError} if a step reads a value of the graph around it
+ */
+export function runChain<S, P, X>(
+  b: Builder,
+  chain: Chain<S, P, X>,
+  inputs: ChainInputs<S, P, X>,
+  { adjoint: spec, save, observe }: RunChainOptions,
+): ChainResult<S> {
+  const method = chainMethodOf(spec);
+  const adjoint = chainAdjointFor(method);
+  const outer = linksOf(chain, inputs);
+  if (adjoint.undoes) checkUndoes(chain);
+  const places = placesOf(outer, save);
+  const tables =
+    adjoint.plan === undefined
+      ? null
+      : tablesOf(adjoint.plan(method, fixedSteps(outer)), fixedSteps(outer), places ?? []);
+  const counted = typeof inputs.steps === "number" ? [] : [inputs.steps];
+  const lists = [outer.start, outer.shared, outer.rows, counted];
+  const { rule } = adjoint;
+
+  const taskIn = (scope: Builder, values: readonly Value[]): ChainTask => {
+    const [start, shared, rows, steps] = cut(values, lists) as [Value[], Value[], Value[], Value[]];
+    const own = {
+      start: withLeaves(inputs.start, start) as S,
+      shared: withLeaves(inputs.shared, shared) as P,
+      rows: withLeaves(inputs.rows, rows) as X,
+      steps: steps[0] ?? inputs.steps,
+    };
+    return {
+      links: linksOf(chain, own),
+      saves: savesIn(scope, save, places),
+      schedule: tables && mapTree(tables, (table) => scope.constant(table as Tensor)),
+    };
+  };
+
+  const width = outer.start.length;
+  const results = region(b, lists.flat(), {
+    name: `chain ${chain.name}`,
+    build(inner, values) {
+      const { end, stacked, count, saved } = rule.run(inner, taskIn(inner, values));
+      return { outputs: [count, ...end, ...stacked], saved };
+    },
+    pull(scope, { inputs: given, outputs: [count, ...rest], saved }, [_, ...cotangents]) {
+      const task = taskIn(scope, given);
+      const { floats } = task.links;
+      const end = rest.slice(0, width);
+      const run = { count: count!, end, stacked: rest.slice(width), saved };
+      const arriving = {
+        end: at(cotangents.slice(0, width), floats.state),
+        stacked: cotangents.slice(width),
+      };
+      const pulled = rule.pull(scope, task, run, arriving);
+      if (pulled.undone !== null) observe?.(scope, relative(scope, task.links, end, pulled.undone.error));
+      return [
+        ...spread(width, floats.state, pulled.start),
+        ...spread(outer.shared.length, floats.shared, pulled.shared),
+        ...spread(outer.rows.length, floats.rows, pulled.rows),
+        ...counted.map(() => null),
+      ];
+    },
+  });
+  const [count, ...rest] = results;
+  const asked = save === "every" || save === undefined ? null : save.length;
+  return {
+    count: count!,
+    end: withLeaves(inputs.start, rest.slice(0, width)) as S,
+    saved: rest.slice(width).map((stack) => (asked === null ? stack : firstOf(b, stack, asked))),
+  };
+}
+
+/** How many steps lie before each save, the end among them; `null` where that is not fixed, or nothing is saved. */
+function placesOf({ name, steps }: Links, save: RunChainOptions["save"]): readonly number[] | null {
+  if (save === undefined) return null;
+  if (save === "every") {
+    return typeof steps === "number" ? Array.from({ length: steps }, (_, i) => i + 1) : null;
+  }
+  if (typeof steps !== "number") {
+    throw new ChainError(
+      `The chain "${name}" is to save states ${save.join(", ")}, but its number of steps is not fixed. Save its end, or every state.`,
+    );
+  }
+  const wrong = save.find(
+    (place, k) => !(Number.isInteger(place) && place >= (save[k - 1] ?? 0) && place <= steps),
+  );
+  if (wrong !== undefined || save.length === 0) {
+    throw new ChainError(
+      `The chain "${name}" has ${steps} steps, of which states are to be saved after ${save.join(", ") || "none"}. ` +
+        `Give whole numbers from 0 to ${steps}, ascending.`,
+    );
+  }
+  return save.at(-1) === steps ? save : [...save, steps];
+}
+
+function savesIn(b: Builder, save: RunChainOptions["save"], places: readonly number[] | null): Saves {
+  if (save === undefined) return { kind: "end" };
+  if (save === "every" || places === null) return { kind: "every" };
+  const coincident = places.some((place, k) => place === places[k - 1]);
+  return { kind: "at", count: places.length, offsets: b.ints([0, ...places]), coincident };
+}
+
+/** @throws {ChainError} where the number of steps is not known when the graph is built */
+function fixedSteps({ name, steps, proceed }: Links): number {
+  if (typeof steps === "number" && proceed === null) return steps;
+  throw new ChainError(
+    `Which states of the chain "${name}" to store cannot be planned, as the number of its steps is not known beforehand` +
+      `${proceed === null ? "" : " (it ends by a condition)"}. Use the adjoint "direct", or "reversible" if it can be undone.`,
+  );
+}
+
+/** max |error| over the largest number of the first and the last state. */
+function relative(b: Builder, { start, floats }: Links, end: readonly Value[], error: Value): Value {
+  const sizes = [...at(start, floats.state), ...at(end, floats.state)].map((x) => reduceMax(b, abs(b, x)));
+  const size = sizes.reduce((most, each) => maximum(b, most, each));
+  return div(b, error, maximum(b, size, leastNormal[error.dtype as FloatDType]));
+}
+
+function firstOf(b: Builder, stack: Value, count: number): Value {
+  return stack.shape[0] === count ? stack : slice(b, stack, 0, 0, count);
+}
+
+/** Cuts a list into parts as long as those of others. */
+function cut<T>(values: readonly T[], lengths: readonly (readonly unknown[])[]): T[][] {
+  let from = 0;
+  return lengths.map(({ length }) => {
+    from += length;
+    return values.slice(from - length, from);
+  });
+}
