@@ -1,11 +1,5 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { pid } from "../../src/control/control.js";
-import { numbers, tensor } from "../../src/core/tensor.js";
-import type { Tensors } from "../../src/fields/field.js";
-import { mlp } from "../../src/fields/mlp.js";
-import { differentiator, gradientOf } from "../../src/gradients/evaluate.js";
-import type { GradientSpec } from "../../src/gradients/method.js";
 import {
   type Action,
   binomialStores,
@@ -15,6 +9,12 @@ import {
   reversalCost,
   storeOnline,
 } from "../../src/chains/schedule.js";
+import { pid } from "../../src/control/control.js";
+import { numbers, tensor } from "../../src/core/tensor.js";
+import type { Tensors } from "../../src/fields/field.js";
+import { mlp } from "../../src/fields/mlp.js";
+import { differentiator, gradientOf } from "../../src/gradients/evaluate.js";
+import type { GradientSpec } from "../../src/gradients/method.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { mse } from "../../src/learning/losses.js";
 import { alf } from "../../src/methods/alf.js";

@@ -1,10 +1,10 @@
 import { expect } from "chai";
+import { refreshStores } from "../../src/chains/schedule.js";
 import { numbers, scalar, tensor } from "../../src/core/tensor.js";
 import type { VectorField } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { type Gradients, gradientOf } from "../../src/gradients/evaluate.js";
 import type { GradientSpec } from "../../src/gradients/method.js";
-import { refreshStores } from "../../src/chains/schedule.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { mse } from "../../src/learning/losses.js";
 import { reversible } from "../../src/methods/reversible.js";

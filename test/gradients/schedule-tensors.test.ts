@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { binomialStores, defaultStates, reversal, reversalCost } from "../../src/chains/schedule.js";
 import { numbers } from "../../src/core/tensor.js";
 import type { GradientMethod } from "../../src/gradients/method.js";
-import { binomialStores, defaultStates, reversal, reversalCost } from "../../src/chains/schedule.js";
 import { scheduleTensors } from "../../src/gradients/schedule-tensors.js";
 import { scheduleNames } from "../../src/programs/backward-names.js";
 import type { Grid } from "../../src/programs/grid.js";
