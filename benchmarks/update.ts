@@ -1,18 +1,15 @@
-import { scalar, tensor } from "../src/core/tensor.js";
+import { scalar, type Tensor } from "../src/core/tensor.js";
+import { type Branch, mapTree, pathsOf } from "../src/core/tree.js";
 import { differentiator, readScalar } from "../src/gradients/evaluate.js";
 import type { GradientSpec } from "../src/gradients/method.js";
-import { named, upload } from "../src/integrate/solve.js";
 import { mse } from "../src/learning/losses.js";
 import { adamw } from "../src/learning/optimisers.js";
-import {
-  gradientName,
-  learningRateName,
-  lossName,
-  nextName,
-  updateCountName,
-} from "../src/programs/names.js";
-import { updateProgram } from "../src/programs/training.js";
+import { gradientName, lossName } from "../src/programs/names.js";
+import { inputType } from "../src/programs/program.js";
+import { memoryOf, updateProgram } from "../src/programs/update.js";
+import { compileProgram, uploadTree } from "../src/runtime/compile-program.js";
 import type { DeviceTensors, Runtime } from "../src/runtime/runtime.js";
+import { emptyMemory } from "../src/train/checkpoint.js";
 import type { GradientTask } from "./gradient-task.js";
 
 /** An update of the parameters, ready to run: the gradient, the loss on the host, and AdamW. */
@@ -34,39 +31,25 @@ export async function compileUpdate(
   const started = performance.now();
   const { dtype } = ode;
   const compiled = await differentiator(ode, { runtime, loss: mse(), gradient, fit });
-  const shapes = Object.fromEntries(
-    Object.entries(named(parameters)).map(([name, { shape }]) => [name, shape]),
-  );
-  const updater = await runtime.compile(updateProgram({ optimiser: adamw(), shapes, dtype, clip: null }));
+  const types = { parameters: mapTree(parameters, (leaf) => inputType(dtype, (leaf as Tensor).shape)) };
+  const setting = { optimiser: adamw(), dtype, clip: null };
+  const updater = await compileProgram(runtime, updateProgram(setting, types));
   const fixed = compiled.fixed(fit);
-  let trained = upload(runtime, named(parameters));
-  let memory = upload(
-    runtime,
-    Object.fromEntries(
-      Object.entries(updater.inputs)
-        .filter(([name]) => name.startsWith("memory/"))
-        .map(([name, { shape }]) => {
-          const known = shape as readonly number[];
-          return [name, tensor(dtype, known, new Array<number>(known.reduce((p, d) => p * d, 1)).fill(0))];
-        }),
-    ),
-  );
+  let trained: Branch = uploadTree(runtime, { parameters });
+  let memory: Branch = uploadTree(runtime, emptyMemory(memoryOf(setting.optimiser, types), dtype));
   let count = 0;
-  const next = (values: DeviceTensors, updated: DeviceTensors): DeviceTensors =>
-    Object.fromEntries(Object.keys(values).map((name) => [name, updated[nextName(name)]!]));
   const run = async () => {
-    const results = await compiled.run(trained, fixed);
+    const results = await compiled.run(Object.fromEntries(pathsOf(trained)) as DeviceTensors, fixed);
     const loss = await readScalar(runtime, results[lossName]!);
-    const gradients = Object.keys(shapes).map((name) => [gradientName(name), results[gradientName(name)]!]);
     const updated = await updater.run({
       ...trained,
-      ...memory,
-      ...(Object.fromEntries(gradients) as DeviceTensors),
-      [learningRateName]: runtime.upload(scalar(dtype, 1e-4)),
-      [updateCountName]: runtime.upload(scalar(dtype, ++count)),
+      memory,
+      gradients: mapTree(types, (_, path) => results[gradientName(path)]!),
+      learningRate: runtime.upload(scalar(dtype, 1e-4)),
+      count: runtime.upload(scalar(dtype, ++count)),
     });
-    trained = next(trained, updated);
-    memory = next(memory, updated);
+    const { memory: remembered, ...next } = updated.next as Branch;
+    [trained, memory] = [next, remembered as Branch];
     return loss;
   };
   const loss = await run();

@@ -163,7 +163,7 @@ export {
   tsit5,
 } from "./methods/tableaux.js";
 export { type Dataset, DatasetError, splitDataset } from "./models/dataset.js";
-export type { FitCheckpoint, FitOptions, FitResult, FitUpdate, Validation } from "./models/fit.js";
+export type { FitOptions, FitResult, Validation } from "./models/fit.js";
 export type { EvaluateOptions, Measures } from "./models/measuring.js";
 export {
   defineModel,

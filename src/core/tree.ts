@@ -11,12 +11,17 @@ export interface Leaf {
  */
 export type Tree = Leaf | null | { readonly [name: string]: Tree } | readonly Tree[];
 
-/** The tree T with leaves X in the place of its own. */
-export type Like<T, X> = T extends Leaf
-  ? X
-  : T extends null
-    ? null
-    : { readonly [K in keyof T]: Like<T[K], X> };
+/** A tree with names at its root: what belongs together, whatever its leaves are. */
+export type Branch = { readonly [name: string]: Tree };
+
+/** The tree T with leaves X in the place of its own; any tree, where nothing is known of T. */
+export type Like<T, X> = [Tree] extends [T]
+  ? Tree
+  : T extends Leaf
+    ? X
+    : T extends null
+      ? null
+      : { readonly [K in keyof T]: Like<T[K], X> };
 
 const isLeaf = (tree: object): tree is Leaf => typeof (tree as Leaf).dtype === "string";
 
@@ -61,4 +66,9 @@ export function leavesAt<X>(form: unknown, tree: unknown): (X | null)[] {
   return Object.entries(form).flatMap(([name, branch]) =>
     leavesAt<X>(branch, (tree as Readonly<Record<string, unknown>> | null | undefined)?.[name]),
   );
+}
+
+/** The part of a tree that has the names of a form at its root. */
+export function partOf(tree: Branch, form: object): Branch {
+  return Object.fromEntries(Object.keys(form).map((name) => [name, tree[name]!]));
 }

@@ -1,5 +1,5 @@
 import { withoutRegions } from "../autodiff/region.js";
-import { castTensor, type FloatDType, scalar, type Tensor, tensor } from "../core/tensor.js";
+import { type FloatDType, scalar, type Tensor, tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import { encode } from "../graph/encode.js";
@@ -7,22 +7,17 @@ import type { Value } from "../graph/graph.js";
 import { adamw, type Optimiser } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
 import { checkDataset, type Dataset } from "../models/dataset.js";
-import type { FitCheckpoint } from "../models/fit.js";
+import { changingOf } from "../models/fit.js";
 import { applied, type Model, type SampleTypes, sampleInputs } from "../models/model.js";
-import type { Task } from "../models/task.js";
-import { type AnyTask, bufferName, keyName, shapesOf, taskUpdatesProgram } from "../models/task-program.js";
-import { checkValues, initialValues, named } from "../models/values.js";
+import type { AnyTask, Task } from "../models/task.js";
+import { taskObjective } from "../models/task-objective.js";
+import { checkValues, initialValues, resumedValues } from "../models/values.js";
 import { randomKey } from "../ops/random.js";
-import {
-  batchesName,
-  dataName,
-  parameterName,
-  perUpdateNames,
-  updateCountName,
-  updatesName,
-} from "../programs/names.js";
+import { batchSizeOf } from "../programs/objective.js";
+import { memoryOf } from "../programs/update.js";
+import { type UpdatesSetting, updatesProgram } from "../programs/updates.js";
 import { sampler } from "../train/batches.js";
-import { emptyMemory } from "../train/checkpoint.js";
+import { byPath, type Checkpoint, emptyMemory, treeFrom } from "../train/checkpoint.js";
 import { version } from "../version.js";
 import { kindKey } from "./kind.js";
 import { portable } from "./portable.js";
@@ -47,14 +42,14 @@ export function encodePrediction<Inputs extends SampleTypes, Outputs extends Rea
   { parameters, buffers = {}, dtype = "float64", batchSize }: PredictionOptions,
 ): Uint8Array {
   const model = given as unknown as Model;
-  checkValues({ model }, { ...named(parameters, parameterName), ...named(buffers, bufferName) });
+  const values = checkValues(model, { parameters, buffers }, dtype);
   const b = new Builder();
   const inputs = sampleInputs(b, model.inputs, dtype, batchSize ?? "batch");
   const theta: Record<string, Value> = {};
   const stored: Record<string, Tensor> = {};
-  for (const [name, value] of Object.entries({ ...parameters, ...buffers })) {
+  for (const [name, value] of Object.entries({ ...values.parameters, ...values.buffers })) {
     theta[name] = b.input(name, dtype, value.shape);
-    stored[name] = castTensor(value, dtype);
+    stored[name] = value;
   }
   const outputs = applied(b, model, theta, inputs, null);
   return encode(portable(withoutRegions(b.graph(outputs, model.name))), {
@@ -84,7 +79,7 @@ export function encodeFitSteps<
 >(task: Task<Inputs, Targets, Outputs>, data: Dataset, options: FitStepOptions = {}): Uint8Array {
   const { setting, updates } = settingOf(task as AnyTask, data, options);
   const { optimiser, clip } = setting;
-  return encode(portable(taskUpdatesProgram(setting, updates)), {
+  return encode(portable(updatesProgram(setting, { capacity: updates, best: false }).graph), {
     doc: `Trains ${task.model.name} by ${optimiser.name}; written by revort ${version}`,
     metadata: {
       [kindKey]: "fit-steps",
@@ -101,7 +96,7 @@ export interface FitStartOptions extends FitStepOptions {
   readonly schedule?: Schedule;
   /** parameters before the first update, all or some; drawn from the seed where not given */
   readonly parameters?: Tensors;
-  readonly resume?: FitCheckpoint;
+  readonly resume?: Checkpoint;
 }
 
 /** Everything that {@link encodeFitSteps} takes before its first run, or where a fit has stopped, by the names of inputs. */
@@ -110,30 +105,31 @@ export function fitStart<
   Targets extends SampleTypes,
   Outputs extends Readonly<Record<string, Value>>,
 >(task: Task<Inputs, Targets, Outputs>, data: Dataset, options: FitStartOptions = {}): Tensors {
-  const { setting, updates, samples } = settingOf(task as AnyTask, data, options);
-  const { dtype, optimiser, batchSize } = setting;
+  const { setting, updates, samples, count } = settingOf(task as AnyTask, data, options);
+  const { optimiser, objective } = setting;
+  const { dtype } = objective;
   const { seed = 0, schedule = constant(), resume, parameters = {} } = options;
+  const { model } = task as AnyTask;
   const values = resume
-    ? { ...named(resume.parameters, parameterName), ...named(resume.buffers, bufferName) }
-    : initialValues(task, { dtype, seed, given: parameters });
-  const trained = Object.keys(shapesOf(task as AnyTask).trained);
-  const memory =
-    resume?.memory ??
-    emptyMemory(optimiser, Object.fromEntries(trained.map((name) => [name, values[name]!])), dtype);
+    ? resumedValues(model, resume, dtype)
+    : initialValues(model, { dtype, seed, given: parameters });
+  const { trained, buffers } = changingOf(values);
+  const memory = memoryOf(optimiser, trained);
   const done = resume?.step ?? 0;
-  const batches = sampler(setting.samples, batchSize, resume?.sampler ?? seed);
+  const batchSize = batchSizeOf(objective)!;
+  const batches = sampler(count, batchSize, resume?.sampler ?? seed);
   const rows = Array.from({ length: updates }, () => batches.next());
-  const rates = rows.map((_, i) => optimiser.learningRate * schedule.factor(done + i));
-  return {
-    ...values,
-    ...memory,
-    ...named(samples, dataName),
-    [keyName]: scalar("int64", randomKey(seed)),
-    [perUpdateNames.learningRates]: tensor(dtype, [updates], rates),
-    [updateCountName]: scalar("int64", done + 1),
-    [updatesName]: scalar("int64", updates),
-    [batchesName]: tensor("int64", [updates, batchSize], rows.flat().map(BigInt)),
-  };
+  const seen = { losses: resume?.losses ?? [], validations: resume?.validations ?? [] };
+  const rates = rows.map((_, i) => optimiser.learningRate * schedule.factor(done + i, seen));
+  return byPath({
+    ...{ ...trained, ...buffers },
+    memory: resume ? treeFrom(memory, resume.memory, "memory") : emptyMemory(memory, dtype),
+    ...{ data: samples, key: scalar("int64", randomKey(seed)) },
+    learningRates: tensor(dtype, [updates], rates),
+    count: scalar("int64", done + 1),
+    updates: scalar("int64", updates),
+    batches: tensor("int64", [updates, batchSize], rows.flat().map(BigInt)),
+  });
 }
 
 function settingOf(task: AnyTask, data: Dataset, options: FitStepOptions) {
@@ -141,5 +137,7 @@ function settingOf(task: AnyTask, data: Dataset, options: FitStepOptions) {
   const types = { ...task.model.inputs, ...task.targets } as SampleTypes;
   const { data: samples, count } = checkDataset("The training data", data, types, dtype);
   const batchSize = options.batchSize ?? Math.min(32, count);
-  return { setting: { task, dtype, optimiser, clip, batchSize, samples: count }, updates, samples };
+  const objective = taskObjective(task, { dtype, batchSize });
+  const setting: UpdatesSetting = { objective, samples: count, optimiser, clip };
+  return { setting, updates, samples, count };
 }

@@ -1,9 +1,10 @@
 import type { Control } from "../control/control.js";
 import { Random } from "../core/random.js";
 import { scalar, type Tensor, tensor } from "../core/tensor.js";
+import type { Branch } from "../core/tree.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { chooseGradient, type GradientChoice } from "../gradients/choice.js";
-import { gridInputs, gridOfTimes, lossSetting } from "../gradients/differentiator.js";
+import { gridOfTimes, lossSetting } from "../gradients/differentiator.js";
 import { type Fit, onStepsOf } from "../gradients/evaluate.js";
 import { type GradientRequest, showGradientMethod } from "../gradients/method.js";
 import { graphGradientOf } from "../gradients/plan.js";
@@ -11,26 +12,21 @@ import { Builder } from "../graph/builder.js";
 import { encode } from "../graph/encode.js";
 import { type Graph, inputsReadBy } from "../graph/graph.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { checkParameters, checkState, named } from "../integrate/solve.js";
+import { checkParameters, checkState } from "../integrate/solve.js";
 import { type Loss, mse } from "../learning/losses.js";
 import { adamw, type Optimiser } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
 import { isReversible } from "../methods/method.js";
 import { GradientMethodError } from "../programs/gradient.js";
 import { gridThrough, stepsOf } from "../programs/grid.js";
-import {
-  batchesName,
-  dataName,
-  learningRateName,
-  perUpdateNames,
-  updateCountName,
-  y0Name,
-} from "../programs/names.js";
-import { type TrainStepSetting, trainStepProgram, trainStepsProgram } from "../programs/train-step.js";
+import { batchSizeOf } from "../programs/objective.js";
+import { type TrajectoriesSetting, trajectories } from "../programs/trajectories.js";
+import { memoryOf } from "../programs/update.js";
+import { type UpdatesSetting, updateStepProgram, updateStepsProgram } from "../programs/updates.js";
 import { sampler } from "../train/batches.js";
-import { type Checkpoint, emptyMemory } from "../train/checkpoint.js";
+import { byPath, type Checkpoint, emptyMemory, treeFrom } from "../train/checkpoint.js";
 import { type Trajectories, targetsOf } from "../train/data.js";
-import { batchOf, checkTrainable } from "../train/updater.js";
+import { batchOf, checkTrainable, firstBatch, samplesIn, setupOf } from "../train/trajectory-updater.js";
 import { version } from "../version.js";
 import { type FieldMetadata, metadataOf } from "./field-file.js";
 import { kindKey } from "./kind.js";
@@ -62,8 +58,8 @@ export interface TrainStepOptions {
  * @throws {ShapeError | TimeError | TrainingDataError} for data that do not fit
  */
 export function trainStepGraph(ode: NeuralOde, data: Trajectories, options: TrainStepOptions = {}): Graph {
-  const { setting } = prepared(ode, data, options);
-  return options.many ? trainStepsProgram(setting) : trainStepProgram(setting);
+  const { updates } = prepared(ode, data, options);
+  return (options.many ? updateStepsProgram(updates) : updateStepProgram(updates)).graph;
 }
 
 /** How a training step is differentiated, and why it is so where that is not what was asked for. */
@@ -89,11 +85,11 @@ export function encodeTrainStep(
   data: Trajectories,
   options: TrainStepOptions = {},
 ): Uint8Array {
-  const { setting, fit, choice } = prepared(ode, data, options);
+  const { updates, loss, fit, choice } = prepared(ode, data, options);
   const { gradient: method } = choice;
-  const { optimiser, loss, clip } = setting;
+  const { optimiser, clip, objective } = updates;
   const graph = portable(trainStepGraph(ode, data, options));
-  const grid = gridInputs(ode, fit.grid, { times: false, method });
+  const grid = byPath(setupOf(ode, fit, method, objective.setup));
   // of times that nothing depends on, ONNX Runtime would complain
   const read = inputsReadBy(graph);
   const inputs = graph.inputs.filter((value) => read.has(value) || !Object.hasOwn(grid, value.name!));
@@ -134,34 +130,32 @@ export interface TrainStartOptions extends TrainStepOptions {
 
 /** Everything that a training step takes before its first update, or where a run has stopped, by the names of inputs. */
 export function trainStart(ode: NeuralOde, data: Trajectories, options: TrainStartOptions = {}): Tensors {
-  const { setting, fit } = prepared(ode, data, options);
-  const { optimiser, dtype, trainY0, trajectories } = setting;
+  const { updates: setting, fit } = prepared(ode, data, options);
+  const { optimiser, objective, samples } = setting;
+  const { dtype } = objective;
   const { resume, many = false, updates = 1, schedule = constant(), seed = 0 } = options;
   const parameters = options.parameters ?? initialParameters(ode.field, Random.seeded(seed), dtype);
-  const trained = resume?.trained ?? {
-    ...named(checkParameters(ode.field, parameters, ode)),
-    ...(trainY0 ? { [y0Name]: fit.y0 } : {}),
-  };
+  const trained: Branch = resume
+    ? treeFrom(objective.trained, resume.trained)
+    : { parameters: checkParameters(ode.field, parameters, ode), ...(options.trainY0 ? { y0: fit.y0 } : {}) };
+  const noMemory = emptyMemory(memoryOf(optimiser, trained), dtype);
   const done = resume?.step ?? 0;
   const length = many ? updates : 1;
-  const rates = Array.from({ length }, (_, k) => optimiser.learningRate * schedule.factor(done + k));
-  const size = setting.state[0]!;
-  const batches = sampler(trajectories ?? size, size, resume?.sampler ?? seed);
-  const rows = Array.from({ length: trajectories === null ? 0 : length }, () => batches.next());
-  return {
-    ...(trainY0 ? {} : { [y0Name]: fit.y0 }),
+  const seen = { losses: resume?.losses ?? [], validations: [] };
+  const rates = Array.from({ length }, (_, k) => optimiser.learningRate * schedule.factor(done + k, seen));
+  const size = batchSizeOf(objective)!;
+  const batches = sampler(fit.y0.shape[0]!, size, resume?.sampler ?? seed);
+  const rows = Array.from({ length: samples === null ? 0 : length }, () => batches.next());
+  return byPath({
+    ...samplesIn(objective.data, fit),
     ...trained,
-    ...(resume?.memory ?? emptyMemory(optimiser, trained, dtype)),
-    [dataName("target")]: fit.target,
-    ...(fit.weight === null ? {} : { [dataName("weight")]: fit.weight }),
+    memory: resume ? treeFrom(noMemory, resume.memory, "memory") : noMemory,
     ...(many
-      ? { [perUpdateNames.learningRates]: tensor(dtype, [length], rates) }
-      : { [learningRateName]: scalar(dtype, rates[0]!) }),
-    [updateCountName]: scalar(dtype, done + 1),
-    ...(trajectories === null
-      ? {}
-      : { [batchesName]: tensor("int64", many ? [length, size] : [size], rows.flat()) }),
-  };
+      ? { learningRates: tensor(dtype, [length], rates) }
+      : { learningRate: scalar(dtype, rates[0]!) }),
+    count: scalar(dtype, done + 1),
+    batches: samples === null ? null : tensor("int64", many ? [length, size] : [size], rows.flat()),
+  });
 }
 
 /**
@@ -181,7 +175,7 @@ function prepared(
   ode: NeuralOde,
   data: Trajectories,
   { loss = mse(), optimiser = adamw(), control, clip, trainY0 = false, ...options }: TrainStepOptions,
-): { setting: TrainStepSetting; fit: Fit; choice: GradientChoice } {
+): { updates: UpdatesSetting; loss: Loss; fit: Fit; choice: GradientChoice } {
   const y0 = checkState(ode, data.y0);
   const { target, weight } = targetsOf({ ...data, y0 }, ode.dtype);
   const grid = control ? gridOfTimes(data.t0, data.times) : gridThrough(data.t0, data.times, ode.stepSize);
@@ -190,10 +184,7 @@ function prepared(
   const count = y0.shape[0]!;
   const batchSize = options.batchSize ?? count;
   checkTrainable(ode.field, { count, batchSize, trainY0 });
-  const batch = batchOf(
-    fit,
-    Array.from({ length: batchSize }, (_, i) => i),
-  );
+  const batch = batchOf(fit, firstBatch({ batchSize }));
   const choice = chooseGradient(
     ode,
     options.gradient ?? (isReversible(ode.method) ? "reversible" : "direct"),
@@ -203,14 +194,13 @@ function prepared(
       memoryBudget: options.memoryBudget,
     },
   );
-  const setting: TrainStepSetting = {
-    ...lossSetting(ode, { loss, fit: batch, ...(control && { control }) } as Parameters<
-      typeof lossSetting
-    >[1]),
-    ...{ optimiser, gradient: graphGradientOf(choice.gradient), trainY0, clip: clip ?? null },
-    trajectories: batchSize === count ? null : count,
+  const setting: TrajectoriesSetting = {
+    ...lossSetting(ode, { loss, fit: batch, ...(control && { control }) }),
+    ...{ gradient: graphGradientOf(choice.gradient), trainY0 },
   };
-  return { setting, fit, choice };
+  const samples = batchSize === count ? null : count;
+  const updates = { objective: trajectories(setting), samples, optimiser, clip: clip ?? null };
+  return { updates, loss, fit, choice };
 }
 
 /** @throws {GradientMethodError} for adaptive steps */

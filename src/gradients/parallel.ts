@@ -1,4 +1,3 @@
-import { RevortError } from "../core/errors.js";
 import { emptyData, numbers, scalar, sizeOf, type Tensor, type TensorData } from "../core/tensor.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { locateDivergence } from "../integrate/solve.js";
@@ -13,9 +12,9 @@ import {
   lossSetting,
 } from "./differentiator.js";
 import { differentiator } from "./evaluate.js";
+import { addTimes, bounds, SplitError, sharesOf } from "./parts.js";
 
-/** A batch that cannot be split among so many runtimes. */
-export class SplitError extends RevortError {}
+export { SplitError };
 
 /** The fixed inputs of each part of the batch, beside those of all of it. */
 interface SplitInputs extends FixedInputs {
@@ -75,7 +74,7 @@ export async function parallelDifferentiator(
       return {
         ...fixedInputs(ode, home, data),
         parts: pieces.map((piece, k) => compiled[k]!.fixed(piece)),
-        shares: sharesOf(pieces),
+        shares: sharesOf(observedIn(pieces)),
       };
     },
     async run(trained, fixed) {
@@ -132,16 +131,6 @@ function together(name: string, parts: readonly Tensor[], shares: readonly numbe
   return { dtype, shape: whole, data } as Tensor;
 }
 
-/** sum[at + i] += factor · terms[i] */
-function addTimes(sum: Float64Array, at: number, factor: number, terms: Float64Array): void {
-  for (let i = 0; i < terms.length; i++) sum[at + i]! += factor * terms[i]!;
-}
-
-/** From which to which trajectory part k of n goes. */
-function bounds(batch: number, n: number, k: number): [number, number] {
-  return [Math.floor((batch * k) / n), Math.floor((batch * (k + 1)) / n)];
-}
-
 function split({ grid, y0, target, weight }: Fit, n: number): Fit[] {
   const batch = y0.shape[0]!;
   if (batch < n) {
@@ -160,11 +149,11 @@ function split({ grid, y0, target, weight }: Fit, n: number): Fit[] {
   });
 }
 
-function sharesOf(parts: readonly Fit[]): number[] {
-  const sizes = parts.map(({ target, weight }) =>
+/** How much was observed in each part. */
+function observedIn(parts: readonly Fit[]): number[] {
+  return parts.map(({ target, weight }) =>
     weight === null ? sizeOf(target.shape) : numbers(weight).reduce((sum, w) => sum + w, 0),
   );
-  return sizes.map((size) => size / total(sizes));
 }
 
 function total(values: readonly number[]): number {

@@ -1,10 +1,21 @@
 import { RevortError } from "../core/errors.js";
 import { checkOptions } from "../core/options.js";
 
+/** What a run has seen so far. */
+export interface Seen {
+  /** loss before each update */
+  readonly losses: readonly number[];
+  /** the validation data, as they were measured */
+  readonly validations: readonly { readonly step: number; readonly loss: number }[];
+}
+
 /** The factor on the learning rate at update k, counted from 0. */
 export interface Schedule {
   readonly name: string;
-  readonly factor: (update: number) => number;
+  /** It depends on nothing else, so that a run can be done again. */
+  readonly factor: (update: number, seen?: Seen) => number;
+  /** updates from one look at what was seen to the next, where it looks at that */
+  readonly every?: number;
 }
 
 /** Always 1. */

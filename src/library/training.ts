@@ -84,7 +84,7 @@ const trainNames = {
     patience: true,
   },
   ...{ onUpdate: true, signal: true, updatesPerRun: true, resume: true, check: true },
-  ...{ memoryBudget: true, coupling: true, strict: true, onNote: true },
+  ...{ parts: true, memoryBudget: true, coupling: true, strict: true, onNote: true },
 } satisfies Record<keyof TrainOptions, true>;
 
 const toOptimiser = "it belongs to the optimiser, adamw({ learningRate: 1e-3 })";

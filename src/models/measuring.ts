@@ -1,20 +1,16 @@
 import { type FloatDType, numbers, type Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { Value } from "../graph/graph.js";
-import { pick, upload } from "../integrate/problem.js";
-import { dataName, parameterName } from "../programs/names.js";
-import type { DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
+import { compileProgram, downloadTree, uploadTree } from "../runtime/compile-program.js";
+import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import type { Measures } from "../train/checkpoint.js";
 import { checkDataset, type Dataset, takeSamples } from "./dataset.js";
 import type { Model, SampleTypes } from "./model.js";
-import type { Task } from "./task.js";
-import { type AnyTask, bufferName, predictionProgram, taskMeasuresProgram } from "./task-program.js";
-import { checkValues, named } from "./values.js";
+import type { AnyTask, Task } from "./task.js";
+import { measuresProgram, predictionProgram } from "./task-measures.js";
+import { checkValues } from "./values.js";
 
-/** Loss and metrics of a dataset, means over its samples. */
-export interface Measures {
-  readonly loss: number;
-  readonly metrics: Readonly<Record<string, number>>;
-}
+export type { Measures };
 
 export interface EvaluateOptions {
   readonly runtime: Runtime;
@@ -40,9 +36,9 @@ export async function evaluate<
   const task = given as AnyTask;
   const compiled = await measuring(task, data, { runtime, dtype, what: "The data" });
   try {
-    const values = { ...named(parameters, parameterName), ...named(buffers, bufferName) };
-    checkValues(task, values);
-    return await compiled.measure(upload(runtime, values));
+    return await compiled.measure(
+      uploadTree(runtime, checkValues(task.model, { parameters, buffers }, dtype)),
+    );
   } finally {
     await compiled.release();
   }
@@ -59,18 +55,13 @@ export async function predict<Inputs extends SampleTypes, Outputs extends Readon
   { runtime, parameters, buffers = {}, dtype = "float64" }: EvaluateOptions,
 ): Promise<Readonly<Record<keyof Outputs & string, Tensor>>> {
   const { data, count } = checkDataset("The inputs", inputs, model.inputs, dtype);
-  const values = { ...named(parameters, parameterName), ...named(buffers, bufferName) };
-  checkValues({ model: model as Model }, values);
-  const executable = await runtime.compile(predictionProgram({ model: model as Model, dtype }, count));
+  const values = checkValues(model as Model, { parameters, buffers }, dtype);
+  const compiled = await compileProgram(runtime, predictionProgram(model as Model, dtype, count));
   try {
-    const given = upload(runtime, { ...named(data, dataName), ...values });
-    const results = await executable.run(pick(given, executable.inputs));
-    const entries = Object.entries(results).map(
-      async ([name, value]) => [name, await runtime.download(value)] as const,
-    );
-    return Object.fromEntries(await Promise.all(entries)) as Record<keyof Outputs & string, Tensor>;
+    const outputs = await compiled.run(uploadTree(runtime, { ...values, data }));
+    return (await downloadTree(runtime, outputs)) as Readonly<Record<keyof Outputs & string, Tensor>>;
   } finally {
-    await executable.release();
+    await compiled.release();
   }
 }
 
@@ -79,9 +70,14 @@ const samplesAtOnce = 256;
 
 /** Compiled loss and metrics of a dataset. */
 export interface Measuring {
-  /** @param values  parameters and buffers under program names */
-  readonly measure: (values: DeviceTensors) => Promise<Measures>;
+  readonly measure: (values: OnDevice) => Promise<Measures>;
   readonly release: () => Promise<void>;
+}
+
+/** Parameters and buffers on a device. */
+interface OnDevice {
+  readonly parameters: DeviceTensors;
+  readonly buffers: DeviceTensors;
 }
 
 /** Compiles loss and metrics of a dataset, taken in parts and averaged over its samples. */
@@ -91,40 +87,32 @@ export async function measuring(
   { runtime, dtype, what }: { runtime: Runtime; dtype: FloatDType; what: string },
 ): Promise<Measuring> {
   const { data, count } = checkDataset(what, given, { ...task.model.inputs, ...task.targets }, dtype);
-  const parts: { executable: Executable; inputs: DeviceTensors; share: number }[] = [];
-  const compiled = new Map<number, Executable>();
+  const compile = (size: number) => compileProgram(runtime, measuresProgram(task, dtype, size));
+  const compiled = new Map<number, Awaited<ReturnType<typeof compile>>>();
+  const parts: { size: number; data: DeviceTensors }[] = [];
   for (let from = 0; from < count; from += samplesAtOnce) {
     const size = Math.min(samplesAtOnce, count - from);
-    let executable = compiled.get(size);
-    if (executable === undefined) {
-      executable = await runtime.compile(taskMeasuresProgram({ task, dtype }, size));
-      compiled.set(size, executable);
-    }
-    const part = takeSamples(
-      data,
-      Array.from({ length: size }, (_, i) => from + i),
-    );
-    parts.push({ executable, inputs: upload(runtime, named(part, dataName)), share: size / count });
+    if (!compiled.has(size)) compiled.set(size, await compile(size));
+    const which = Array.from({ length: size }, (_, i) => from + i);
+    parts.push({ size, data: uploadTree(runtime, takeSamples(data, which)) });
   }
   return {
-    async measure(values) {
-      const sums: Record<string, number> = {};
-      for (const { executable, inputs, share } of parts) {
-        const results = await executable.run(pick({ ...inputs, ...values }, executable.inputs));
-        for (const name in results) {
-          sums[name] = (sums[name] ?? 0) + share * numbers(await runtime.download(results[name]!))[0]!;
+    async measure({ parameters, buffers }) {
+      let loss = 0;
+      const metrics: Record<string, number> = {};
+      for (const { size, data } of parts) {
+        const results = await compiled.get(size)!.run({ parameters, buffers, data });
+        const mean = await downloadTree(runtime, results);
+        const share = size / count;
+        loss += share * numbers(mean.loss)[0]!;
+        for (const [name, value] of Object.entries(mean.metrics)) {
+          metrics[name] = (metrics[name] ?? 0) + share * numbers(value)[0]!;
         }
       }
-      const { loss, ...metrics } = sums;
-      return {
-        loss: loss!,
-        metrics: Object.fromEntries(
-          Object.entries(metrics).map(([name, value]) => [name.slice("metrics/".length), value]),
-        ),
-      };
+      return { loss, metrics };
     },
     async release() {
-      for (const executable of compiled.values()) await executable.release();
+      for (const one of compiled.values()) await one.release();
     },
   };
 }

@@ -33,6 +33,9 @@ export interface Task<
   readonly metrics?: Readonly<Record<string, Measure<Inputs, Targets, Outputs>>>;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: what is trained is of any names
+export type AnyTask = Task<any, any, any>;
+
 /**
  * The task itself; for its types.
  *

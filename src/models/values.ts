@@ -1,30 +1,21 @@
 import { Random } from "../core/random.js";
-import { type FloatDType, showShape, type Tensor, tensor } from "../core/tensor.js";
+import { castTensor, type FloatDType, showShape, type Tensor, tensor } from "../core/tensor.js";
+import { type Branch, mapTree } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
+import type { ValueType } from "../graph/graph.js";
 import { ParameterError } from "../integrate/problem.js";
-import { parameterName } from "../programs/names.js";
+import { type Checkpoint, parametersOf } from "../train/checkpoint.js";
 import type { Model } from "./model.js";
-import { type AnyTask, bufferName, shapesOf } from "./task-program.js";
+import { parameterTypesOf } from "./task-types.js";
 
-// Parameters and buffers of a model on the host: by the names that it has for them, and under program names.
+// Parameters and buffers of a model on the host, by the names that it has for them.
 
-/** Tensors under other names. */
-export function named(tensors: Tensors, name: (own: string) => string): Tensors {
-  return Object.fromEntries(Object.entries(tensors).map(([own, value]) => [name(own), value]));
-}
+type Parts = Pick<Model, "name" | "parameters" | "buffers">;
 
-/** Those under names that start so, by the rest of their names. */
-function unnamed(tensors: Tensors, prefix: string): Tensors {
-  return Object.fromEntries(
-    Object.entries(tensors).flatMap(([name, value]) =>
-      name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
-    ),
-  );
-}
-
-/** Parameters and buffers, by the names that the model has for them. */
-export function parted(values: Tensors): { readonly parameters: Tensors; readonly buffers: Tensors } {
-  return { parameters: unnamed(values, parameterName("")), buffers: unnamed(values, bufferName("")) };
+/** Parameters and buffers. */
+export interface ModelValues {
+  readonly parameters: Tensors;
+  readonly buffers: Tensors;
 }
 
 /**
@@ -34,50 +25,65 @@ export function parted(values: Tensors): { readonly parameters: Tensors; readonl
  * @throws {ParameterError} for a parameter that there is not, or of another shape
  */
 export function initialValues(
-  { model }: { readonly model: Pick<Model, "name" | "parameters" | "buffers"> },
+  { name: model, parameters, buffers = {} }: Parts,
   { dtype, seed, given = {} }: { dtype: FloatDType; seed: number; given?: Tensors },
-): Tensors {
+): ModelValues {
   const random = Random.seeded(seed);
-  const drawn = (record: Model["parameters"] = {}) =>
+  const drawn = (record: Model["parameters"]): Tensors =>
     Object.fromEntries(
       Object.entries(record).map(([name, { shape, initial }]) => [
         name,
         tensor(dtype, shape, initial(random)),
       ]),
     );
-  const values = {
-    ...named(drawn(model.parameters), parameterName),
-    ...named(drawn(model.buffers), bufferName),
-  };
-  const own = named(given, parameterName);
-  const unknown = Object.keys(own).find((name) => !Object.hasOwn(values, name));
+  const values = { parameters: drawn(parameters), buffers: drawn(buffers) };
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(parameters, name));
   if (unknown !== undefined) {
-    const names = Object.keys(model.parameters).join(", ") || "none";
-    throw new ParameterError(
-      `The model "${model.name}" has no parameter "${unknown.slice(parameterName("").length)}"; it has ${names}.`,
-    );
+    const names = Object.keys(parameters).join(", ") || "none";
+    throw new ParameterError(`The model "${model}" has no parameter "${unknown}"; it has ${names}.`);
   }
-  return { ...values, ...cast(own, dtype) };
+  const all = { ...values, parameters: { ...values.parameters, ...given } };
+  return checkValues({ name: model, parameters, buffers }, all, dtype);
 }
 
-function cast(tensors: Tensors, dtype: FloatDType): Tensors {
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, { shape, data }]) => [
-      name,
-      tensor(dtype, shape, Array.from(data as Float64Array)) as Tensor,
-    ]),
-  );
+/**
+ * Parameters and buffers, all there, in their shapes and cast to a dtype.
+ *
+ * @throws {ParameterError} naming the one that is not
+ */
+export function checkValues(
+  model: Parts,
+  given: { readonly parameters: Tensors; readonly buffers?: Tensors },
+  dtype: FloatDType,
+): ModelValues {
+  const all: Branch = { parameters: given.parameters, buffers: given.buffers ?? {} };
+  const check = (kind: "parameters" | "buffers") =>
+    mapTree(parameterTypesOf(model, dtype)[kind], (leaf, name) => {
+      const { shape } = leaf as ValueType;
+      const value = (all[kind] as Tensors)[name];
+      if (value !== undefined && value.shape.join() === shape.join()) return castTensor(value, dtype);
+      throw new ParameterError(
+        `The model "${model.name}" takes ${kind} ${name} of shape ${showShape(shape)}, but ` +
+          `${value === undefined ? "there is none" : `it has shape ${showShape(value.shape)}`}.`,
+      );
+    }) as Readonly<Record<string, Tensor>>;
+  return { parameters: check("parameters"), buffers: check("buffers") };
 }
 
-/** @throws {ParameterError} unless all parameters and buffers are there, in their shapes */
-export function checkValues(task: Pick<AnyTask, "model">, values: Tensors): void {
-  const { trained, buffers } = shapesOf(task);
-  for (const [name, shape] of Object.entries({ ...trained, ...buffers })) {
-    const value = values[name];
-    if (value !== undefined && value.shape.join() === shape.join()) continue;
-    throw new ParameterError(
-      `The model "${task.model.name}" takes ${name.replace("/", " ")} of shape ${showShape(shape)}, but ` +
-        `${value === undefined ? "there is none" : `it has shape ${showShape(value.shape)}`}.`,
-    );
-  }
+/** Parameters and buffers where a run has stopped. @throws {ParameterError} for a run of another model */
+export function resumedValues(
+  model: Parts,
+  { trained, buffers = {} }: Pick<Checkpoint, "trained" | "buffers">,
+  dtype: FloatDType,
+): ModelValues {
+  return checkValues(model, namesIn({ trained, buffers }), dtype);
+}
+
+/** Parameters and buffers of a checkpoint, by the names that the model has for them. */
+export function namesIn({ trained, buffers = {} }: Pick<Checkpoint, "trained" | "buffers">): ModelValues {
+  const start = "buffers/".length;
+  return {
+    parameters: parametersOf(trained),
+    buffers: Object.fromEntries(Object.entries(buffers).map(([name, value]) => [name.slice(start), value])),
+  };
 }

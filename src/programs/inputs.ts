@@ -69,6 +69,12 @@ export function solveInputs(b: Builder, setting: Setting): SolveInputs {
   };
 }
 
+/** The types of the time grid. */
+export function gridTypes({ dtype, saves }: Pick<Setting, "dtype" | "saves">) {
+  const times = inputType(dtype, ["steps"]);
+  return { t0: times, t1: times, h: times, offsets: inputType("int64", [saves + 1]) };
+}
+
 /** Declares the time grid. */
 export function gridInputs(b: Builder, { dtype, saves }: Pick<Setting, "dtype" | "saves">): GridValues {
   return {

@@ -6,8 +6,6 @@ export const parameterName = (name: string): string => `parameters/${name}`;
 export const gradientName = (name: string): string => `gradients/${name}`;
 /** An array that the loss compares with. */
 export const dataName = (name: string): string => `data/${name}`;
-/** A part of the optimiser's memory of something that is trained. */
-export const memoryName = (part: string, name: string): string => `memory/${part}/${name}`;
 /** The new value of something that went in. */
 export const nextName = (name: string): string => `next/${name}`;
 
@@ -16,25 +14,6 @@ export const y0Name = "y0";
 /** States at the save times, stacked along a leading axis. */
 export const ysName = "ys";
 export const lossName = "loss";
-export const gradientNormName = "gradientNorm";
-export const learningRateName = "learningRate";
-/** Number of an update, from 1. */
-export const updateCountName = "count";
-/** What several updates in one run take and give, one for each of them. */
-export const perUpdateNames = {
-  learningRates: "learningRates",
-  losses: "losses",
-  gradientNorms: "gradientNorms",
-  reconstructionErrors: "reconstructionErrors",
-  drifts: "drifts",
-} as const;
-/** How many updates to do. */
-export const updatesName = "updates";
-/** The trajectories that an update takes, by their indices. */
-export const batchesName = "batches";
-/** Something that is trained, as it was when the loss was lowest. */
-export const bestName = (name: string): string => `best/${name}`;
-export const bestLossName = "bestLoss";
 /** Reconstruction of the initial state by a reversible gradient. */
 export const reconstructedName = "reconstructed";
 

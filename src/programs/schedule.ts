@@ -1,8 +1,9 @@
 import type { Builder } from "../graph/builder.js";
-import type { Value } from "../graph/graph.js";
+import type { Value, ValueType } from "../graph/graph.js";
 import { leadsToName, scheduleNames } from "./backward-names.js";
 import type { GraphGradient, ScheduledGradient } from "./gradient.js";
 import type { Setting } from "./inputs.js";
+import { inputType } from "./program.js";
 
 /** Which states a gradient stores on its way, and how it comes back from them: tables of indices, int64. */
 export interface ScheduleValues {
@@ -63,6 +64,39 @@ export const refreshTurns = {
 
 function isScheduled(gradient: GraphGradient): gradient is ScheduledGradient {
   return gradient === "checkpoint" || gradient === "refresh";
+}
+
+/** The types of the schedule of a gradient that has one, by the names of its inputs. */
+export function scheduleTypes({ saves }: Pick<Setting, "saves">, gradient: GraphGradient) {
+  if (!isScheduled(gradient)) return null;
+  const takesAgain = gradient === "checkpoint";
+  const columns = Object.keys(takesAgain ? checkpointTurns : refreshTurns).length;
+  const indices = (...shape: ValueType["shape"]) => inputType("int64", shape);
+  return {
+    ...{
+      bounds: indices("bounds"),
+      legs: indices("legs"),
+      places: indices("places"),
+      saves: indices(saves, 2),
+    },
+    ...(takesAgain ? { slots: indices("slots"), stores: indices("legs") } : {}),
+    ...{ turns: indices("turns", columns), arrivals: indices("states") },
+  };
+}
+
+/** The schedule of a gradient that has one, among inputs. */
+export function scheduleOf(
+  values: Readonly<Record<Exclude<keyof typeof scheduleNames, "slots" | "stores">, Value>> & {
+    readonly slots?: Value;
+    readonly stores?: Value;
+  },
+): ScheduleValues {
+  const { slots, stores, ...rest } = values;
+  return {
+    ...rest,
+    slots: slots === undefined || stores === undefined ? null : { first: slots, stores },
+    leadsTo: null,
+  };
 }
 
 /** Declares the schedule of a gradient that has one. */

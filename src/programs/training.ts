@@ -11,12 +11,9 @@ import { type Setting, solveInputs } from "./inputs.js";
 import {
   dataName,
   gradientName,
-  gradientNormName,
-  learningRateName,
   lossName,
   parameterName,
   reconstructedName,
-  updateCountName,
   watchNames,
   y0Name,
   ysName,
@@ -24,7 +21,6 @@ import {
 import { inputType, programOf } from "./program.js";
 import { scheduleInputs } from "./schedule.js";
 import { solve } from "./solve.js";
-import { memoryInputs, nextOutputs, trainedInputs, type UpdateSetting, update } from "./update.js";
 
 export interface LossSetting extends Setting {
   readonly loss: Loss;
@@ -168,27 +164,4 @@ export function lossGradient(
 function cotangentOf(b: Builder, loss: Value, ys: Value): Value {
   const [cotangent] = pullback(b, [loss], [b.scalar(loss.dtype, 1)], [ys]);
   return cotangent ?? zerosOf(b, ys);
-}
-
-/**
- * The graph of one update: parameters, gradients and the optimiser's memory in, the next ones out, with the norm of
- * the whole gradient ‖g‖ = √Σ g².
- */
-export function updateProgram(
-  setting: UpdateSetting & {
-    /** shapes of what is trained, by name */
-    readonly shapes: Readonly<Record<string, readonly number[]>>;
-  },
-): Graph {
-  const { shapes, dtype } = setting;
-  const b = new Builder();
-  const learningRate = b.input(learningRateName, dtype, []);
-  const count = b.input(updateCountName, dtype, []);
-  const trained = trainedInputs(b, shapes, dtype);
-  const gradients = Object.fromEntries(
-    Object.entries(shapes).map(([name, shape]) => [name, b.input(gradientName(name), dtype, shape)]),
-  );
-  const memory = memoryInputs(b, setting, shapes);
-  const next = update(b, setting, { trained, memory, gradients, learningRate, count });
-  return b.graph({ [gradientNormName]: next.norm, ...nextOutputs(next) }, "update");
 }

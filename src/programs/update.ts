@@ -1,13 +1,13 @@
 import type { FloatDType } from "../core/tensor.js";
-import type { Values } from "../fields/field.js";
+import { type Branch, leavesOf, partOf, withLeaves } from "../core/tree.js";
 import type { Builder } from "../graph/builder.js";
-import type { Shape, Value } from "../graph/graph.js";
+import type { Value } from "../graph/graph.js";
 import type { Optimiser } from "../learning/optimisers.js";
 import { add, div, mul } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { sqrt } from "../ops/elementwise.js";
 import { minimum } from "../ops/extrema.js";
-import { memoryName, nextName } from "./names.js";
+import { inputType, programOf } from "./program.js";
 
 export interface UpdateSetting {
   readonly optimiser: Optimiser;
@@ -16,53 +16,20 @@ export interface UpdateSetting {
   readonly clip: number | null;
 }
 
-/** What training changes: arrays by their program names, and what the optimiser remembers of them. */
-export interface Trained {
-  readonly trained: Values;
-  readonly memory: Values;
-}
-
-export interface UpdateValues extends Trained {
-  /** by the names of what is trained */
-  readonly gradients: Values;
+/** What an update works on: trees of values. */
+export interface UpdateInputs {
+  readonly trained: Branch;
+  /** for each array that the optimiser remembers, a tree of the form of what is trained */
+  readonly memory: Branch;
+  readonly gradients: Branch;
   readonly learningRate: Value;
   /** number of this update, from 1 */
   readonly count: Value;
 }
 
-/** Declares what is trained as inputs. */
-export function trainedInputs(
-  b: Builder,
-  shapes: Readonly<Record<string, Shape>>,
-  dtype: FloatDType,
-  named: (name: string) => string = (name) => name,
-): Values {
-  return Object.fromEntries(
-    Object.entries(shapes).map(([name, shape]) => [name, b.input(named(name), dtype, shape)]),
-  );
-}
-
-/** Declares the optimiser's memory of what is trained as inputs. */
-export function memoryInputs(
-  b: Builder,
-  { optimiser, dtype }: UpdateSetting,
-  shapes: Readonly<Record<string, Shape>>,
-): Values {
-  return Object.fromEntries(
-    Object.entries(shapes).flatMap(([name, shape]) =>
-      optimiser.memory.map((part) => {
-        const own = memoryName(part, name);
-        return [own, b.input(own, dtype, shape)] as const;
-      }),
-    ),
-  );
-}
-
-/** The new values of what training changes, as outputs. */
-export function nextOutputs({ trained, memory }: Trained): Record<string, Value> {
-  return Object.fromEntries(
-    Object.entries({ ...trained, ...memory }).map(([name, value]) => [nextName(name), value]),
-  );
+/** What an optimiser remembers of what is trained. @param trained  its types, or anything else of its form */
+export function memoryOf<T extends Branch>({ memory }: Optimiser, trained: T): Readonly<Record<string, T>> {
+  return Object.fromEntries(memory.map((part) => [part, trained]));
 }
 
 /**
@@ -73,28 +40,59 @@ export function nextOutputs({ trained, memory }: Trained): Record<string, Value>
 export function update(
   b: Builder,
   { optimiser, dtype, clip }: UpdateSetting,
-  { trained, memory, gradients, learningRate, count }: UpdateValues,
-): Trained & { readonly norm: Value } {
+  { trained, memory, gradients, learningRate, count }: UpdateInputs,
+): Pick<UpdateInputs, "trained" | "memory"> & { readonly norm: Value } {
+  const given = leavesOf<Value>(gradients);
   const norm = sqrt(
     b,
-    Object.keys(trained)
-      .map((name) => reduceSum(b, mul(b, gradients[name]!, gradients[name]!)))
+    given
+      .map((gradient) => reduceSum(b, mul(b, gradient, gradient)))
       .reduce((sum, term) => add(b, sum, term)),
   );
   const scale =
     clip === null ? null : minimum(b, b.scalar(dtype, 1), div(b, clip, add(b, norm, tiny(dtype))));
-  const next = { trained: {} as Record<string, Value>, memory: {} as Record<string, Value> };
-  for (const [name, parameter] of Object.entries(trained)) {
-    const gradient = scale === null ? gradients[name]! : mul(b, gradients[name]!, scale);
-    const own = Object.fromEntries(optimiser.memory.map((part) => [part, memory[memoryName(part, name)]!]));
-    const after = optimiser.update(b, { parameter, gradient, memory: own, learningRate, count });
-    next.trained[name] = after.parameter;
-    for (const part of optimiser.memory) next.memory[memoryName(part, name)] = after.memory[part]!;
-  }
-  return { ...next, norm };
+  const remembered = optimiser.memory.map((part) => leavesOf<Value>(memory[part]));
+  const after = leavesOf<Value>(trained).map((parameter, i) =>
+    optimiser.update(b, {
+      parameter,
+      gradient: scale === null ? given[i]! : mul(b, given[i]!, scale),
+      memory: Object.fromEntries(optimiser.memory.map((part, k) => [part, remembered[k]![i]!])),
+      learningRate,
+      count,
+    }),
+  );
+  const treeOf = (values: readonly Value[]) => withLeaves(trained, values);
+  return {
+    norm,
+    trained: treeOf(after.map(({ parameter }) => parameter)),
+    memory: Object.fromEntries(
+      optimiser.memory.map((part) => [part, treeOf(after.map(({ memory: own }) => own[part]!))]),
+    ),
+  };
 }
 
 /** What keeps a zero gradient from dividing by zero. */
 function tiny(dtype: FloatDType): number {
   return dtype === "float64" ? 1e-300 : 1e-30;
+}
+
+/**
+ * The graph of one update by gradients that were found elsewhere; ‖g‖ comes out as it was before it was clipped.
+ *
+ * @param trained  types of what is trained, by the names that files have for it
+ */
+export function updateProgram(setting: UpdateSetting, trained: Branch) {
+  const { optimiser, dtype } = setting;
+  const inputs = {
+    ...trained,
+    memory: memoryOf(optimiser, trained),
+    gradients: trained,
+    learningRate: inputType(dtype, []),
+    count: inputType(dtype, []),
+  };
+  return programOf("update", inputs as Branch, (b, values): Branch => {
+    const given = values as unknown as UpdateInputs;
+    const next = update(b, setting, { ...given, trained: partOf(values, trained) });
+    return { gradientNorm: next.norm, next: { ...next.trained, memory: next.memory } };
+  });
 }

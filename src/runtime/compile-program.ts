@@ -38,6 +38,12 @@ export function uploadTree<T>(runtime: Runtime, tree: T): Like<T, DeviceTensor> 
   return mapTree(tree, (leaf) => runtime.upload(leaf as Tensor));
 }
 
+/** Brings tensors that nobody will write to any more, without a copy where the runtime has its own in host memory. */
+export function handOverTree<T>(runtime: Runtime, tree: T): Like<T, DeviceTensor> {
+  const { host } = runtime;
+  return host === undefined ? uploadTree(runtime, tree) : mapTree(tree, (leaf) => host.wrap(leaf as Tensor));
+}
+
 /** Takes the tensors of a tree from a runtime. */
 export async function downloadTree<T>(runtime: Runtime, tree: T): Promise<Like<T, Tensor>> {
   const taken = await Promise.all(

@@ -1,15 +1,22 @@
-import type { NeuralOde } from "../integrate/neural-ode.js";
-import { oneGraphUpdater } from "./one-graph-updater.js";
-import { stepwiseUpdater } from "./stepwise-updater.js";
+import { leavesOf } from "../core/tree.js";
+import type { ValueType } from "../graph/graph.js";
+import type { SampledType } from "../programs/objective.js";
+import { graphUpdater } from "./graph-updater.js";
+import { partsUpdater } from "./parts-updater.js";
 import type { Updater, UpdaterOptions } from "./updater.js";
 
 /**
- * Compiles updates: as one graph that does many in a run, or, where steps are chosen by their error or the batch is
- * split among threads, as a gradient and an update by it.
+ * Compiles updates of an objective: as one graph that does many in a run, or, where there are threads, as the gradients of
+ * parts of a batch and an update by their sum. Parts that are not alike, or that train arrays of their own, are no loop of
+ * a graph either.
  *
- * @throws as `differentiator` does
+ * @throws {SplitError} if the batch has fewer samples than parts
  */
-export function compileUpdater(ode: NeuralOde, options: UpdaterOptions): Promise<Updater> {
-  if (options.helpers.length > 0 || options.control?.kind === "pid") return stepwiseUpdater(ode, options);
-  return oneGraphUpdater(ode, options);
+export function compileUpdater(options: UpdaterOptions): Promise<Updater> {
+  const { helpers, parts, batchSize, objectiveOf } = options;
+  if (helpers.length > 0) return partsUpdater(options);
+  if (parts === null || parts === 1) return graphUpdater(options);
+  const trained = leavesOf<ValueType>(objectiveOf(batchSize).trained);
+  const shared = trained.every((type) => (type as Partial<SampledType>).axis === undefined);
+  return shared && batchSize % parts === 0 ? graphUpdater(options) : partsUpdater(options);
 }

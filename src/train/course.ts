@@ -1,5 +1,3 @@
-import type { Tensors } from "../fields/field.js";
-import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
 import type { SamplerState } from "./batches.js";
 import type { Planned, Standing, Updated, Updater } from "./updater.js";
 
@@ -85,15 +83,4 @@ export class Course {
     }
     return this.#asked!.standing;
   }
-}
-
-/** Tensors from the device. */
-export async function fetched(
-  runtime: Runtime,
-  values: Readonly<Record<string, DeviceTensor>>,
-): Promise<Tensors> {
-  const entries = await Promise.all(
-    Object.entries(values).map(async ([name, value]) => [name, await runtime.download(value)] as const),
-  );
-  return Object.fromEntries(entries);
 }

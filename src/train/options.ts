@@ -10,29 +10,10 @@ import type { Schedule } from "../learning/schedules.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { FitCheck } from "./fit-check.js";
+import type { Stopped, UpdateReport } from "./run.js";
 import type { TrainNote } from "./scheme.js";
 
-/** What is known after an update. */
-export interface UpdateReport {
-  /** updates done, from 1 */
-  readonly step: number;
-  /** loss before this update */
-  readonly loss: number;
-  /** ‖g‖ over everything trained, before clipping */
-  readonly gradientNorm: number;
-  readonly learningRate: number;
-  /** how far states came back from where they were, relative to y; `null` where steps are not undone */
-  readonly reconstructionError: number | null;
-  /** how far the companion of y was off, relative to y; `null` for a method without one */
-  readonly drift: number | null;
-  /** time of this update; the mean of those that were done in one run */
-  readonly seconds: number;
-  /**
-   * The whole state of the run at this point. It copies from the device, and does the updates before this one again
-   * where they were done in one run with later ones, so ask for it only where it is needed.
-   */
-  readonly checkpoint: () => Promise<Checkpoint>;
-}
+export type { UpdateReport };
 
 export interface TrainOptions {
   readonly runtime: Runtime;
@@ -41,6 +22,11 @@ export interface TrainOptions {
    * so that sums are rounded otherwise than in one part
    */
   readonly helpers?: readonly Runtime[];
+  /**
+   * in how many parts a batch is gone through, one after the other where there are no helpers, so that no more than one of
+   * them is in memory; by default one for each runtime. Numbers depend on the parts, and not on who takes them.
+   */
+  readonly parts?: number;
   readonly loss?: Loss;
   readonly optimiser?: Optimiser;
   readonly schedule?: Schedule;
@@ -110,14 +96,14 @@ export interface TrainResult {
   readonly notes: readonly TrainNote[];
   /** what is doubtful about the solves of its updates */
   readonly warnings: readonly SolveWarning[];
-  readonly stopped: "done" | "aborted" | "patience";
+  readonly stopped: Exclude<Stopped, "exhausted">;
   readonly checkpoint: Checkpoint;
   /** the fit held against its own field, solved accurately; `null` if it was stopped, or the check was not wanted */
   readonly check: FitCheck | null;
 }
 
 /** @throws {RevortError} naming the option that is out of range */
-export function checkNumbers({ steps, clip, patience, updatesPerRun }: TrainOptions): void {
+export function checkNumbers({ steps, clip, patience, updatesPerRun, parts }: TrainOptions): void {
   if (!Number.isInteger(steps) || steps < 0) {
     throw new RevortError(`The number of updates must be a whole number, but ${steps} was given.`);
   }
@@ -126,6 +112,11 @@ export function checkNumbers({ steps, clip, patience, updatesPerRun }: TrainOpti
   }
   if (patience !== undefined && !(patience >= 1)) {
     throw new RevortError(`The patience must be 1 update or more, but ${patience} was given.`);
+  }
+  if (parts !== undefined && !(Number.isInteger(parts) && parts >= 1)) {
+    throw new RevortError(
+      `The number of parts of a batch must be a whole number of 1 or more, but ${parts} was given.`,
+    );
   }
   if (updatesPerRun !== undefined && !(Number.isInteger(updatesPerRun) && updatesPerRun >= 1)) {
     throw new RevortError(

@@ -1,38 +1,42 @@
-import type { Control } from "../control/control.js";
-import { RevortError } from "../core/errors.js";
-import type { VectorField } from "../fields/field.js";
-import type { Fit, GradientCost } from "../gradients/differentiator.js";
-import type { GradientMethod } from "../gradients/method.js";
-import type { Loss } from "../learning/losses.js";
+import type { FloatDType, Tensor } from "../core/tensor.js";
+import type { Branch } from "../core/tree.js";
 import type { Optimiser } from "../learning/optimisers.js";
-import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
-import { takeTrajectories } from "./data.js";
+import type { AnyObjective } from "../programs/objective.js";
+import type { Changing } from "../programs/updates.js";
+import type { Runtime } from "../runtime/runtime.js";
 
-/** Everything that training changes, on the device, under program names. */
-export interface Standing {
-  readonly trained: DeviceTensors;
-  readonly memory: DeviceTensors;
-  /** what was trained when the loss was lowest */
-  readonly best: DeviceTensors;
+/** Everything that updates change, on the device. */
+export interface Standing extends Changing {
+  /** what was trained when the loss was lowest, where that is kept; else nothing */
+  readonly best: Branch;
+}
+
+/** The samples of an update: named among all there are, or brought along. */
+export interface Batch {
+  readonly which: readonly number[];
+  /** where samples are not all on the device: their arrays, on the host */
+  readonly data?: Branch;
 }
 
 /** An update that is to be done. */
-export interface Planned {
+export interface Planned extends Batch {
   /** its number, from 1 */
   readonly count: number;
   readonly learningRate: number;
-  /** the trajectories it is done on */
-  readonly which: readonly number[];
 }
 
-/** Updates that were done. Numbers that are not finite mean that those from there on are of no use. */
-export interface Updated {
+/** What updates report, one number for each of them. Numbers that are not finite mean that those from there on are of no use. */
+export interface Reports {
   readonly losses: readonly number[];
   readonly gradientNorms: readonly number[];
   /** how far states came back from where they were, relative to y; `null` where steps are not undone */
   readonly reconstructionErrors: readonly number[] | null;
   /** how far the companion of y was off, relative to y; `null` for a method without one */
   readonly drifts: readonly number[] | null;
+}
+
+/** Updates that were done. */
+export interface Updated extends Reports {
   readonly after: Standing;
 }
 
@@ -40,60 +44,38 @@ export interface Updated {
 export interface Updater {
   /** how many updates one run can do */
   readonly most: number;
-  readonly cost: GradientCost;
   /** Does the planned updates, `most` of them at most. @param lowest  the lowest loss so far */
   readonly run: (from: Standing, lowest: number, plan: readonly Planned[]) => Promise<Updated>;
-  /** Why a loss is not finite. */
-  readonly whyNotFinite: (loss: number, trained: DeviceTensors, which: readonly number[]) => Promise<Error>;
   readonly release: () => Promise<void>;
 }
 
+/** All samples, on the host: trees of tensors in the form of an objective's data. */
+export interface Resident {
+  readonly samples: Branch;
+  readonly count: number;
+}
+
+/** What updates of an objective are compiled for. */
 export interface UpdaterOptions {
   readonly runtime: Runtime;
   /** runtimes that take parts of the batch beside it */
   readonly helpers: readonly Runtime[];
-  readonly loss: Loss;
-  readonly optimiser: Optimiser;
-  readonly gradient: GradientMethod;
-  readonly control?: Control;
-  readonly clip: number | null;
-  readonly trainY0: boolean;
-  /** all trajectories */
-  readonly fit: Fit;
-  /** trajectories per update */
+  /** the objective over so many samples */
+  readonly objectiveOf: (batchSize: number) => AnyObjective;
+  /** what is the same for all samples, on the host */
+  readonly setup: Branch;
+  /** `null` where batches bring their samples along */
+  readonly resident: Resident | null;
+  /** samples per update */
   readonly batchSize: number;
+  /** in how many parts a batch is gone through; `null` for as many as there are runtimes */
+  readonly parts: number | null;
+  readonly optimiser: Optimiser;
+  readonly clip: number | null;
+  /** whether what was trained when the loss was lowest is kept */
+  readonly keepsBest: boolean;
+  readonly dtype: FloatDType;
 }
 
-/** @throws {RevortError} if there is nothing to train, or initial states that each update sees only some of */
-export function checkTrainable(
-  { name, parameters }: VectorField,
-  { count, batchSize, trainY0 }: { count: number; batchSize: number; trainY0: boolean },
-): void {
-  if (trainY0 && batchSize !== count) {
-    throw new RevortError(
-      "Initial states can be trained only on all trajectories at once: leave out the batch size.",
-    );
-  }
-  if (!trainY0 && Object.keys(parameters).length === 0) {
-    throw new RevortError(
-      `The field "${name}" has no parameters, so there is nothing to train. If it comes from a file, choose some with ` +
-        "importedField's option `trainable`; inspectModel lists what there is.",
-    );
-  }
-}
-
-/** The part of a fit that is about some of its trajectories. */
-export function batchOf(fit: Fit, which: readonly number[]): Fit {
-  if (which.length === fit.y0.shape[0]) return fit;
-  return {
-    ...fit,
-    y0: takeTrajectories(fit.y0, 0, which),
-    target: takeTrajectories(fit.target, 1, which),
-    weight: fit.weight && takeTrajectories(fit.weight, 1, which),
-  };
-}
-
-/** The trajectories that updates are compiled for: as many as one takes. */
-export function firstBatch({ batchSize }: UpdaterOptions): number[] {
-  return Array.from({ length: batchSize }, (_, i) => i);
-}
+/** A list of numbers with room for as many as a graph takes. */
+export type Room = (values: readonly number[]) => Tensor;

@@ -5,17 +5,17 @@ import { promisify } from "node:util";
 import { expect } from "chai";
 import { RevortError } from "../../src/core/errors.js";
 import { numbers, scalar, type Tensor, tensor } from "../../src/core/tensor.js";
+import type { Branch } from "../../src/core/tree.js";
 import { type Optimiser, optimisers } from "../../src/learning/optimisers.js";
+import { inputType } from "../../src/programs/program.js";
+import { memoryOf, updateProgram } from "../../src/programs/update.js";
 import {
-  gradientName,
-  gradientNormName,
-  learningRateName,
-  memoryName,
-  nextName,
-  updateCountName,
-} from "../../src/programs/names.js";
-import { updateProgram } from "../../src/programs/training.js";
-import type { Executable, Runtime } from "../../src/runtime/runtime.js";
+  type CompiledProgram,
+  compileProgram,
+  downloadTree,
+  uploadTree,
+} from "../../src/runtime/compile-program.js";
+import type { Runtime } from "../../src/runtime/runtime.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { distance } from "../support/distance.js";
 
@@ -44,72 +44,76 @@ describe("optimisers", () => {
     runtime = await ortNode();
   });
 
-  async function update(executable: Executable, inputs: Readonly<Record<string, Tensor>>) {
-    const device = Object.fromEntries(
-      Object.entries(inputs).map(([name, value]) => [name, runtime.upload(value)]),
-    );
-    const results = Object.entries(await executable.run(device));
-    return Object.fromEntries(
-      await Promise.all(results.map(async ([name, value]) => [name, await runtime.download(value)] as const)),
-    );
+  type Update = CompiledProgram<Branch, ReturnType<typeof updateProgram>["outputs"]>;
+  interface Updated extends Branch {
+    readonly gradientNorm: Tensor;
+    readonly next: Readonly<Record<string, Tensor>> & { readonly memory: Branch };
+  }
+
+  async function update(compiled: Update, inputs: Branch): Promise<Updated> {
+    return (await downloadTree(
+      runtime,
+      await compiled.run(uploadTree(runtime, inputs)),
+    )) as unknown as Updated;
   }
 
   for (const { optimiser, options, trajectory } of table.runs) {
     it(`${optimiser} of ${JSON.stringify(options)} goes where PyTorch's goes, for 20 updates`, async () => {
       const made = make(optimiser, options);
-      const executable = await runtime.compile(
-        updateProgram({ optimiser: made, shapes: { p: [5] }, dtype: "float64", clip: null }),
+      const compiled = await compileProgram(
+        runtime,
+        updateProgram({ optimiser: made, dtype: "float64", clip: null }, { p: inputType("float64", [5]) }),
       );
       let parameter: Tensor = tensor("float64", [5], table.start);
-      let memory: Record<string, Tensor> = Object.fromEntries(
-        made.memory.map((part) => [memoryName(part, "p"), tensor("float64", [5], new Float64Array(5))]),
-      );
+      let memory: Branch = memoryOf(made, { p: tensor("float64", [5], new Float64Array(5)) });
       for (const [k, gradient] of table.gradients.entries()) {
-        const results = await update(executable, {
+        const { next } = await update(compiled, {
           p: parameter,
-          ...memory,
-          [gradientName("p")]: tensor("float64", [5], gradient),
-          [learningRateName]: scalar("float64", made.learningRate),
-          [updateCountName]: scalar("float64", k + 1),
+          memory,
+          gradients: { p: tensor("float64", [5], gradient) },
+          learningRate: scalar("float64", made.learningRate),
+          count: scalar("float64", k + 1),
         });
-        parameter = results[nextName("p")]!;
-        memory = Object.fromEntries(Object.keys(memory).map((name) => [name, results[nextName(name)]!]));
+        parameter = next.p!;
+        memory = next.memory;
         // a few operations an update, at 1e-16 each, associated otherwise
         expect(distance(numbers(parameter), trajectory[k]!), `update ${k + 1}`).to.be.below(1e-13);
       }
-      await executable.release();
+      await compiled.release();
     });
   }
 
   it("scale gradients down to a norm over all parameters as PyTorch does, and report the norm before", async () => {
     const { largest, norms, gradients } = table.clipped;
     expect(norms.some((norm) => norm > largest) && norms.some((norm) => norm < largest)).to.equal(true);
-    const executable = await runtime.compile(
-      updateProgram({
-        optimiser: make("sgd", { learningRate: 1 }),
-        shapes: { a: [2], b: [3] },
-        dtype: "float64",
-        clip: largest,
-      }),
+    const compiled = await compileProgram(
+      runtime,
+      updateProgram(
+        { optimiser: make("sgd", { learningRate: 1 }), dtype: "float64", clip: largest },
+        { a: inputType("float64", [2]), b: inputType("float64", [3]) },
+      ),
     );
     for (const [k, gradient] of table.gradients.entries()) {
-      const results = await update(executable, {
+      const { gradientNorm, next } = await update(compiled, {
         a: tensor("float64", [2], [0, 0]),
         b: tensor("float64", [3], [0, 0, 0]),
-        [gradientName("a")]: tensor("float64", [2], gradient.slice(0, 2)),
-        [gradientName("b")]: tensor("float64", [3], gradient.slice(2)),
-        [learningRateName]: scalar("float64", 1),
-        [updateCountName]: scalar("float64", k + 1),
+        gradients: {
+          a: tensor("float64", [2], gradient.slice(0, 2)),
+          b: tensor("float64", [3], gradient.slice(2)),
+        },
+        memory: {},
+        learningRate: scalar("float64", 1),
+        count: scalar("float64", k + 1),
       });
-      expect(distance(numbers(results[gradientNormName]!), [norms[k]!])).to.be.below(1e-15);
-      const moved = [...numbers(results[nextName("a")]!), ...numbers(results[nextName("b")]!)];
+      expect(distance(numbers(gradientNorm), [norms[k]!])).to.be.below(1e-15);
+      const moved = [...numbers(next.a!), ...numbers(next.b!)];
       const clipped = moved.map((value) => 0 - value);
       // PyTorch adds 1e-6 to the norm before it divides by it
       expect(distance(clipped, gradients[k]!)).to.be.below(1e-6);
       const length = Math.hypot(...clipped);
       expect(length).to.be.closeTo(Math.min(norms[k]!, largest), 1e-14);
     }
-    await executable.release();
+    await compiled.release();
   });
 
   it("make the table that PyTorch makes here", async function () {

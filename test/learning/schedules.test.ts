@@ -8,7 +8,7 @@ import {
   stepDecay,
 } from "../../src/learning/schedules.js";
 
-const factors = (schedule: Schedule, updates: readonly number[]) => updates.map(schedule.factor);
+const factors = (schedule: Schedule, updates: readonly number[]) => updates.map((k) => schedule.factor(k));
 
 describe("schedules", () => {
   it("constant leaves the learning rate alone", () => {

@@ -114,12 +114,14 @@ function line(count: number) {
 
 const values = (tensors: Tensors) =>
   Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, numbers(value)]));
-const stateOf = ({ checkpoint: { seconds: _, parameters, buffers, memory, best, ...rest } }: FitResult) => ({
+const stateOf = ({
+  checkpoint: { seconds: _, trained, buffers = {}, memory, best, ...rest },
+}: FitResult) => ({
   ...rest,
-  parameters: values(parameters),
+  trained: values(trained),
   buffers: values(buffers),
   memory: values(memory),
-  best: best && { ...best, parameters: values(best.parameters), buffers: values(best.buffers) },
+  best: { ...best, trained: values(best.trained), buffers: values(best.buffers ?? {}) },
 });
 
 describe(`fit, held against PyTorch ${pytorch.torch}`, () => {

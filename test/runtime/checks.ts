@@ -31,7 +31,8 @@ import { concat, gather } from "../../src/ops/slicing.js";
 import { tanh } from "../../src/ops/trigonometry.js";
 import type { ExactGraphGradient } from "../../src/programs/gradient.js";
 import { gridThrough } from "../../src/programs/grid.js";
-import { updateProgram } from "../../src/programs/training.js";
+import { inputType } from "../../src/programs/program.js";
+import { updateProgram } from "../../src/programs/update.js";
 import {
   CompileError,
   type Executable,
@@ -581,12 +582,10 @@ export const checks = {
   ),
 
   async "updates parameters as another runtime does"(runtime, reference) {
-    const graph = updateProgram({
-      optimiser: adamw(),
-      shapes: { "parameters/w": [2, 3], "parameters/b": [] },
-      dtype: "float32",
-      clip: 0.5,
-    });
+    const { graph } = updateProgram(
+      { optimiser: adamw(), dtype: "float32", clip: 0.5 },
+      { parameters: { w: inputType("float32", [2, 3]), b: inputType("float32", []) } },
+    );
     const random = Random.seeded(3);
     const draw = (shape: readonly number[]) =>
       tensor(

@@ -6,23 +6,26 @@ import { initialParameters, type Tensors } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
 import type { Fit } from "../../src/gradients/evaluate.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
-import { DivergenceError, named, upload } from "../../src/integrate/solve.js";
+import { DivergenceError } from "../../src/integrate/solve.js";
 import { mse } from "../../src/learning/losses.js";
 import { adam, adamw, rmsprop, sgd } from "../../src/learning/optimisers.js";
 import { cosine } from "../../src/learning/schedules.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { bosh3, euler, midpoint } from "../../src/methods/tableaux.js";
 import { gridThrough } from "../../src/programs/grid.js";
+import { memoryOf } from "../../src/programs/update.js";
+import { uploadTree } from "../../src/runtime/compile-program.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { auto } from "../../src/runtimes/auto.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { type Checkpoint, emptyMemory } from "../../src/train/checkpoint.js";
-import { compileUpdater } from "../../src/train/compile-updater.js";
 import { type Trajectories, targetsOf } from "../../src/train/data.js";
+import { graphUpdater } from "../../src/train/graph-updater.js";
 import { Pace } from "../../src/train/pace.js";
-import { stepwiseUpdater } from "../../src/train/stepwise-updater.js";
+import { partsUpdater } from "../../src/train/parts-updater.js";
 import { TrainingError, type TrainOptions, type TrainResult, train } from "../../src/train/train.js";
+import { updaterOptions } from "../../src/train/trajectory-updater.js";
 import type { Standing } from "../../src/train/updater.js";
 import { failure } from "../support/failure.js";
 import { squaring } from "../support/fields.js";
@@ -117,25 +120,24 @@ describe("several updates in one run", () => {
   it("are a gradient and an update by it, each compiled for itself, in one graph", async () => {
     const { target, weight } = targetsOf(observed(), "float64");
     const fit: Fit = { grid: gridThrough(0, times, 0.1), y0: observed().y0, target, weight };
-    const start = named(initialParameters(ode.field, Random.seeded(3), "float64"));
+    const trained = { parameters: initialParameters(ode.field, Random.seeded(3), "float64") };
     const optimiser = adamw({ learningRate: 0.1 });
+    const memory = emptyMemory(memoryOf(optimiser, trained), "float64");
     for (const makeRuntime of Object.values(runtimes)) {
       const runtime = await makeRuntime();
-      const options = {
-        runtime,
-        loss: mse(),
-        optimiser,
-        gradient: { kind: "reversible" },
-        clip: 1,
-        trainY0: false,
-      } as const;
+      const options = updaterOptions(
+        ode,
+        {
+          ...{ runtime, loss: mse(), optimiser, gradient: { kind: "reversible" }, clip: 1 },
+          ...{ trainY0: false, helpers: [], fit, batchSize: 4, parts: 1 },
+        },
+        fit,
+      );
       const losses: number[][] = [];
-      for (const compile of [compileUpdater, stepwiseUpdater]) {
-        const updater = await compile(ode, { ...options, helpers: [], fit, batchSize: 4 });
-        const trained = upload(runtime, start);
-        const memory = upload(runtime, emptyMemory(optimiser, start, "float64"));
+      for (const compile of [graphUpdater, partsUpdater]) {
+        const updater = await compile(options);
         const own: number[] = [];
-        let standing: Standing = { trained, memory, best: trained };
+        let standing: Standing = uploadTree(runtime, { trained, memory, buffers: {}, best: trained });
         for (let count = 1; count <= 10; count++) {
           const plan = [{ count, learningRate: 0.1, which: [0, 1, 2, 3] }];
           const updated = await updater.run(standing, Infinity, plan);

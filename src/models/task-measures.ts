@@ -1,0 +1,51 @@
+import type { FloatDType } from "../core/tensor.js";
+import type { Values } from "../fields/field.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import type { Training } from "../nn/layer.js";
+import { programOf } from "../programs/program.js";
+import { standard } from "../programs/updates.js";
+import { applied, checkScalar, type Named, type SampleTypes } from "./model.js";
+import type { AnyTask } from "./task.js";
+import { dataTypesOf, parameterTypesOf } from "./task-types.js";
+
+/** A loss and metrics at given parameters and buffers. */
+export function measured(b: Builder, task: AnyTask, theta: Values, data: Values, training: Training | null) {
+  const part = (types: SampleTypes): Values =>
+    Object.fromEntries(Object.keys(types).map((name) => [name, data[name]!]));
+  const inputs = part(task.model.inputs) as Named<SampleTypes>;
+  const outputs = applied(b, task.model, theta, inputs, training);
+  const compared = { outputs, inputs, targets: part(task.targets) as Named<SampleTypes>, theta };
+  const loss = task.loss(b, compared, training);
+  checkScalar(`The loss of a task with the model "${task.model.name}"`, loss);
+  const metrics: Record<string, Value> = {};
+  if (training === null) {
+    for (const [name, metric] of Object.entries(task.metrics ?? {}) as [string, AnyTask["loss"]][]) {
+      metrics[name] = metric(b, compared, null);
+      checkScalar(`The metric "${name}"`, metrics[name]!);
+    }
+  }
+  return { loss, metrics };
+}
+
+/** The graph that maps parameters, buffers and inputs of so many samples to the outputs of a model, as after training. */
+export function predictionProgram(model: AnyTask["model"], dtype: FloatDType, samples: number) {
+  const data = dataTypesOf({ model, targets: {} }, dtype, samples);
+  const inputs = { ...parameterTypesOf(model, dtype), data };
+  return standard(
+    programOf(model.name, inputs, (b, values): Readonly<Record<string, Value>> => {
+      const theta = { ...values.parameters, ...values.buffers };
+      return applied(b, model, theta, values.data as Named<SampleTypes>, null);
+    }),
+  );
+}
+
+/** The graph that maps parameters, buffers and so many samples to loss and metrics, as after training. */
+export function measuresProgram(task: AnyTask, dtype: FloatDType, samples: number) {
+  const inputs = { ...parameterTypesOf(task.model, dtype), data: dataTypesOf(task, dtype, samples) };
+  return standard(
+    programOf("measures", inputs, (b, { parameters, buffers, data }) =>
+      measured(b, task, { ...parameters, ...buffers }, data, null),
+    ),
+  );
+}
