@@ -29,8 +29,20 @@ const controlRules: ReadonlyMap<Op, ControlRule> = new Map([
 
 /** Whether there is a rule for the derivative of an operator. */
 export function hasRule(op: Op): boolean {
-  return op.vjp !== undefined || controlRules.has(op);
+  return op.vjp !== undefined || op.decompose !== undefined || controlRules.has(op);
 }
+
+/** The rule of an operator that states none and is made of others: theirs. */
+const pullFormula: ControlRule = (b, { op, inputs, attributes }, incoming, _, pullback) => {
+  // a value that is given twice gets its cotangent once
+  const isIndependent = (value: Value | null, i: number): value is Value =>
+    value !== null && value.constant === null && isFloat(value.dtype) && inputs.indexOf(value) === i;
+  const independent = inputs.filter(isIndependent);
+  const pulled = pullback(b, op.decompose!(b, inputs, attributes), incoming, independent);
+  const at = (value: Value | null, i: number) =>
+    isIndependent(value, i) ? pulled[independent.indexOf(value)]! : null;
+  return { inputs: inputs.map(at), captures: [] };
+};
 
 /**
  * Vector-Jacobian product of a part of the graph: given cotangents of `outputs`, the cotangents of `wrt`,
@@ -88,8 +100,9 @@ export function pullback(
  * Errors name the node of the file that it was made for.
  */
 function pulledThrough(b: Builder, node: Node, incoming: Cotangents, wanted: readonly Value[]): Pulled {
-  const control = controlRules.get(node.op);
   const rule = node.op.vjp;
+  const isWritten = rule === undefined && node.op.decompose !== undefined;
+  const control = isWritten ? pullFormula : controlRules.get(node.op);
   if (control === undefined && rule === undefined) throw new MissingRuleError(node);
   try {
     return b.madeFor(node.origin, () =>

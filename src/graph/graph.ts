@@ -82,7 +82,10 @@ export interface Op extends Signature {
     inputs: readonly (Value | null)[],
     attributes: Attributes,
   ) => readonly Value[] | null;
-  /** Vector-Jacobian product: cotangents of the inputs from those of the outputs, one per input. */
+  /**
+   * Vector-Jacobian product: cotangents of the inputs from those of the outputs, one per input. Where there is none, the
+   * operators of `decompose` are differentiated.
+   */
   readonly vjp?: (b: Builder, node: Node, cotangents: Cotangents) => Cotangents;
   /** The same function of simpler operators, for runtimes without a kernel. */
   readonly decompose?: (

@@ -51,6 +51,7 @@ import {
 import { CumSum, Tile, Trilu } from "./pattern.js";
 import { AveragePool, MaxPool } from "./pooling.js";
 import { Mod, Pow } from "./power.js";
+import { GRU, LSTM, RNN } from "./recurrent.js";
 import {
   ArgMax,
   ArgMin,
@@ -100,6 +101,7 @@ export const operators: readonly Op[] = [
   ...[BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot, BitShift],
   ...[Shrink, Hardmax, LpNormalization, MeanVarianceNormalization, GlobalAveragePool, GlobalMaxPool],
   ...[NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss, SpaceToDepth, DepthToSpace, Resize, TopK],
+  ...[RNN, GRU, LSTM],
   ...[Loop, Scan, If],
 ];
 

@@ -15,6 +15,7 @@ const float32Only: ReadonlySet<string> = new Set([
   ...["HardSigmoid", "HardSwish", "Mish", "Gelu", "Mean", "OneHot"],
   ...["InstanceNormalization", "GroupNormalization"],
   ...["Conv", "ConvTranspose", "AveragePool", "MaxPool", "Resize"],
+  ...["RNN", "GRU", "LSTM"],
 ]);
 
 /**
@@ -72,11 +73,22 @@ function runsOnOrt({ op, inputs, attributes }: Node): boolean {
     case "Mod":
       // it divides by −1 without a look, which ends the process where x is the smallest integer of 32 or 64 bits
       return !["int32", "int64"].includes(x!.dtype) || excludesMinusOne(y!);
+    case "RNN":
+    case "GRU":
+    case "LSTM":
+      if (!recursOnOrt(attributes)) return false;
+      break;
     case "Resize":
       if (!resizesOnOrt(inputs, attributes)) return false;
   }
   if (x && wrong[x.dtype]?.has(op.type)) return false;
   return !(float32Only.has(op.type) && inputs.some((value) => value?.dtype === "float64"));
+}
+
+/** Whether its kernels compute a recurrent operator: of a batch that leads they do not, and α and β they take for 0 if not given. */
+function recursOnOrt({ layout = 0, activations = [] }: Attributes): boolean {
+  const named = (activations as readonly string[]).map((name) => name.toLowerCase());
+  return layout === 0 && !["affine", "scaledtanh", "thresholdedrelu"].some((name) => named.includes(name));
 }
 
 /** Whether its Resize has code for these axes: it interpolates images, [N, C, …] or [N, …, C], and matrices. */

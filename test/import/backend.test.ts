@@ -45,7 +45,6 @@ const unknown: Readonly<Record<string, readonly string[]>> = {
     ...["LpPool", "MaxUnpool", "RoiAlign", "LRN"],
     ...["Upsample", "GridSample", "AffineGrid", "CenterCropPad"],
   ],
-  "recurrent layers": ["GRU", "LSTM", "RNN"],
   "results whose size the data decide, and sorting": ["Unique", "NonMaxSuppression", "Compress"],
   "quantised numbers": [
     ...["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearMatMul", "MatMulInteger"],

@@ -28,6 +28,23 @@ const alongAxes = (domain = {}): Case[] => [
   one("axis −2", [draw([2, 3, 2], domain)], { axis: -2 }),
 ];
 
+/** Operands of a recurrent operator with so many gates: 2 times, 2 sequences, 1 input, 2 units. */
+function recurrent(gates: number, directions: number, ...given: readonly string[]): Case["operands"] {
+  const half = { low: -0.8, high: 0.8 };
+  const state = draw([directions, 2, 2], half);
+  const optional = (name: string, operand: Case["operands"][number]) =>
+    given.includes(name) ? operand : null;
+  return [
+    draw([2, 2, 1], half),
+    draw([directions, 2 * gates, 1], half),
+    draw([directions, 2 * gates, 2], half),
+    optional("B", draw([directions, 4 * gates], half)),
+    optional("lengths", tensor("int32", [2], [2, 1])),
+    optional("h", state),
+    ...(gates === 4 ? [optional("c", state), optional("P", draw([directions, 6], half))] : []),
+  ];
+}
+
 /** Cases by operator type. Each operator with a rule has some. */
 const table: Readonly<Record<string, readonly Case[]>> = {
   Add: pairs(),
@@ -35,6 +52,43 @@ const table: Readonly<Record<string, readonly Case[]>> = {
   Mul: pairs(),
   Div: pairs({}, { low: 0.5, high: 2 }),
   Neg: elementwise(),
+  RNN: [
+    one("forwards", recurrent(1, 1, "B")),
+    one("both ways, from a state, of lengths", recurrent(1, 2, "B", "lengths", "h"), {
+      ...{ direction: "bidirectional", activations: ["Tanh", "Softsign"] },
+    }),
+    one("a batch that leads", [draw([2, 3, 1]), draw([1, 2, 1]), draw([1, 2, 2])], {
+      layout: 1,
+      hidden_size: 2,
+    }),
+  ],
+  GRU: [
+    one("forwards", recurrent(3, 1, "B")),
+    one(
+      "backwards, the reset after the recurrence, from a state, of lengths",
+      recurrent(3, 1, "B", "lengths", "h"),
+      {
+        ...{ direction: "reverse", linear_before_reset: 1 },
+      },
+    ),
+    one("without biases", recurrent(3, 1), { linear_before_reset: 1 }),
+    one("with activations that have parameters, both ways", recurrent(3, 2, "B"), {
+      ...{ direction: "bidirectional", activations: ["HardSigmoid", "Softplus", "Sigmoid", "Elu"] },
+      ...{ activation_alpha: [0.15, 0.8], activation_beta: [0.4] },
+    }),
+  ],
+  LSTM: [
+    one("forwards", recurrent(4, 1, "B")),
+    one(
+      "both ways, from a state, of lengths, with peepholes",
+      recurrent(4, 2, "B", "lengths", "h", "c", "P"),
+      {
+        direction: "bidirectional",
+      },
+    ),
+    one("that forgets what it does not take in", recurrent(4, 1, "B"), { input_forget: 1 }),
+    one("cut off", recurrent(4, 1, "B", "P"), { clip: 0.7 }),
+  ],
   TopK: [
     one("the last axis", [draw([2, 5]), ints([3])]),
     one("the smallest, axis 0", [draw([4, 2]), ints([2])], { axis: 0, largest: 0 }),

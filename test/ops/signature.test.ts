@@ -52,6 +52,7 @@ const adapted: Readonly<Record<string, string>> = {
   Softmax: "axis 1 before opset 13",
   LogSoftmax: "axis 1 before opset 13",
   Hardmax: "axis 1 before opset 13",
+  RNN: "activations Tanh and Tanh: a list, which a signature does not say",
   MeanVarianceNormalization: "axes 0, 2 and 3: a list, which a signature does not say",
   Clip: "the largest floats before opset 11, where no bound means none",
 };
