@@ -46,6 +46,7 @@ export type { Operand } from "./ops/operand.js";
 export { cumSum, tile, trilu } from "./ops/pattern.js";
 export { averagePool, maxPool, type PoolOptions } from "./ops/pooling.js";
 export { fmod, pow } from "./ops/power.js";
+export { gru, lstm, type RecurrentOptions, type RecurrentWeights, rnn } from "./ops/recurrent-functions.js";
 export {
   argMax,
   argMin,

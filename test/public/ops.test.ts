@@ -13,6 +13,7 @@ const otherwise: Readonly<Record<string, keyof typeof ops | null>> = {
   Mod: "fmod",
   Shape: "shapeOf",
   If: "ifElse",
+  ...{ RNN: "rnn", GRU: "gru", LSTM: "lstm" },
   // sum / n, log of reduceSum, reshape, what a constant is, and forms that only files need
   ...{ Mean: null, ReduceLogSum: null, Flatten: null, Identity: null, Size: null, EyeLike: null },
   ...{ Constant: null, ConstantOfShape: null, ThresholdedRelu: null },
