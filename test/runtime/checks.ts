@@ -182,8 +182,8 @@ function forEach<Name extends string, Title extends string>(
   ) as Record<Title, Check>;
 }
 
-/** What every runtime must do, whatever runs underneath. */
-export const checks = {
+/** Whether tensors go in and come out as they are. */
+const tensors = {
   async "says what it is"(runtime) {
     expect(runtime.name).to.match(/^[a-z][a-z0-9-]*$/);
     expect(runtime.version).to.match(/\d/);
@@ -303,7 +303,10 @@ export const checks = {
     expectSame(await runtime.download(y!), pair(2, 3));
     await executable.release();
   },
+} satisfies Record<string, Check>;
 
+/** Whether numbers are right. */
+const arithmetic = {
   async "multiplies matrices"(runtime) {
     const b = new Builder();
     const x = b.input("x", "float32", [2, 3]);
@@ -467,7 +470,10 @@ export const checks = {
     }
     await executable.release();
   },
+} satisfies Record<string, Check>;
 
+/** Whether executables are what their interface says. */
+const executables = {
   async "names the input that is missing, unknown or misfitting"(runtime) {
     const executable = await runtime.compile(increment());
     const x = runtime.upload(pair(1, 2));
@@ -550,7 +556,10 @@ export const checks = {
     const { message } = await failure(executable.run({ x }), RunError);
     expect(message).to.contain("increment").and.contain("released");
   },
+} satisfies Record<string, Check>;
 
+/** Whether whole programs are right. */
+const programs = {
   ...forEach(
     ["float64", "float32"] as const,
     (dtype) => `finds whole gradients in ${dtype}, reversible and direct, as another runtime does` as const,
@@ -605,3 +614,9 @@ export const checks = {
     expect(tensorsDistance(own, expected)).to.be.below(1e-5);
   },
 } satisfies Record<string, Check>;
+
+/** What every runtime must do, whatever runs underneath. */
+export const checks = { ...tensors, ...arithmetic, ...executables, ...programs };
+
+/** What a runtime must do that hands everything on to another, which passes all checks itself. */
+export const transportChecks = { ...tensors, ...executables };
