@@ -8,19 +8,27 @@ import { pow } from "../ops/power.js";
 import type { Pid } from "./control.js";
 
 /** What a controller remembers from step to step. */
-export interface Memory {
+export interface Memory<X = Value> {
   /** eₙ₋₁²; `null` where the controller does not look at it */
-  readonly last: Value | null;
+  readonly last: X | null;
   /** eₙ₋₂², likewise */
-  readonly beforeLast: Value | null;
+  readonly beforeLast: X | null;
   /** a bool: whether the last attempt was rejected */
-  readonly rejected: Value;
+  readonly rejected: X;
 }
 
-/** The parts of a memory that a controller needs. */
-export function memoryParts({ p, d }: Pid): readonly (keyof Memory)[] {
-  if (d !== 0) return ["last", "beforeLast", "rejected"];
-  return p !== 0 ? ["last", "rejected"] : ["rejected"];
+/** What a controller remembers, each part that it needs made by itself; `null` without a controller. */
+export function memoryOf<X>(
+  control: Pid | { readonly kind: "constant" | "times" },
+  make: (part: keyof Memory) => X,
+): Memory<X> | null {
+  if (control.kind !== "pid") return null;
+  const { p, d } = control;
+  return {
+    last: p !== 0 || d !== 0 ? make("last") : null,
+    beforeLast: d !== 0 ? make("beforeLast") : null,
+    rejected: make("rejected"),
+  };
 }
 
 export interface Attempt {

@@ -1,14 +1,14 @@
 import { type ConstantStep, constantStep, type Pid } from "../control/control.js";
 import { scalar, type Tensor } from "../core/tensor.js";
+import { byPath } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
 import { encode } from "../graph/encode.js";
 import type { Graph } from "../graph/graph.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
-import { checkParameters, named } from "../integrate/solve.js";
+import { checkParameters } from "../integrate/solve.js";
 import { TimeError } from "../programs/grid.js";
-import { wholeSolveNames as names } from "../programs/names.js";
-import { wholeSolveProgram } from "../programs/whole-solve.js";
+import { type WholeSolveInputs, wholeSolveProgram } from "../programs/whole-solve.js";
 import { version } from "../version.js";
 import { type FieldMetadata, metadataOf } from "./field-file.js";
 import { kindKey } from "./kind.js";
@@ -39,7 +39,7 @@ export interface SolveFileOptions {
  */
 export function solveGraph(ode: NeuralOde, control?: Pid | ConstantStep): Graph {
   const { field, method, dtype } = ode;
-  return wholeSolveProgram({ field, method, dtype, control: controlled(ode, control) });
+  return wholeSolveProgram({ field, method, dtype, control: controlled(ode, control) }).graph;
 }
 
 /**
@@ -65,14 +65,15 @@ export function encodeSolve(
 ): Uint8Array {
   const { field, method, dtype } = ode;
   const own = controlled(ode, control);
-  const numbers: Readonly<Record<string, Tensor>> = {
+  // by the names of inputs
+  const numbers = {
     ...(own.kind === "pid"
-      ? { [names.rtol]: scalar(dtype, own.rtol), [names.atol]: scalar(dtype, own.atol) }
-      : { [names.stepSize]: scalar(dtype, own.stepSize) }),
-    [names.maxSteps]: scalar("int64", maxSteps),
-  };
+      ? { rtol: scalar(dtype, own.rtol), atol: scalar(dtype, own.atol) }
+      : { stepSize: scalar(dtype, own.stepSize) }),
+    maxSteps: scalar("int64", maxSteps),
+  } satisfies Partial<Record<keyof WholeSolveInputs, Tensor>>;
   const steps = own.kind === "pid" ? "chosen by their error" : `of at most ${own.stepSize}`;
-  const stored = named(checkParameters(field, parameters, ode));
+  const stored = byPath<Tensor>({ parameters: checkParameters(field, parameters, ode) });
   return encode(portable(solveGraph(ode, own)), {
     ...(openParameters ? {} : { initializers: stored }),
     ...(defaults ? { defaults: { ...numbers, ...(openParameters ? stored : {}) } } : {}),

@@ -3,6 +3,7 @@ import type { Tensor } from "../core/tensor.js";
 import type { Row } from "../integrate/dense-solution.js";
 import { compileDriver, countingFrom, type Driver, stopsFor } from "../integrate/drive.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
+import { parametersIn } from "../integrate/problem.js";
 import { usualMaxSteps } from "../integrate/request.js";
 import { chainsStops } from "../programs/adaptive-setting.js";
 import { type Grid, stepsOf } from "../programs/grid.js";
@@ -36,14 +37,14 @@ export async function chooseSteps(
   inputs: DeviceTensors,
   y0: Tensor,
   wanted: Grid,
-  { dtype }: NeuralOde,
+  { field, dtype }: NeuralOde,
 ): Promise<ChosenSteps> {
   const { t0, saves } = wantedTimes(wanted);
   const { atStart, stops } = stopsFor(countingFrom(dtype, t0), t0, saves);
   const rows: Row[] = atStart.map(() => y0.data as Row);
   const offsets = [0, ...atStart.map(() => 0)];
   if (stops.length === 0) return { grid: { times: [t0], offsets }, rows, evaluations: 0 };
-  const { tracks, evaluations } = await driver.drive(inputs, y0, {
+  const { tracks, evaluations } = await driver.drive(parametersIn(field, inputs), y0, {
     t0: [t0],
     stops: [stops.map(({ count }) => count)],
     wanted: () => true,

@@ -4,7 +4,7 @@ import type { Row } from "../integrate/dense-solution.js";
 import { countingFrom } from "../integrate/drive.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
-import { locateDivergence, pick } from "../integrate/solve.js";
+import { locateDivergence, parametersIn, pick, solveInputsIn } from "../integrate/solve.js";
 import { adjointEndProgram, adjointField, jumpProgram } from "../programs/backward-continuous.js";
 import { adjointNames, arrivingName, timesName } from "../programs/backward-names.js";
 import { stepsOf } from "../programs/grid.js";
@@ -87,7 +87,7 @@ export async function adaptiveContinuous(
       vector = jumped[nextName(adjointNames.vector)]!;
       const counting = countingFrom(dtype, from);
       if (counting.of(to) === counting.of(from)) continue;
-      const drive = await backward.drive(inputs, await runtime.download(vector), {
+      const drive = await backward.drive(parametersIn(adjoint, inputs), await runtime.download(vector), {
         t0: [from],
         stops: [[counting.of(to)]],
         wanted: () => false,
@@ -126,7 +126,13 @@ export async function adaptiveContinuous(
     run,
     locate: (trained, fixed) => {
       const { grid, tensors } = solved ?? fixed;
-      return locateDivergence(ode, runtime, setting, grid, { ...tensors, ...trained });
+      return locateDivergence(
+        ode,
+        runtime,
+        setting,
+        grid,
+        solveInputsIn(ode.field, { ...tensors, ...trained }),
+      );
     },
     async release() {
       for (const program of [forward, backward, loss, jump, end]) await program.release();

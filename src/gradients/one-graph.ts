@@ -1,6 +1,6 @@
 import { reversalCost } from "../chains/schedule.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { locateDivergence, pick, upload } from "../integrate/solve.js";
+import { locateDivergence, pick, solveInputsIn, upload } from "../integrate/solve.js";
 import { undoEvaluations } from "../programs/gradient.js";
 import { type Grid, stepsOf } from "../programs/grid.js";
 import { gradientProgram } from "../programs/training.js";
@@ -42,7 +42,7 @@ export async function oneGraph(
     fixed: (data) => fixedInputs(ode, runtime, data, { times, method }),
     run: (trained, fixed) => executable.run(pick({ ...fixed.tensors, ...trained }, executable.inputs)),
     locate: (trained, { grid, tensors }) =>
-      locateDivergence(ode, runtime, setting, grid, { ...tensors, ...trained }),
+      locateDivergence(ode, runtime, setting, grid, solveInputsIn(ode.field, { ...tensors, ...trained })),
     release: () => executable.release(),
   };
 }

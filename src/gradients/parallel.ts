@@ -1,6 +1,6 @@
 import { emptyData, numbers, scalar, sizeOf, type Tensor, type TensorData } from "../core/tensor.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { locateDivergence } from "../integrate/solve.js";
+import { locateDivergence, solveInputsIn } from "../integrate/solve.js";
 import { gradientName, reconstructedName, watchNames, y0Name } from "../programs/names.js";
 import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
 import {
@@ -100,7 +100,13 @@ export async function parallelDifferentiator(
       return Object.fromEntries(results);
     },
     locate: (trained, { grid, tensors }) =>
-      locateDivergence(ode, home, lossSetting(ode, options), grid, { ...tensors, ...trained }),
+      locateDivergence(
+        ode,
+        home,
+        lossSetting(ode, options),
+        grid,
+        solveInputsIn(ode.field, { ...tensors, ...trained }),
+      ),
     async release() {
       for (const one of compiled) await one.release();
     },

@@ -1,23 +1,21 @@
 import { ControlError } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
-import type { Tensors } from "../fields/field.js";
 import { adaptiveProgram, launchProgram } from "../programs/adaptive.js";
 import type { AdaptiveSetting } from "../programs/adaptive-setting.js";
 import { locateProgram } from "../programs/locate.js";
-import { parameterName } from "../programs/names.js";
-import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
+import { type CompiledOf, compileProgram } from "../runtime/compile-program.js";
+import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
+import { AdaptiveStepper } from "./adaptive-stepper.js";
 import type { Course, Track } from "./course.js";
-import { March } from "./march.js";
-import { Numbers, programNames } from "./march-programs.js";
+import { Numbers, type StepperPrograms } from "./stepper-programs.js";
 
 /** A compiled solve that chooses its own steps. */
 export interface Driver {
   readonly setting: AdaptiveSetting;
-  /** Parameters on the device, as `drive` takes them. */
-  readonly upload: (parameters: Tensors) => DeviceTensors;
   /**
    * Goes from y0 to the last stop.
    *
+   * @param parameters  by the names that the field has for them
    * @throws {SolveError} if it does not get there
    */
   readonly drive: (parameters: DeviceTensors, y0: Tensor, course: Course) => Promise<Drive>;
@@ -43,38 +41,24 @@ export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting):
   }
   const launching = launchProgram(setting);
   const locating = events.length === 0 ? null : locateProgram(setting);
-  const launch = await runtime.compile(launching.graph);
-  const locate = locating === null ? null : await runtime.compile(locating.graph);
+  const launch = await compileProgram(runtime, launching.program);
+  const locate = locating === null ? null : await compileProgram(runtime, locating.program);
   // a solve of one run does without
-  let going: Promise<Executable> | null = null;
+  let going: Promise<CompiledOf<ReturnType<typeof adaptiveProgram>>> | null = null;
   const go = () => {
-    going ??= runtime.compile(adaptiveProgram(setting).graph);
+    going ??= compileProgram(runtime, adaptiveProgram(setting));
     return going;
   };
-  const programs = {
-    launch,
-    go,
-    locate,
-    names: programNames(setting, launch.outputs),
-    numbers: new Numbers(runtime),
-  };
-  const parameters = Object.keys(setting.field.parameters).map(
-    (name) => [name, parameterName(name)] as const,
-  );
+  const programs: StepperPrograms = { launch, go, locate, numbers: new Numbers(runtime) };
   return {
     setting,
-    upload(given) {
-      const uploaded: Record<string, DeviceTensor> = {};
-      for (const [name, input] of parameters) uploaded[input] = runtime.upload(given[name]!);
-      return uploaded;
-    },
-    async drive(inputs, y0, course) {
-      const march = new March(runtime, setting, programs, inputs, y0, course);
-      const end = await march.through();
+    async drive(parameters, y0, course) {
+      const stepper = new AdaptiveStepper(runtime, setting, programs, parameters, y0, course);
+      const end = await stepper.through();
       return {
-        tracks: march.tracks,
+        tracks: stepper.tracks,
         end,
-        evaluations: march.tracks.map(
+        evaluations: stepper.tracks.map(
           ({ times, rejected, located }) =>
             launching.atStart +
             (times.length - 1 + rejected) * launching.evaluations +

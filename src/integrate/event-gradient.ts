@@ -4,10 +4,10 @@ import type { Tensors } from "../fields/field.js";
 import { eventGradientProgram } from "../programs/event-gradient.js";
 import type { GraphGradient, ScheduledGradient } from "../programs/gradient.js";
 import { type Grid, gridTensors } from "../programs/grid.js";
-import { eventCotangentNames, gradientName, parameterName, y0Name } from "../programs/names.js";
+import { compileProgram, downloadTree, uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { NeuralOde } from "./neural-ode.js";
-import { checkParameters, checkState, named, pick, settingOf, upload } from "./problem.js";
+import { checkParameters, checkState, settingOf } from "./problem.js";
 import type { Happening, Solution } from "./solution.js";
 
 export interface EventGradientOptions {
@@ -43,21 +43,19 @@ export async function eventGradient(
     offsets: [0, happening.step],
   };
   const state = cotangents.state ?? { ...y0, data: y0.data.map(() => 0 as never) };
-  const executable = await runtime.compile(
-    eventGradientProgram(settingOf(ode, y0.shape, grid), events[happening.event]!, gradient),
-  );
+  const setting = settingOf(ode, y0.shape, grid);
+  const program = eventGradientProgram(setting, events[happening.event]!, gradient);
+  const compiled = await compileProgram(runtime, program);
   try {
-    const inputs = upload(runtime, {
-      ...{ ...named(parameters), ...gridTensors(grid, dtype), [y0Name]: y0 },
-      [eventCotangentNames.time]: scalar(dtype, cotangents.time ?? 0),
-      [eventCotangentNames.state]: { ...castTensor(state as Tensor, dtype), shape: y0.shape },
+    const inputs = uploadTree(runtime, {
+      ...{ parameters, y0, ...gridTensors(grid, dtype) },
+      cotangents: {
+        time: scalar(dtype, cotangents.time ?? 0),
+        state: { ...castTensor(state as Tensor, dtype), shape: y0.shape } as Tensor,
+      },
     });
-    const results = await executable.run(pick(inputs, executable.inputs));
-    const download = (name: string) => runtime.download(results[gradientName(name)]!);
-    const own: [string, Tensor][] = [];
-    for (const name of Object.keys(parameters)) own.push([name, await download(parameterName(name))]);
-    return { y0: await download(y0Name), parameters: Object.fromEntries(own) };
+    return await downloadTree(runtime, (await compiled.run(inputs)).gradients);
   } finally {
-    await executable.release();
+    await compiled.release();
   }
 }

@@ -2,16 +2,16 @@ import { largestOf } from "../core/largest.js";
 import { numbers, type Tensor } from "../core/tensor.js";
 import { isReversible } from "../methods/method.js";
 import { type Grid, gridTensors, stepsOf } from "../programs/grid.js";
-import { driftNames, stateName, y0Name, ysName } from "../programs/names.js";
 import { solveProgram } from "../programs/solve.js";
-import type { DeviceTensor, DeviceTensors } from "../runtime/runtime.js";
+import { compileProgram, handOverTree, uploadTree } from "../runtime/compile-program.js";
+import type { DeviceTensor } from "../runtime/runtime.js";
 import { rootMeanSquare } from "./course.js";
 import { locateDivergence } from "./divergence.js";
 import { MaxStepsError, SolveAbortedError } from "./failures.js";
 import { judged, relative } from "./judgement.js";
 import { checkSolveMemory } from "./memory.js";
 import type { NeuralOde } from "./neural-ode.js";
-import { handOver, named, pick, settingOf, upload } from "./problem.js";
+import { settingOf } from "./problem.js";
 import { reconstructionError } from "./reconstruction.js";
 import type { Problem } from "./request.js";
 import type { Solution } from "./solution.js";
@@ -33,36 +33,31 @@ export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid):
   const undoes = checkReconstruction && isReversible(method);
   const { saves, everyStep } = setting;
   const key = [runtime, ode.field, method, dtype, y0.shape.join(), saves, everyStep, undoes];
-  const make = () => runtime.compile(solveProgram(setting, undoes));
-  return ode.kept.use(key, make, async (executable) => {
+  const make = () => compileProgram(runtime, solveProgram(setting, undoes));
+  return ode.kept.use(key, make, async (program) => {
     const inputs = {
-      ...upload(runtime, { ...named(parameters), [y0Name]: y0 }),
-      ...handOver(runtime, gridTensors(grid, dtype)),
+      ...uploadTree(runtime, { parameters, y0 }),
+      ...handOverTree(runtime, gridTensors(grid, dtype)),
     };
-    const results = await executable.run(pick(inputs, executable.inputs));
-    const ys = await runtime.download(results[ysName]!);
+    const results = await program.run(inputs);
+    const ys = await runtime.download(results.ys);
     if (!allFinite(ys)) throw await locateDivergence(ode, runtime, setting, grid, inputs);
-    const largest = async (name: string, start: number) =>
-      Math.max(start, largestOf(numbers(await runtime.download(results[name]!))));
-    const watched = driftNames.drift in results;
-    const size = watched ? await largest(driftNames.size, rootMeanSquare(numbers(y0))) : 0;
+    const largest = async (values: DeviceTensor, start: number) =>
+      Math.max(start, largestOf(numbers(await runtime.download(values))));
+    const { pair, end } = results;
+    const size = pair === null ? 0 : await largest(pair.size, rootMeanSquare(numbers(y0)));
     const stats = {
       steps,
       accepted: steps,
       rejected: 0,
       evaluations: method.evaluations * steps,
-      drift: watched ? relative(await largest(driftNames.drift, 0), size) : null,
-      reconstructionError: undoes
-        ? await reconstructionError(ode, runtime, grid, parameters, y0, endOf(ode, results))
-        : null,
+      drift: pair === null ? null : relative(await largest(pair.drift, 0), size),
+      reconstructionError:
+        end === null ? null : await reconstructionError(ode, runtime, grid, parameters, y0, end),
     };
     const found = { ts: [...saveAt], ys, grid, placement: null, dense: null, events: [], stats, size };
     return await judged(ode, problem, found);
   });
-}
-
-function endOf({ method }: NeuralOde, results: DeviceTensors): DeviceTensor[] {
-  return Array.from({ length: method.width }, (_, k) => results[stateName(k)]!);
 }
 
 function allFinite(value: Tensor): boolean {

@@ -1,7 +1,7 @@
 import { RevortError } from "../core/errors.js";
 import { castTensor, ShapeError, showShape, type Tensor } from "../core/tensor.js";
 import { stateOf, type Tensors, type VectorField } from "../fields/field.js";
-import { type Grid, savesEveryStep } from "../programs/grid.js";
+import { type Grid, type GridTree, savesEveryStep } from "../programs/grid.js";
 import type { Setting } from "../programs/inputs.js";
 import { parameterName } from "../programs/names.js";
 import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
@@ -11,6 +11,12 @@ import type { NeuralOde } from "./neural-ode.js";
 
 /** A parameter that is missing, unknown or of another shape than the field's. */
 export class ParameterError extends RevortError {}
+
+/** What a solve on a grid takes, on the device. */
+export interface OnDevice extends GridTree<DeviceTensor> {
+  readonly parameters: DeviceTensors;
+  readonly y0: DeviceTensor;
+}
 
 /** What programs need to know of a solve. */
 export function settingOf(ode: NeuralOde, state: readonly number[], grid: Grid): Setting {
@@ -68,6 +74,18 @@ export function named(parameters: Tensors): Tensors {
   const renamed: Record<string, Tensor> = {};
   for (const name in parameters) renamed[parameterName(name)] = parameters[name]!;
   return renamed;
+}
+
+/** Parameters by the names that a field has for them, out of tensors under the names of programs. */
+export function parametersIn(field: VectorField, tensors: DeviceTensors): DeviceTensors {
+  const own = Object.keys(field.parameters).map((name) => [name, tensors[parameterName(name)]!] as const);
+  return Object.fromEntries(own);
+}
+
+/** What a solve on a grid takes, likewise. */
+export function solveInputsIn(field: VectorField, tensors: DeviceTensors): OnDevice {
+  const { y0, t0, t1, h, offsets } = tensors as Readonly<Record<keyof OnDevice, DeviceTensor>>;
+  return { parameters: parametersIn(field, tensors), y0, t0, t1, h, offsets };
 }
 
 export function upload(runtime: Runtime, tensors: Tensors): DeviceTensors {

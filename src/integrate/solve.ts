@@ -183,8 +183,10 @@ export {
   handOver,
   named,
   ParameterError,
+  parametersIn,
   pick,
   settingOf,
+  solveInputsIn,
   upload,
 } from "./problem.js";
 export type { SolveEachOptions, SolveOptions } from "./request.js";

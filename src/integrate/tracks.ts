@@ -3,6 +3,7 @@ import { sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { isReversible } from "../methods/method.js";
 import { chainsStops } from "../programs/adaptive-setting.js";
 import { perTrajectory } from "../programs/per-trajectory.js";
+import { uploadTree } from "../runtime/compile-program.js";
 import type { Row } from "./dense-solution.js";
 import { compileDriver } from "./drive.js";
 import { judged, relative } from "./judgement.js";
@@ -48,7 +49,7 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
       ...{ method, dtype, state: y0.shape, sharing, record, chained, events, control },
     });
   return ode.kept.use([...key, ...events], make, async (driver) => {
-    const { tracks, end, evaluations } = await driver.drive(driver.upload(parameters), y0, {
+    const { tracks, end, evaluations } = await driver.drive(uploadTree(runtime, parameters), y0, {
       t0: plan.t0,
       stops: plan.stops,
       wanted: plan.wanted,

@@ -22,7 +22,7 @@ export interface Interval {
 /**
  * What a method carries from step to step: y first, then whatever else it needs (the coupled state z, a velocity).
  */
-export type State = readonly [Value, ...Value[]];
+export type State<X = Value> = readonly [X, ...X[]];
 
 /** Cotangents of a state, of the same length. */
 export type StateCotangents = readonly (Value | null)[];

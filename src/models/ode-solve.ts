@@ -1,5 +1,6 @@
 import { region } from "../autodiff/region.js";
 import type { Tensor } from "../core/tensor.js";
+import { mapLeaves } from "../core/tree.js";
 import type { Values } from "../fields/field.js";
 import { chooseGradient } from "../gradients/choice.js";
 import type { GradientRequest } from "../gradients/method.js";
@@ -16,7 +17,6 @@ import { adjointOf } from "../programs/differentiable-solve.js";
 import type { GraphGradient } from "../programs/gradient.js";
 import { type Grid, gridTensors, gridThrough, stepsOf, TimeError } from "../programs/grid.js";
 import type { GridValues } from "../programs/inputs.js";
-import { gridNames, offsetsName } from "../programs/names.js";
 import type { ScheduleValues } from "../programs/schedule.js";
 
 export interface OdeSolveOptions {
@@ -99,8 +99,7 @@ function checkTheta(name: string, parameters: readonly string[], theta: Values):
 /** The time grid, as constants. */
 function gridValues(b: Builder, grid: Grid, dtype: NeuralOde["dtype"]): GridValues {
   const tensors = gridTensors(grid, dtype);
-  const of = (name: string) => b.constant(tensors[name]!);
-  return { t0: of(gridNames.t0), t1: of(gridNames.t1), h: of(gridNames.h), offsets: of(offsetsName) };
+  return mapLeaves(tensors, (value) => b.constant(value as Tensor));
 }
 
 /** The tables of a schedule, as constants. */

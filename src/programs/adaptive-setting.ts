@@ -3,7 +3,7 @@ import type { Sharing, Tolerances } from "../control/norm.js";
 import { type FloatDType, sizeOf } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
 import type { VectorField } from "../fields/field.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Value } from "../graph/graph.js";
 import type { Method } from "../methods/method.js";
 import type { Clock } from "./clock.js";
 
@@ -36,12 +36,6 @@ export interface Stepping extends Pick<AdaptiveSetting, "method" | "dtype" | "co
   readonly smallest: Value;
   /** values of the graph that take the place of the control's */
   readonly tolerances?: Tolerances;
-}
-
-/** A program, and how often it evaluates the field: in all, or in each attempted step. */
-export interface CountedProgram {
-  readonly graph: Graph;
-  readonly evaluations: number;
 }
 
 /** The shape of times and step sizes: one, or one for each trajectory, of the state's rank so that they broadcast. */

@@ -13,17 +13,8 @@ import { and, equal, greater, greaterOrEqual, less, lessOrEqual, not, or, where 
 import { reduceMax } from "../ops/reduce.js";
 import { cast } from "../ops/reshape.js";
 import type { Stepping } from "./adaptive-setting.js";
+import type { Carry } from "./carry.js";
 import { type Clock, leastStep, timeOf } from "./clock.js";
-
-/** What goes from one attempt to the next. */
-export interface Frame {
-  readonly state: State;
-  readonly slope: Value | null;
-  readonly t: Value;
-  readonly h: Value;
-  readonly memory: Memory | null;
-  readonly signals: readonly Value[];
-}
 
 /** One attempt at a step. */
 export interface Tried {
@@ -44,7 +35,7 @@ export interface Tried {
  * Tries a step towards a time, and decides on it. None is proposed that would be smaller than the spacing of t allows:
  * one of that size is tried, and if it is rejected, that is final.
  */
-export function tryStep(system: System, setting: Stepping, before: Frame, target: Value): Tried {
+export function tryStep(system: System, setting: Stepping, before: Carry, target: Value): Tried {
   const { b } = system;
   const { method, control, sharing, clock, smallest } = setting;
   const way = sub(b, target, before.t);
@@ -111,7 +102,7 @@ export function counting(
   field: VectorField,
   parameters: Values,
   clock: Clock,
-  known?: Pick<Frame, "slope" | "t" | "state">,
+  known?: Pick<Carry, "slope" | "t" | "state">,
 ): { system: System; evaluations: () => number } {
   const seen = new Set<string>();
   return {

@@ -32,17 +32,17 @@ export function countsFromStart(dtype: FloatDType): boolean {
  * The clock of a graph.
  *
  * @param shapes  of the state and of a time
- * @param origin  makes the value for the time that the solve starts at, if it is needed
+ * @param origin  the time that the solve starts at; read where time is counted from there alone
  */
 export function clockFor(
   field: VectorField,
   dtype: FloatDType,
   shapes: { readonly state?: readonly number[]; readonly time?: readonly number[] },
-  origin: () => Value,
+  origin: Value | null,
 ): Clock {
   return {
     dtype,
-    origin: countsFromStart(dtype) ? origin() : null,
+    origin: countsFromStart(dtype) ? origin : null,
     heeded: dependsOnTime(field, dtype, shapes.state, shapes.time),
   };
 }

@@ -1,6 +1,5 @@
 import { RevortError } from "../core/errors.js";
 import { type FloatDType, type Tensor, tensor } from "../core/tensor.js";
-import { gridNames, offsetsName } from "./names.js";
 
 /** Times that cannot be stepped through: not increasing, not finite, or no step between them. */
 export class TimeError extends RevortError {}
@@ -122,8 +121,18 @@ export function checkTimes(t0: number, saves: readonly number[]): void {
   }
 }
 
+/** What programs take of a grid: where each step starts and ends, its signed size, and how many lie before each save. */
+export interface GridTree<X> {
+  /** [steps] */
+  readonly t0: X;
+  readonly t1: X;
+  readonly h: X;
+  /** int64 [saves + 1] */
+  readonly offsets: X;
+}
+
 /** The inputs of a program that say where to step. */
-export function gridTensors(grid: Grid, dtype: FloatDType): Record<string, Tensor> {
+export function gridTensors(grid: Grid, dtype: FloatDType): GridTree<Tensor> {
   const n = stepsOf(grid);
   const { times } = grid;
   const [t0, t1, h] = [new Float64Array(n), new Float64Array(n), new Float64Array(n)];
@@ -133,10 +142,10 @@ export function gridTensors(grid: Grid, dtype: FloatDType): Record<string, Tenso
     h[i] = t1[i]! - t0[i]!;
   }
   return {
-    [gridNames.t0]: tensor(dtype, [n], t0),
-    [gridNames.t1]: tensor(dtype, [n], t1),
-    [gridNames.h]: tensor(dtype, [n], h),
-    [offsetsName]: tensor("int64", [grid.offsets.length], grid.offsets),
+    t0: tensor(dtype, [n], t0),
+    t1: tensor(dtype, [n], t1),
+    h: tensor(dtype, [n], h),
+    offsets: tensor("int64", [grid.offsets.length], grid.offsets),
   };
 }
 

@@ -1,11 +1,13 @@
 import type { FloatDType } from "../core/tensor.js";
+import { mapTree } from "../core/tree.js";
 import type { Values, VectorField } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value, ValueType } from "../graph/graph.js";
 import type { Interval, Method, System } from "../methods/method.js";
 import { add, sub } from "../ops/arithmetic.js";
 import { gather } from "../ops/slicing.js";
-import { gridNames, offsetsName, parameterName, y0Name } from "./names.js";
+import type { GridTree } from "./grid.js";
+import { parameterName, y0Name } from "./names.js";
 import { inputType } from "./program.js";
 
 /** What every program is made for. Shapes are static: a program is built again for other shapes. */
@@ -31,13 +33,7 @@ export interface SolveInputs {
 }
 
 /** The time grid, as values. */
-export interface GridValues {
-  readonly t0: Value;
-  readonly t1: Value;
-  readonly h: Value;
-  /** int64 [saves + 1] */
-  readonly offsets: Value;
-}
+export type GridValues = GridTree<Value>;
 
 /** The types of the parameters of a field. */
 export function parameterTypes({
@@ -47,6 +43,12 @@ export function parameterTypes({
   return Object.fromEntries(
     Object.entries(field.parameters).map(([name, { shape }]) => [name, inputType(dtype, shape)]),
   );
+}
+
+/** The types of what every solve takes. */
+export function solveTypes(setting: Setting) {
+  const { dtype, state } = setting;
+  return { parameters: parameterTypes(setting), y0: inputType(dtype, state), ...gridTypes(setting) };
 }
 
 /** Declares the parameters of a field as inputs. */
@@ -70,19 +72,17 @@ export function solveInputs(b: Builder, setting: Setting): SolveInputs {
 }
 
 /** The types of the time grid. */
-export function gridTypes({ dtype, saves }: Pick<Setting, "dtype" | "saves">) {
+export function gridTypes({ dtype, saves }: Pick<Setting, "dtype" | "saves">): GridTree<ValueType> {
   const times = inputType(dtype, ["steps"]);
   return { t0: times, t1: times, h: times, offsets: inputType("int64", [saves + 1]) };
 }
 
 /** Declares the time grid. */
 export function gridInputs(b: Builder, { dtype, saves }: Pick<Setting, "dtype" | "saves">): GridValues {
-  return {
-    t0: b.input(gridNames.t0, dtype, ["steps"]),
-    t1: b.input(gridNames.t1, dtype, ["steps"]),
-    h: b.input(gridNames.h, dtype, ["steps"]),
-    offsets: b.input(offsetsName, "int64", [saves + 1]),
-  };
+  return mapTree(gridTypes({ dtype, saves }), (leaf, path) => {
+    const type = leaf as ValueType;
+    return b.input(path, type.dtype, type.shape);
+  });
 }
 
 /** The equation as a method sees it, in the scope of `b`. */

@@ -1,6 +1,6 @@
-import { type Like, mapTree, pathsOf } from "../core/tree.js";
+import { byPath, type Like, mapTree, pathsOf } from "../core/tree.js";
 import { Builder } from "../graph/builder.js";
-import type { Graph, Value, ValueType } from "../graph/graph.js";
+import { type Graph, GraphError, type Value, type ValueType } from "../graph/graph.js";
 
 /**
  * A graph, and what goes in and comes out of it as trees: `run({ y0, parameters: { weight } })` in place of a record of
@@ -23,7 +23,7 @@ export const inputType = (dtype: ValueType["dtype"], shape: ValueType["shape"]):
  *
  * @param inputs  the types of what goes in
  * @param build  from the values that go in to those that come out
- * @throws {GraphError} if two inputs have one path
+ * @throws {GraphError} if two inputs have one path, or an input and an output
  */
 export function programOf<In, Out>(
   name: string,
@@ -36,7 +36,12 @@ export function programOf<In, Out>(
     return b.input(path, dtype, shape);
   });
   const outputs = build(b, values);
-  const graph = b.graph(Object.fromEntries(pathsOf(outputs)) as Record<string, Value>, name);
+  const byName = byPath<Value>(outputs);
+  const both = pathsOf(inputs).find(([path]) => Object.hasOwn(byName, path));
+  if (both !== undefined) {
+    throw new GraphError(`An input and an output of the program "${name}" are both called "${both[0]}".`);
+  }
+  const graph = b.graph(byName, name);
   const typesOf = <T>(tree: T) => mapTree(tree, (leaf) => inputType(leaf.dtype, (leaf as ValueType).shape));
   return { graph, inputs: typesOf(inputs), outputs: typesOf(outputs) };
 }

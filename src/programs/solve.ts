@@ -1,5 +1,5 @@
-import { Builder } from "../graph/builder.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
 import type { State } from "../methods/method.js";
 import { add } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
@@ -8,11 +8,11 @@ import {
   intervalAt,
   type Setting,
   type SolveInputs,
-  solveInputs,
+  solveTypes,
   stepsTo,
   systemIn,
 } from "./inputs.js";
-import { driftNames, stateName, ysName } from "./names.js";
+import { programOf } from "./program.js";
 import { atSaves, pairNorms } from "./watch.js";
 
 /**
@@ -54,21 +54,19 @@ export function solve(
 }
 
 /**
- * The graph that maps parameters, y0 and a time grid to the states at the save times. Where the method has a companion
+ * The program that maps parameters, y0 and a time grid to the states at the save times. Where the method has a companion
  * of y, it says how far that has drifted off: at each save, or at the end if every step is saved.
  *
  * @param withEnd  whether to put out the whole state at the end as well
  */
-export function solveProgram(setting: Setting, withEnd = false): Graph {
-  const b = new Builder();
-  const { ys, end, observed } = solve(b, setting, solveInputs(b, setting), atSaves(pairNorms, setting));
-  const [drift, size] = setting.everyStep ? pairNorms(b, setting, end) : observed;
-  return b.graph(
-    {
-      [ysName]: ys,
-      ...(drift === undefined ? {} : { [driftNames.drift]: drift, [driftNames.size]: size! }),
-      ...(withEnd ? Object.fromEntries(end.map((value, k) => [stateName(k), value])) : {}),
-    },
-    "solve",
-  );
+export function solveProgram(setting: Setting, withEnd = false) {
+  return programOf("solve", solveTypes(setting), (b, { parameters, y0, ...grid }) => {
+    const { ys, end, observed } = solve(b, setting, { parameters, y0, grid }, atSaves(pairNorms, setting));
+    const [drift, size] = setting.everyStep ? pairNorms(b, setting, end) : observed;
+    return {
+      ys,
+      pair: drift === undefined ? null : { drift, size: size! },
+      end: withEnd ? end : null,
+    };
+  });
 }

@@ -1,26 +1,26 @@
-import { Builder } from "../graph/builder.js";
-import type { Graph } from "../graph/graph.js";
 import type { ReversibleMethod, State } from "../methods/method.js";
 import { sub } from "../ops/arithmetic.js";
-import { loop } from "../ops/control.js";
 import { gather } from "../ops/slicing.js";
-import { intervalAt, type Setting, solveInputs, systemIn } from "./inputs.js";
-import { reconstructedName, stateName } from "./names.js";
+import { gridTypes, intervalAt, parameterTypes, type Setting, systemIn } from "./inputs.js";
+import { loopOver } from "./loop-over.js";
+import { inputType, programOf } from "./program.js";
 
-/** The graph that goes back from the state at the end of a grid to y0, by undoing every step. */
-export function undoProgram(setting: Setting, method: ReversibleMethod): Graph {
+/** The program that goes back from the state at the end of a grid to y0, by undoing every step. */
+export function undoProgram(setting: Setting, method: ReversibleMethod) {
   const { field, dtype, state, saves } = setting;
-  const b = new Builder();
-  const { parameters, grid } = solveInputs(b, setting);
-  const end = Array.from({ length: method.width }, (_, k) => b.input(stateName(k), dtype, state));
-  const steps = gather(b, grid.offsets, saves);
-  const last = sub(b, steps, b.scalar("int64", 1));
-  const { carried } = loop(b, { trips: steps, carried: end }, (inner, k, after) => ({
-    carried: method.undo(
-      systemIn(inner, field, parameters),
-      intervalAt(inner, grid, sub(inner, last, k)),
-      after as unknown as State,
-    ),
-  }));
-  return b.graph({ [reconstructedName]: carried[0]! }, "undo");
+  const end = Array.from({ length: method.width }, () => inputType(dtype, state));
+  const inputs = { parameters: parameterTypes(setting), ...gridTypes(setting), end };
+  return programOf("undo", inputs, (b, { parameters, end, ...grid }) => {
+    const steps = gather(b, grid.offsets, saves);
+    const last = sub(b, steps, b.scalar("int64", 1));
+    const carried = end as unknown as State;
+    const { carried: start } = loopOver(b, { trips: steps, carried }, (inner, after, k) => ({
+      carried: method.undo(
+        systemIn(inner, field, parameters),
+        intervalAt(inner, grid, sub(inner, last, k)),
+        after,
+      ),
+    }));
+    return { y0: start[0] };
+  });
 }

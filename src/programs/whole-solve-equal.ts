@@ -5,14 +5,19 @@ import type { Value } from "../graph/graph.js";
 import type { Interval, State } from "../methods/method.js";
 import { add, div, mul, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
-import { loop } from "../ops/control.js";
 import { abs, ceil } from "../ops/elementwise.js";
 import { maximum, minimum } from "../ops/extrema.js";
 import { and, equal, greaterOrEqual, lessOrEqual, not, or, where } from "../ops/logic.js";
 import { cast } from "../ops/reshape.js";
 import { systemIn } from "./inputs.js";
-import { wholeSolveNames as names } from "./names.js";
+import { loopOver } from "./loop-over.js";
 import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./whole-solve.js";
+
+/** Where a solve by steps of one size has got to. */
+export interface Stepped {
+  readonly state: State;
+  readonly t: Value;
+}
 
 /**
  * Steps of one size: the way from time s to time t is cut into the fewest equal steps of at most `stepSize`,
@@ -25,23 +30,23 @@ import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./wh
 export function equalSteps(
   b: Builder,
   { field, method, dtype }: WholeSolveSetting,
-  { parameters, y0, t0, maxSteps }: WholeSolveInputs,
-): Travel {
-  const stepSize = b.input(names.stepSize, dtype, []);
-  const longest = cast(b, stepSize, "float64");
+  { parameters, y0, t0, maxSteps, stepSize }: WholeSolveInputs,
+): Travel<Stepped> {
+  const longest = cast(b, stepSize!, "float64");
   const heeded = dependsOnTime(field, dtype);
   const state = method.start(systemIn(b, field, parameters), t0, y0);
-  const start: Underway = {
-    carried: [...state, t0] as unknown as Underway["carried"],
+  const start: Underway<Stepped> = {
+    at: { state, t: t0 },
     accepted: b.scalar("int64", 0),
     rejected: null,
     failed: not(b, allFinite(b, y0)),
   };
-  const goTo = (outer: Builder, { carried, accepted, failed }: Underway, target: Value): Underway => {
-    const [from, to] = [carried.at(-1)!, target].map((time) => cast(outer, time, "float64")) as [
-      Value,
-      Value,
-    ];
+  const goTo = (
+    outer: Builder,
+    { at, accepted, failed }: Underway<Stepped>,
+    target: Value,
+  ): Underway<Stepped> => {
+    const [from, to] = [cast(outer, at.t, "float64"), cast(outer, target, "float64")];
     const way = sub(outer, to, from);
     const length = abs(outer, way);
     // a stretch that is a whole number of steps up to rounding is one, but no step is much too long for that
@@ -62,20 +67,20 @@ export function equalSteps(
     const timeAt = (inner: Builder, k: Value) =>
       where(inner, equal(inner, k, count), to, add(inner, from, div(inner, mul(inner, way, k), count)));
 
-    const { carried: after } = loop(outer, { trips, carried: carried.slice(0, -1) }, (inner, i, before) => {
+    const { carried: after } = loopOver(outer, { trips, carried: at.state }, (inner, before, i) => {
       const k = cast(inner, i, "float64");
       const [s, t] = [timeAt(inner, k), timeAt(inner, add(inner, k, 1))];
       const [begin, end, h] = [s, t, sub(inner, t, s)].map((time) => cast(inner, time, dtype));
       const interval: Interval = { t0: begin!, t1: end!, h: h! };
       return {
-        carried: method.step(systemIn(inner, field, parameters), interval, before as unknown as State),
+        carried: method.step(systemIn(inner, field, parameters), interval, before),
       };
     });
     return {
-      carried: [...after, target] as unknown as Underway["carried"],
+      at: { state: after, t: target },
       accepted: add(outer, accepted, trips),
       rejected: null,
-      failed: or(outer, not(outer, goes), not(outer, allFinite(outer, after[0]!))),
+      failed: or(outer, not(outer, goes), not(outer, allFinite(outer, after[0]))),
     };
   };
   return { start, goTo };

@@ -1,15 +1,15 @@
 import type { ConstantStep, Pid } from "../control/control.js";
 import type { FloatDType } from "../core/tensor.js";
-import type { Values, VectorField } from "../fields/field.js";
-import { Builder } from "../graph/builder.js";
-import type { Graph, Value } from "../graph/graph.js";
-import type { Method } from "../methods/method.js";
-import { loop } from "../ops/control.js";
+import type { VectorField } from "../fields/field.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value, ValueType } from "../graph/graph.js";
+import type { Method, State } from "../methods/method.js";
 import { not, where } from "../ops/logic.js";
 import { shapeOf } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
-import { parameterInputs } from "./inputs.js";
-import { wholeSolveNames as names, y0Name, ysName } from "./names.js";
+import { parameterTypes } from "./inputs.js";
+import { loopOver } from "./loop-over.js";
+import { inputType, programOf } from "./program.js";
 import { chosenSteps } from "./whole-solve-chosen.js";
 import { equalSteps } from "./whole-solve-equal.js";
 
@@ -21,10 +21,9 @@ export interface WholeSolveSetting {
   readonly control: Pid | ConstantStep;
 }
 
-/** A state on its way: y, and how it came there. */
-export interface Underway {
-  /** y first, then whatever else is carried */
-  readonly carried: readonly [Value, ...Value[]];
+/** A solve on its way: its state and what else it carries, and how it came there. */
+export interface Underway<C> {
+  readonly at: C;
   /** steps taken so far, int64 */
   readonly accepted: Value;
   /** steps tried in vain so far, int64; `null` where none can be */
@@ -34,26 +33,43 @@ export interface Underway {
 }
 
 /** A way to go from time to time, inside a graph. */
-export interface Travel {
-  readonly start: Underway;
+export interface Travel<C> {
+  readonly start: Underway<C>;
   /** Goes on to a time, in either direction; what has failed stays where it is. */
-  readonly goTo: (b: Builder, from: Underway, target: Value) => Underway;
+  readonly goTo: (b: Builder, from: Underway<C>, target: Value) => Underway<C>;
 }
 
-/** The inputs of a whole solve, as values. */
-export interface WholeSolveInputs {
-  readonly parameters: Values;
-  readonly y0: Value;
-  readonly t0: Value;
-  readonly t1: Value;
-  /** [saves] */
-  readonly ts: Value;
-  /** int64 */
-  readonly maxSteps: Value;
+/** The inputs of a whole solve. */
+export interface WholeSolveInputs<X = Value> {
+  readonly parameters: Readonly<Record<string, X>>;
+  readonly y0: X;
+  readonly t0: X;
+  /** the last time */
+  readonly t1: X;
+  /** the times to save at, [saves] */
+  readonly ts: X;
+  /** how many steps may be tried, int64 */
+  readonly maxSteps: X;
+  /** for steps that are chosen */
+  readonly rtol: X | null;
+  readonly atol: X | null;
+  /** for steps of one size */
+  readonly stepSize: X | null;
+}
+
+function wholeSolveTypes(setting: WholeSolveSetting): WholeSolveInputs<ValueType> {
+  const { field, dtype, control } = setting;
+  const number = inputType(dtype, []);
+  const pid = control.kind === "pid";
+  return {
+    ...{ parameters: parameterTypes(setting), y0: inputType(dtype, field.state) },
+    ...{ t0: number, t1: number, ts: inputType(dtype, ["saves"]), maxSteps: inputType("int64", []) },
+    ...{ rtol: pid ? number : null, atol: pid ? number : null, stepSize: pid ? null : number },
+  };
 }
 
 /**
- * The graph of a whole solve that needs nothing beside it: y0, t0, t1 and any number of times ts go in; the states at
+ * The program of a whole solve that needs nothing beside it: y0, t0, t1 and any number of times ts go in; the states at
  * ts, the state at t1, the number of steps, and whether the solve got to its end come out. The batch, where the field
  * has one, and the number of times are open.
  *
@@ -63,52 +79,28 @@ export interface WholeSolveInputs {
  *
  * @throws {ControlError} if steps are to be chosen by a method that has no estimate of its error
  */
-export function wholeSolveProgram(setting: WholeSolveSetting): Graph {
-  const { field, dtype, control } = setting;
-  const b = new Builder();
-  const inputs: WholeSolveInputs = {
-    parameters: parameterInputs(b, setting),
-    y0: b.input(y0Name, dtype, field.state),
-    t0: b.input(names.t0, dtype, []),
-    t1: b.input(names.t1, dtype, []),
-    ts: b.input(names.ts, dtype, ["saves"]),
-    maxSteps: b.input(names.maxSteps, "int64", []),
-  };
-  const { start, goTo } =
-    control.kind === "pid" ? chosenSteps(b, { ...setting, control }, inputs) : equalSteps(b, setting, inputs);
-  const pack = ({ carried, accepted, rejected, failed }: Underway): Value[] => [
-    ...carried,
-    accepted,
-    ...(rejected === null ? [] : [rejected]),
-    failed,
-  ];
-  const width = start.carried.length;
-  const unpack = (values: readonly Value[]): Underway => ({
-    carried: values.slice(0, width) as unknown as Underway["carried"],
-    accepted: values[width]!,
-    rejected: start.rejected === null ? null : values[width + 1]!,
-    failed: values.at(-1)!,
-  });
-  const shown = (inner: Builder, { carried: [y], failed }: Underway) => where(inner, failed, Number.NaN, y);
+export function wholeSolveProgram(setting: WholeSolveSetting) {
+  const { control } = setting;
+  return programOf("solve", wholeSolveTypes(setting), (b, inputs) =>
+    control.kind === "pid"
+      ? solveBy(b, chosenSteps(b, { ...setting, control }, inputs), inputs)
+      : solveBy(b, equalSteps(b, setting, inputs), inputs),
+  );
+}
 
-  const saves = gather(b, shapeOf(b, inputs.ts), 0);
-  const { carried: last, scans } = loop(
-    b,
-    { trips: saves, carried: pack(start), length: "saves" },
-    (inner, i, values) => {
-      const there = goTo(inner, unpack(values), gather(inner, inputs.ts, i));
-      return { carried: pack(there), scans: [shown(inner, there)] };
-    },
-  );
-  const end = goTo(b, unpack(last), inputs.t1);
-  return b.graph(
-    {
-      [ysName]: scans[0]!,
-      [names.y1]: shown(b, end),
-      [names.accepted]: end.accepted,
-      ...(end.rejected === null ? {} : { [names.rejected]: end.rejected }),
-      [names.reached]: not(b, end.failed),
-    },
-    "solve",
-  );
+function solveBy<C extends { readonly state: State }>(
+  b: Builder,
+  { start, goTo }: Travel<C>,
+  { ts, t1 }: WholeSolveInputs,
+) {
+  const shown = (inner: Builder, { at, failed }: Underway<C>) =>
+    where(inner, failed, Number.NaN, at.state[0]);
+  const trips = gather(b, shapeOf(b, ts), 0);
+  const { carried, scans } = loopOver(b, { trips, carried: start, length: "saves" }, (inner, from, i) => {
+    const there = goTo(inner, from, gather(inner, ts, i));
+    return { carried: there, scans: { ys: shown(inner, there) } };
+  });
+  const end = goTo(b, carried, t1);
+  const { accepted, rejected, failed } = end;
+  return { ...scans, y1: shown(b, end), accepted, rejected, reached: not(b, failed) };
 }

@@ -5,8 +5,8 @@ import type { Tensors } from "../fields/field.js";
 import { isReconstructed } from "../gradients/reconstruction-limit.js";
 import type { Schedule } from "../learning/schedules.js";
 import { downloadTree, uploadTree } from "../runtime/compile-program.js";
-import { resting } from "../runtime/resting.js";
 import type { Runtime } from "../runtime/runtime.js";
+import { yieldToEventLoop } from "../runtime/yielding.js";
 import { type Best, byPath, type Checkpoint, type Measures, type Validation } from "./checkpoint.js";
 import { Course, type Step } from "./course.js";
 import { Pace } from "./pace.js";
@@ -123,7 +123,7 @@ export class Run {
 
   /** Does updates until there is no next one. */
   async toEnd(): Promise<Stopped> {
-    const rest = resting();
+    const rest = yieldToEventLoop();
     try {
       let stopped = this.#stop();
       if (stopped === null) await this.#validateWhereDue();

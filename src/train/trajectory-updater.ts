@@ -19,7 +19,7 @@ import { SplitError } from "../gradients/parts.js";
 import { graphGradientOf } from "../gradients/plan.js";
 import { whyNotFinite } from "../gradients/training-error.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { locateDivergence } from "../integrate/solve.js";
+import { locateDivergence, solveInputsIn } from "../integrate/solve.js";
 import type { Loss } from "../learning/losses.js";
 import type { Optimiser } from "../learning/optimisers.js";
 import type { AnyObjective } from "../programs/objective.js";
@@ -81,7 +81,14 @@ export async function trajectoryUpdater(
     whyNotFinite(loss, { trained }, { which }) {
       const own = fixedInputs(ode, runtime, batchOf(whole, which));
       const now = byPathOnDevice(trained);
-      const locate = () => locateDivergence(ode, runtime, setting, whole.grid, { ...own.tensors, ...now });
+      const locate = () =>
+        locateDivergence(
+          ode,
+          runtime,
+          setting,
+          whole.grid,
+          solveInputsIn(ode.field, { ...own.tensors, ...now }),
+        );
       return whyNotFinite(loss, { locate }, now, own);
     },
   };

@@ -5,7 +5,7 @@ import { gradientOf } from "../../src/gradients/evaluate.js";
 import { Builder } from "../../src/graph/builder.js";
 import { nodesOf, type Value } from "../../src/graph/graph.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
-import { solve, upload } from "../../src/integrate/solve.js";
+import { solve } from "../../src/integrate/solve.js";
 import { mse } from "../../src/learning/losses.js";
 import type { Interval, Method, ReversibleMethod, State } from "../../src/methods/method.js";
 import { add, mul, neg, sub } from "../../src/ops/arithmetic.js";
@@ -13,8 +13,8 @@ import { concat, split } from "../../src/ops/slicing.js";
 import { cos, sin, Tanh, tanh } from "../../src/ops/trigonometry.js";
 import { gridTensors, gridThrough } from "../../src/programs/grid.js";
 import { systemIn } from "../../src/programs/inputs.js";
-import { parameterName, y0Name, ysName } from "../../src/programs/names.js";
 import { solveProgram } from "../../src/programs/solve.js";
+import { compileProgram, uploadTree } from "../../src/runtime/compile-program.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { distance } from "../support/distance.js";
 
@@ -88,23 +88,24 @@ export async function errorsOf(
 ): Promise<{ after: (steps: number) => Promise<number>; release: () => Promise<void> }> {
   const state = [1, exact(0).length];
   const saves = [0.25, 0.5, 0.75, 1].map((part) => part * duration);
-  const executable = await runtime.compile(
+  const program = await compileProgram(
+    runtime,
     solveProgram({ field, method, dtype: "float64", state, saves: saves.length, everyStep: false }),
   );
   return {
     async after(steps) {
-      const inputs = upload(runtime, {
-        [parameterName("a")]: tensor("float64", [], [1]),
-        [y0Name]: tensor("float64", state, exact(0)),
+      const inputs = uploadTree(runtime, {
+        parameters: { a: tensor("float64", [], [1]) },
+        y0: tensor("float64", state, exact(0)),
         ...gridTensors(gridThrough(0, saves, duration / steps), "float64"),
       });
-      const ys = await runtime.download((await executable.run(inputs))[ysName]!);
+      const ys = await runtime.download((await program.run(inputs)).ys);
       const data = ys.data as Float64Array;
       const expected = saves.flatMap(exact);
       if (data.length !== sizeOf(ys.shape) || data.length !== expected.length) throw new Error("shape");
       return Math.max(...expected.map((value, i) => Math.abs(value - data[i]!)));
     },
-    release: () => executable.release(),
+    release: () => program.release(),
   };
 }
 
@@ -149,7 +150,7 @@ export async function evaluate(
   );
   const executable = await runtime.compile(b.graph(build(b, values)));
   try {
-    const results = await executable.run(upload(runtime, host));
+    const results = await executable.run(uploadTree(runtime, host));
     const read = Object.entries(results).map(
       async ([name, value]) => [name, numbers(await runtime.download(value))] as const,
     );

@@ -5,6 +5,7 @@ import { GraphError } from "../../src/graph/graph.js";
 import { add, mul } from "../../src/ops/arithmetic.js";
 import { inputType, programOf } from "../../src/programs/program.js";
 import { compileProgram, downloadTree, uploadTree } from "../../src/runtime/compile-program.js";
+import { InputError } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 
 const number = inputType("float64", []);
@@ -49,6 +50,21 @@ describe("a program", () => {
     const of = (value: number) => runtime.upload(scalar("float64", value));
     const { slope } = await compiled.run({ t: of(0), y: of(4) });
     expect((await runtime.download(slope)).data[0]).to.equal(8);
+    await compiled.release();
+  });
+
+  it("refuses an input and an output of one path, which no file can have", () => {
+    expect(() => programOf("same", { y: number }, (_b, { y }) => ({ y }))).to.throw(GraphError, '"y"');
+  });
+
+  it("says which input is missing", async () => {
+    const runtime = jit();
+    const program = programOf("sum", { state: [number, number] }, (b, { state: [y, z] }) => ({
+      sum: add(b, y!, z!),
+    }));
+    const compiled = await compileProgram(runtime, program);
+    const error = await compiled.run({ state: [runtime.upload(scalar("float64", 1))] }).catch((e) => e);
+    expect(error).to.be.instanceOf(InputError).with.property("message").that.contains('"state/1"');
     await compiled.release();
   });
 

@@ -1,19 +1,27 @@
 import { leastOf, type Pid } from "../control/control.js";
 import { largestOf } from "../core/largest.js";
 import { epsilon, leastNormal } from "../core/spacing.js";
-import { scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
-import type { Event } from "../events/event.js";
+import { sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { type Like, mapLeaves } from "../core/tree.js";
+import type {
+  AdaptiveConstants,
+  AdaptiveResults,
+  AdaptiveStart,
+  AttemptReport,
+  Met,
+} from "../programs/adaptive.js";
 import { type AdaptiveSetting, timeShape } from "../programs/adaptive-setting.js";
+import type { Carry } from "../programs/carry.js";
 import { countsFromStart } from "../programs/clock.js";
-import { crossedName, locateNames, adaptiveNames as names, nextName, stateName } from "../programs/names.js";
-import { resting } from "../runtime/resting.js";
-import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
+import { disposeTree, downloadTree } from "../runtime/compile-program.js";
+import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
+import { yieldToEventLoop } from "../runtime/yielding.js";
 import { type Counting, countingFrom } from "./counting.js";
 import { type Course, rootMeanSquare, type Track } from "./course.js";
 import type { Row } from "./dense-solution.js";
 import { adviceAgainstDrift, bracketError, failureOf } from "./drive-failures.js";
 import { MaxStepsError, SolveAbortedError, type Standing } from "./failures.js";
-import { type Programs, pick } from "./march-programs.js";
+import type { StepperPrograms } from "./stepper-programs.js";
 
 /** Attempts per run: enough that the run itself costs little. */
 const attemptsPerRun = 1024;
@@ -22,25 +30,25 @@ const attemptsBetweenSignals = 256;
 /** What may be recorded per run, in bytes. */
 const recordLimit = 1 << 25;
 
-/** A solve on its way. */
-export class March {
+/** A solve that chooses its steps, on its way: it runs programs of many attempts each until all tracks are at their ends. */
+export class AdaptiveStepper {
   readonly tracks: readonly Track[];
   readonly #runtime: Runtime;
   readonly #setting: AdaptiveSetting;
-  readonly #programs: Programs;
+  readonly #programs: StepperPrograms;
   readonly #course: Course;
-  readonly #parameters: DeviceTensors;
   /** what does not change from run to run, and what only the first one takes */
-  readonly #fixed: DeviceTensors;
+  readonly #constants: AdaptiveConstants<DeviceTensor>;
+  readonly #start: AdaptiveStart<DeviceTensor>;
   readonly #countings: readonly Counting[];
   /** the times at which tracks end */
   readonly #ends: readonly number[];
   /** how closely the time of an event can be known */
   readonly #rounding: number;
-  readonly #rest = resting();
+  readonly #yield = yieldToEventLoop();
   readonly #y0: Row;
   /** what the last run has handed on; `null` before the first */
-  #values: DeviceTensors | null = null;
+  #carry: Carry<DeviceTensor> | null = null;
   /** the stop that is gone to, and for each track, its count */
   #stop = 0;
   #targets: number[] = [];
@@ -50,8 +58,8 @@ export class March {
   constructor(
     runtime: Runtime,
     setting: AdaptiveSetting,
-    programs: Programs,
-    parameters: DeviceTensors,
+    programs: StepperPrograms,
+    parameters: Readonly<Record<string, DeviceTensor>>,
     y0: Tensor,
     course: Course,
   ) {
@@ -73,38 +81,35 @@ export class March {
     const [starts, ends] = [this.tracks.map(({ count }) => count), stops.map((own) => own.at(-1)!)];
     this.#ends = ends.map((count, i) => this.#countings[i]!.timeOf(count));
     this.#rounding = 4 * epsilon[dtype] * largestOf([...starts, ...ends].map(Math.abs));
-    this.#parameters = parameters;
-    this.#fixed = {
-      smallest: programs.numbers.of(names.smallest, dtype, leastOf(control, dtype)),
-      ...(control.kind === "pid" && this.#tolerances(course.tolerances ?? control)),
-      y0: runtime.upload(y0),
-      t: this.#upload(starts),
-      end: this.#upload(ends),
-      ...(countsFromStart(dtype) && { origin: this.#upload(t0) }),
+    this.#constants = {
+      parameters,
+      origin: countsFromStart(dtype) ? this.#upload(t0) : null,
+      smallest: programs.numbers.of("smallest", dtype, leastOf(control, dtype)),
+      tolerances: control.kind === "pid" ? this.#tolerances(course.tolerances ?? control) : null,
     };
+    this.#start = { y0: runtime.upload(y0), t: this.#upload(starts), end: this.#upload(ends) };
   }
 
-  #tolerances({ rtol, atol }: Pick<Pid, "rtol" | "atol">): DeviceTensors {
+  #tolerances({ rtol, atol }: Pick<Pid, "rtol" | "atol">) {
     const { numbers } = this.#programs;
     const { dtype } = this.#setting;
     return {
-      [names.rtol]: numbers.of(names.rtol, dtype, rtol),
+      rtol: numbers.of("rtol", dtype, rtol),
       // a component that stays 0 may be held against 0, which must not be divided by
-      [names.atol]: numbers.of(names.atol, dtype, Math.max(atol, leastNormal[dtype])),
+      atol: numbers.of("atol", dtype, Math.max(atol, leastNormal[dtype])),
     };
   }
 
   /** From y0 to the last stop; the state there. */
-  async through(): Promise<DeviceTensor[]> {
+  async through(): Promise<readonly DeviceTensor[]> {
     const { stops, wanted } = this.#course;
-    const { method } = this.#setting;
     this.#aim();
     while (this.#stop < stops[0]!.length) {
       if (this.tracks.some((_, i) => this.#isUnderWay(i))) await this.#advance();
       else this.#arrive(wanted(this.#stop) ? await this.#state() : null, 0);
     }
-    const values = this.#values ?? (await this.#run(0)).values;
-    return this.#programs.names.carried.slice(0, method.width).map(({ name }) => values[name]!);
+    const { state } = this.#carry ?? (await this.#run(0)).next;
+    return state;
   }
 
   /** Where each track goes next; one that has ended waits where it is. */
@@ -130,51 +135,46 @@ export class March {
 
   /** y as it stands. */
   async #state(): Promise<Row> {
-    return this.#values === null ? this.#y0 : this.#read(this.#values, stateName(0));
+    return this.#carry === null ? this.#y0 : this.#read(this.#carry.state[0]);
   }
 
   /** One run: many attempts, or up to the last of its targets, or to an event. */
   async #advance(): Promise<void> {
-    const { events = [] } = this.#setting;
-    const { results, values } = await this.#run(await this.#attemptsLeft());
-    const { carried, reported, recorded } = this.#programs.names;
-    const reports = await this.#fetch(results, reported);
-    const crossed = events.map((_, k) => reports[crossedName(k)]!);
+    const results = await this.#run(await this.#attemptsLeft());
+    const { next, met } = results;
+    const report = await this.#rowsOf(results.report);
+    const crossed = met === null ? [] : await this.#rowsOf(met.crossed);
     const crosses = (i: number) => crossed.some((flags) => flags[i]);
-    const moved = this.#digest(reports, await this.#rows(results, recorded), crosses);
-    const before = this.#values;
-    this.#values = values;
-    if (before !== null) for (const { name } of carried) this.#runtime.dispose(before[name]!);
-    if (this.tracks.some((_, i) => crosses(i))) await this.#meet(results, crossed);
-    if (reports[names.failed]![0]) throw await this.#failure(moved, reports[names.lastNorm] ?? null);
+    const moved = this.#digest(report, crosses);
+    if (this.#carry !== null) disposeTree(this.#runtime, this.#carry);
+    this.#carry = next;
+    if (met !== null && this.tracks.some((_, i) => crosses(i))) await this.#meet(next, met, crossed);
+    if (report.failed[0]) throw await this.#failure(moved, report.lastNorm);
   }
 
-  /** Runs the graph that comes next. */
-  async #run(attempts: number): Promise<{ results: DeviceTensors; values: DeviceTensors }> {
+  /** Runs the program that comes next. */
+  async #run(tries: number): Promise<AdaptiveResults<DeviceTensor>> {
     const { chained = false } = this.#setting;
     const { stops } = this.#course;
-    const program = this.#values === null ? this.#programs.launch : await this.#programs.go();
-    const targets = [this.#targets];
+    const rows = [this.#targets];
     // each of them takes an attempt at least
-    const last = chained ? Math.min(stops[0]!.length, this.#stop + attempts) : this.#stop + 1;
+    const last = chained ? Math.min(stops[0]!.length, this.#stop + tries) : this.#stop + 1;
     for (let stop = this.#stop + 1; stop < last; stop++) {
-      targets.push(stops.map((own, i) => this.#targetOf(own, i, stop)));
+      rows.push(stops.map((own, i) => this.#targetOf(own, i, stop)));
     }
-    const own = {
-      [names.targets]: this.#upload(targets.flat(), [targets.length]),
-      [names.attempts]: this.#programs.numbers.of(names.attempts, "int64", attempts),
-    };
-    const results = await program.run(pick(program, own, this.#values ?? {}, this.#fixed, this.#parameters));
-    const values: Record<string, DeviceTensor> = {};
-    for (const { name, next } of this.#programs.names.carried) values[name] = results[next]!;
-    return { results, values };
+    const targets = this.#upload(rows.flat(), [rows.length]);
+    const attempts = this.#programs.numbers.of("attempts", "int64", tries);
+    const { launch, go } = this.#programs;
+    return this.#carry === null
+      ? launch.run({ constants: this.#constants, start: this.#start, limits: { targets, attempts } })
+      : (await go()).run({ constants: this.#constants, carry: this.#carry, limits: { targets, attempts } });
   }
 
   /** How many steps the next run may try. @throws {SolveError | SolveAbortedError} if it may not */
   async #attemptsLeft(): Promise<number> {
     const { signal, maxSteps } = this.#course;
     const { record, state, dtype, method, chained } = this.#setting;
-    await this.#rest(signal);
+    await this.#yield(signal);
     const attemptsOf = (i: number) => this.tracks[i]!.times.length - 1 + this.tracks[i]!.rejected;
     const underWay = [...this.tracks.keys()].filter((i) => this.#isUnderWay(i));
     const most = underWay.reduce((i, j) => (attemptsOf(j) > attemptsOf(i) ? j : i));
@@ -195,15 +195,11 @@ export class March {
 
   /** Takes down what a run has tried. Says of each track whether the last attempt took it further. */
   #digest(
-    reports: Readonly<Record<string, Row>>,
-    records: readonly Row[],
+    { times, drift, size, norm, states, records }: AttemptReport<Row>,
     crosses: (track: number) => boolean,
   ): boolean[] {
     const { stops, wanted } = this.#course;
     const { chained = false } = this.#setting;
-    const times = reports[names.times]!;
-    const [drift, size, norm] = [reports[names.drift], reports[names.size], reports[names.norm]];
-    const states = reports[names.states];
     const count = this.tracks.length;
     const n = times.length / count;
     const moved = this.tracks.map(() => false);
@@ -219,14 +215,14 @@ export class March {
         // who was not let through stays at the same time
         if (times[at] !== from) {
           moved[i] = true;
-          if (drift !== undefined) {
+          if (drift !== null) {
             track.drift = Math.max(track.drift, drift[at]!);
             track.size = Math.max(track.size, size![at]!);
           }
           this.#step(i, times[at]!, records, k);
         } else {
           track.rejected++;
-          if (norm !== undefined && norm[at]! < 1) track.parted++;
+          if (norm !== null && norm[at]! < 1) track.parted++;
         }
       }
       while (chained && this.#stop < stops[0]!.length && !this.tracks.some((_, i) => this.#isUnderWay(i))) {
@@ -251,49 +247,46 @@ export class March {
   }
 
   /** Takes the steps in which events happen up to the first of them. */
-  async #meet(results: DeviceTensors, crossed: readonly Row[]): Promise<void> {
+  async #meet(carry: Carry<DeviceTensor>, met: Met<DeviceTensor>, crossed: readonly Row[]): Promise<void> {
     const { events = [], dtype } = this.#setting;
     const { eventTolerance = 0, onEvent } = this.#course;
-    const locate = this.#programs.locate!;
     const tolerance = Math.max(eventTolerance, this.#rounding);
-    const own = { [locateNames.tolerance]: this.#runtime.upload(scalar(dtype, tolerance)) };
-    const found = await locate.run(pick(locate, own, this.#values!, results, this.#fixed, this.#parameters));
-    const at = await this.#read(found, nextName(names.t));
-    const width = (await this.#read(found, locateNames.width))[0]!;
-    const iterations = Number((await this.#read(found, locateNames.iterations))[0]!);
-    const y = await this.#read(found, nextName(stateName(0)));
-    const happened = await this.#readAll(found, events, (k) => nextName(crossedName(k)));
-    const { carried, recorded } = this.#programs.names;
-    const records = await this.#rows(found, recorded);
+    const found = await this.#programs.locate!.run({
+      constants: this.#constants,
+      carry,
+      met,
+      tolerance: this.#programs.numbers.of("tolerance", dtype, tolerance),
+    });
+    const { next } = found;
+    const report = await this.#rowsOf(found.report);
+    const [at, y] = [await this.#read(next.t), await this.#read(next.state[0])];
+    const [width, iterations] = [report.width[0]!, Number(report.iterations[0]!)];
     for (const [i, track] of this.tracks.entries()) {
       const event = events.find((_, k) => crossed[k]![i]);
       if (event === undefined) continue;
       if (!(width <= tolerance)) throw bracketError(await this.#standing(i), event, width, tolerance);
-      this.#step(i, at[i]!, records, 0);
+      this.#step(i, at[i]!, report.records, 0);
       // those of the search, one for the end of the step, and one to the event
       track.located += iterations + 2;
       for (const k of events.keys()) {
-        if (!happened[k]![i]) continue;
+        if (!report.crossed[k]![i]) continue;
         if (onEvent?.(i, k, at[i]!, this.#rowOf(y, i), track.times.length - 1)) this.#ended[i] = true;
       }
       if (this.#ended[i]) this.#targets[i] = at[i]!;
     }
-    const values = { ...this.#values! };
-    for (const { name, next } of carried) values[name] = found[next] ?? values[name]!;
-    this.#values = values;
+    this.#carry = { ...carry, ...next };
   }
 
   async #failure(moved: readonly boolean[], norm: Row | null): Promise<Error> {
     const track = this.tracks.findIndex((_, i) => this.#isUnderWay(i) && !moved[i]);
-    const from = this.#values;
     return failureOf(this.#runtime, this.#setting, {
       ...{ track, standing: await this.#standing(track), count: this.tracks[track]!.count },
       target: this.#countings[track]!.timeOf(this.#targets[track]!),
-      h: from === null ? 0 : (await this.#read(from, names.h))[track]!,
+      h: await this.#stepSizeOf(track),
       norm: norm === null ? null : norm[track]!,
       times: this.tracks.map(({ times }) => times.at(-1)!),
       y: await this.#state(),
-      parameters: this.#parameters,
+      parameters: this.#constants.parameters,
     });
   }
 
@@ -301,7 +294,7 @@ export class March {
     const { control, sharing } = this.#setting;
     const { times, rejected } = this.tracks[track]!;
     const y = await this.#state();
-    const h = this.#values === null ? 0 : (await this.#read(this.#values, names.h))[track]!;
+    const h = await this.#stepSizeOf(track);
     return {
       time: times.at(-1)!,
       step: times.length,
@@ -311,6 +304,11 @@ export class March {
       rejected,
       sample: sharing === "sample" ? track : null,
     };
+  }
+
+  /** The size of the step that comes next, signed; 0 before the first run. */
+  async #stepSizeOf(track: number): Promise<number> {
+    return this.#carry === null ? 0 : (await this.#read(this.#carry.h))[track]!;
   }
 
   #timeOf(track: number): number {
@@ -335,28 +333,17 @@ export class March {
   }
 
   /** The numbers of a tensor. They may be the tensor itself, and must not be written to. */
-  async #read(from: DeviceTensors, name: string): Promise<Row> {
-    return (await this.#fetch(from, [name]))[name]!;
-  }
-
-  async #fetch(from: DeviceTensors, wanted: readonly string[]): Promise<Readonly<Record<string, Row>>> {
+  async #read(value: DeviceTensor): Promise<Row> {
     const { host } = this.#runtime;
-    const found: Record<string, Row> = {};
-    for (const name of wanted) {
-      const value = from[name]!;
-      found[name] = (host ? host.read(value) : await this.#runtime.download(value)).data as Row;
-    }
-    return found;
+    return (host ? host.read(value) : await this.#runtime.download(value)).data as Row;
   }
 
-  #readAll(from: DeviceTensors, events: readonly Event[], name: (k: number) => string): Promise<Row[]> {
-    return Promise.all(events.map((_, k) => this.#read(from, name(k))));
-  }
-
-  async #rows(from: DeviceTensors, wanted: readonly string[]): Promise<Row[]> {
-    if (wanted.length === 0) return [];
-    const found = await this.#fetch(from, wanted);
-    return wanted.map((name) => found[name]!);
+  /** Likewise of a tree of tensors. */
+  async #rowsOf<T>(tree: T): Promise<Like<T, Row>> {
+    const { host } = this.#runtime;
+    if (host !== undefined) return mapLeaves(tree, (leaf) => host.read(leaf as DeviceTensor).data as Row);
+    const there = await downloadTree(this.#runtime, tree);
+    return mapLeaves(there, (leaf) => (leaf as Tensor).data as Row) as Like<T, Row>;
   }
 }
 
