@@ -3,8 +3,18 @@
 import { callsOn } from "./library/calls.js";
 import { jit } from "./runtimes/jit/jit.js";
 
-export const { solve, solveEach, train, gradientOf, differentiator, checkFit, fit, evaluate, predict } =
-  callsOn(() => jit());
+export const {
+  solve,
+  solveEach,
+  solveFixedPoint,
+  train,
+  gradientOf,
+  differentiator,
+  checkFit,
+  fit,
+  evaluate,
+  predict,
+} = callsOn(() => jit());
 
 export { type RegionRule, region, stopGradient, withoutRegions } from "./autodiff/region.js";
 export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
@@ -55,6 +65,22 @@ export {
 } from "./deploy/model-file.js";
 export { type SolveFileOptions, solveGraph } from "./deploy/solve-file.js";
 export { encodeTrainStart } from "./deploy/train-step-file.js";
+export { type AndersonOptions, anderson } from "./equilibrium/anderson.js";
+export { type BroydenOptions, broyden } from "./equilibrium/broyden.js";
+export { type Cell as FixedPointCell, FixedPointError } from "./equilibrium/cell.js";
+export { type DeqCell, type DeqOptions, deq } from "./equilibrium/deq.js";
+export { type FixedPoint, type FixedPointOptions, fixedPoint } from "./equilibrium/fixed-point.js";
+export {
+  type FixedPointGradient,
+  type FixedPointGradientRequest,
+  implicitGradient,
+  phantomGradient,
+} from "./equilibrium/gradient.js";
+export { jacobianPenalty, jacobianSpectralRadius } from "./equilibrium/jacobian.js";
+export { undoableSteps } from "./equilibrium/reconstruction.js";
+export { type ReversibleSolver, reversibleIteration } from "./equilibrium/reversible.js";
+export { type FixedPointSolver, relaxedIteration, simpleIteration } from "./equilibrium/solver.js";
+export { publishedStopRule, type StopRule, stopRule } from "./equilibrium/stop.js";
 export { type Event, EventError } from "./events/event.js";
 export { type Activation, activations } from "./fields/activations.js";
 export { chainOf, sumOf } from "./fields/combine.js";
@@ -131,6 +157,12 @@ export {
   trainStepGradient,
   trainStepGraph,
 } from "./library/exporting.js";
+export {
+  ConvergenceError,
+  type FixedPointSolution,
+  type FixedPointWarning,
+  type SolveFixedPointOptions,
+} from "./library/fixed-points.js";
 export type { Nested, ObservationsLike, TensorLike, TimesLike } from "./library/given.js";
 export type { SolveEachOptions, SolveOptions } from "./library/solving.js";
 export type { FitCheckOptions, TrainOptions, Trajectories } from "./library/training.js";

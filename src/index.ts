@@ -11,5 +11,15 @@ export { ortNode, ortWebGpu } from "./runtimes/ort-node.js";
 export { threadRuntime } from "./runtimes/thread.js";
 
 // by the same names as in a browser, where another runtime serves calls that give none
-export const { solve, solveEach, train, gradientOf, differentiator, checkFit, fit, evaluate, predict } =
-  callsOn(() => autoNode());
+export const {
+  solve,
+  solveEach,
+  solveFixedPoint,
+  train,
+  gradientOf,
+  differentiator,
+  checkFit,
+  fit,
+  evaluate,
+  predict,
+} = callsOn(() => autoNode());

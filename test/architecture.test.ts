@@ -41,6 +41,7 @@ const layers: readonly Layer[] = [
   { name: "integrate" },
   { name: "gradients" },
   { name: "train" },
+  { name: "equilibrium", pure: true },
   { name: "models" },
   { name: "deploy", node: true },
   { name: "library" },

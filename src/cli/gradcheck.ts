@@ -1,5 +1,6 @@
 import { Random } from "../core/random.js";
 import { castTensor, numbers, type Tensor } from "../core/tensor.js";
+import { equilibria } from "../experiments/equilibria.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { type Fit, type Gradients, gradientOf, lossFunction } from "../gradients/evaluate.js";
 import { type GradientRequest, type GradientSpec, showGradientMethod } from "../gradients/method.js";
@@ -13,11 +14,16 @@ import { type Console, table } from "./console.js";
 import { withChosenCoupling } from "./coupling.js";
 import { exitCodes } from "./exit-codes.js";
 import { slopeAtZero } from "./finite-difference.js";
+import {
+  type EquilibriumOptions,
+  gradcheckEquilibrium,
+  refuseEquilibriumOptions,
+} from "./gradcheck-equilibrium.js";
 import { type Problem, problemOf } from "./problem.js";
 import { openRuntime } from "./runtimes.js";
 import { decodeParameters, type ProblemOptions, settingsFor } from "./settings.js";
 
-export interface GradcheckOptions extends ProblemOptions {
+export interface GradcheckOptions extends ProblemOptions, EquilibriumOptions {
   readonly json?: boolean;
 }
 
@@ -62,6 +68,9 @@ export async function gradcheckCommand(
   options: GradcheckOptions,
   console: Console,
 ): Promise<number> {
+  const fixedPoint = equilibria.find(({ name }) => name === subject);
+  if (fixedPoint !== undefined) return gradcheckEquilibrium(fixedPoint, options, console);
+  refuseEquilibriumOptions(subject, options);
   const { settings, sources, inputs } = await settingsFor(subject, options);
   const runtime = await openRuntime(settings.runtime, { say: console.note });
   let problem = await problemOf(settings, sources, runtime);

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { experiments } from "../experiments/all.js";
+import { equilibria } from "../experiments/equilibria.js";
 import { figureNames } from "../figures/names.js";
 import { parseGradientRequest, showGradientRequest } from "../gradients/method.js";
 import { version } from "../version.js";
@@ -111,8 +112,28 @@ function program(console: Console, finish: Finish): Command {
       "Compares every gradient method with backprop through stored steps, and that with finite differences in float64.",
       "gradcheck white-dwarf --solver rk4",
       "gradcheck my.csv --field mlp:16 --json",
-    ).argument("<subject>", `${experiments.map((e) => e.name).join(", ")}, or a CSV file`),
+      "gradcheck revdeq-mlp --x 0.1 --beta 0.8",
+    ).argument(
+      "<subject>",
+      `${experiments.map((e) => e.name).join(", ")}, a CSV file, or a fixed point: ${equilibria.map((e) => e.name).join(", ")}`,
+    ),
   )
+    .option("--x <x>", "input of a fixed point; its own by default", number("--x"))
+    .option(
+      "--beta <beta>",
+      "relaxation of the reversible iteration to a fixed point, between 0 and 2 and not 1; its own by default",
+      number("--beta"),
+    )
+    .option(
+      "--tolerance <tolerance>",
+      "of the iteration: it stops where ‖z − f(z)‖ / (1e−5 + ‖f(z)‖) is no more; its own by default",
+      notNegative("--tolerance"),
+    )
+    .option(
+      "--max-steps <n>",
+      "most steps of the iteration; its own by default",
+      positiveCount("--max-steps"),
+    )
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")
     .action((subject, options) =>

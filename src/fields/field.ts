@@ -46,7 +46,11 @@ export interface VectorField {
  *
  * @throws {SizeError} for one that no memory holds
  */
-export function initialParameters(field: VectorField, random: Random, dtype: FloatDType): Tensors {
+export function initialParameters(
+  field: Pick<VectorField, "name" | "parameters">,
+  random: Random,
+  dtype: FloatDType,
+): Tensors {
   for (const [name, { shape }] of Object.entries(field.parameters)) {
     checkSize(() => `The parameter "${name}" of the field "${field.name}"`, { dtype, shape });
   }

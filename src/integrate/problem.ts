@@ -38,7 +38,7 @@ export function checkState(ode: NeuralOde, y0: Tensor): Tensor {
 
 /** The parameters of a field, all there and cast to a dtype. @throws {ParameterError} */
 export function checkParameters(
-  field: VectorField,
+  field: Pick<VectorField, "name" | "parameters">,
   given: Tensors,
   { dtype }: Pick<NeuralOde, "dtype">,
 ): Tensors {

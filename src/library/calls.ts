@@ -1,4 +1,5 @@
 import type { Tensor } from "../core/tensor.js";
+import type { Cell } from "../equilibrium/cell.js";
 import type { VectorField } from "../fields/field.js";
 import * as gradients from "../gradients/evaluate.js";
 import type { Value } from "../graph/graph.js";
@@ -20,6 +21,7 @@ import {
   type GradientOptions,
 } from "./differentiating.js";
 import { type EquationOptions, type OpenRuntime, parametersOf, withEquation as work } from "./equation.js";
+import { type FixedPointSolution, type SolveFixedPointOptions, solveFixedPoint } from "./fixed-points.js";
 import {
   checkSolveOptions,
   equationOf,
@@ -69,6 +71,13 @@ export interface Calls {
    */
   solveEach(ode: NeuralOde, options: SolveEachOptions): Promise<Solution[]>;
   solveEach(field: VectorField, options: SolveEachOptions & EquationOptions): Promise<Solution[]>;
+  /**
+   * Finds z = f(z, x; θ) from z0: the state, how far it is from a fixed point, and how the iteration came there.
+   *
+   * @throws {FixedPointError} for a state that is no batch of floats, or a cell that changes its type
+   * @throws {ConvergenceError} if a sample does not converge, with `strict`; otherwise that is a warning
+   */
+  solveFixedPoint(cell: Cell, options: SolveFixedPointOptions): Promise<FixedPointSolution>;
   /**
    * Fits the parameters of an equation to trajectories.
    *
@@ -155,6 +164,7 @@ export function callsOn(open: OpenRuntime): Calls {
         solves.solveEach(ode, solveEachOptionsOf(ode, options, runtime)),
       );
     },
+    solveFixedPoint: (cell, options) => solveFixedPoint(open, cell, options),
     async train(given: NeuralOde | VectorField, data: Trajectories, options: TrainOptions & EquationOptions) {
       checkTrainOptions(options, isField(given));
       return work("train", given, equationOf(options), open, (ode, runtime) =>

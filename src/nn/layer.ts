@@ -18,12 +18,14 @@ export interface Training {
   readonly observe?: (b: Builder, observed: Observed) => void;
 }
 
-/** What a solve inside a model observes of itself; `null` where there is nothing to observe. */
+/** What a solve or a fixed point inside a model observes of itself; `null` where there is nothing to observe. */
 export interface Observed {
   /** how far states came back from where they were by undoing steps, relative to y */
   readonly error: Value | null;
   /** how far the companion of y was off, relative to y */
   readonly drift: Value | null;
+  /** how far a fixed point was from being one, at most, relative to f(z) */
+  readonly residual?: Value | null;
 }
 
 /**

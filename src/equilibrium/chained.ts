@@ -1,0 +1,88 @@
+import { pullback } from "../autodiff/vjp.js";
+import type { Chain } from "../chains/chain.js";
+import { isFloat } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { accumulate, mul, sub } from "../ops/arithmetic.js";
+import { zerosLike } from "../ops/generate.js";
+import { greater } from "../ops/logic.js";
+import { cast } from "../ops/reshape.js";
+import type { Iteration } from "./cell.js";
+import { type Iterating, type Reached, stepped } from "./iterate.js";
+import { isReversibleSolver, unmixed } from "./reversible.js";
+import { any, goesOn, residualOf, whereSample } from "./stop.js";
+
+/** A cell at given values: these are what all steps share. */
+export type IterationAt = (given: readonly Value[]) => Iteration;
+
+type IterationChain = Chain<Reached, readonly Value[]>;
+
+/**
+ * The iteration as a chain. Its steps are masked: a sample that has converged is not changed, so that as many of its
+ * steps are undone as were taken.
+ *
+ * @param endsEarly  whether it ends as soon as all samples have converged; otherwise it takes all steps
+ */
+export function chainOf(
+  name: string,
+  at: IterationAt,
+  { solver, stop }: Iterating,
+  endsEarly: boolean,
+): IterationChain {
+  const isActive = (b: Builder, { z, fz }: Reached) => goesOn(b, stop, residualOf(b, stop, z, fz));
+  const chain: IterationChain = {
+    name,
+    step: (b, { shared }, before) => stepped(b, at(shared), before, isActive(b, before), solver),
+    // f(z) follows from z
+    report: ({ z, memory }) => [z, memory],
+    ...(isReversibleSolver(solver) ? reversed(at, solver.relaxation) : {}),
+  };
+  return endsEarly ? { ...chain, proceed: (b, _link, _before, after) => any(b, isActive(b, after)) } : chain;
+}
+
+/**
+ * The steps of a pair undone, and their cotangents, with two evaluations and two pullbacks:
+ *
+ *   ȳ₁ ← ȳ₁ + β [∂f(y₁)]ᵀ z̄₁,   z̄₀ = (1 − β) z̄₁ + β [∂f(z₀)]ᵀ ȳ₁,   ȳ₀ = (1 − β) ȳ₁
+ *
+ * What f(z₀) contributes is counted there, so that the cotangent of the f(z) which the state carries stays 0.
+ */
+function reversed(at: IterationAt, β: number): Pick<IterationChain, "undo" | "back"> {
+  const undone = (b: Builder, f: Iteration, i: Value, after: Reached) => {
+    const [y1] = after.memory as [Value];
+    const isActive = greater(b, after.steps, i);
+    const where = (value: Value, otherwise: Value) => whereSample(b, isActive, value, otherwise);
+    const z = where(unmixed(b, β, after.z, f(b, y1)), after.z);
+    const fz = f(b, z);
+    const y = where(unmixed(b, β, y1, fz), y1);
+    const steps = sub(b, after.steps, cast(b, isActive, "int64"));
+    return { before: { z, fz, memory: [y], steps }, y1, where };
+  };
+  return {
+    undo: (b, { i, shared }, after) => undone(b, at(shared), i, after).before,
+    back(b, { i, shared }, after, cotangents) {
+      const f = at(shared);
+      const { before, y1, where } = undone(b, f, i, after);
+      const floats = shared.filter(({ dtype }) => isFloat(dtype));
+      const none = zerosLike(b, after.z);
+      const through = (point: Value, cotangent: Value) => {
+        const own = mul(b, where(cotangent, none), β);
+        return pullback(b, [f(b, point)], [own], [point, ...floats]);
+      };
+      const damped = (x: Value) => where(mul(b, x, 1 - β), x);
+      const z̄ = cotangents.z ?? none;
+      const [toY, ...first] = through(y1, z̄);
+      const ȳ = accumulate(b, cotangents.memory[0] ?? none, toY!)!;
+      const [toZ, ...second] = through(before.z, ȳ);
+      return {
+        before,
+        cotangents: { z: accumulate(b, damped(z̄), toZ!), fz: null, memory: [damped(ȳ)], steps: null },
+        shared: shared.map((value) => {
+          const k = floats.indexOf(value);
+          return k < 0 ? null : second[k] ? accumulate(b, first[k] ?? null, second[k]) : first[k]!;
+        }),
+        row: null,
+      };
+    },
+  };
+}
