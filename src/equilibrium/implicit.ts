@@ -14,9 +14,6 @@ export interface Point {
   readonly cotangent: Value;
 }
 
-/** Under these names, the adjoint cell is given what it reads beside what the cell itself does. */
-const [pointName, cotangentName] = ["fixed point", "its cotangent"];
-
 /**
  * The fixed-point problem of the implicit function theorem,
  *
@@ -31,9 +28,12 @@ export function adjointProblem(
   given: Values,
   { z, cotangent, like }: Point & { readonly like: Value },
 ): { readonly cell: Cell; readonly given: Values } {
+  const name = `adjoint of ${cell.name}`;
+  // names of its own, also for the adjoint of an adjoint
+  const [pointName, cotangentName] = [`point of the ${name}`, `cotangent of the ${name}`];
   return {
     cell: {
-      name: `adjoint of ${cell.name}`,
+      name,
       apply(b, { [pointName]: point, [cotangentName]: incoming, ...own }, g) {
         const f = iterationOf(cell, own, like);
         const [pulled] = pullback(b, [f(b, point!)], [g], [point!]);
