@@ -12,7 +12,7 @@
 import { openRuntime, type RuntimeName } from "../src/cli/runtimes.js";
 import { RevortError } from "../src/core/errors.js";
 import type { FloatDType } from "../src/core/tensor.js";
-import type { ExactGraphGradient } from "../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../src/programs/adjoints.js";
 import type { Runtime } from "../src/runtime/runtime.js";
 import { type ThreadedRuntime, type ThreadRuntime, threadRuntime } from "../src/runtimes/thread.js";
 import { conclude, readOptions, say } from "./conclude.js";

@@ -10,7 +10,7 @@ import { type Graph, nodesOf, subgraphsOf } from "../src/graph/graph.js";
 import { decompose } from "../src/graph/passes.js";
 import { mse } from "../src/learning/losses.js";
 import { euler, midpoint, ralston3, rk4, type Tableau } from "../src/methods/tableaux.js";
-import type { ExactGraphGradient } from "../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../src/programs/adjoints.js";
 import { gridThrough } from "../src/programs/grid.js";
 import { gradientProgram, lossProgram } from "../src/programs/training.js";
 import { fuse } from "../src/runtime/fuse.js";

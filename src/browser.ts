@@ -21,6 +21,7 @@ export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
 export { type AdjointSpec, type ChainMethod, chainAdjoints } from "./chains/adjoints.js";
 export { type Back, type Chain, ChainError, type ChainInputs, type Link } from "./chains/chain.js";
 export { type ChainResult, type RunChainOptions, runChain } from "./chains/run-chain.js";
+export { GradientMethodError } from "./chains/syntax.js";
 export {
   type Control,
   ControlError,
@@ -207,7 +208,6 @@ export {
 } from "./models/model.js";
 export { type OdeSolveOptions, odeSolve } from "./models/ode-solve.js";
 export { type Compared, defineTask, type Measure, type Task } from "./models/task.js";
-export { GradientMethodError } from "./programs/gradient.js";
 export { type Grid, gridThrough, TimeError } from "./programs/grid.js";
 export {
   CompileError,

@@ -1,6 +1,6 @@
 import { openRuntime, type RuntimeName } from "../../src/cli/runtimes.js";
 import { largestMemory } from "../../src/figures/largest-memory.js";
-import type { ExactGraphGradient } from "../../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../../src/programs/adjoints.js";
 import { compileGradient } from "../gradient-task.js";
 import { scalingTask } from "./task.js";
 

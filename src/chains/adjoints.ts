@@ -20,7 +20,7 @@ type Of<Kind extends ChainMethod["kind"]> = Extract<ChainMethod, { readonly kind
 /** An adjoint of a chain, or what users type for it. */
 export type AdjointSpec = ChainMethod | ChainMethod["kind"] | `checkpoint:${number}` | `reversible:${number}`;
 
-const reversible: ChainAdjoint<Of<"reversible">> = {
+const reversible = {
   name: "reversible",
   syntax: {
     kind: "reversible",
@@ -32,9 +32,9 @@ const reversible: ChainAdjoint<Of<"reversible">> = {
   undoes: true,
   rule: reversing,
   cost: () => ({ states: 1, again: 0 }),
-};
+} as const satisfies ChainAdjoint<Of<"reversible">>;
 
-const refreshed: ChainAdjoint<Of<"reversible">> = {
+const refreshed = {
   name: "refresh",
   syntax: {
     kind: "reversible",
@@ -54,9 +54,9 @@ const refreshed: ChainAdjoint<Of<"reversible">> = {
   rule: refreshing,
   plan: ({ refresh }, steps) => refreshPlan(steps, refresh!),
   cost: ({ refresh }, steps) => costOf(refreshPlan(steps, refresh!)),
-};
+} as const satisfies ChainAdjoint<Of<"reversible">>;
 
-const direct: ChainAdjoint<Of<"direct">> = {
+const direct = {
   name: "direct",
   syntax: {
     kind: "direct",
@@ -68,9 +68,9 @@ const direct: ChainAdjoint<Of<"direct">> = {
   undoes: false,
   rule: stored,
   cost: (_, steps) => ({ states: steps + 1, again: 0 }),
-};
+} as const satisfies ChainAdjoint<Of<"direct">>;
 
-const checkpoint: ChainAdjoint<Of<"checkpoint">> = {
+const checkpoint = {
   name: "checkpoint",
   syntax: {
     kind: "checkpoint",
@@ -87,24 +87,28 @@ const checkpoint: ChainAdjoint<Of<"checkpoint">> = {
   rule: checkpointing,
   plan: ({ states }, steps) => checkpointPlan(steps, states),
   cost: ({ states }, steps) => costOf(checkpointPlan(steps, states)),
-};
+} as const satisfies ChainAdjoint<Of<"checkpoint">>;
 
 /** The adjoints of chains. */
-export const chainAdjoints: readonly ChainAdjoint<ChainMethod>[] = [
-  reversible,
-  direct,
-  checkpoint,
-  refreshed,
-];
+export const chainAdjoints = [reversible, direct, checkpoint, refreshed] as const;
+
+type ListedAdjoint = (typeof chainAdjoints)[number];
+/** The names of the adjoints of chains. */
+export type ChainAdjointName = ListedAdjoint["name"];
+/** The names of those that go by a schedule of stored states. */
+export type ScheduledAdjointName = Extract<ListedAdjoint, { readonly plan: unknown }>["name"];
 
 /** An adjoint of a chain from what users type or write. @throws {GradientMethodError} for what is not understood */
 export function chainMethodOf(spec: AdjointSpec): ChainMethod {
-  return parseAmong(chainAdjoints, typeof spec === "string" ? spec : showAmong(chainAdjoints, spec));
+  return parseAmong<ChainMethod>(
+    chainAdjoints,
+    typeof spec === "string" ? spec : showAmong<ChainMethod>(chainAdjoints, spec),
+  );
 }
 
 /** The adjoint that a method asks for. */
 export function chainAdjointFor(method: ChainMethod): ChainAdjoint<ChainMethod> {
-  return adjointAmong(chainAdjoints, method);
+  return adjointAmong<ChainMethod, ChainAdjoint<ChainMethod>>(chainAdjoints, method);
 }
 
 function costOf(plan: Parameters<typeof planCost>[0]) {

@@ -104,7 +104,7 @@ function throughStretch(
     const sweep = layout.unpack(within);
     const arrived = arrivedAt(inner, task, arriving, sweep.cotangents, add(inner, i, one));
     const step = { ...links.pull(inner, i, own, arrived), before: [] };
-    return { carried: layout.pack(afterStep(inner, i, sweep, step)) };
+    return { carried: layout.pack(afterStep(inner, links, i, sweep, step)) };
   });
   return carried;
 }

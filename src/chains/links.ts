@@ -24,6 +24,13 @@ export interface UndoneStep extends PulledStep {
   readonly before: readonly Value[];
 }
 
+/** What becomes of cotangents of rows on the way back, in the place of stacks of them. */
+export interface RowSums {
+  readonly first: (b: Builder) => readonly Value[];
+  /** the sums with what row i adds to them */
+  readonly add: (b: Builder, i: Value, sums: readonly Value[], row: readonly Value[]) => readonly Value[];
+}
+
 /** A chain on its values in one scope, its trees as lists of their leaves: what adjoints work on. */
 export interface Links {
   readonly name: string;
@@ -34,6 +41,8 @@ export interface Links {
   /** which leaves of a state are saved */
   readonly reported: readonly number[];
   readonly floats: { readonly state: Floats; readonly shared: Floats; readonly rows: Floats };
+  /** `null` where cotangents of rows are stacked */
+  readonly rowSums: RowSums | null;
   readonly step: (b: Builder, i: Value, before: readonly Value[]) => readonly Value[];
   /** `null` where the chain does not end by itself */
   readonly proceed:
@@ -50,13 +59,13 @@ export interface Links {
 /**
  * A chain on values.
  *
- * @param wantsRows  whether cotangents of the rows are wanted; by default they are
+ * @param rowCotangents  whether they are wanted, and if other than as stacks, what becomes of them
  * @throws {ChainError} for what is no number of steps, or rows that are not as many
  */
 export function linksOf<S, P, X>(
   chain: Chain<S, P, X>,
   inputs: ChainInputs<S, P, X>,
-  wantsRows = true,
+  rowCotangents: boolean | RowSums = true,
 ): Links {
   checkSteps(chain.name, inputs);
   const { name } = chain;
@@ -66,7 +75,7 @@ export function linksOf<S, P, X>(
   const floats = {
     state: floatsOf(start),
     shared: floatsOf(shared),
-    rows: wantsRows ? floatsOf(rows) : [],
+    rows: rowCotangents === false ? [] : floatsOf(rows),
   };
   const stateOf = (leaves: readonly Value[]) => withLeaves(inputs.start, leaves) as S;
   const rowAt = (b: Builder, i: Value) => rows.map((stack) => gather(b, stack, i));
@@ -118,6 +127,7 @@ export function linksOf<S, P, X>(
   return {
     ...{ name, start, shared, rows, steps: inputs.steps, floats, undo, pull, back },
     reported: reportedOf(chain, inputs.start),
+    rowSums: typeof rowCotangents === "boolean" ? null : rowCotangents,
     step: (b, i, before) => taken(b, i, rowAt(b, i), before),
     proceed:
       chain.proceed === undefined

@@ -83,7 +83,7 @@ function throughTurns(
           const own = layout.unpack(within);
           const arrived = arrivedAt(inner, task, arriving, own.cotangents, behind);
           const step = links.back(inner, i, own.state, arrived);
-          return { carried: layout.pack(afterStep(inner, i, own, step)) };
+          return { carried: layout.pack(afterStep(inner, links, i, own, step)) };
         },
       );
       return { carried: [off, ...through.carried] };

@@ -18,7 +18,7 @@ export interface Sweep {
   readonly cotangents: readonly Value[];
   /** of what is shared, summed over the steps done */
   readonly sums: readonly Value[];
-  /** of the rows, in the places of the steps done, where the loop does not stack them */
+  /** of the rows of the steps done, in their places or summed, where the loop does not stack them */
   readonly rows: readonly Value[];
 }
 
@@ -72,10 +72,21 @@ function after(b: Builder, { sums }: Sweep, { before, cotangents, shared }: Step
 }
 
 /** What step i back makes of a sweep that carries its rows. */
-export function afterStep(b: Builder, i: Value, sweep: Sweep, step: StepBack): Sweep {
-  const place = () => unsqueeze(b, i, [0, 1]);
-  const rows = sweep.rows.map((stack, k) => scatterND(b, stack, place(), unsqueeze(b, step.row[k]!, [0])));
-  return { ...after(b, sweep, step), rows };
+export function afterStep(b: Builder, links: Links, i: Value, sweep: Sweep, step: StepBack): Sweep {
+  return { ...after(b, sweep, step), rows: withRow(b, links, i, sweep.rows, step.row) };
+}
+
+function withRow(
+  b: Builder,
+  { rowSums }: Links,
+  i: Value,
+  rows: readonly Value[],
+  row: readonly Value[],
+): readonly Value[] {
+  if (row.length === 0) return [];
+  if (rowSums !== null) return rowSums.add(b, i, rows, row);
+  const place = unsqueeze(b, i, [0, 1]);
+  return rows.map((stack, k) => scatterND(b, stack, place, unsqueeze(b, row[k]!, [0])));
 }
 
 /**
@@ -94,10 +105,15 @@ export function sweepBack(
   const { links, saves } = task;
   if (saves.kind === "at") return sweepByStretches(b, { links, saves }, arriving, end, stepBack);
   const layout = layoutOf(links, end);
+  const stacks = links.rowSums === null;
   const last = sub(b, count, b.scalar("int64", 1));
   const { carried, scans } = loop(
     b,
-    { trips: count, carried: layout.first(b, arriving, []), length: lengthOf(links) },
+    {
+      trips: count,
+      carried: layout.first(b, arriving, stacks ? [] : noRows(b, links)),
+      length: lengthOf(links),
+    },
     (inner, k, values) => {
       const i = sub(inner, last, k);
       let sweep = layout.unpack(values);
@@ -105,10 +121,12 @@ export function sweepBack(
         sweep = { ...sweep, cotangents: withArrival(inner, links, arriving, sweep.cotangents, i) };
       }
       const step = stepBack(inner, i, sweep);
+      if (!stacks) return { carried: layout.pack(afterStep(inner, links, i, sweep, step)) };
       return { carried: layout.pack(after(inner, sweep, step)), scans: step.row };
     },
   );
-  return { ...layout.unpack(carried), rows: scans.map((stack) => flip(b, stack, 0)) };
+  const swept = layout.unpack(carried);
+  return stacks ? { ...swept, rows: scans.map((stack) => flip(b, stack, 0)) } : swept;
 }
 
 /** The same from save to save. */
@@ -136,7 +154,7 @@ function sweepByStretches(
         (inner, j, within) => {
           const i = sub(inner, last, j);
           const own = layout.unpack(within);
-          return { carried: layout.pack(afterStep(inner, i, own, stepBack(inner, i, own))) };
+          return { carried: layout.pack(afterStep(inner, links, i, own, stepBack(inner, i, own))) };
         },
       );
     },
@@ -144,7 +162,8 @@ function sweepByStretches(
   return layout.unpack(left);
 }
 
-/** Zeros for the cotangents of rows. */
-export function noRows(b: Builder, { rows, floats }: Links): Value[] {
+/** Cotangents of rows before any step: zeros. */
+export function noRows(b: Builder, { rows, floats, rowSums }: Links): readonly Value[] {
+  if (rowSums !== null) return rowSums.first(b);
   return at(rows, floats.rows).map((stack) => zerosLike(b, stack));
 }

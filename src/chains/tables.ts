@@ -5,7 +5,7 @@ import type { Plan } from "./plan.js";
  * A plan as tables of indices, int64: which states an adjoint stores on its way, and how it comes back from them. As
  * they go into the graph, one graph serves any number of steps and of states.
  */
-export interface Schedule<T> {
+export type Schedule<T> = {
   /**
    * [legs · places + 1]: numbers of steps, in order, between which the chain goes. As many places make a leg: it has a
    * state stored, the one at its start or at its end. At the end of a place there is a save, or nothing.
@@ -28,7 +28,7 @@ export interface Schedule<T> {
   readonly slots: T | null;
   /** [legs]: the slot that takes the state at the start of each leg; `null` where steps are undone */
   readonly stores: T | null;
-}
+};
 
 /** The columns of the turns of an adjoint that takes steps again. */
 export const checkpointTurns = {

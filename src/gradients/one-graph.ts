@@ -1,9 +1,9 @@
-import { reversalCost } from "../chains/schedule.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { locateDivergence, pick, solveInputsIn, upload } from "../integrate/solve.js";
-import { undoEvaluations } from "../programs/gradient.js";
+import { adjointFor } from "../programs/adjoints.js";
 import { type Grid, stepsOf } from "../programs/grid.js";
 import { gradientProgram } from "../programs/training.js";
+import { undoEvaluations } from "../programs/undo-evaluations.js";
 import {
   type Costs,
   type DifferentiatorOptions,
@@ -16,7 +16,7 @@ import {
 } from "./differentiator.js";
 import { checkGradientMemory } from "./memory.js";
 import type { GradientMethod } from "./method.js";
-import { graphGradientOf, planOf } from "./plan.js";
+import { graphGradientOf } from "./method.js";
 
 /**
  * Compiles a gradient on given steps: one graph.
@@ -50,15 +50,12 @@ export async function oneGraph(
 /** What a gradient of one graph costs. */
 export function costsOf({ method }: NeuralOde, gradient: GradientMethod, grid: Grid, times = false): Costs {
   const steps = stepsOf(grid);
-  const plan = planOf(gradient, steps);
-  const { advanced, states } =
-    plan === null
-      ? { advanced: 0, states: gradient.kind === "direct" ? steps + 1 : 1 }
-      : reversalCost(plan.stores, plan.actions());
-  const back = gradient.kind === "reversible" ? undoEvaluations(method, times) : method.evaluations;
+  const adjoint = adjointFor(gradient);
+  const { states, again } = adjoint.cost(gradient, steps);
+  const back = adjoint.undoes ? undoEvaluations(method, times) : method.evaluations;
   const work: GradientWork = {
     forward: method.evaluations * steps,
-    recomputed: method.evaluations * advanced,
+    recomputed: method.evaluations * again,
     backward: back * steps,
     runs: 1,
   };

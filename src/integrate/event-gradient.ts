@@ -1,8 +1,8 @@
 import { castTensor, scalar, type Tensor } from "../core/tensor.js";
 import type { Event } from "../events/event.js";
 import type { Tensors } from "../fields/field.js";
+import type { GraphGradient, ScheduledGradient } from "../programs/adjoints.js";
 import { eventGradientProgram } from "../programs/event-gradient.js";
-import type { GraphGradient, ScheduledGradient } from "../programs/gradient.js";
 import { type Grid, gridTensors } from "../programs/grid.js";
 import { compileProgram, downloadTree, uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";

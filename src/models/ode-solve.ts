@@ -4,20 +4,16 @@ import { mapLeaves } from "../core/tree.js";
 import type { Values } from "../fields/field.js";
 import { chooseGradient } from "../gradients/choice.js";
 import type { GradientRequest } from "../gradients/method.js";
-import { graphGradientOf } from "../gradients/plan.js";
-import { scheduleTensors } from "../gradients/schedule-tensors.js";
+import { scheduleOn } from "../gradients/schedule-tensors.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { ParameterError, settingOf } from "../integrate/problem.js";
 import type { Training } from "../nn/layer.js";
-import { scheduleNames } from "../programs/backward-names.js";
-import type { BackwardInputs } from "../programs/backward-step.js";
-import { adjointOf } from "../programs/differentiable-solve.js";
-import type { GraphGradient } from "../programs/gradient.js";
+import { adjointFor } from "../programs/adjoints.js";
 import { type Grid, gridTensors, gridThrough, stepsOf, TimeError } from "../programs/grid.js";
 import type { GridValues } from "../programs/inputs.js";
-import type { ScheduleValues } from "../programs/schedule.js";
+import type { BackwardInputs } from "../programs/solve-adjoint.js";
 
 export interface OdeSolveOptions {
   /** θ of the field by name, and whatever else it reads: all of it is differentiated */
@@ -56,17 +52,16 @@ export function odeSolve(
   const grid = gridThrough(t0, times, ode.stepSize);
   const state = y0.shape as readonly number[];
   const { gradient: method } = chooseGradient(ode, gradient, { state, steps: stepsOf(grid) });
-  const way = graphGradientOf(method);
-  const adjoint = adjointOf(way);
+  const adjoint = adjointFor(method);
   const coincident = grid.offsets.some((offset, i) => i > 0 && offset === grid.offsets[i - 1]);
   const setting = { ...settingOf(ode, state, grid), coincident };
   const names = Object.keys(theta);
-  const tables = scheduleTensors(method, grid);
+  const tables = scheduleOn(method, grid);
   const inputsIn = (scope: Builder, [y, ...values]: readonly Value[]): BackwardInputs => ({
     y0: y!,
     parameters: Object.fromEntries(names.map((name, i) => [name, values[i]!])),
     grid: gridValues(scope, grid, dtype),
-    schedule: scheduleValues(scope, way, tables),
+    schedule: tables && mapLeaves(tables, (table) => scope.constant(table as Tensor)),
     shares: null,
   });
   const [ys] = region(b, [y0, ...Object.values(theta)], {
@@ -100,19 +95,4 @@ function checkTheta(name: string, parameters: readonly string[], theta: Values):
 function gridValues(b: Builder, grid: Grid, dtype: NeuralOde["dtype"]): GridValues {
   const tensors = gridTensors(grid, dtype);
   return mapLeaves(tensors, (value) => b.constant(value as Tensor));
-}
-
-/** The tables of a schedule, as constants. */
-function scheduleValues(
-  b: Builder,
-  gradient: GraphGradient,
-  tables: Readonly<Record<string, Tensor>>,
-): ScheduleValues | null {
-  if (gradient !== "checkpoint" && gradient !== "refresh") return null;
-  const of = (name: keyof typeof scheduleNames) => b.constant(tables[scheduleNames[name]]!);
-  return {
-    ...{ bounds: of("bounds"), legs: of("legs"), places: of("places"), saves: of("saves") },
-    ...{ turns: of("turns"), arrivals: of("arrivals"), leadsTo: null },
-    slots: gradient === "checkpoint" ? { first: of("slots"), stores: of("stores") } : null,
-  };
 }

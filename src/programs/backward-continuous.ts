@@ -1,4 +1,5 @@
 import { pullback } from "../autodiff/vjp.js";
+import { GradientMethodError } from "../chains/syntax.js";
 import type { VectorField } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
@@ -7,15 +8,16 @@ import type { State } from "../methods/method.js";
 import { add, div, mul, neg, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { loop } from "../ops/control.js";
+import { zerosLike } from "../ops/generate.js";
 import { zeros } from "../ops/linalg.js";
 import { reshape, unsqueeze } from "../ops/reshape.js";
 import { flip } from "../ops/slice.js";
 import { concat, gather, split } from "../ops/slicing.js";
 import { adjointNames, arrivingName } from "./backward-names.js";
-import { type BackwardInputs, type SolveAdjoint, zerosOf } from "./backward-step.js";
 import { firstTime, intervalAt, parameterInputs, type Setting, stepsTo, systemIn } from "./inputs.js";
 import { gradientName, nextName, parameterName, reconstructedName, y0Name, ysName } from "./names.js";
 import { solve } from "./solve.js";
+import type { BackwardInputs, GradientMethod, SolveAdjoint } from "./solve-adjoint.js";
 import { atSaves, pairMaxima, relativeDrift } from "./watch.js";
 
 /** The parts of an augmented state. */
@@ -71,7 +73,7 @@ export function adjointField(field: VectorField, state: readonly number[], weigh
       const parameters = Object.values(theta);
       const [aBar, ...gBars] = pullback(b, [slope], [a], [y, ...parameters]);
       const minus = (value: Value | null | undefined, like: Value, factor: number) =>
-        value ? mul(b, neg(b, value), factor) : zerosOf(b, like);
+        value ? mul(b, neg(b, value), factor) : zerosLike(b, like);
       return flat(b, [
         slope,
         minus(aBar, y, 1),
@@ -87,7 +89,25 @@ export function adjointField(field: VectorField, state: readonly number[], weigh
  *
  * This differentiates the equation, not the solve: its error is of the order of the method.
  */
-export const continuousAdjoint: SolveAdjoint = {
+export const continuousAdjoint = {
+  name: "continuous",
+  syntax: {
+    kind: "continuous",
+    summary: "solves the adjoint equation backwards",
+    example: {
+      typed: "continuous:seminorm",
+      means: "errors of y and its adjoint alone, where steps are chosen",
+    },
+    parse(option, text) {
+      if (option === null) return { kind: "continuous" };
+      if (option === "seminorm") return { kind: "continuous", seminorm: true };
+      throw new GradientMethodError(`The only option of "continuous" is seminorm, but "${text}" was given.`);
+    },
+    show: ({ seminorm }) => (seminorm ? "seminorm" : null),
+  },
+  exact: false,
+  undoes: false,
+  cost: () => ({ states: 1, again: 0 }),
   solve(b, setting, inputs) {
     const { ys, end, observed } = solve(b, setting, inputs, atSaves(pairMaxima, setting));
     return { ys, drift: relativeDrift(b, setting, inputs.y0, end, observed), saved: [] };
@@ -100,7 +120,7 @@ export const continuousAdjoint: SolveAdjoint = {
     const carried = [
       y0,
       zeros(b, dtype, state),
-      ...Object.values(parameters).map((value) => zerosOf(b, value)),
+      ...Object.values(parameters).map((value) => zerosLike(b, value)),
     ];
     const { carried: left, scans } = loop(b, { trips: saves, carried, length: saves }, (outer, k, values) => {
       const save = sub(outer, outer.scalar("int64", saves - 1), k);
@@ -138,7 +158,7 @@ export const continuousAdjoint: SolveAdjoint = {
       reconstructionError: null,
     };
   },
-};
+} as const satisfies SolveAdjoint<Extract<GradientMethod, { readonly kind: "continuous" }>>;
 
 /** ∂L/∂tₖ = ⟨ȳₖ, f(tₖ, yₖ)⟩ at the saves, and −⟨a(t0), f(t0, y0)⟩ at the first time. */
 function timesGradient(

@@ -4,18 +4,6 @@
 /** Cotangents of the saved states. */
 export const arrivingName = "arriving";
 
-/** The tables of a schedule. */
-export const scheduleNames = {
-  bounds: "schedule/bounds",
-  legs: "schedule/legs",
-  places: "schedule/places",
-  saves: "schedule/saves",
-  slots: "schedule/slots",
-  stores: "schedule/stores",
-  turns: "schedule/turns",
-  arrivals: "schedule/arrivals",
-} as const;
-
 /** Gradient of the times: the first one, then the save times. */
 export const timesName = "times";
 /** Where each step starts and ends between the times around it, from 0 to 1. */

@@ -6,8 +6,8 @@ import { add, div, mul, neg } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { unsqueeze } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
+import type { GraphGradient, ScheduledGradient } from "./adjoints.js";
 import { differentiableSolve } from "./differentiable-solve.js";
-import type { GraphGradient, ScheduledGradient } from "./gradient.js";
 import { type Setting, solveTypes, systemIn } from "./inputs.js";
 import { inputType, programOf } from "./program.js";
 

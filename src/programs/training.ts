@@ -3,10 +3,10 @@ import type { Values } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
 import type { Loss } from "../learning/losses.js";
+import { zerosLike } from "../ops/generate.js";
+import type { GraphGradient } from "./adjoints.js";
 import { arrivingName, timesName } from "./backward-names.js";
-import { type BackwardInputs, type SolveCotangents, shareInputs, zerosOf } from "./backward-step.js";
 import { differentiableSolve } from "./differentiable-solve.js";
-import type { GraphGradient } from "./gradient.js";
 import { type Setting, solveInputs } from "./inputs.js";
 import {
   dataName,
@@ -21,6 +21,7 @@ import {
 import { inputType, programOf } from "./program.js";
 import { scheduleInputs } from "./schedule.js";
 import { solve } from "./solve.js";
+import { type BackwardInputs, type SolveCotangents, shareInputs } from "./solve-adjoint.js";
 
 export interface LossSetting extends Setting {
   readonly loss: Loss;
@@ -98,7 +99,7 @@ export function gradientProgram(setting: LossSetting, gradient: GraphGradient): 
   const inputs = {
     ...solveInputs(b, setting),
     shares: shareInputs(b, setting, times),
-    schedule: scheduleInputs(b, setting, gradient, times),
+    schedule: scheduleInputs(b, setting, gradient),
   };
   const found = lossGradient(b, setting, gradient, inputs, lossInputs(b, setting));
   return b.graph(
@@ -163,5 +164,5 @@ export function lossGradient(
 /** ∂L/∂y at the saves. */
 function cotangentOf(b: Builder, loss: Value, ys: Value): Value {
   const [cotangent] = pullback(b, [loss], [b.scalar(loss.dtype, 1)], [ys]);
-  return cotangent ?? zerosOf(b, ys);
+  return cotangent ?? zerosLike(b, ys);
 }

@@ -1,9 +1,9 @@
 import type { Value } from "../graph/graph.js";
 import { reduceSum } from "../ops/broadcast.js";
-import type { GraphGradient } from "./gradient.js";
+import { adjointNamed, type GraphGradient } from "./adjoints.js";
 import { gridTypes, parameterTypes } from "./inputs.js";
 import { type Objective, type Observation, sampledType } from "./objective.js";
-import { scheduleOf, scheduleTypes } from "./schedule.js";
+import { scheduleTypes } from "./schedule.js";
 import { type LossSetting, lossGradient } from "./training.js";
 
 /** What fitting trajectories is made for: a solve, a loss of its states, and the way back. */
@@ -31,22 +31,18 @@ export function trajectories(setting: TrajectoriesSetting) {
     ...(trainY0 ? {} : { y0: sampledType(dtype, state, 0) }),
     data: { target: observations, weight: weighted ? observations : null },
   };
-  const setup = { ...gridTypes(setting), ...(schedule === null ? {} : { schedule }) };
-  const undoes = gradient === "reversible" || gradient === "refresh";
+  const setup = { ...gridTypes(setting), schedule };
   const objective: Objective<typeof trained, Record<never, never>, typeof data, typeof setup> = {
     ...{ name: field.name, dtype, trained, buffers: {}, data, setup, draws: false },
     observes: [
-      ...(undoes ? ["reconstructionError" as const] : []),
+      ...(adjointNamed(gradient).undoes ? ["reconstructionError" as const] : []),
       ...(method.companion === undefined ? [] : ["drift" as const]),
     ] satisfies Observation[],
     descent(b, inputs) {
       const { parameters } = inputs.trained;
       const y0 = inputs.trained.y0 ?? inputs.data.y0!;
-      const { schedule: tables, ...grid } = inputs.setup;
-      const given = {
-        ...{ parameters, y0, grid, shares: null },
-        schedule: tables === undefined ? null : scheduleOf(tables),
-      };
+      const { schedule, ...grid } = inputs.setup;
+      const given = { parameters, y0, grid, schedule, shares: null };
       const found = lossGradient(b, setting, gradient, given, inputs.data.data);
       const { loss, drift, reconstructionError } = found;
       return {

@@ -14,9 +14,9 @@ import {
 import { differentiator, onStepsOf } from "../gradients/evaluate.js";
 import { checkGradientMemory } from "../gradients/memory.js";
 import type { GradientMethod } from "../gradients/method.js";
+import { graphGradientOf } from "../gradients/method.js";
 import { costsOf } from "../gradients/one-graph.js";
 import { SplitError } from "../gradients/parts.js";
-import { graphGradientOf } from "../gradients/plan.js";
 import { whyNotFinite } from "../gradients/training-error.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { locateDivergence, solveInputsIn } from "../integrate/solve.js";

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { GradientMethodError } from "../../src/chains/syntax.js";
 import { pid } from "../../src/control/control.js";
 import { Random } from "../../src/core/random.js";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
@@ -23,7 +24,6 @@ import { cosine } from "../../src/learning/schedules.js";
 import { explicit } from "../../src/methods/explicit.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { midpoint, rk4 } from "../../src/methods/tableaux.js";
-import { GradientMethodError } from "../../src/programs/gradient.js";
 import { gridThrough } from "../../src/programs/grid.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";

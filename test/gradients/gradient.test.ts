@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { GradientMethodError } from "../../src/chains/syntax.js";
 import { numbers } from "../../src/core/tensor.js";
 import type { Tensors } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
@@ -12,7 +13,7 @@ import type { Method, ReversibleMethod, System } from "../../src/methods/method.
 import { reversible } from "../../src/methods/reversible.js";
 import { euler, midpoint, rk4, tableaux } from "../../src/methods/tableaux.js";
 import { add, div, mul, sub } from "../../src/ops/arithmetic.js";
-import { type ExactGraphGradient, GradientMethodError } from "../../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../../src/programs/adjoints.js";
 import { gridThrough } from "../../src/programs/grid.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { GradientMethodError } from "../../src/chains/syntax.js";
 import { type Control, ControlError, constantStep, givenTimes, pid } from "../../src/control/control.js";
 import { type FloatDType, numbers, tensor } from "../../src/core/tensor.js";
 import type { VectorField } from "../../src/fields/field.js";
@@ -30,7 +31,6 @@ import { bosh3, midpoint, rk4 } from "../../src/methods/tableaux.js";
 import { mul, neg } from "../../src/ops/arithmetic.js";
 import { concat, split } from "../../src/ops/slicing.js";
 import { sin } from "../../src/ops/trigonometry.js";
-import { GradientMethodError } from "../../src/programs/gradient.js";
 import { type Grid, gridThrough, stepsOf, TimeError } from "../../src/programs/grid.js";
 import { gradientName, y0Name } from "../../src/programs/names.js";
 import type { Runtime } from "../../src/runtime/runtime.js";

@@ -29,7 +29,7 @@ import { equal, less } from "../../src/ops/logic.js";
 import { cast } from "../../src/ops/reshape.js";
 import { concat, gather } from "../../src/ops/slicing.js";
 import { tanh } from "../../src/ops/trigonometry.js";
-import type { ExactGraphGradient } from "../../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../../src/programs/adjoints.js";
 import { gridThrough } from "../../src/programs/grid.js";
 import { inputType } from "../../src/programs/program.js";
 import { updateProgram } from "../../src/programs/update.js";

@@ -4,7 +4,7 @@ import { explicit } from "../../src/methods/explicit.js";
 import type { Method } from "../../src/methods/method.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { euler, midpoint, ralston3, rk4 } from "../../src/methods/tableaux.js";
-import type { ExactGraphGradient } from "../../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../../src/programs/adjoints.js";
 
 /** The file of reference gradients, beside the checkout. */
 export const referencePath = "reference/white-dwarf-seed1.json";

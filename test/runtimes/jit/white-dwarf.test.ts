@@ -11,7 +11,7 @@ import { mse } from "../../../src/learning/losses.js";
 import type { Method } from "../../../src/methods/method.js";
 import { reversible } from "../../../src/methods/reversible.js";
 import { euler, midpoint, ralston3, rk4 } from "../../../src/methods/tableaux.js";
-import type { ExactGraphGradient } from "../../../src/programs/gradient.js";
+import type { ExactGraphGradient } from "../../../src/programs/adjoints.js";
 import { gridThrough } from "../../../src/programs/grid.js";
 import type { Runtime } from "../../../src/runtime/runtime.js";
 import { jit } from "../../../src/runtimes/jit/jit.js";

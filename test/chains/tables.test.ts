@@ -1,18 +1,22 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { checkpointPlan, type Plan, refreshPlan } from "../../src/chains/plan.js";
 import { binomialStores, defaultStates, reversal, reversalCost } from "../../src/chains/schedule.js";
-import { numbers } from "../../src/core/tensor.js";
-import type { GradientMethod } from "../../src/gradients/method.js";
-import { scheduleTensors } from "../../src/gradients/schedule-tensors.js";
-import { scheduleNames } from "../../src/programs/backward-names.js";
-import type { Grid } from "../../src/programs/grid.js";
+import { type Schedule, tablesOf } from "../../src/chains/tables.js";
+import { numbers, type Tensor } from "../../src/core/tensor.js";
+
+/** Steps, and how many of them lie before each save. */
+interface Saving {
+  readonly steps: number;
+  readonly saves: readonly number[];
+}
 
 /** Tables as numbers, those of several columns as rows. */
-function tablesOf(method: GradientMethod, grid: Grid) {
-  const tensors = scheduleTensors(method, grid);
-  const list = (name: keyof typeof scheduleNames) => numbers(tensors[scheduleNames[name]]!);
-  const rows = (name: keyof typeof scheduleNames) => {
-    const columns = tensors[scheduleNames[name]]!.shape[1]!;
+function tablesFor(plan: Plan, { steps, saves }: Saving) {
+  const tables: Schedule<Tensor> = tablesOf(plan, steps, saves);
+  const list = (name: keyof Schedule<Tensor>) => numbers(tables[name]!);
+  const rows = (name: keyof Schedule<Tensor>) => {
+    const columns = tables[name]!.shape[1]!;
     const values = list(name);
     return Array.from({ length: values.length / columns }, (_, i) =>
       values.slice(i * columns, (i + 1) * columns),
@@ -22,7 +26,7 @@ function tablesOf(method: GradientMethod, grid: Grid) {
 }
 
 /** Goes from leg to leg on numbers in place of states: those at the ends of places, and at the starts and ends of legs. */
-function throughLegs({ list }: ReturnType<typeof tablesOf>) {
+function throughLegs({ list }: ReturnType<typeof tablesFor>) {
   const bounds = list("bounds");
   const places = list("places").length;
   let state = 0;
@@ -40,49 +44,45 @@ function throughLegs({ list }: ReturnType<typeof tablesOf>) {
 }
 
 /** Solves of up to 300 steps with saves anywhere, t0 and each step included. */
-const anyGrid = fc
+const anySaving = fc
   .tuple(fc.integer({ min: 1, max: 300 }), fc.array(fc.integer({ min: 0, max: 300 }), { maxLength: 300 }))
-  .map(([steps, at]): Grid => {
+  .map(([steps, at]): Saving => {
     const saves = [...new Set([...at.map((save) => save % (steps + 1)), steps])].sort((a, b) => a - b);
-    return { times: Array.from({ length: steps + 1 }, (_, i) => i), offsets: [0, ...saves] };
+    return { steps, saves };
   });
 
-const stepsOf = (grid: Grid) => grid.times.length - 1;
-
 describe("the tables of a schedule", () => {
-  const check = (property: (grid: Grid, count: number) => void) =>
-    fc.assert(fc.property(anyGrid, fc.integer({ min: 1, max: 40 }), property), { seed: 5 });
-  const methods = (count: number): GradientMethod[] => [
-    { kind: "checkpoint", states: count },
-    { kind: "checkpoint" },
-    { kind: "reversible", refresh: count },
+  const check = (property: (saving: Saving, count: number) => void) =>
+    fc.assert(fc.property(anySaving, fc.integer({ min: 1, max: 40 }), property), { seed: 5 });
+  /** so many stored states, as many as suffice, and one every so many steps */
+  const plans = (steps: number, count: number): [Plan, most: number][] => [
+    [checkpointPlan(steps, count), count],
+    [checkpointPlan(steps), defaultStates(steps)],
+    [refreshPlan(steps, count), Math.ceil(steps / count)],
   ];
 
   it("lead through all steps and past every save, and little more is reported than there are saves", () =>
-    check((grid, count) => {
-      for (const method of methods(count)) {
-        const tables = tablesOf(method, grid);
+    check((saving, count) => {
+      const { steps, saves: offsets } = saving;
+      for (const [plan, most] of plans(steps, count)) {
+        const tables = tablesFor(plan, saving);
         const legs = throughLegs(tables);
-        const offsets = grid.offsets.slice(1);
-        expect(legs.at(-1)!.to).to.equal(stepsOf(grid));
+        expect(legs.at(-1)!.to).to.equal(steps);
         const found = tables.rows("saves").map(([leg, place]) => legs[leg!]!.ends[place!]);
         expect(found).to.deep.equal(offsets);
         const arrivals = tables.list("arrivals");
-        expect(arrivals.length).to.equal(stepsOf(grid) + 1);
+        expect(arrivals.length).to.equal(steps + 1);
         for (const [at, save] of arrivals.entries()) expect(offsets[save] ?? at).to.equal(at);
         expect(arrivals.filter((save) => save < offsets.length).length).to.equal(offsets.length);
-        const stores = method.kind === "checkpoint" ? (method.states ?? defaultStates(stepsOf(grid))) : 0;
-        const most = method.kind === "checkpoint" ? stores : Math.ceil(stepsOf(grid) / count);
         expect(legs.length * legs[0]!.ends.length).to.be.at.most(2 * (offsets.length + most));
       }
     }));
 
   it("of checkpoints pull cotangents through each step once, last first, out of as many slots as states are stored", () =>
-    check((grid, count) => {
-      const steps = stepsOf(grid);
-      for (const method of methods(count).slice(0, 2) as { kind: "checkpoint"; states?: number }[]) {
-        const states = method.states ?? defaultStates(steps);
-        const tables = tablesOf(method, grid);
+    check((saving, count) => {
+      const { steps } = saving;
+      for (const [plan, states] of plans(steps, count).slice(0, 2)) {
+        const tables = tablesFor(plan, saving);
         const slots: number[] = tables.list("slots");
         expect(slots.every((state) => state === 0)).to.equal(true);
         const unread = slots.length - 1;
@@ -113,8 +113,8 @@ describe("the tables of a schedule", () => {
     }));
 
   it("of refreshed states undo each step once, last first, from the state after it", () =>
-    check((grid, count) => {
-      const tables = tablesOf({ kind: "reversible", refresh: count }, grid);
+    check((saving, count) => {
+      const tables = tablesFor(refreshPlan(saving.steps, count), saving);
       const legs = throughLegs(tables);
       const undone: number[] = [];
       for (const [leg, from, to] of tables.rows("turns") as number[][]) {
@@ -122,14 +122,7 @@ describe("the tables of a schedule", () => {
         expect(to! - from!).to.be.at.most(count);
         for (let i = to! - 1; i >= from!; i--) undone.push(i);
       }
-      const steps = stepsOf(grid);
+      const { steps } = saving;
       expect(undone).to.deep.equal(Array.from({ length: steps }, (_, i) => steps - 1 - i));
     }));
-
-  it("are none for gradients that have no schedule", () => {
-    const grid = { times: [0, 1], offsets: [0, 1] };
-    for (const kind of ["reversible", "direct", "continuous"] as const) {
-      expect(scheduleTensors({ kind }, grid)).to.deep.equal({});
-    }
-  });
 });
