@@ -43,12 +43,13 @@ const layers: readonly Layer[] = [
   { name: "train" },
   { name: "equilibrium", pure: true },
   { name: "models" },
+  { name: "language" },
   { name: "deploy", node: true },
   { name: "library" },
   { name: "experiments" },
   { name: "figures", node: true },
   { name: "cli", node: true },
-  // the public names of folders: ops.ts and nn.ts
+  // the public names of folders: ops.ts, nn.ts and language.ts
   { name: "doors", pure: true },
   { name: "browser" },
   { name: "index" },
@@ -98,7 +99,7 @@ function importsOf(file: string): Import[] {
 }
 
 /** Files of src/ that give out what folders of their names hold. */
-const doors = ["ops.ts", "nn.ts"];
+const doors = ["ops.ts", "nn.ts", "language.ts"];
 
 const layerOf = (file: string): string =>
   doors.includes(file) ? "doors" : file.split("/")[0]!.replace(/\.ts$/, "");

@@ -7,6 +7,7 @@ import { version } from "../version.js";
 import { type Console, consoleOn, type Streams } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { exportKinds } from "./export-kinds.js";
+import { languageOptions } from "./language/options.js";
 import {
   atolOption,
   controllerOption,
@@ -24,7 +25,7 @@ import {
   timeInputOption,
   trainableOption,
 } from "./shared-options.js";
-import { notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
+import { count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
 
 /**
  * Runs a command line.
@@ -58,6 +59,8 @@ function program(console: Console, finish: Finish): Command {
   const revort = new Command("revort")
     .description("Exact constant-memory gradients for neural differential equations, on ONNX Runtime.")
     .version(version)
+    // those of a command within a command are its own
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => console.stdout.write(text),
@@ -78,7 +81,7 @@ function program(console: Console, finish: Finish): Command {
     .option("--debug", "show stack traces")
     .action(() => finish(import("./start.js").then(({ start }) => start(console))));
 
-  problemOptions(
+  const train = problemOptions(
     command(
       "train",
       "Trains a neural ODE on an experiment or a CSV file (a header, then one line for each time; the first column is time).",
@@ -104,6 +107,64 @@ function program(console: Console, finish: Finish): Command {
     .option("--debug", "show stack traces")
     .action((subject, { debug: _, ...options }) =>
       finish(import("./train.js").then(({ trainCommand }) => trainCommand(subject, options, console))),
+    );
+  languageOptions(
+    train
+      .command("revdeq-lm")
+      .description(
+        "Trains a language model: a deep-equilibrium one whose steps are undone, or a transformer.",
+      )
+      .exitOverride()
+      .addHelpText(
+        "after",
+        "\nExamples:\n  revort train revdeq-lm\n  revort train revdeq-lm --data book.txt --config small --out runs/book\n",
+      ),
+  ).action(({ debug: _, ...options }) =>
+    finish(
+      import("./language/train.js").then(({ languageTrainCommand }) =>
+        languageTrainCommand(options, console),
+      ),
+    ),
+  );
+
+  command(
+    "generate",
+    "Goes on with a text by the language model of a run, token by token.",
+    'generate runs/revdeq-lm --prompt "The red boat" --tokens 200 --temperature 0.8 --top-k 40',
+  )
+    .argument("<run>", "the folder of a run of train revdeq-lm")
+    .option("--prompt <text>", "what to go on with; nothing by default", "")
+    .option("--tokens <n>", "how many tokens to draw; 100 by default", positiveCount("--tokens"))
+    .option("--seed <n>", "the same seed draws the same tokens; 0 by default", count("--seed"))
+    .option(
+      "--temperature <t>",
+      "what logits are divided by; 0 takes the likeliest token, 1 by default",
+      notNegative("--temperature"),
+    )
+    .option(
+      "--top-k <k>",
+      "draw from so many of the likeliest tokens; all by default",
+      positiveCount("--top-k"),
+    )
+    .option(
+      "--top-p <p>",
+      "draw from the fewest of the likeliest whose probabilities reach p; all by default",
+      number("--top-p", (p) => p > 0 && p <= 1, "a number above 0, up to 1"),
+    )
+    .addOption(runtimeOption())
+    .option(
+      "--threads <n>",
+      "threads inside an operator; one by default for a narrow model, else one for each core",
+      positiveCount("--threads"),
+    )
+    .option("--json", "print JSON alone on stdout")
+    .option("--debug", "show stack traces")
+    .action((run, { debug: _, ...options }) =>
+      finish(
+        import("./language/generate.js").then(({ generateCommand }) =>
+          generateCommand(run, options, console),
+        ),
+      ),
     );
 
   problemOptions(

@@ -102,6 +102,11 @@ export async function openRun(folder: string): Promise<{ settings: RunSettings; 
   }
   if (typeof json !== "object" || json === null || typeof json.format !== "number")
     throw damaged("it says no format");
+  if (Object.hasOwn(json, "languageModel")) {
+    throw new RunFolderError(
+      `${folder} is the run of a language model. Its predict.onnx maps tokens to logits; revort generate goes on with texts.`,
+    );
+  }
   if (json.format !== format) {
     throw new RunFolderError(
       `${folder} was written by revort ${json.revort ?? "of an unknown version"} (run format ${json.format}), ` +

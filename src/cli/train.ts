@@ -15,6 +15,8 @@ import { withChosenCoupling } from "./coupling.js";
 import { exitCodes } from "./exit-codes.js";
 import { exitCodeOf } from "./failure.js";
 import { importOptionsOf } from "./field-options.js";
+import { holdsLanguageModel } from "./language/holds.js";
+import type { LanguageOptions } from "./language/options.js";
 import { asTrained, type Problem, problemOf, type Sources } from "./problem.js";
 import { progress } from "./progress.js";
 import { checkUnchanged } from "./resumption.js";
@@ -59,6 +61,13 @@ export async function trainCommand(
   options: TrainCommandOptions,
   console: Console,
 ): Promise<number> {
+  if (options.resume !== undefined && (await holdsLanguageModel(options.resume))) {
+    if (subject !== undefined) {
+      throw new UsageError(`The run ${options.resume} is one of revdeq-lm; leave out ${subject}.`);
+    }
+    const { languageTrainCommand } = await import("./language/train.js");
+    return languageTrainCommand(options as unknown as LanguageOptions, console);
+  }
   const { problem, report, result } = await trainRun(subject, options, console);
   if (options.json) console.json(report);
   else console.stdout.write(`${summary(problem, report)}\n`);

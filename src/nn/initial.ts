@@ -31,3 +31,8 @@ export function normal(shape: readonly number[]): Parameter {
 export function filled(shape: readonly number[], value: number): Parameter {
   return { shape, initial: () => new Array<number>(sizeOf(shape)).fill(value) };
 }
+
+/** N(0, σ²) */
+export function scaledNormal(shape: readonly number[], deviation: number): Parameter {
+  return drawn(shape, (random) => deviation * random.normal());
+}

@@ -1,0 +1,158 @@
+import { type Command, Option } from "commander";
+import type { FloatDType } from "../../core/tensor.js";
+import {
+  type CellName,
+  type ConfigurationName,
+  cellNames,
+  configurations,
+  type LanguageKind,
+  languageKinds,
+} from "../../language/configuration.js";
+import type { RuntimeName } from "../runtimes.js";
+import { dtypeOption, runtimeOption } from "../shared-options.js";
+import { count, notNegative, number, oneOf, positive, positiveCount } from "../usage.js";
+import { recipes, schedules } from "./recipes.js";
+
+/** Options of `train revdeq-lm`, as the command line has them. */
+export interface LanguageOptions {
+  readonly data?: readonly string[];
+  readonly validation?: readonly string[];
+  readonly validationShare?: number;
+  readonly validationWindows?: number;
+  readonly config?: ConfigurationName;
+  readonly model?: LanguageKind;
+  readonly tokenizer?: string;
+  readonly cell?: CellName;
+  readonly width?: number;
+  readonly heads?: number;
+  readonly layers?: number;
+  readonly hidden?: readonly number[];
+  readonly context?: number;
+  readonly tied?: boolean;
+  readonly dropout?: number;
+  readonly relaxation?: number;
+  readonly iterations?: number;
+  readonly tolerance?: number;
+  readonly steps?: number;
+  readonly batchSize?: number;
+  readonly accumulate?: number;
+  readonly learningRate?: number;
+  readonly weightDecay?: number;
+  readonly schedule?: (typeof schedules)[number];
+  readonly warmup?: number;
+  readonly clip?: number;
+  readonly validateEvery?: number;
+  readonly seed?: number;
+  readonly dtype?: FloatDType;
+  readonly runtime?: RuntimeName;
+  readonly threads?: number;
+  readonly resume?: string;
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly checkpointEvery?: number;
+  readonly json?: boolean;
+}
+
+/** What each configuration is, and how it is trained. */
+export function configurationsText(): string {
+  const lines = (Object.keys(configurations) as ConfigurationName[]).map((name) => {
+    const { vocabulary, length, width, heads } = configurations[name];
+    const { tokenizer, steps, batchSize, learningRate } = recipes[name];
+    return (
+      `  ${name}: width ${width}, ${heads} heads, context ${length}, vocabulary ` +
+      `${vocabulary}\n    --tokenizer ${tokenizer} --steps ${steps} --batch-size ${batchSize} --learning-rate ${learningRate}\n`
+    );
+  });
+  return `\nConfigurations:\n${lines.join("")}`;
+}
+
+/** Adds the options to a command. */
+export function languageOptions(command: Command): Command {
+  const own = "the configuration's own by default";
+  return command
+    .addHelpText("after", configurationsText)
+    .option("--data <files...>", "texts in UTF-8; a small text of its own by default")
+    .option("--validation <files...>", "texts that are not learnt from; by default a share of the others")
+    .option(
+      "--validation-share <share>",
+      "share of the tokens, from their end, that are not learnt from; 0.1 by default",
+      number("--validation-share", (x) => x > 0 && x < 1, "a number between 0 and 1"),
+    )
+    .option(
+      "--validation-windows <n>",
+      `windows that are measured at most, spread over the text; ${own}`,
+      positiveCount("--validation-windows"),
+    )
+    .addOption(choice("--config <name>", "tiny by default", Object.keys(configurations)))
+    .addOption(choice("--model <kind>", "revdeq by default", languageKinds))
+    .option("--tokenizer <name>", `bytes, gpt2 or a tokenizer.json; ${own}`)
+    .addOption(choice("--cell <name>", own, cellNames))
+    .option("--width <n>", `width of the states; ${own}`, positiveCount("--width"))
+    .option("--heads <n>", `heads of attention; ${own}`, positiveCount("--heads"))
+    .option("--layers <n>", `blocks of a transformer; ${own}`, positiveCount("--layers"))
+    .option("--hidden <widths>", `hidden widths of the perceptron, with commas; ${own}`, widths)
+    .option("--context <n>", `places of a window; ${own}`, positiveCount("--context"))
+    .option("--tied", "a head that has the weights of the token embedding")
+    .option(
+      "--dropout <p>",
+      `probability of dropout in training; ${own}`,
+      number("--dropout", (x) => x >= 0 && x < 1, "a number from 0 to below 1"),
+    )
+    .option("--relaxation <beta>", `β of the fixed-point iteration; ${own}`, positive("--relaxation"))
+    .option(
+      "--iterations <n>",
+      `most steps of the fixed-point iteration; ${own}`,
+      positiveCount("--iterations"),
+    )
+    .option(
+      "--tolerance <tol>",
+      `‖z − f(z)‖ / ‖f(z)‖ at which a window is done, 0 for never; ${own}`,
+      notNegative("--tolerance"),
+    )
+    .option("--steps <n>", `number of updates in all; ${own}`, count("--steps"))
+    .option("--batch-size <n>", `windows of an update; ${own}`, positiveCount("--batch-size"))
+    .option(
+      "--accumulate <n>",
+      `parts that the windows of an update are gone through in, one after the other; ${own}`,
+      positiveCount("--accumulate"),
+    )
+    .option("--learning-rate <rate>", `of AdamW, at its highest; ${own}`, positive("--learning-rate"))
+    .option("--weight-decay <wd>", `of AdamW, decoupled; ${own}`, notNegative("--weight-decay"))
+    .addOption(choice("--schedule <name>", own, schedules))
+    .option("--warmup <n>", `updates over which the learning rate rises; ${own}`, count("--warmup"))
+    .option("--clip <norm>", `largest norm of a gradient; ${own}`, positive("--clip"))
+    .option(
+      "--validate-every <n>",
+      `updates from one validation to the next; ${own}`,
+      positiveCount("--validate-every"),
+    )
+    .option("--seed <n>", "of parameters, the order of windows and dropout; 0 by default", count("--seed"))
+    .addOption(dtypeOption("float32 by default"))
+    .addOption(runtimeOption())
+    .option(
+      "--threads <n>",
+      "threads inside an operator, which change no number; one by default for a narrow model, else one for each core",
+      positiveCount("--threads"),
+    )
+    .option(
+      "--resume <run>",
+      "continue the run in this folder (with --out, in a copy of it); only --steps may change",
+    )
+    .option("--out <folder>", "where to write; runs/revdeq-lm by default")
+    .option("--overwrite", "replace the run that is already in --out")
+    .option(
+      "--checkpoint-every <seconds>",
+      "how often to save; 60 by default",
+      positive("--checkpoint-every"),
+    )
+    .option("--json", "print JSON alone on stdout")
+    .option("--debug", "show stack traces");
+}
+
+function choice(flag: string, otherwise: string, words: readonly string[]): Option {
+  return new Option(flag, `${words.join(", ")}; ${otherwise}`).argParser(oneOf(flag.split(" ")[0]!, words));
+}
+
+function widths(text: string): number[] {
+  return text.split(",").map(positiveCount("--hidden"));
+}
