@@ -96,6 +96,14 @@ export {
 export { type ImportOptions, importedField } from "./fields/imported.js";
 export { type MlpOptions, mlp } from "./fields/mlp.js";
 export { lotkaVolterra, sir, whiteDwarf } from "./fields/physical.js";
+export {
+  type ArrayShapes,
+  defineField,
+  type Each,
+  FieldArgumentError,
+  type FieldDefinition,
+  type RecordField,
+} from "./fields/record-field.js";
 export { rescaled, type Scaling } from "./fields/rescaled.js";
 export { type Selection, type TrainableOptions, UnmatchedPatternError } from "./fields/selection.js";
 export {
@@ -147,7 +155,12 @@ export {
 export { huber, type Loss, l1, mse, scaledLoss } from "./learning/losses.js";
 export { adam, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers.js";
 export { constant, cosine, exponentialDecay, type Schedule, stepDecay } from "./learning/schedules.js";
-export type { DifferentiatorOptions, GradientOptions } from "./library/differentiating.js";
+export type {
+  DifferentiatorOptions,
+  GradientOptions,
+  RecordGradientOptions,
+  RecordGradients,
+} from "./library/differentiating.js";
 export type { EquationOptions, ParametersLike } from "./library/equation.js";
 export {
   encodeSolve,
@@ -165,7 +178,8 @@ export {
   type SolveFixedPointOptions,
 } from "./library/fixed-points.js";
 export type { Nested, ObservationsLike, TensorLike, TimesLike } from "./library/given.js";
-export type { SolveEachOptions, SolveOptions } from "./library/solving.js";
+export type { ArgsOption, EachLike, RecordSolution } from "./library/records.js";
+export type { OfRecords, SolveEachOptions, SolveOptions } from "./library/solving.js";
 export type { FitCheckOptions, TrainOptions, Trajectories } from "./library/training.js";
 export { alf } from "./methods/alf.js";
 export { checkTableau, TableauError } from "./methods/check-tableau.js";

@@ -28,6 +28,8 @@ export interface VectorField {
   readonly parameters: Readonly<Record<string, Parameter>>;
   /** the element type that it was written for, where it has one */
   readonly dtype?: FloatDType;
+  /** parameters that have a row for each sample, where there are such */
+  readonly perSample?: readonly string[];
   /** names of the components of the state, with units, for plots and files */
   readonly components?: readonly string[];
   /**

@@ -9,8 +9,8 @@ import { midpoint, type Tableau } from "../methods/tableaux.js";
 import { TimeError } from "../programs/grid.js";
 import { Kept } from "./kept.js";
 
-export interface NeuralOdeOptions {
-  readonly field: VectorField;
+export interface NeuralOdeOptions<F extends VectorField = VectorField> {
+  readonly field: F;
   /** a tableau, or the name of a solver ("tsit5"), stands for the base method; reversible(midpoint) by default */
   readonly method?: Method | Tableau | string;
   /**
@@ -44,8 +44,8 @@ const elsewhere = {
 };
 
 /** A differential equation together with how it is solved: dy/dt = f(t, y; θ). */
-export interface NeuralOde {
-  readonly field: VectorField;
+export interface NeuralOde<F extends VectorField = VectorField> {
+  readonly field: F;
   readonly method: Method;
   /** largest step of a solve without a control; infinite if none was given */
   readonly stepSize: number;
@@ -61,7 +61,7 @@ export interface NeuralOde {
  * @throws {UnknownSolverError} for a name that no solver has
  * @throws {TimeError} unless the step size is positive
  */
-export function neuralOde(options: NeuralOdeOptions): NeuralOde {
+export function neuralOde<F extends VectorField>(options: NeuralOdeOptions<F>): NeuralOde<F> {
   // an equation itself is one: neuralOde({ ...ode, stepSize })
   checkOptions("neuralOde", options, { ...optionNames, kept: true }, elsewhere);
   const { field, method = reversible(midpoint), stepSize = Number.POSITIVE_INFINITY, dtype } = options;

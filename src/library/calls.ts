@@ -1,6 +1,7 @@
 import type { Tensor } from "../core/tensor.js";
 import type { Cell } from "../equilibrium/cell.js";
 import type { VectorField } from "../fields/field.js";
+import { type ArrayShapes, isRecordField, type RecordField } from "../fields/record-field.js";
 import * as gradients from "../gradients/evaluate.js";
 import type { Value } from "../graph/graph.js";
 import { isField, type NeuralOde } from "../integrate/neural-ode.js";
@@ -19,14 +20,20 @@ import {
   type DifferentiatorOptions,
   differentiatorOptionsOf,
   type GradientOptions,
+  type RecordGradientOptions,
+  type RecordGradients,
+  recordGradientOf,
 } from "./differentiating.js";
 import { type EquationOptions, type OpenRuntime, parametersOf, withEquation as work } from "./equation.js";
 import { type FixedPointSolution, type SolveFixedPointOptions, solveFixedPoint } from "./fixed-points.js";
+import { type RecordSolution, recordSolution } from "./records.js";
 import {
   checkSolveOptions,
   equationOf,
+  type OfRecords,
   type SolveEachOptions,
   type SolveOptions,
+  sideBySide,
   solveEachOptionsOf,
   solveOptionsOf,
 } from "./solving.js";
@@ -59,6 +66,14 @@ export interface Calls {
    * @throws {SolveError} if the solve does not get to its end, naming time, step and size of y; with `strict`, also if
    *   the solution is unreliable
    */
+  solve<S extends ArrayShapes, A extends ArrayShapes>(
+    ode: NeuralOde<RecordField<S, A>>,
+    options: OfRecords<SolveOptions, NoInfer<S>, NoInfer<A>>,
+  ): Promise<RecordSolution<S>>;
+  solve<S extends ArrayShapes, A extends ArrayShapes>(
+    field: RecordField<S, A>,
+    options: OfRecords<SolveOptions, NoInfer<S>, NoInfer<A>> & EquationOptions,
+  ): Promise<RecordSolution<S>>;
   solve(ode: NeuralOde, options: SolveOptions): Promise<Solution>;
   solve(field: VectorField, options: SolveOptions & EquationOptions): Promise<Solution>;
   /**
@@ -69,6 +84,14 @@ export interface Calls {
    * @returns a solution for each trajectory, with states of shape [1, …]
    * @throws as `solve` does; the errors of a solve say which trajectory failed
    */
+  solveEach<S extends ArrayShapes, A extends ArrayShapes>(
+    ode: NeuralOde<RecordField<S, A>>,
+    options: OfRecords<SolveEachOptions, NoInfer<S>, NoInfer<A>>,
+  ): Promise<RecordSolution<S>[]>;
+  solveEach<S extends ArrayShapes, A extends ArrayShapes>(
+    field: RecordField<S, A>,
+    options: OfRecords<SolveEachOptions, NoInfer<S>, NoInfer<A>> & EquationOptions,
+  ): Promise<RecordSolution<S>[]>;
   solveEach(ode: NeuralOde, options: SolveEachOptions): Promise<Solution[]>;
   solveEach(field: VectorField, options: SolveEachOptions & EquationOptions): Promise<Solution[]>;
   /**
@@ -93,6 +116,14 @@ export interface Calls {
     options: TrainOptions & EquationOptions,
   ): Promise<TrainResult>;
   /** Loss and gradients at given parameters, once. */
+  gradientOf<S extends ArrayShapes, A extends ArrayShapes>(
+    ode: NeuralOde<RecordField<S, A>>,
+    options: RecordGradientOptions<NoInfer<S>, NoInfer<A>>,
+  ): Promise<RecordGradients<S, A>>;
+  gradientOf<S extends ArrayShapes, A extends ArrayShapes>(
+    field: RecordField<S, A>,
+    options: RecordGradientOptions<NoInfer<S>, NoInfer<A>> & EquationOptions,
+  ): Promise<RecordGradients<S, A>>;
   gradientOf(ode: NeuralOde, options: GradientOptions): Promise<gradients.Gradients>;
   gradientOf(field: VectorField, options: GradientOptions & EquationOptions): Promise<gradients.Gradients>;
   /**
@@ -149,21 +180,36 @@ type WithRuntime<Options extends { readonly runtime: Runtime }> = Omit<Options, 
   readonly runtime?: Runtime;
 };
 
+/** Whether something is a bare field, and whether states are records of arrays. */
+function kindOf(given: NeuralOde | VectorField): { isBare: boolean; isRecord: boolean } {
+  const isBare = isField(given);
+  const field = isBare ? given : (given as NeuralOde | null)?.field;
+  return { isBare, isRecord: field !== undefined && isRecordField(field) };
+}
+
 /** The functions of the package, with a runtime of their own where a call gives none. */
 export function callsOn(open: OpenRuntime): Calls {
   return {
-    async solve(given: NeuralOde | VectorField, options: SolveOptions & EquationOptions) {
-      checkSolveOptions("solve", options, isField(given));
-      return work("solve", given, equationOf(options), open, (ode, runtime) =>
-        solves.solve(ode, solveOptionsOf(ode, options, runtime)),
-      );
-    },
-    async solveEach(given: NeuralOde | VectorField, options: SolveEachOptions & EquationOptions) {
-      checkSolveOptions("solveEach", options, isField(given));
-      return work("solveEach", given, equationOf(options), open, (ode, runtime) =>
-        solves.solveEach(ode, solveEachOptionsOf(ode, options, runtime)),
-      );
-    },
+    solve: (async (given: NeuralOde | VectorField, options: SolveOptions & EquationOptions) => {
+      checkSolveOptions("solve", options, kindOf(given));
+      return work("solve", given, equationOf(options), open, async (ode, runtime) => {
+        const { field } = ode;
+        if (!isRecordField(field)) return solves.solve(ode, solveOptionsOf(ode, options, runtime));
+        const flat = sideBySide(ode, field, options);
+        const solution = await solves.solve(flat.equation, solveOptionsOf(ode, flat.options, runtime));
+        return recordSolution(field, solution);
+      });
+    }) as Calls["solve"],
+    solveEach: (async (given: NeuralOde | VectorField, options: SolveEachOptions & EquationOptions) => {
+      checkSolveOptions("solveEach", options, kindOf(given));
+      return work("solveEach", given, equationOf(options), open, async (ode, runtime) => {
+        const { field } = ode;
+        if (!isRecordField(field)) return solves.solveEach(ode, solveEachOptionsOf(ode, options, runtime));
+        const flat = sideBySide(ode, field, options);
+        const each = await solves.solveEach(flat.equation, solveEachOptionsOf(ode, flat.options, runtime));
+        return each.map((solution) => recordSolution(field, solution));
+      });
+    }) as Calls["solveEach"],
     solveFixedPoint: (cell, options) => solveFixedPoint(open, cell, options),
     async train(given: NeuralOde | VectorField, data: Trajectories, options: TrainOptions & EquationOptions) {
       checkTrainOptions(options, isField(given));
@@ -171,19 +217,18 @@ export function callsOn(open: OpenRuntime): Calls {
         train(ode, trajectoriesOf(ode, data), trainOptionsOf(ode, options, runtime)),
       );
     },
-    async gradientOf(given: NeuralOde | VectorField, options: GradientOptions & EquationOptions) {
+    gradientOf: (async (given: NeuralOde | VectorField, options: GradientOptions & EquationOptions) => {
       checkGradientOptions("gradientOf", options, isField(given));
-      return work("gradientOf", given, equationOf(options), open, (ode, runtime) =>
-        gradients.gradientOf(ode, {
+      return work("gradientOf", given, equationOf(options), open, async (ode, runtime) => {
+        const { field } = ode;
+        if (isRecordField(field)) return recordGradientOf(ode, field, options, runtime);
+        const parameters = parametersOf(ode, options.parameters, options.seed ?? 0);
+        return gradients.gradientOf(ode, {
           ...differentiatorOptionsOf(ode, options, runtime),
-          parameters: solves.checkParameters(
-            ode.field,
-            parametersOf(ode, options.parameters, options.seed ?? 0),
-            ode,
-          ),
-        }),
-      );
-    },
+          parameters: solves.checkParameters(field, parameters, ode),
+        });
+      });
+    }) as Calls["gradientOf"],
     async checkFit(ode: NeuralOde, data: Trajectories, options: FitCheckOptions) {
       checkFitCheckOptions(options);
       return work("checkFit", ode, equationOf(options), open, (equation, runtime) =>

@@ -2,11 +2,13 @@ import { controllers } from "../control/control.js";
 import { nearName } from "../core/near-name.js";
 import { checkOptions, OptionError, showValue } from "../core/options.js";
 import { EventError } from "../events/event.js";
+import type { ArrayShapes, RecordField } from "../fields/record-field.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import type * as strict from "../integrate/request.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type EquationOptions, type ParametersLike, parametersOf } from "./equation.js";
 import { type TensorLike, type TimesLike, tensorOf, timeOf, timesOf } from "./given.js";
+import { type ArgsOption, type EachLike, joined, withArgs } from "./records.js";
 
 // What `solve` and `solveEach` take, and how it becomes what the solvers take.
 
@@ -33,6 +35,12 @@ export interface SolveEachOptions extends Omit<SolveOptions, "t0" | "t1" | "save
   readonly t1?: number | readonly number[];
   readonly saveAt?: TimesLike | readonly TimesLike[];
 }
+
+/** What either takes for a field on a record of arrays: the record in place of y0, and the data that the field reads. */
+export type OfRecords<Options, S extends ArrayShapes, A extends ArrayShapes> = Omit<Options, "y0"> & {
+  /** of each array [batch, …], or of one trajectory without its axis */
+  readonly y0: EachLike<S>;
+} & ArgsOption<A>;
 
 const eachNames = {
   ...{
@@ -79,9 +87,14 @@ const elsewhere = {
 const kindsOfSave = ["hit", "interpolated", "every-step", "dense"];
 
 /** @throws {OptionError | TimeError | ShapeError | EventError} for what makes no sense, by name */
-export function checkSolveOptions(of: "solve" | "solveEach", given: unknown, isBare: boolean): void {
+export function checkSolveOptions(
+  of: "solve" | "solveEach",
+  given: unknown,
+  { isBare, isRecord }: { readonly isBare: boolean; readonly isRecord: boolean },
+): void {
   const own = of === "solve" ? solveNames : eachNames;
-  checkOptions(of, given, isBare ? { ...own, ...equationNames } : own, elsewhere);
+  const names = isBare ? { ...own, ...equationNames } : own;
+  checkOptions(of, given, isRecord ? { ...names, args: true } : names, elsewhere);
   const { y0, t0, control, save, events, jumps, maxSteps } = given as Partial<SolveOptions>;
   if (y0 === undefined)
     throw new OptionError(`${of} needs the initial state y0, as [1, 0] for two components.`);
@@ -93,6 +106,22 @@ export function checkSolveOptions(of: "solve" | "solveEach", given: unknown, isB
   if (maxSteps !== undefined && !(typeof maxSteps === "number" && maxSteps >= 1)) {
     throw new OptionError(`maxSteps is a number of steps, 1 or more, but ${showValue(maxSteps)} was given.`);
   }
+}
+
+/**
+ * A solve of a record of arrays as one of the arrays side by side: the equation for as many samples, and the options.
+ *
+ * @throws {OptionError | ShapeError} for arrays that do not fit, by name
+ */
+export function sideBySide<Options extends { readonly parameters?: ParametersLike; readonly seed?: number }>(
+  ode: NeuralOde,
+  field: RecordField,
+  { y0, args, ...options }: Options & { readonly y0: unknown; readonly args?: unknown },
+) {
+  const start = joined("y0", field.arrays, y0, ode.dtype);
+  const { equation, own } = withArgs(ode, field, start.shape[0]!, args);
+  const parameters = { ...parametersOf(ode, options.parameters, options.seed ?? 0), ...own };
+  return { equation, options: { ...options, y0: start, parameters } };
 }
 
 /** The options of one solve, as solvers take them. */

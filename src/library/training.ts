@@ -1,6 +1,7 @@
 import { checkOptions, OptionError, showValue } from "../core/options.js";
 import { castTensor, ShapeError, showShape, type Tensor } from "../core/tensor.js";
 import { stateOf } from "../fields/field.js";
+import { type ArrayShapes, type Each, isRecordField } from "../fields/record-field.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkParameters, checkState, ownSteps } from "../integrate/solve.js";
 import { type Loss, losses, mse } from "../learning/losses.js";
@@ -19,6 +20,7 @@ import {
   timeOf,
   timesOf,
 } from "./given.js";
+import { type EachLike, joined } from "./records.js";
 import { checkControl, equationNames, withoutEquation } from "./solving.js";
 
 // What `train` takes, and how it becomes what the training loop takes.
@@ -28,10 +30,13 @@ export interface Trajectories {
   readonly t0: number;
   /** times of the observations, from t0 on, in order */
   readonly times: TimesLike;
-  /** initial states, [N, …], or of one trajectory without its axis */
-  readonly y0: TensorLike;
-  /** observations, [times, N, …], or of one trajectory without its axis; NaN (in arrays also `null`) where there is none */
-  readonly observations: ObservationsLike;
+  /** initial states, [N, …], or of one trajectory without its axis; a record of arrays for a field on one */
+  readonly y0: TensorLike | EachLike<ArrayShapes>;
+  /**
+   * observations, [times, N, …], or of one trajectory without its axis; NaN (in arrays also `null`) where there is none; a
+   * record of arrays for a field on one
+   */
+  readonly observations: ObservationsLike | Each<ArrayShapes, ObservationsLike>;
 }
 
 /** What {@link train} takes beside the data. */
@@ -111,6 +116,7 @@ const aboutData = {
     data: "say observations",
   },
   ...{ targets: "say observations", target: "say observations" },
+  args: "data of samples are for solve, gradientOf, and odeSolve in a model that fit trains",
 };
 
 /** @throws {OptionError} for what makes no sense, by name */
@@ -175,8 +181,14 @@ export function trajectoriesOf(ode: NeuralOde, given: Trajectories): strict.Traj
   const t0 = timeOf("t0", given.t0);
   const times = timesOf("times", given.times);
   checkOrder(t0, times);
-  const y0 = castTensor(stateOf(ode.field, tensorOf("y0", given.y0, ode.dtype)), ode.dtype);
-  const observations = tensorOf("observations", given.observations, ode.dtype, true);
+  const { field, dtype } = ode;
+  if (isRecordField(field)) {
+    const y0 = joined("y0", field.arrays, given.y0, dtype);
+    const observations = joined("observations", field.arrays, given.observations, dtype, 2, true);
+    return { t0, times, y0, observations: withTrajectories(observations, [times.length, ...y0.shape]) };
+  }
+  const y0 = castTensor(stateOf(field, tensorOf("y0", given.y0, dtype)), dtype);
+  const observations = tensorOf("observations", given.observations, dtype, true);
   return { t0, times, y0, observations: withTrajectories(observations, [times.length, ...y0.shape]) };
 }
 

@@ -2,6 +2,13 @@ import { region } from "../autodiff/region.js";
 import type { Tensor } from "../core/tensor.js";
 import { mapLeaves } from "../core/tree.js";
 import type { Values } from "../fields/field.js";
+import {
+  type ArrayShapes,
+  argumentName,
+  type Each,
+  isRecordField,
+  type RecordField,
+} from "../fields/record-field.js";
 import { chooseGradient } from "../gradients/choice.js";
 import type { GradientRequest } from "../gradients/method.js";
 import { scheduleOn } from "../gradients/schedule-tensors.js";
@@ -29,17 +36,48 @@ export interface OdeSolveOptions {
   readonly training?: Training | null;
 }
 
+/** The same for a field on a record of arrays, with the data that it reads of each sample. */
+export type RecordOdeSolveOptions<S extends ArrayShapes, A extends ArrayShapes> = Omit<
+  OdeSolveOptions,
+  "y0"
+> & {
+  /** each array [batch, …] */
+  readonly y0: Each<S, Value>;
+} & ([keyof A] extends [never] ? { readonly args?: undefined } : { readonly args: Each<A, Value> });
+
 /**
  * A solve of dy/dt = f(t, y; θ) as a part of a model: the states at given times, [times, batch, …], from a state and
  * parameters that are values of the graph. It goes back by the gradient that is asked for, not through its nodes: states
  * are undone, stored or taken again.
+ *
+ * For a field on a record of arrays ({@link defineField}) y0, args and what comes out are records: of each array
+ * [times, batch, …].
  *
  * @throws {ParameterError} if a parameter of the field is missing
  * @throws {TimeError} for times out of order, or an equation without a step size
  * @throws {GradientMethodError} if the method of the equation cannot be differentiated so
  * @throws {ShapeError} unless the state has a known shape
  */
+export function odeSolve<S extends ArrayShapes, A extends ArrayShapes>(
+  b: Builder,
+  ode: NeuralOde<RecordField<S, A>>,
+  options: RecordOdeSolveOptions<NoInfer<S>, NoInfer<A>>,
+): Each<S, Value>;
+export function odeSolve(b: Builder, ode: NeuralOde, options: OdeSolveOptions): Value;
 export function odeSolve(
+  b: Builder,
+  ode: NeuralOde,
+  options: OdeSolveOptions | RecordOdeSolveOptions<ArrayShapes, ArrayShapes>,
+): Value | Each<ArrayShapes, Value> {
+  const { field } = ode;
+  if (!isRecordField(field)) return statesOf(b, ode, options as OdeSolveOptions);
+  const { y0, args = {}, theta, ...rest } = options as RecordOdeSolveOptions<ArrayShapes, ArrayShapes>;
+  const own = Object.entries(args).map(([name, value]) => [argumentName(name), value] as const);
+  const all = { ...theta, ...Object.fromEntries(own) };
+  return field.arraysOf(b, statesOf(b, ode, { ...rest, theta: all, y0: field.joined(b, y0) }));
+}
+
+function statesOf(
   b: Builder,
   ode: NeuralOde,
   { theta, y0, t0, times, gradient = "auto", training = null }: OdeSolveOptions,

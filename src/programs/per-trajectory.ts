@@ -19,10 +19,14 @@ export function perTrajectory(field: VectorField, dtype: FloatDType, state: read
     ...field,
     apply(b, parameters, t, y) {
       const times = reshape(b, t, [state[0]!]);
-      const { scans } = scan(b, { carried: [], inputs: [times, y] }, (inner, _, [time, row]) => ({
-        carried: [],
-        scans: [squeeze(inner, field.apply(inner, parameters, time!, unsqueeze(inner, row!, [0])), [0])],
-      }));
+      const { perSample = [] } = field;
+      const inputs = [times, y, ...perSample.map((name) => parameters[name]!)];
+      const { scans } = scan(b, { carried: [], inputs }, (inner, _, [time, ...rows]) => {
+        const [row, ...own] = rows.map((value) => unsqueeze(inner, value, [0]));
+        const rest = Object.fromEntries(perSample.map((name, i) => [name, own[i]!]));
+        const slope = field.apply(inner, { ...parameters, ...rest }, time!, row!);
+        return { carried: [], scans: [squeeze(inner, slope, [0])] };
+      });
       return scans[0]!;
     },
   };
