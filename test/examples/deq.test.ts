@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect } from "chai";
 import {
   adamw,
@@ -25,7 +27,8 @@ import { deqDigitsTask, singleDeq } from "../../examples/deq-digits.js";
 import { readDigits } from "../../examples/digits.js";
 import { implicitResNet } from "../../examples/implicit-resnet.js";
 import { bareSession } from "../deploy/bare.js";
-import { tensorDistance } from "../support/distance.js";
+import { distance, tensorDistance } from "../support/distance.js";
+import { missingModules, python } from "../support/python.js";
 
 const runtime = jit();
 
@@ -166,12 +169,14 @@ describe("examples/deq-digits.ts", () => {
     expect(metrics.accuracy).to.be.above(0.8);
   });
 
-  for (const [what, deq] of Object.entries<DeqOptions>({
+  const ways: Readonly<Record<string, DeqOptions>> = {
     "reversible steps": {},
     "Anderson's method and the implicit gradient": {
       ...{ solver: anderson(), stop: { rtol: 1e-6, maxSteps: 12 }, gradient: "implicit" },
     },
-  })) {
+  };
+
+  for (const [what, deq] of Object.entries(ways)) {
     it(`predicts and trains as one file in bare ONNX Runtime as here: ${what}`, async function () {
       this.timeout(60_000);
       const task = deqDigitsTask({ width: 4, deq });
@@ -189,4 +194,61 @@ describe("examples/deq-digits.ts", () => {
       for (const [i, loss] of losses.entries()) expect(numbers(after.losses!)[i]).to.be.closeTo(loss, 1e-10);
     });
   }
+
+  it("predicts and trains by Python's onnxruntime as here, from files that onnx accepts", async function () {
+    const missing = missingModules("onnx", "onnxruntime", "numpy");
+    if (missing !== null) {
+      this.test!.title += ` (${missing})`;
+      return this.skip();
+    }
+    this.timeout(120_000);
+    const folder = mkdtempSync(join(tmpdir(), "revort-deq-"));
+    try {
+      const options = { runtime, steps: 2, batchSize: 4, updatesPerRun: 2 };
+      for (const [name, deq] of Object.entries(ways)) {
+        const task = deqDigitsTask({ width: 4, deq });
+        const { parameters, losses } = await trained(task, few, options);
+        const { image } = splitDataset(digits, [0.03])[0] as { image: Tensor };
+        const own = await predict(task.model, { image }, { runtime, parameters });
+        const given = (tensors: Readonly<Record<string, Tensor>>) =>
+          JSON.stringify(
+            Object.fromEntries(
+              Object.entries(tensors).map(([key, { dtype, shape, data }]) => [
+                key,
+                { dtype, shape, data: Array.from(data as Float64Array, Number) },
+              ]),
+            ),
+          );
+        writeFileSync(join(folder, "predict.onnx"), encodePrediction(task.model, { parameters }));
+        writeFileSync(join(folder, "predict.json"), given({ image }));
+        const step = { batchSize: 4, updates: 2 };
+        writeFileSync(join(folder, "train-step.onnx"), encodeFitSteps(task, few, step));
+        writeFileSync(join(folder, "train-step.json"), given(fitStart(task, few, step)));
+        const outcome = python(runningFiles, folder);
+        expect(outcome.ok, outcome.stderr).to.equal(true);
+        const found = JSON.parse(outcome.stdout) as { logits: number[]; losses: number[] };
+        expect(distance(found.logits, numbers(own.logits)), name).to.be.below(1e-11);
+        expect(distance(found.losses, losses), name).to.be.below(1e-10);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
 });
+
+/** Checks and runs the two files of a folder, each on the inputs beside it. */
+const runningFiles = `
+import json, sys, numpy, onnx, onnxruntime
+found = {}
+for name, output in (("predict", "logits"), ("train-step", "losses")):
+  path = f"{sys.argv[1]}/{name}"
+  onnx.checker.check_model(onnx.load(f"{path}.onnx"), full_check=True)
+  session = onnxruntime.InferenceSession(f"{path}.onnx")
+  given = json.load(open(f"{path}.json"))
+  feeds = {
+    i.name: numpy.array(given[i.name]["data"], given[i.name]["dtype"]).reshape(given[i.name]["shape"])
+    for i in session.get_inputs()
+  }
+  found[output] = session.run([output], feeds)[0].ravel().tolist()
+print(json.dumps(found))
+`;
