@@ -169,7 +169,11 @@ function throughSteps(b: Builder, problem: Problem, adjoint: ChainMethod, keep: 
     chainOf(`fixed point of ${cell.name}`, at, problem, !isPlanned),
     {
       start: startOf(b, at(problem.distinct), start, problem),
-      ...{ shared: problem.distinct, rows: null, steps: stop.maxSteps },
+      shared: {
+        given: problem.distinct,
+        first: adjoint.kind === "reversible" ? stopGradient(b, start) : null,
+      },
+      ...{ rows: null, steps: stop.maxSteps },
     },
     {
       adjoint,

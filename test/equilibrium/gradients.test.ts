@@ -7,15 +7,18 @@ import { Random } from "../../src/core/random.js";
 import { castTensor, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { anderson } from "../../src/equilibrium/anderson.js";
 import { broyden } from "../../src/equilibrium/broyden.js";
-import { FixedPointError } from "../../src/equilibrium/cell.js";
+import { type Cell, FixedPointError } from "../../src/equilibrium/cell.js";
 import { fixedPoint } from "../../src/equilibrium/fixed-point.js";
 import { implicitGradient, phantomGradient } from "../../src/equilibrium/gradient.js";
 import { undoableSteps, undoingWarning } from "../../src/equilibrium/reconstruction.js";
 import { reversibleIteration } from "../../src/equilibrium/reversible.js";
 import { relaxedIteration, simpleIteration } from "../../src/equilibrium/solver.js";
 import { Builder } from "../../src/graph/builder.js";
-import { mul } from "../../src/ops/arithmetic.js";
+import { relu } from "../../src/ops/activation.js";
+import { add, mul } from "../../src/ops/arithmetic.js";
 import { reduceSum } from "../../src/ops/broadcast.js";
+import { matmul } from "../../src/ops/linalg.js";
+import { tanh } from "../../src/ops/trigonometry.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { runGraph } from "../support/evaluate.js";
@@ -121,6 +124,22 @@ describe("the gradient of a fixed point", () => {
         expect(undone.error).to.be.below(1e-9);
       }
     }
+  });
+
+  it("takes the start as it is, where f may have a kink: relu at 0, without a bias", async () => {
+    // f(z) = tanh(relu(z + c) W + x) from z0 = 0, with c = 0: on one side ∂f/∂c is 0, on the other it is not
+    const kinked: Cell = {
+      name: "kinked",
+      apply: (b, { W, x, c }, z) => tanh(b, add(b, matmul(b, relu(b, add(b, z, c!)), W!), x!)),
+    };
+    const zeros = (shape: readonly number[]) =>
+      tensor("float64", shape, new Float64Array(shape.reduce((p, d) => p * d, 1)));
+    const given = { ...inputs, c: zeros([dim]), z0: zeros([batch, dim]) };
+    const run = (gradient: "reversible" | "direct") =>
+      found(kinked, given, { solver: reversible, stop: { rtol: 0, atol: 0, maxSteps: 5 }, gradient });
+    const [undone, direct] = [await run("reversible"), await run("direct")];
+    for (const name of ["W", "x", "c", "z0"])
+      expect(apart(undone.gradients[name]!, direct.gradients[name]!), name).to.be.below(1e-13);
   });
 
   it("undoes as many steps of each sample as it took", async () => {
