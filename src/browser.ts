@@ -148,13 +148,27 @@ export { DivergenceError, ParameterError, type Solution, type SolveStats } from 
 export { type SolveWarning, StrictError, type WarningCode } from "./integrate/warnings.js";
 export {
   accuracy,
+  binaryCrossEntropy,
+  categoricalDivergence,
   crossEntropy,
+  type Normal,
+  negativeLogLikelihood,
+  normalDivergence,
   normalNegativeLogDensity,
   standardNormalDivergence,
 } from "./learning/likelihoods.js";
 export { huber, type Loss, l1, mse, scaledLoss } from "./learning/losses.js";
 export { adam, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers.js";
-export { constant, cosine, exponentialDecay, type Schedule, stepDecay } from "./learning/schedules.js";
+export {
+  constant,
+  cosine,
+  exponentialDecay,
+  plateau,
+  type Schedule,
+  type Seen,
+  stepDecay,
+  warmedUp,
+} from "./learning/schedules.js";
 export type {
   DifferentiatorOptions,
   GradientOptions,
@@ -209,6 +223,7 @@ export {
   tableaux,
   tsit5,
 } from "./methods/tableaux.js";
+export type { DataStream } from "./models/data-stream.js";
 export { type Dataset, DatasetError, splitDataset } from "./models/dataset.js";
 export type { FitOptions, FitResult, Validation } from "./models/fit.js";
 export type { EvaluateOptions, Measures } from "./models/measuring.js";

@@ -31,11 +31,15 @@ const header = z.object({
   drift: z
     .object({ updates: z.number().int(), first: z.number().int(), largest: z.number().nullable() })
     .optional(),
+  validations: z
+    .array(z.object({ step: z.number().int(), loss: z.number(), metrics: z.record(z.string(), z.number()) }))
+    .optional(),
+  lost: z.array(z.number().nullable()).optional(),
 });
 
 /** A checkpoint as one file: its arrays as safetensors, bit for bit, and the rest as JSON in the header. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
-  const { step, seconds, sampler, best, losses, scheme, drift } = checkpoint;
+  const { step, seconds, sampler, best, losses, scheme, drift, validations, lost } = checkpoint;
   const rest: z.infer<typeof header> = {
     format,
     step,
@@ -44,12 +48,19 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
     best: { step: best.step, loss: Number.isFinite(best.loss) ? best.loss : null },
     ...(scheme === undefined ? {} : { scheme }),
     ...(drift === undefined ? {} : { drift }),
+    ...(validations === undefined
+      ? {}
+      : { validations: validations.map((one) => ({ ...one, metrics: { ...one.metrics } })) }),
+    ...(lost === undefined ? {} : { lost: [...lost] }),
   };
   return encodeSafetensors(
     {
       ...prefixed("trained", checkpoint.trained),
+      ...prefixed("kept", checkpoint.buffers ?? {}),
       ...prefixed("memory", checkpoint.memory),
-      ...prefixed("best", best.trained),
+      // where none was lower, it is what is there
+      ...(best.trained === checkpoint.trained ? {} : prefixed("best", best.trained)),
+      ...prefixed("bestKept", best.buffers ?? {}),
       losses: tensor("float64", [losses.length], losses),
     },
     { checkpoint: JSON.stringify(rest) },
@@ -83,6 +94,10 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
   if (!success) throw damaged(`${error.issues[0]!.path.join(".")}: ${error.issues[0]!.message}`);
   if (tensors.losses?.shape.join() !== `${rest.step}`)
     throw damaged("its losses are not those of its updates");
+  const trained = unprefixed("trained", tensors);
+  const [best, kept, bestKept] = ["best", "kept", "bestKept"].map((prefix) => unprefixed(prefix, tensors));
+  const some = (name: string, values: Tensors) =>
+    Object.keys(values).length === 0 ? {} : { [name]: values };
   return {
     step: rest.step,
     seconds: rest.seconds,
@@ -92,12 +107,16 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
     ...(rest.drift === undefined
       ? {}
       : { drift: { ...rest.drift, largest: rest.drift.largest ?? Number.POSITIVE_INFINITY } }),
-    trained: unprefixed("trained", tensors),
+    ...(rest.validations === undefined ? {} : { validations: rest.validations }),
+    ...(rest.lost === undefined ? {} : { lost: rest.lost.map((error) => error ?? Number.POSITIVE_INFINITY) }),
+    trained,
+    ...some("buffers", kept!),
     memory: unprefixed("memory", tensors),
     best: {
       step: rest.best.step,
       loss: rest.best.loss ?? Number.POSITIVE_INFINITY,
-      trained: unprefixed("best", tensors),
+      trained: Object.keys(best!).length === 0 ? trained : best!,
+      ...some("buffers", bestKept!),
     },
   };
 }

@@ -1,11 +1,11 @@
-import { pullback } from "../autodiff/vjp.js";
-import { numbers, scalar, type Tensor, tensor } from "../core/tensor.js";
+import { scalar, type Tensor, tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
-import { type Node, shownOrigin, type Value } from "../graph/graph.js";
+import { type Node, shownOrigin } from "../graph/graph.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { pick, solve, upload } from "../integrate/solve.js";
+import { solve, upload } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
+import { reasonOf, shownNames, watchedDerivative } from "./not-finite.js";
 import { TrainingError } from "./training-error.js";
 
 /** What was being done when a gradient was not finite. */
@@ -21,16 +21,6 @@ export interface NotFinite {
 /** States of the solution that are looked at. */
 const mostStates = 64;
 
-/** Why the slope of an operator is not finite, where its value is. */
-const reasons: Readonly<Record<string, string>> = {
-  Pow: "d xⁿ/dn = xⁿ ln x needs a base above 0, and d xⁿ/dx is infinite at 0 for n < 1",
-  Sqrt: "its slope is infinite at 0",
-  Log: "its slope is infinite at 0",
-  Reciprocal: "its slope is infinite at 0",
-  Div: "its slope is infinite where it divides by 0",
-  ReduceL2: "a norm has no slope at 0",
-};
-
 /**
  * Why a gradient is not finite although the loss is: the derivative of the field is taken at states along the solution,
  * operator by operator, and the first one whose rule makes of finite cotangents others is named, with the parameters
@@ -45,14 +35,10 @@ export async function whyGradientNotFinite(ode: NeuralOde, given: NotFinite): Pr
     );
   }
   const { node, names, t } = found;
-  const reason = reasons[node.op.type];
-  const list = names.map((name) => JSON.stringify(name));
-  const shown =
-    list.length > 4 ? `${list.slice(0, 4).join(", ")} and ${list.length - 4} more` : list.join(", ");
   return new TrainingError(
-    `The gradient of ${list.length === 0 ? "the state" : shown} is not finite ${what}: that arises in ` +
-      `${shownOrigin(node)} at t = ${t}${reason === undefined ? "" : `, for ${reason}`}. ` +
-      (list.length === 0
+    `The gradient of ${names.length === 0 ? "the state" : shownNames(names)} is not finite ${what}: that arises in ` +
+      `${shownOrigin(node)} at t = ${t}${reasonOf(node)}. ` +
+      (names.length === 0
         ? "Change the field there (an epsilon under the root or in the denominator), or the initial state."
         : "Keep what is no parameter as it is (--freeze, or `freeze` in the library), " +
           "change the field there, or start from other parameters."),
@@ -74,24 +60,8 @@ async function locate(
   );
   const dydt = field.apply(b, theta, t, y);
   const one = b.constant(tensor(dtype, y0.shape, new Array(y0.data.length).fill(1)));
-  const steps: { node: Node; incoming: Value[]; outgoing: Value[] }[] = [];
-  const present = (values: readonly (Value | null)[]) => values.filter((value) => value !== null);
-  const gradients = pullback(
-    b,
-    [dydt],
-    [one],
-    [...names.map((name) => theta[name]!), y],
-    (node, incoming, outgoing) => {
-      steps.push({ node, incoming: present(incoming), outgoing: present(outgoing) });
-    },
-  );
-  const computed = new Set(
-    [...steps.flatMap(({ incoming, outgoing }) => [...incoming, ...outgoing]), ...present(gradients)].filter(
-      ({ node }) => node !== null,
-    ),
-  );
-  const outputs = Object.fromEntries([...computed].map((value) => [`value/${value.id}`, value]));
-  const executable = await runtime.compile(b.graph(outputs, "derivative"));
+  const wrt = [...names.map((name) => theta[name]!), y];
+  const derivative = await watchedDerivative(b, runtime, { output: dydt, cotangent: one, wrt });
   try {
     const { ts, ys } = await solve(ode, { runtime, parameters, y0, t0, saveAt: times });
     const size = y0.data.length;
@@ -103,22 +73,12 @@ async function locate(
     for (const [i, state] of states.slice(0, mostStates).entries()) {
       const at = i === 0 ? t0 : ts[i - 1]!;
       const inputs = { ...Object.fromEntries(own), t: scalar(dtype, at), y: state };
-      const results = await executable.run(pick(upload(runtime, inputs), executable.inputs));
-      const finite = new Map<Value, boolean>();
-      for (const value of computed) {
-        const host = await runtime.download(results[`value/${value.id}`]!);
-        finite.set(value, numbers(host).every(Number.isFinite));
-      }
-      const allFinite = (value: Value) => finite.get(value) ?? true;
-      const first = steps.find(
-        ({ incoming, outgoing }) => incoming.every(allFinite) && !outgoing.every(allFinite),
-      );
-      if (first === undefined) continue;
-      const reached = names.filter((_, k) => gradients[k] && !allFinite(gradients[k]));
-      return { node: first.node, names: reached, t: at };
+      const found = await derivative.at(upload(runtime, inputs));
+      if (found === null) continue;
+      return { node: found.node, names: found.reached.flatMap((k) => names[k] ?? []), t: at };
     }
     return null;
   } finally {
-    await executable.release();
+    await derivative.release();
   }
 }

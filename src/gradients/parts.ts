@@ -26,6 +26,8 @@ export function weightedSum(terms: readonly Tensor[], shares: readonly number[])
   const { dtype, shape } = terms[0]!;
   const data = emptyData(dtype as "float64", sizeOf(shape)) as TensorData;
   for (const [k, term] of terms.entries()) {
+    // a part in which nothing was observed has no mean: 0 / 0
+    if (shares[k] === 0) continue;
     addTimes(data as Float64Array, 0, shares[k]!, term.data as Float64Array);
   }
   return { dtype, shape, data } as Tensor;

@@ -1,5 +1,6 @@
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import { softplus } from "../ops/activation.js";
 import { add, mul, neg, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { exp } from "../ops/elementwise.js";
@@ -20,6 +21,64 @@ export function crossEntropy(b: Builder, logits: Value, labels: Value): Value {
   const scores = logSoftmax(b, logits, -1);
   const own = gatherElements(b, scores, unsqueeze(b, labels, [-1]), -1);
   return neg(b, reduceMean(b, own));
+}
+
+/**
+ * Mean negative log-likelihood of classes whose log-probabilities are given, −(1/n) Σ ℓ_c.
+ *
+ * @param logProbabilities  ℓ, [batch, classes], as logSoftmax gives them
+ * @param labels  c, integers [batch]
+ * @see torch.nn.functional.nll_loss
+ */
+export function negativeLogLikelihood(b: Builder, logProbabilities: Value, labels: Value): Value {
+  const own = gatherElements(b, logProbabilities, unsqueeze(b, labels, [-1]), -1);
+  return neg(b, reduceMean(b, own));
+}
+
+/**
+ * Mean cross-entropy of yes and no, (1/n) Σ −(p log σ(z) + (1 − p) log(1 − σ(z))) = (1/n) Σ log(1 + eᶻ) − p z.
+ *
+ * @param logits  z
+ * @param targets  p, probabilities, of the same shape
+ * @see torch.nn.functional.binary_cross_entropy_with_logits
+ */
+export function binaryCrossEntropy(b: Builder, logits: Value, targets: Value): Value {
+  return reduceMean(b, sub(b, softplus(b, logits), mul(b, logits, targets)));
+}
+
+/**
+ * Kullback and Leibler's divergence of categorical distributions, Σ p (log p − log q), summed over the last axis and averaged
+ * over the rest.
+ *
+ * @param p  logits of the distribution that is wanted
+ * @param q  logits of the one that is had
+ * @see torch.nn.functional.kl_div
+ */
+export function categoricalDivergence(b: Builder, p: Value, q: Value): Value {
+  const [wanted, had] = [logSoftmax(b, p, -1), logSoftmax(b, q, -1)];
+  return reduceMean(b, reduceSum(b, mul(b, exp(b, wanted), sub(b, wanted, had)), [-1]));
+}
+
+/** A normal distribution with independent components. */
+export interface Normal {
+  /** μ */
+  readonly mean: Value;
+  /** ln σ², of the same shape */
+  readonly logVariance: Value;
+}
+
+/**
+ * Kullback and Leibler's divergence of diagonal normal distributions N(μ, σ²) from N(ν, τ²), summed over the last axis and
+ * averaged over the rest:
+ *
+ *   ½ Σ (σ² + (μ − ν)²) / τ² − 1 − ln σ² + ln τ²
+ */
+export function normalDivergence(b: Builder, p: Normal, q: Normal): Value {
+  const distance = sub(b, p.mean, q.mean);
+  const spread = add(b, exp(b, p.logVariance), mul(b, distance, distance));
+  const scaled = mul(b, spread, exp(b, neg(b, q.logVariance)));
+  const terms = add(b, sub(b, sub(b, scaled, 1), p.logVariance), q.logVariance);
+  return mul(b, reduceMean(b, reduceSum(b, terms, [-1])), 0.5);
 }
 
 /** The share of samples whose largest logit is that of their class. */

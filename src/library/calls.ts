@@ -7,6 +7,7 @@ import type { Value } from "../graph/graph.js";
 import { isField, type NeuralOde } from "../integrate/neural-ode.js";
 import type { Solution } from "../integrate/solution.js";
 import * as solves from "../integrate/solve.js";
+import type { DataStream } from "../models/data-stream.js";
 import type { Dataset } from "../models/dataset.js";
 import { type FitOptions, type FitResult, fit } from "../models/fit.js";
 import { type EvaluateOptions, evaluate, type Measures, predict } from "../models/measuring.js";
@@ -25,6 +26,7 @@ import {
   recordGradientOf,
 } from "./differentiating.js";
 import { type EquationOptions, type OpenRuntime, parametersOf, withEquation as work } from "./equation.js";
+import { checkFitOptions } from "./fitting.js";
 import { type FixedPointSolution, type SolveFixedPointOptions, solveFixedPoint } from "./fixed-points.js";
 import { type RecordSolution, recordSolution } from "./records.js";
 import {
@@ -139,16 +141,16 @@ export interface Calls {
    */
   checkFit(ode: NeuralOde, data: Trajectories, options: FitCheckOptions): Promise<FitCheck>;
   /**
-   * Trains a model for a task.
+   * Trains a model for a task, on data that are all there, or that come in pieces as they are needed.
    *
    * @throws {DatasetError} for data that do not fit the task
    * @throws {ModelDefinitionError | LayerError} for a model that cannot be built
    * @throws {TrainingError} if the loss or its gradient is not finite, naming the update
-   * @throws {ReconstructionError} if the steps of a solve inside could not be undone
+   * @throws {ReconstructionError} if the steps of a solve inside cannot be undone, however many states are stored
    */
   fit<Inputs extends SampleTypes, Targets extends SampleTypes, Outputs extends Outcome>(
     task: Task<Inputs, Targets, Outputs>,
-    data: Dataset,
+    data: Dataset | DataStream,
     options: WithRuntime<FitOptions>,
   ): Promise<FitResult>;
   /**
@@ -236,6 +238,7 @@ export function callsOn(open: OpenRuntime): Calls {
       );
     },
     async fit(task, data, options) {
+      checkFitOptions(options);
       return fit(task, data, { ...options, runtime: options.runtime ?? (await open()) });
     },
     async evaluate(task, data, options) {

@@ -1,6 +1,7 @@
 import { RevortError } from "../core/errors.js";
 import { Random } from "../core/random.js";
 import { castTensor, type FloatDType, numbers, showShape, type Tensor } from "../core/tensor.js";
+import { joinedAlong } from "../train/samples.js";
 import { dtypeOf, type SampleTypes, showSample } from "./model.js";
 
 /** Data that do not fit a task. */
@@ -81,6 +82,19 @@ export function takeSamples(data: Dataset, which: readonly number[]): Dataset {
       }
       return [name, { ...value, shape: [which.length, ...value.shape.slice(1)], data: taken } as Tensor];
     }),
+  );
+}
+
+/** Samples of several datasets of the same arrays, one after the other. */
+export function joinedSamples(parts: readonly Dataset[]): Dataset {
+  return Object.fromEntries(
+    Object.keys(parts[0]!).map((name) => [
+      name,
+      joinedAlong(
+        parts.map((part) => part[name]!),
+        0,
+      ),
+    ]),
   );
 }
 

@@ -10,13 +10,13 @@ import { memoryOf } from "../programs/update.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
 import { type Checkpoint, emptyMemory, treeFrom, type Validation } from "../train/checkpoint.js";
 import { checkMemory, Run, type Stopped, type UpdateReport, type Validating } from "../train/run.js";
+import type { TrainNote } from "../train/scheme.js";
 import { shuffled } from "../train/source.js";
-import type { UpdaterOptions } from "../train/updater.js";
+import { type DataStream, isStream, streamed } from "./data-stream.js";
 import { checkDataset, type Dataset, DatasetError } from "./dataset.js";
 import { type Measuring, measuring } from "./measuring.js";
 import type { SampleTypes } from "./model.js";
 import type { AnyTask, Task } from "./task.js";
-import { taskObjective } from "./task-objective.js";
 import { TaskScheme } from "./task-scheme.js";
 import { initialValues, type ModelValues, namesIn, resumedValues } from "./values.js";
 
@@ -28,6 +28,13 @@ export interface FitOptions {
   readonly steps: number;
   /** samples per update; 32, or all where there are fewer */
   readonly batchSize?: number;
+  /**
+   * in how many parts a batch is gone through, one after the other where there are no helpers, so that no more than one of
+   * them is in memory; by default one for each runtime. Numbers depend on the parts, and not on who takes them.
+   */
+  readonly parts?: number;
+  /** runtimes in threads (`threadRuntime`), each of which takes parts of the batch beside `runtime` */
+  readonly helpers?: readonly Runtime[];
   readonly optimiser?: Optimiser;
   readonly schedule?: Schedule;
   /** largest ‖g‖; longer gradients are scaled down to it */
@@ -45,6 +52,8 @@ export interface FitOptions {
   readonly patience?: number;
   /** called after each update, and awaited */
   readonly onUpdate?: (update: UpdateReport) => void | Promise<void>;
+  /** called with what training decides by itself */
+  readonly onNote?: (note: TrainNote) => void;
   readonly onValidation?: (validation: Validation) => void | Promise<void>;
   /** stops after the current update */
   readonly signal?: AbortSignal;
@@ -64,25 +73,36 @@ export interface FitResult {
   readonly losses: readonly number[];
   readonly validations: readonly Validation[];
   readonly seconds: number;
+  /** what training decided by itself, in order */
+  readonly notes: readonly TrainNote[];
+  /** "exhausted" where a stream of data came to its end */
   readonly stopped: Stopped;
   readonly checkpoint: Checkpoint;
 }
+
+const usualBatch = 32;
 
 /**
  * Trains a model for a task.
  *
  * Each sample is taken once per epoch, in a new random order each; what does not fill a batch at its end is left out of it.
+ * Data that do not fit in memory come in pieces ({@link DataStream}), and are taken in their order.
  *
  * @throws {DatasetError} for data that do not fit the task
  * @throws {ModelDefinitionError | LayerError} for a model that cannot be built
  * @throws {TrainingError} if the loss or its gradient is not finite, naming the update
- * @throws {ReconstructionError} if the steps of a solve inside could not be undone
+ * @throws {ReconstructionError} if the steps of a solve inside cannot be undone, however many states are stored
+ * @throws {SplitError} if a batch has fewer samples than parts
  */
 export async function fit<
   Inputs extends SampleTypes,
   Targets extends SampleTypes,
   Outputs extends Readonly<Record<string, Value>>,
->(given: Task<Inputs, Targets, Outputs>, data: Dataset, options: FitOptions): Promise<FitResult> {
+>(
+  given: Task<Inputs, Targets, Outputs>,
+  data: Dataset | DataStream,
+  options: FitOptions,
+): Promise<FitResult> {
   const task = given as unknown as AnyTask;
   const {
     runtime,
@@ -92,11 +112,7 @@ export async function fit<
     dtype = "float64",
     seed = 0,
   } = options;
-  const types = { ...task.model.inputs, ...task.targets } as SampleTypes;
-  const { data: samples, count } = checkDataset("The training data", data, types, dtype);
-  const batchSize = options.batchSize ?? Math.min(32, count);
-  checkOptions(options, batchSize, count);
-  const source = shuffled(count, batchSize, resume?.sampler ?? seed);
+  const { source, resident, batchSize, every } = samplesOf(task, data, options);
   const values = resume
     ? resumedValues(task.model, resume, dtype)
     : initialValues(task.model, { dtype, seed, given: options.parameters ?? {} });
@@ -104,14 +120,19 @@ export async function fit<
   const memory = memoryOf(optimiser, trained);
   const noMemory = emptyMemory(memory, dtype);
   checkMemory(resume, noMemory, optimiser.name);
-  const updater: UpdaterOptions = {
-    ...{ runtime, optimiser, dtype, batchSize, clip: options.clip ?? null },
-    ...{ helpers: [], parts: null, keepsBest: false },
-    objectiveOf: (size) => taskObjective(task, { dtype, batchSize: size }),
-    setup: { key: scalar("int64", randomKey(seed)) },
-    resident: { samples: { data: samples }, count },
-  };
-  const scheme = await TaskScheme.compiled(updater);
+  const notes: TrainNote[] = [];
+  const scheme = await TaskScheme.compiled({
+    ...{ task, lost: resume?.lost ?? [] },
+    updater: {
+      ...{ runtime, optimiser, dtype, batchSize, resident, clip: options.clip ?? null },
+      ...{ helpers: options.helpers ?? [], parts: options.parts ?? null, keepsBest: false },
+      setup: { key: scalar("int64", randomKey(seed)) },
+    },
+    note(note) {
+      notes.push(note);
+      options.onNote?.(note);
+    },
+  });
   let measures: Measuring | null = null;
   try {
     const { validation } = options;
@@ -120,7 +141,6 @@ export async function fit<
         ? null
         : await measuring(task, validation, { runtime, dtype, what: "The validation data" });
     const { steps, patience, signal, updatesPerRun, onUpdate } = options;
-    const every = options.validateEvery ?? Math.max(1, Math.floor(count / batchSize));
     const run = new Run(
       scheme,
       {
@@ -129,8 +149,9 @@ export async function fit<
       },
       {
         ...{ runtime, dtype, source, learningRate: optimiser.learningRate, schedule, steps, patience },
-        ...{ signal, updatesPerRun, onUpdate, keeps: () => ({}) },
+        ...{ signal, updatesPerRun, onUpdate },
         validating: measures && validatingBy(measures, every, options.onValidation),
+        keeps: () => (scheme.lost.length === 0 ? {} : { lost: scheme.lost }),
       },
     );
     const stopped = await run.toEnd();
@@ -140,12 +161,42 @@ export async function fit<
     return {
       ...namesIn(checkpoint),
       best: bestOf(measures === null ? checkpoint : await run.checkpoint(), measures !== null),
-      ...{ losses: run.losses, validations: run.validations, seconds: run.seconds, stopped, checkpoint },
+      ...{
+        losses: run.losses,
+        validations: run.validations,
+        seconds: run.seconds,
+        notes,
+        stopped,
+        checkpoint,
+      },
     };
   } finally {
     await scheme.release();
     await measures?.release();
   }
+}
+
+/** Where samples come from, and how many updates make an epoch. */
+function samplesOf(task: AnyTask, data: Dataset | DataStream, options: FitOptions) {
+  const { dtype = "float64", resume, seed = 0, validation, validateEvery } = options;
+  const types = { ...task.model.inputs, ...task.targets } as SampleTypes;
+  if (isStream(data)) {
+    const { batchSize = usualBatch } = options;
+    checkOptions(options, batchSize, Number.POSITIVE_INFINITY);
+    if (validation !== undefined && validateEvery === undefined) {
+      throw new RevortError(
+        "A stream has no epochs: say how many updates lie between validations (validateEvery).",
+      );
+    }
+    const source = streamed(data, { types, dtype, batchSize, start: resume?.sampler });
+    return { source, resident: null, batchSize, every: validateEvery ?? 1 };
+  }
+  const { data: samples, count } = checkDataset("The training data", data, types, dtype);
+  const { batchSize = Math.min(usualBatch, count) } = options;
+  checkOptions(options, batchSize, count);
+  const source = shuffled(count, batchSize, resume?.sampler ?? seed);
+  const every = validateEvery ?? Math.max(1, Math.floor(count / batchSize));
+  return { source, resident: { samples: { data: samples }, count }, batchSize, every };
 }
 
 /** What updates change of a model. */
@@ -186,6 +237,7 @@ function checkOptions(options: FitOptions, batchSize: number, count: number): vo
   whole("The patience", patience, 1);
   whole("validateEvery", validateEvery, 1);
   whole("updatesPerRun", options.updatesPerRun, 1);
+  whole("The number of parts of a batch", options.parts, 1);
   if (clip !== undefined && !(clip > 0)) {
     throw new RevortError(`The largest norm of a gradient (clip) must be positive, but ${clip} was given.`);
   }

@@ -10,7 +10,8 @@ import {
   type RecordField,
 } from "../fields/record-field.js";
 import { chooseGradient } from "../gradients/choice.js";
-import type { GradientRequest } from "../gradients/method.js";
+import { type GradientMethod, type GradientRequest, showGradientMethod } from "../gradients/method.js";
+import { ReconstructionError, refreshedCloser } from "../gradients/reconstruction-limit.js";
 import { scheduleOn } from "../gradients/schedule-tensors.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
@@ -89,7 +90,8 @@ function statesOf(
   }
   const grid = gridThrough(t0, times, ode.stepSize);
   const state = y0.shape as readonly number[];
-  const { gradient: method } = chooseGradient(ode, gradient, { state, steps: stepsOf(grid) });
+  const steps = stepsOf(grid);
+  const method = storedCloser(ode, chooseGradient(ode, gradient, { state, steps }).gradient, steps, training);
   const adjoint = adjointFor(method);
   const coincident = grid.offsets.some((offset, i) => i > 0 && offset === grid.offsets[i - 1]);
   const setting = { ...settingOf(ode, state, grid), coincident };
@@ -117,6 +119,28 @@ function statesOf(
     },
   });
   return ys!;
+}
+
+/** The gradient of a solve, with states stored as close as updates have needed it so far. */
+function storedCloser(
+  { method, dtype }: Pick<NeuralOde, "method" | "dtype">,
+  chosen: GradientMethod,
+  steps: number,
+  training: Training | null,
+): GradientMethod {
+  const { lost = [], stored } = training ?? {};
+  if (chosen.kind !== "reversible" || lost.length === 0) return chosen;
+  let gradient = chosen;
+  try {
+    for (const error of lost) {
+      gradient = refreshedCloser({ gradient, method, dtype }, steps, error) as typeof chosen;
+    }
+    stored?.(showGradientMethod(gradient));
+  } catch (error) {
+    if (!(error instanceof ReconstructionError)) throw error;
+    stored?.(error);
+  }
+  return gradient;
 }
 
 function checkTheta(name: string, parameters: readonly string[], theta: Values): void {

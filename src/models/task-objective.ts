@@ -2,7 +2,7 @@ import { pullback } from "../autodiff/vjp.js";
 import { type FloatDType, sizeOf } from "../core/tensor.js";
 import { type Like, leavesOf, withLeaves } from "../core/tree.js";
 import type { Builder } from "../graph/builder.js";
-import type { Value, ValueType } from "../graph/graph.js";
+import { sameShape, showType, type Value, type ValueType } from "../graph/graph.js";
 import type { Observed, Training } from "../nn/layer.js";
 import { add, mul } from "../ops/arithmetic.js";
 import { maximum } from "../ops/extrema.js";
@@ -10,39 +10,34 @@ import { zerosLike } from "../ops/generate.js";
 import { countersFrom, randomNormal, randomUniform } from "../ops/random.js";
 import type { Objective } from "../programs/objective.js";
 import { inputType } from "../programs/program.js";
+import { checkScalar, ModelDefinitionError } from "./model.js";
 import type { AnyTask } from "./task.js";
 import { measured } from "./task-measures.js";
 import { dataTypesOf, type Named, parameterTypesOf } from "./task-types.js";
 
-/**
- * The objective of a task: its loss over a batch, whose gradient goes back through layers and solves alike.
- *
- * @param batchSize  samples in a batch
- */
-export function taskObjective(
-  task: AnyTask,
-  { dtype, batchSize }: { readonly dtype: FloatDType; readonly batchSize: number },
-) {
+export interface TaskObjectiveOptions {
+  readonly dtype: FloatDType;
+  /** samples in a batch */
+  readonly batchSize: number;
+  /** what solves make of states that did not come back */
+  readonly stores?: Pick<Training, "lost" | "stored">;
+}
+
+/** The objective of a task: its loss over a batch, whose gradient goes back through layers and solves alike. */
+export function taskObjective(task: AnyTask, options: TaskObjectiveOptions) {
+  const { dtype, batchSize } = options;
   const { parameters, buffers } = parameterTypesOf(task.model, dtype);
   const trained = { parameters };
   const kept = Object.keys(buffers).length === 0 ? {} : { buffers };
   const data = { data: dataTypesOf(task, dtype, batchSize) };
   const setup = { key: inputType("int64", []) };
-  const objective: Objective<
-    typeof trained,
-    { readonly buffers?: Named<ValueType> },
-    typeof data,
-    typeof setup
-  > = {
+  const { weigh } = task;
+  const objective: Objective<typeof trained, Kept, typeof data, typeof setup> = {
     ...{ name: task.model.name, dtype, trained, buffers: kept, data, setup, draws: true },
     observes: ["reconstructionError", "drift"],
-    descent(
-      b,
-      { trained: { parameters: theta }, buffers: before, data: { data: samples }, setup: { key }, batch },
-    ) {
-      const { training, seen } = trainingIn(b, dtype, key, batch);
-      const given = { ...theta, ...before.buffers };
-      const { loss } = measured(b, task, given, samples, training);
+    descent(b, inputs) {
+      const { loss, seen } = lossInTraining(b, task, inputs, options);
+      const theta = inputs.trained.parameters;
       const wrt = leavesOf<Value>(theta);
       const pulled = pullback(b, [loss], [b.scalar(dtype, 1)], wrt);
       const gradients = withLeaves(
@@ -51,14 +46,74 @@ export function taskObjective(
       ) as Like<typeof parameters, Value>;
       const largest = (of: keyof Observed) =>
         seen.observed.flatMap((one) => one[of] ?? []).reduce((x, y) => maximum(b, x, y), b.scalar(dtype, 0));
+      const before = inputs.buffers.buffers;
       return {
         ...{ loss, gradients: { parameters: gradients } },
-        buffers: before.buffers === undefined ? {} : { buffers: { ...before.buffers, ...seen.kept } },
+        buffers: before === undefined ? {} : { buffers: { ...before, ...seen.kept } },
         ...{ reconstructionError: largest("error"), drift: largest("drift") },
       };
     },
+    ...(weigh === undefined
+      ? {}
+      : {
+          weigh(b, { data: samples }) {
+            const weight = weigh(b, samples as never);
+            checkScalar(`What the loss of a task with the model "${task.model.name}" is a mean over`, weight);
+            return weight;
+          },
+        }),
   };
   return objective;
+}
+
+type Kept = { readonly buffers?: Named<ValueType> };
+
+/** What the loss of a task reads. */
+interface TaskInputs {
+  readonly trained: { readonly parameters: Named<Value> };
+  readonly buffers: { readonly buffers?: Named<Value> };
+  readonly data: { readonly data: Named<Value> };
+  readonly setup: { readonly key: Value };
+  readonly batch: Value;
+}
+
+/** The loss of a batch in training, of samples that are made of those given where the task asks for it. */
+export function lossInTraining(
+  b: Builder,
+  task: AnyTask,
+  { trained, buffers, data, setup, batch }: TaskInputs,
+  { dtype, stores = {} }: TaskObjectiveOptions,
+): { readonly loss: Value; readonly seen: Seen } {
+  const { training, seen } = trainingIn(b, dtype, setup.key, batch);
+  const own = { ...training, ...stores };
+  const { loss } = measured(
+    b,
+    task,
+    { ...trained.parameters, ...buffers.buffers },
+    augmented(b, task, data.data, own),
+    own,
+  );
+  return { loss, seen };
+}
+
+/** @throws {ModelDefinitionError} for samples of other types than those given */
+function augmented(
+  b: Builder,
+  { augment, model }: AnyTask,
+  data: Named<Value>,
+  training: Training,
+): Named<Value> {
+  if (augment === undefined) return data;
+  const made = augment(b, data as never, training) as Named<Value>;
+  for (const [name, value] of Object.entries(data)) {
+    const own = made[name];
+    if (own !== undefined && own.dtype === value.dtype && sameShape(own.shape, value.shape)) continue;
+    throw new ModelDefinitionError(
+      `The augmentation of a task with the model "${model.name}" must give "${name}" of type ${showType(value)} back, but ` +
+        `${own === undefined ? "gives none" : `gives ${showType(own)}`}.`,
+    );
+  }
+  return made;
 }
 
 /** What layers and solves leave behind in training. */

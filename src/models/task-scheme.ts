@@ -1,34 +1,75 @@
-import { ReconstructionError } from "../gradients/reconstruction-limit.js";
+import { type FloatDType, scalar } from "../core/tensor.js";
+import { type Branch, mapTree, pathsOf } from "../core/tree.js";
+import { reasonOf, shownNames, watchedDerivative } from "../gradients/not-finite.js";
+import { ReconstructionError, reconstructionLimit } from "../gradients/reconstruction-limit.js";
 import { TrainingError } from "../gradients/training-error.js";
+import { Builder } from "../graph/builder.js";
+import { shownOrigin, type ValueType } from "../graph/graph.js";
+import { countType } from "../programs/updates.js";
+import { uploadTree } from "../runtime/compile-program.js";
+import type { DeviceTensors } from "../runtime/runtime.js";
 import { compileUpdater } from "../train/compile-updater.js";
-import type { Failed, Scheme } from "../train/scheme.js";
+import { takenOf } from "../train/samples.js";
+import type { Failed, Scheme, TrainNote } from "../train/scheme.js";
 import type { Updater, UpdaterOptions } from "../train/updater.js";
+import type { AnyTask } from "./task.js";
+import { lossInTraining, taskObjective } from "./task-objective.js";
 
-/** How the updates of a task are done at present. */
+export interface TaskSchemeOptions {
+  readonly task: AnyTask;
+  /** what updates are compiled for beside the objective */
+  readonly updater: Omit<UpdaterOptions, "objectiveOf">;
+  /** the errors for which states are stored closer from the start: those of the run that is gone on with */
+  readonly lost: readonly number[];
+  readonly note: (note: TrainNote) => void;
+}
+
+/**
+ * How the updates of a task are done at present. Where a solve inside does not get its states back by undoing steps, the
+ * update is done again with states stored closer, in every solve of the model that undoes its steps.
+ */
 export class TaskScheme implements Scheme {
   readonly looks = null;
-  readonly kept = null;
+  readonly #options: TaskSchemeOptions;
+  #lost: readonly number[];
   #updater: Updater;
 
-  private constructor(updater: Updater) {
+  private constructor(options: TaskSchemeOptions, updater: Updater) {
+    this.#options = options;
+    this.#lost = options.lost;
     this.#updater = updater;
   }
 
-  static async compiled(options: UpdaterOptions): Promise<TaskScheme> {
-    const updater = await compileUpdater(options);
-    return new TaskScheme(updater);
+  /** @throws {SplitError} if the batch has fewer samples than parts */
+  static async compiled(options: TaskSchemeOptions): Promise<TaskScheme> {
+    return new TaskScheme(options, (await compiledFor(options, options.lost)).updater);
   }
 
   get updater(): Updater {
     return this.#updater;
   }
 
+  /** The errors of reconstruction for which states were stored closer so far. */
+  get lost(): readonly number[] {
+    return this.#lost;
+  }
+
   async refresh(error: number, step: number): Promise<void> {
-    throw new ReconstructionError(
-      `At update ${step + 1}: undoing the steps of a solve gave its states back with a relative error of ` +
-        `${error.toExponential(1)}, so the gradient by reconstruction is lost. Give the solve stored states on the way ` +
-        '(gradient "reversible:100", or fewer steps between them), or another gradient ("direct", "checkpoint").',
-    );
+    const { dtype } = this.#options.updater;
+    const lost = [...this.#lost, error];
+    const { updater, gradients, failures } = await compiledFor(this.#options, lost);
+    if (gradients.size === 0) {
+      await updater.release();
+      throw new ReconstructionError(
+        `At update ${step + 1}: ${failures[0]?.message ?? `${lostText(error, dtype)}. ${ownRemedy}`}`,
+      );
+    }
+    await this.#updater.release();
+    [this.#updater, this.#lost] = [updater, lost];
+    const message =
+      `At update ${step + 1}: ${lostText(error, dtype)}: the update was done again from states stored closer ` +
+      `(gradient ${[...gradients].join(", ")}).`;
+    this.#options.note({ code: "refresh", step, message });
   }
 
   async whyLossNotFinite({ loss }: Failed): Promise<Error> {
@@ -37,14 +78,95 @@ export class TaskScheme implements Scheme {
     );
   }
 
-  async whyGradientNotFinite({ loss }: Failed): Promise<Error> {
+  /** Names the operator of the model whose slope is not finite, and the parameters whose gradients that reaches. */
+  async whyGradientNotFinite(failed: Failed): Promise<Error> {
+    const what = `is not finite although the loss is (${failed.loss})`;
+    const found = await this.#locate(failed).catch(() => null);
+    if (found === null) {
+      return new TrainingError(
+        `the gradient ${what}. An operator of the model has no finite slope there: a root or a logarithm at 0, a norm of 0.`,
+      );
+    }
+    const { node, names } = found;
     return new TrainingError(
-      `the gradient is not finite although the loss is (${loss}). An operator of the model has no finite ` +
-        "slope there: a root or a logarithm at 0, a norm of 0.",
+      `the gradient of ${shownNames(names)} ${what}: that arises in ${shownOrigin(node)}${reasonOf(node)}. ` +
+        "Change the model there (an epsilon under the root or in the denominator), or start from other parameters.",
     );
+  }
+
+  async #locate({ planned, standing }: Failed) {
+    const { task, updater: given } = this.#options;
+    const { runtime, dtype, batchSize, resident, setup } = given;
+    const objective = taskObjective(task, { dtype, batchSize });
+    const b = new Builder();
+    const declare = <T extends Branch>(types: T) =>
+      mapTree(types as Branch, (leaf, path) => {
+        const { dtype: own, shape } = leaf as ValueType;
+        return b.input(path, own, shape);
+      });
+    const { trained, buffers, data } = objective;
+    const inputs = declare({
+      ...trained,
+      ...buffers,
+      ...data,
+      ...objective.setup,
+      count: countType(objective),
+    });
+    const { loss } = lossInTraining(
+      b,
+      task,
+      { trained: inputs, buffers: inputs, data: inputs, setup: inputs, batch: inputs.count } as never,
+      { dtype, batchSize },
+    );
+    const theta = inputs.parameters as Branch;
+    const names = Object.keys(theta);
+    const wrt = names.map((name) => theta[name] as never);
+    const cotangent = b.scalar(dtype, 1);
+    const derivative = await watchedDerivative(b, runtime, { output: loss, cotangent, wrt });
+    try {
+      const samples = planned.data ?? takenOf(data, resident!.samples, planned.which);
+      const found = await derivative.at(
+        Object.fromEntries(
+          pathsOf({
+            ...{ ...standing.trained, ...standing.buffers },
+            ...uploadTree(runtime, { ...samples, ...setup, count: scalar("int64", planned.count) }),
+          }),
+        ) as DeviceTensors,
+      );
+      return found && { node: found.node, names: found.reached.map((k) => names[k]!) };
+    } finally {
+      await derivative.release();
+    }
   }
 
   release(): Promise<void> {
     return this.#updater.release();
   }
+}
+
+const ownRemedy =
+  'Give the solve stored states on the way (gradient "reversible:100"), or another gradient ("direct", "checkpoint").';
+
+function lostText(error: number, dtype: FloatDType): string {
+  const size = Number.isFinite(error) ? error.toExponential(1) : "more than any number";
+  return (
+    `Undoing the steps of a solve gave its states back with a relative error of ${size}, more than ` +
+    `${reconstructionLimit[dtype]}`
+  );
+}
+
+/** Updates with states stored as close as those errors need, and what the solves of the model say to that. */
+async function compiledFor({ task, updater }: TaskSchemeOptions, lost: readonly number[]) {
+  const { dtype } = updater;
+  const gradients = new Set<string>();
+  const failures: Error[] = [];
+  const stored = (found: string | Error) => {
+    if (typeof found === "string") gradients.add(found);
+    else failures.push(found);
+  };
+  const compiled = await compileUpdater({
+    ...updater,
+    objectiveOf: (batchSize) => taskObjective(task, { dtype, batchSize, stores: { lost, stored } }),
+  });
+  return { updater: compiled, gradients, failures };
 }

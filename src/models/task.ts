@@ -27,8 +27,22 @@ export interface Task<
   readonly model: Model<Inputs, Outputs>;
   /** arrays of each sample that the loss takes beside the inputs of the model */
   readonly targets: Targets;
+  /**
+   * other samples made of those of a batch, at random: mirrored, turned, with noise. It is done in training alone, inside the
+   * graph, and draws from what training gives it, so that a run can be done again.
+   */
+  readonly augment?: (
+    b: Builder,
+    data: Named<Inputs & Targets>,
+    training: Training,
+  ) => Named<Inputs & Targets>;
   /** what is lowered: one number, a mean over the samples */
   readonly loss: Measure<Inputs, Targets, Outputs>;
+  /**
+   * what the loss is a mean over, where that is not the number of samples: the sum of a mask, say. A batch in parts is
+   * averaged by it.
+   */
+  readonly weigh?: (b: Builder, data: Named<Inputs & Targets>) => Value;
   /** other numbers of the same kind */
   readonly metrics?: Readonly<Record<string, Measure<Inputs, Targets, Outputs>>>;
 }

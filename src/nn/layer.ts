@@ -16,6 +16,13 @@ export interface Training {
   readonly keep: (name: string, value: Value) => void;
   /** takes what a solve and its way back tell of themselves, scalars */
   readonly observe?: (b: Builder, observed: Observed) => void;
+  /**
+   * the errors with which states came back in updates that had to be done again, in order: a solve that undoes its steps
+   * stores states closer for each
+   */
+  readonly lost?: readonly number[];
+  /** takes what a solve made of that: how it is differentiated now, or why its states can be no closer */
+  readonly stored?: (found: string | Error) => void;
 }
 
 /** What a solve or a fixed point inside a model observes of itself; `null` where there is nothing to observe. */

@@ -1,4 +1,3 @@
-import { tensor } from "../core/tensor.js";
 import { type Branch, leavesOf, mapTree, partOf, withLeaves } from "../core/tree.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value, ValueType } from "../graph/graph.js";
@@ -6,7 +5,8 @@ import { add, div, mul } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
 import { maximum } from "../ops/extrema.js";
 import { zeros } from "../ops/linalg.js";
-import { type AnyObjective, batchSizeOf, takenFrom, typesOf } from "./objective.js";
+import { less, where } from "../ops/logic.js";
+import { type AnyObjective, batchSizeOf, type Observation, takenFrom, typesOf } from "./objective.js";
 import { type Program, programOf } from "./program.js";
 import { countType, standard } from "./updates.js";
 
@@ -28,62 +28,76 @@ export function inParts(part: AnyObjective, parts: number): AnyObjective {
     ...part,
     data: typesOf(part.data, size * parts),
     descent(b, inputs) {
-      const total = part.weigh?.(b, inputs.data) ?? b.scalar(dtype, parts);
-      const start = {
+      const whole = part.weigh?.(b, inputs.data) ?? b.scalar(dtype, parts);
+      const start: Sums = {
         ...{ loss: b.scalar(dtype, 0), gradients: zerosOf(b, trained), buffers: zerosOf(b, buffers) },
         ...{ reconstructionError: b.scalar(dtype, 0), drift: b.scalar(dtype, 0) },
       };
-      const indices = b.constant(
-        tensor(
-          "int64",
-          [size],
-          Array.from({ length: size }, (_, i) => BigInt(i)),
-        ),
-      );
+      const first = b.ints(Array.from({ length: size }, (_, i) => i));
       const { carried } = loop(
         b,
         { trips: parts, carried: leavesOf<Value>(start), length: parts },
         (inner, k, state) => {
-          const sums = withLeaves(start, state) as unknown as typeof start;
-          const which = add(inner, indices, mul(inner, k, inner.scalar("int64", BigInt(size))));
+          const sums = withLeaves(start, state) as unknown as Sums;
+          const which = add(inner, first, mul(inner, k, inner.scalar("int64", BigInt(size))));
           const data = takenFrom(inner, part.data, inputs.data, which);
-          const found = part.descent(inner, {
-            ...inputs,
-            data,
-            batch: batchOf(inner, inputs.batch, parts, k),
-          });
-          const own = part.weigh?.(inner, data) ?? inner.scalar(dtype, 1);
-          const share = div(inner, own, total);
-          const plus = (sum: Value, term: Value) => add(inner, sum, mul(inner, share, term));
-          const plusAll = (sum: Branch, terms: Branch): Branch => {
-            const own = leavesOf<Value>(terms);
-            return withLeaves(
-              sum,
-              leavesOf<Value>(sum).map((value, i) => plus(value, own[i]!)),
-            );
-          };
-          const worst = (most: Value, value: Value | null) =>
-            value === null ? most : maximum(inner, most, value);
-          return {
-            carried: leavesOf({
-              loss: plus(sums.loss, found.loss),
-              gradients: plusAll(sums.gradients, found.gradients),
-              buffers: plusAll(sums.buffers, found.buffers),
-              reconstructionError: worst(sums.reconstructionError, found.reconstructionError),
-              drift: worst(sums.drift, found.drift),
-            }),
-          };
+          const batch = batchOf(inner, inputs.batch, parts, k);
+          const found = part.descent(inner, { ...inputs, data, batch });
+          const weight = part.weigh?.(inner, data) ?? null;
+          return { carried: leavesOf(sumOf(inner, sums, found, { weight, whole })) };
         },
       );
-      const { reconstructionError, drift, ...rest } = withLeaves(start, carried) as unknown as typeof start;
-      const seen = (name: "reconstructionError" | "drift", value: Value) =>
-        part.observes.includes(name) ? value : null;
-      return {
-        ...rest,
-        reconstructionError: seen("reconstructionError", reconstructionError),
-        drift: seen("drift", drift),
-      };
+      const sums = withLeaves(start, carried) as unknown as Sums;
+      const seen = (name: Observation) => (part.observes.includes(name) ? sums[name] : null);
+      return { ...sums, reconstructionError: seen("reconstructionError"), drift: seen("drift") };
     },
+  };
+}
+
+/** What is carried from part to part: means so far, and what was worst. */
+interface Sums extends Branch {
+  readonly loss: Value;
+  readonly gradients: Branch;
+  readonly buffers: Branch;
+  readonly reconstructionError: Value;
+  readonly drift: Value;
+}
+
+/**
+ * What is carried on after a part.
+ *
+ * @param weight  what was observed in it; `null` if parts count alike
+ * @param whole  what was observed in all of them
+ */
+function sumOf(
+  b: Builder,
+  sums: Sums,
+  found: ReturnType<AnyObjective["descent"]>,
+  { weight, whole }: { weight: Value | null; whole: Value },
+): Sums {
+  const share = div(b, weight ?? b.scalar(whole.dtype, 1), whole);
+  // a part in which nothing was observed has no mean: 0 / 0
+  const counts = weight === null ? null : less(b, 0, weight);
+  const plus = (sum: Value, term: Value) => {
+    const more = add(b, sum, mul(b, share, term));
+    return counts === null ? more : where(b, counts, more, sum);
+  };
+  const plusAll = (sum: Branch, terms: Branch): Branch => {
+    const own = leavesOf<Value>(terms);
+    return withLeaves(
+      sum,
+      leavesOf<Value>(sum).map((value, i) => plus(value, own[i]!)),
+    );
+  };
+  const worst = (name: Observation) => {
+    const value = found[name];
+    return value === null ? sums[name] : maximum(b, sums[name], value);
+  };
+  return {
+    loss: plus(sums.loss, found.loss),
+    gradients: plusAll(sums.gradients, found.gradients),
+    buffers: plusAll(sums.buffers, found.buffers),
+    ...{ reconstructionError: worst("reconstructionError"), drift: worst("drift") },
   };
 }
 

@@ -48,6 +48,8 @@ export interface Checkpoint {
   readonly seconds: number;
   /** how updates are done from here on; where it is missing, as was asked for */
   readonly scheme?: KeptScheme;
+  /** errors with which states came back in updates that were done again, with states stored closer; missing if there were none */
+  readonly lost?: readonly number[];
   /** updates whose solves drifted apart so far; missing if there were none */
   readonly drift?: DriftRecord;
 }

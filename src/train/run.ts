@@ -141,6 +141,8 @@ export class Run {
       // whoever has the last report may still ask for its checkpoint
       await this.#course.standing().catch(() => undefined);
       throw error;
+    } finally {
+      await this.#options.source.close?.();
     }
   }
 

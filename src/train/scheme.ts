@@ -51,6 +51,5 @@ export interface Scheme {
   whyLossNotFinite(failed: Failed, step: number): Promise<Error>;
   /** why a gradient is not, although the loss is */
   whyGradientNotFinite(failed: Failed): Promise<Error>;
-  readonly kept: KeptScheme | null;
   release(): Promise<void>;
 }

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { RevortError } from "../../src/core/errors.js";
 import { Random } from "../../src/core/random.js";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { decodeCheckpoint, encodeCheckpoint } from "../../src/deploy/checkpoint-file.js";
 import type { Tensors } from "../../src/fields/field.js";
 import { TrainingError } from "../../src/gradients/training-error.js";
 import { accuracy, crossEntropy } from "../../src/learning/likelihoods.js";
@@ -27,13 +28,16 @@ import {
   trainingOf,
 } from "../../src/nn.js";
 import { mul, sub } from "../../src/ops/arithmetic.js";
-import { log } from "../../src/ops/elementwise.js";
+import { abs, log } from "../../src/ops/elementwise.js";
 import { zeros } from "../../src/ops/linalg.js";
+import { less, where } from "../../src/ops/logic.js";
 import { reduceMean } from "../../src/ops/reduce.js";
+import { unsqueeze } from "../../src/ops/reshape.js";
 import { tanh } from "../../src/ops/trigonometry.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
+import type { Checkpoint } from "../../src/train/checkpoint.js";
 import { failure } from "../support/failure.js";
 
 interface Stored {
@@ -272,6 +276,71 @@ describe("fit", () => {
     expect(splitDataset(data, [0.7, 0.3], { seed: 1 }).map(({ x }) => numbers(x!))).not.to.deep.equal(parts);
     expect(() => splitDataset(data, [0.7, 0.7])).to.throw(DatasetError, /add up to 1 at most/);
     expect(() => splitDataset(data, [0.01])).to.throw(DatasetError, /not one sample/);
+  });
+
+  it("makes other samples of those of a batch, in training alone, the same ones when it is done again", async () => {
+    // the sign of a sample is lost in training, so that a line through the origin cannot be learned
+    const mirrored = defineTask({
+      ...regression,
+      augment(b, { x, y_ }, training) {
+        const sign = where(b, less(b, training.uniform(b, [8, 1]), 0.5), b.scalar("float64", -1), 1);
+        return { x: mul(b, x, sign), y_: mul(b, y_, abs(b, sign)) };
+      },
+    });
+    const odd = {
+      ...line(40),
+      y_: tensor(
+        "float64",
+        [40, 1],
+        numbers(line(40).x).map((x) => 2 * x),
+      ),
+    };
+    const options = { runtime, steps: 80, batchSize: 8, optimiser: sgd({ learningRate: 0.05 }) };
+    const [blind, one, seeing] = [
+      await trained(mirrored, odd, options),
+      await trained(mirrored, odd, { ...options, updatesPerRun: 1 }),
+      await trained(regression, odd, options),
+    ];
+    expect(one.losses).to.deep.equal(blind.losses);
+    expect(seeing.losses.at(-1)).to.be.below(0.1);
+    expect(blind.losses.at(-1)).to.be.above(0.5);
+    // evaluation sees the samples as they are
+    const { parameters } = seeing;
+    const [with_, without] = [mirrored, regression].map((task) =>
+      evaluate(task, odd, { runtime, parameters }),
+    );
+    expect((await with_)!.loss).to.equal((await without)!.loss);
+    const wrong = defineTask({ ...regression, augment: (b, { x, y_ }) => ({ x: unsqueeze(b, x, [0]), y_ }) });
+    const error = await failure(trained(wrong, odd, options), ModelDefinitionError);
+    expect(error.message).to.include('"x" of type float64[8, 1] back, but gives float64[1, 8, 1]');
+  });
+
+  it("goes on from the file of a checkpoint as if it had never stopped: statistics, the best and all", async () => {
+    const data = {
+      x: float64(pytorch.classifier.x),
+      label: tensor("int64", pytorch.classifier.y.shape, pytorch.classifier.y.data),
+    };
+    const options = {
+      runtime,
+      steps: 14,
+      batchSize: 8,
+      validation: data,
+      validateEvery: 4,
+      optimiser: adamw({ learningRate: 0.3 }),
+    };
+    const kept: Checkpoint[] = [];
+    const whole = await trained(classification, data, {
+      ...options,
+      onUpdate: async ({ checkpoint }) => {
+        kept.push(decodeCheckpoint(encodeCheckpoint(await checkpoint()), "kept"));
+      },
+    });
+    expect(Object.keys(kept[5]!.buffers!)).to.include("buffers/1.running_mean");
+    for (const at of [1, 4, 7, 13]) {
+      const rest = await trained(classification, data, { ...options, resume: kept[at - 1]! });
+      expect(stateOf(rest), `from update ${at}`).to.deep.equal(stateOf(whole));
+      expect(rest.best.step).to.equal(whole.best.step);
+    }
   });
 
   it("names the update at which a loss or a gradient is not finite", async () => {

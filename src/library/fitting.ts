@@ -1,0 +1,39 @@
+import { checkOptions, OptionError } from "../core/options.js";
+import type { FitOptions } from "../models/fit.js";
+
+const fitNames = {
+  ...{
+    runtime: true,
+    helpers: true,
+    parts: true,
+    steps: true,
+    batchSize: true,
+    optimiser: true,
+    schedule: true,
+  },
+  ...{ clip: true, dtype: true, seed: true, parameters: true, validation: true, validateEvery: true },
+  ...{ patience: true, onUpdate: true, onValidation: true, onNote: true, signal: true, updatesPerRun: true },
+  ...{ resume: true },
+} satisfies Record<keyof FitOptions, true>;
+
+const toOptimiser = "it belongs to the optimiser, adamw({ learningRate: 1e-3 })";
+const elsewhere = {
+  ...{ learningRate: toOptimiser, lr: toOptimiser, weightDecay: toOptimiser, optimizer: "spelled optimiser" },
+  ...{ epochs: "the number of updates is steps", iterations: "the number of updates is steps" },
+  ...{ loss: "it belongs to the task, defineTask({ model, targets, loss })", callback: "say onUpdate" },
+  ...{
+    accumulate: "say parts",
+    microBatches: "say parts",
+    threads: "say helpers",
+    gradient: "it belongs to odeSolve",
+  },
+  ...{ augment: "it belongs to the task, defineTask({ model, targets, loss, augment })" },
+};
+
+/** @throws {OptionError} for what makes no sense, by name */
+export function checkFitOptions(given: unknown): void {
+  checkOptions("fit", given, fitNames, elsewhere);
+  if ((given as Partial<FitOptions>).steps === undefined) {
+    throw new OptionError("fit needs the number of updates, steps: 1000.");
+  }
+}
