@@ -1,18 +1,13 @@
-import { region } from "../autodiff/region.js";
-import { leastNormal } from "../core/spacing.js";
-import type { FloatDType, Tensor } from "../core/tensor.js";
-import { mapTree, withLeaves } from "../core/tree.js";
+import type { Tensor } from "../core/tensor.js";
+import { mapLeaves, withLeaves } from "../core/tree.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { div } from "../ops/arithmetic.js";
-import { abs } from "../ops/elementwise.js";
-import { maximum } from "../ops/extrema.js";
-import { reduceMax } from "../ops/reduce.js";
 import { slice } from "../ops/slice.js";
-import type { ChainTask, Saves } from "./adjoint.js";
+import type { Saves } from "./adjoint.js";
 import { type AdjointSpec, chainAdjointFor, chainMethodOf } from "./adjoints.js";
 import { type Chain, ChainError, type ChainInputs } from "./chain.js";
-import { at, checkUndoes, type Links, linksOf, spread } from "./links.js";
+import { chainRegion, cut, type TaskIn } from "./chain-region.js";
+import { checkUndoes, type Links, linksOf } from "./links.js";
 import { tablesOf } from "./tables.js";
 
 export interface RunChainOptions {
@@ -61,9 +56,7 @@ export function runChain<S, P, X>(
       : tablesOf(adjoint.plan(method, fixedSteps(outer)), fixedSteps(outer), places ?? []);
   const counted = typeof inputs.steps === "number" ? [] : [inputs.steps];
   const lists = [outer.start, outer.shared, outer.rows, counted];
-  const { rule } = adjoint;
-
-  const taskIn = (scope: Builder, values: readonly Value[]): ChainTask => {
+  const taskIn: TaskIn = (scope, values) => {
     const [start, shared, rows, steps] = cut(values, lists) as [Value[], Value[], Value[], Value[]];
     const own = {
       start: withLeaves(inputs.start, start) as S,
@@ -74,37 +67,11 @@ export function runChain<S, P, X>(
     return {
       links: linksOf(chain, own),
       saves: savesIn(scope, save, places),
-      schedule: tables && mapTree(tables, (table) => scope.constant(table as Tensor)),
+      schedule: tables && mapLeaves(tables, (table) => scope.constant(table as Tensor)),
     };
   };
-
+  const [count, ...rest] = chainRegion(b, chain.name, adjoint.rule, lists.flat(), taskIn, observe);
   const width = outer.start.length;
-  const results = region(b, lists.flat(), {
-    name: `chain ${chain.name}`,
-    build(inner, values) {
-      const { end, stacked, count, saved } = rule.run(inner, taskIn(inner, values));
-      return { outputs: [count, ...end, ...stacked], saved };
-    },
-    pull(scope, { inputs: given, outputs: [count, ...rest], saved }, [_, ...cotangents]) {
-      const task = taskIn(scope, given);
-      const { floats } = task.links;
-      const end = rest.slice(0, width);
-      const run = { count: count!, end, stacked: rest.slice(width), saved };
-      const arriving = {
-        end: at(cotangents.slice(0, width), floats.state),
-        stacked: cotangents.slice(width),
-      };
-      const pulled = rule.pull(scope, task, run, arriving);
-      if (pulled.undone !== null) observe?.(scope, relative(scope, task.links, end, pulled.undone.error));
-      return [
-        ...spread(width, floats.state, pulled.start),
-        ...spread(outer.shared.length, floats.shared, pulled.shared),
-        ...spread(outer.rows.length, floats.rows, pulled.rows),
-        ...counted.map(() => null),
-      ];
-    },
-  });
-  const [count, ...rest] = results;
   const asked = save === "every" || save === undefined ? null : save.length;
   return {
     count: count!,
@@ -152,22 +119,6 @@ function fixedSteps({ name, steps, proceed }: Links): number {
   );
 }
 
-/** max |error| over the largest number of the first and the last state. */
-function relative(b: Builder, { start, floats }: Links, end: readonly Value[], error: Value): Value {
-  const sizes = [...at(start, floats.state), ...at(end, floats.state)].map((x) => reduceMax(b, abs(b, x)));
-  const size = sizes.reduce((most, each) => maximum(b, most, each));
-  return div(b, error, maximum(b, size, leastNormal[error.dtype as FloatDType]));
-}
-
 function firstOf(b: Builder, stack: Value, count: number): Value {
   return stack.shape[0] === count ? stack : slice(b, stack, 0, 0, count);
-}
-
-/** Cuts a list into parts as long as those of others. */
-function cut<T>(values: readonly T[], lengths: readonly (readonly unknown[])[]): T[][] {
-  let from = 0;
-  return lengths.map(({ length }) => {
-    from += length;
-    return values.slice(from - length, from);
-  });
 }

@@ -3,9 +3,16 @@ import { castTensor, numbers, type Tensor } from "../core/tensor.js";
 import { equilibria } from "../experiments/equilibria.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { type Fit, type Gradients, gradientOf, lossFunction } from "../gradients/evaluate.js";
-import { type GradientRequest, type GradientSpec, showGradientMethod } from "../gradients/method.js";
+import {
+  type GradientRequest,
+  gradientMethodOf,
+  parseGradientMethod,
+  showGradientMethod,
+  showGradientRequest,
+} from "../gradients/method.js";
 import { checkParameters, named, solve, upload } from "../integrate/solve.js";
 import { isReversible } from "../methods/method.js";
+import { adjointFor, solveAdjoints } from "../programs/adjoints.js";
 import { gridThrough } from "../programs/grid.js";
 import { y0Name } from "../programs/names.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -103,24 +110,22 @@ export async function gradcheck(
 ): Promise<GradcheckReport> {
   const { ode, loss } = problem;
   const fit = await fitOf(problem, parameters, runtime);
-  const always: GradientSpec[] = [
-    ...(isReversible(ode.method) ? (["reversible"] as const) : []),
-    "direct",
-    "checkpoint",
-  ];
-  const methods = asked === "auto" || always.includes(asked) ? always : [...always, asked];
-  const results = new Map<GradientSpec, Gradients & { readonly flat: readonly number[] }>();
+  const always = exactGradients(isReversible(ode.method));
+  const shown = showGradientRequest(asked === "auto" ? asked : gradientMethodOf(asked));
+  const methods = asked === "auto" || always.includes(shown) ? always : [...always, shown];
+  const results = new Map<string, Gradients & { readonly flat: readonly number[] }>();
   for (const gradient of methods) {
-    const found = await gradientOf(ode, { runtime, loss, gradient, fit, parameters });
+    const found = await gradientOf(ode, {
+      ...{ runtime, loss, fit, parameters },
+      gradient: parseGradientMethod(gradient),
+    });
     const flat = [...Object.values(found.parameters), found.y0].flatMap(numbers);
     results.set(gradient, { ...found, flat });
   }
   const { flat: direct } = results.get("direct")!;
   const { flat: checkpoint } = results.get("checkpoint")!;
   const each = <T>(of: (found: Gradients & { readonly flat: readonly number[] }, method: string) => T) =>
-    Object.fromEntries(
-      [...results].map(([method, found]) => [method as string, of(found, method as string)]),
-    );
+    Object.fromEntries([...results].map(([method, found]) => [method, of(found, method)]));
   const known = each(({ gradient }) => showGradientMethod(gradient));
   return {
     loss: results.get("direct")!.loss,
@@ -143,6 +148,13 @@ export async function gradcheck(
   };
 }
 
+/** The gradients that are exact, each as it is without options, as far as steps can be undone for them. */
+function exactGradients(undoable: boolean): string[] {
+  return solveAdjoints
+    .filter(({ exact, undoes }) => exact && (undoable || !undoes))
+    .flatMap(({ syntax }) => (syntax.parse(null, "") === null ? [] : [syntax.kind]));
+}
+
 /** What of a report is beyond its tolerance, with the cause of each and what to do: sentences. */
 export function whatIsWrong({ ode }: Problem, report: GradcheckReport): string[] {
   const { method, dtype } = ode;
@@ -150,8 +162,8 @@ export function whatIsWrong({ ode }: Problem, report: GradcheckReport): string[]
   const { relativeError, reconstructionError, finiteDifference, used } = report;
   const wrong: string[] = [];
   for (const [name, error] of Object.entries(relativeError)) {
-    // the continuous adjoint is not exact, and is shown for its error
-    if (error <= tolerance || name.startsWith("continuous")) continue;
+    // what is not exact is shown for its error
+    if (error <= tolerance || !adjointFor(parseGradientMethod(name)).exact) continue;
     const differs = `The gradient ${used[name] ?? name} differs from backprop through stored steps by ${error.toExponential(1)}, more than ${tolerance}.`;
     const back = reconstructionError[name];
     wrong.push(

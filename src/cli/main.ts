@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { experiments } from "../experiments/all.js";
 import { equilibria } from "../experiments/equilibria.js";
 import { figureNames } from "../figures/names.js";
-import { parseGradientRequest, showGradientRequest } from "../gradients/method.js";
+import { gradientKinds, parseGradientRequest, showGradientRequest } from "../gradients/method.js";
 import { version } from "../version.js";
 import { type Console, consoleOn, type Streams } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
@@ -298,7 +298,7 @@ function program(console: Console, finish: Finish): Command {
     .addOption(
       new Option(
         "--gradient <method>",
-        "train-step: reversible, direct, checkpoint, continuous or auto; the run's own by default",
+        `train-step: ${gradientKinds.join(", ")} or auto; the run's own by default`,
       ).argParser((text) => showGradientRequest(parseGradientRequest(text))),
     )
     .option(

@@ -10,6 +10,7 @@ import { parseGradientRequest } from "../gradients/method.js";
 import { optimisers } from "../learning/optimisers.js";
 import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
+import { adjointFor } from "../programs/adjoints.js";
 import { readBytes, readText } from "../storage/read.js";
 import { decodeSafetensors, SafetensorsError } from "../storage/safetensors.js";
 import { type ControlOptions, controlOf, isAdaptive } from "./control-options.js";
@@ -156,7 +157,7 @@ function isCoupled(solver: string, gradient: string, { reversible, coupling }: P
   }
   if (reversible === true || coupling !== undefined) return true;
   const request = parseGradientRequest(gradient);
-  return request !== "auto" && request.kind === "reversible";
+  return request !== "auto" && adjointFor(request).undoes;
 }
 
 /**

@@ -2,7 +2,12 @@
 
 import { type Command, Option } from "commander";
 import { activations } from "../fields/activations.js";
-import { gradientKinds, parseGradientRequest, showGradientRequest } from "../gradients/method.js";
+import {
+  gradientKinds,
+  gradientOptions,
+  parseGradientRequest,
+  showGradientRequest,
+} from "../gradients/method.js";
 import { losses } from "../learning/losses.js";
 import { optimisers } from "../learning/optimisers.js";
 import { solverNames } from "../methods/named.js";
@@ -123,7 +128,7 @@ export function problemOptions(command: Command): Command {
     .addOption(
       new Option(
         "--gradient <method>",
-        `auto, ${gradientKinds.join(", ")}; auto by default for a CSV file (backprop through stored steps of the base method where they fit the memory budget, else checkpoints), reversible for experiments; checkpoint:8 stores 8 states, reversible:100 stores one every 100 steps`,
+        `auto, ${gradientKinds.join(", ")}; auto by default for a CSV file (backprop through stored steps of the base method where they fit the memory budget, else checkpoints), reversible for experiments; ${gradientOptions.join(", ")}`,
       ).argParser((text) => showGradientRequest(parseGradientRequest(text))),
     )
     .option(

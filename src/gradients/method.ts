@@ -1,5 +1,5 @@
 import type { AdjointSpec } from "../chains/adjoints.js";
-import { kindsOf, parseAmong, showAmong } from "../chains/syntax.js";
+import { kindsOf, optionsOf, parseAmong, showAmong } from "../chains/syntax.js";
 import { adjointFor, type GraphGradient, solveAdjoints } from "../programs/adjoints.js";
 import type { GradientMethod } from "../programs/solve-adjoint.js";
 
@@ -7,6 +7,9 @@ export type { GradientMethod };
 
 /** The kinds of gradient methods, as users type them. */
 export const gradientKinds: readonly GradientMethod["kind"][] = kindsOf(solveAdjoints);
+
+/** What options there are, as users type them, and what for. */
+export const gradientOptions: readonly string[] = optionsOf(solveAdjoints);
 
 /** A gradient method, or what users type for it. */
 export type GradientSpec = AdjointSpec | GradientMethod | GradientMethod["kind"] | "continuous:seminorm";

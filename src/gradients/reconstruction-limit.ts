@@ -3,6 +3,7 @@ import { epsilon } from "../core/spacing.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { Method } from "../methods/method.js";
 import { undoGrowth } from "../methods/stability.js";
+import { adjointFor } from "../programs/adjoints.js";
 import type { GradientMethod } from "./method.js";
 
 /** A gradient by reconstruction whose reconstruction is lost, however many states are stored on the way. */
@@ -42,8 +43,8 @@ export function guardedGradient(
   dtype: FloatDType,
   steps: number,
 ): GuardedGradient {
-  if (gradient.kind !== "reversible") return { gradient, note: null };
-  const undone = Math.min(steps, gradient.refresh ?? steps);
+  if (!adjointFor(gradient).undoes) return { gradient, note: null };
+  const undone = undoneAtOnce(gradient, steps);
   const bound = roundingAfter(method, dtype, undone);
   const limit = reconstructionLimit[dtype];
   if (bound <= limit) return { gradient, note: null };
@@ -56,6 +57,11 @@ export function guardedGradient(
       `(ε = ${show(epsilon[dtype])} in ${dtype}), more than ${show(limit)}: a state is stored every ` +
       `${refresh === 1 ? "step" : `${refresh} steps`}, and undoing starts from there (gradient reversible:${refresh}).`,
   };
+}
+
+/** How many of so many steps are undone from one stored state. */
+function undoneAtOnce(gradient: GradientMethod, steps: number): number {
+  return Math.min(steps, ("refresh" in gradient ? gradient.refresh : undefined) ?? steps);
 }
 
 function growthText(method: Method): string {
@@ -77,7 +83,7 @@ export function refreshedCloser(
   steps: number,
   error: number,
 ): GradientMethod {
-  const before = Math.min(steps, (gradient.kind === "reversible" && gradient.refresh) || steps);
+  const before = undoneAtOnce(gradient, steps);
   const limit = reconstructionLimit[dtype];
   if (before <= 1) {
     throw new ReconstructionError(
@@ -99,7 +105,7 @@ export function refreshNote(
   error: number,
   gradient: GradientMethod,
 ): string {
-  const refresh = (gradient.kind === "reversible" && gradient.refresh) || 1;
+  const refresh = undoneAtOnce(gradient, Number.POSITIVE_INFINITY);
   return (
     `Undoing the steps of "${name}" gave states back with a relative error of ${show(error)}, more than ` +
     `${show(reconstructionLimit[dtype])}: the gradient was done again from states stored every ` +

@@ -88,15 +88,19 @@ function lossOf(b: Builder, values: Record<Name, Value>, adjoint: AdjointSpec, s
   return weighed.map((each) => reduceSum(b, each)).reduce((sum, each) => add(b, sum, each));
 }
 
+function inputsOf(b: Builder): Record<Name, Value> {
+  return Object.fromEntries(
+    names.map((name) => [name, b.input(name, "float64", given[name].shape)]),
+  ) as Record<Name, Value>;
+}
+
 async function gradients(
   adjoint: AdjointSpec,
   save?: Save,
   runtime = jit(),
 ): Promise<Record<string, Tensor>> {
   const b = new Builder();
-  const values = Object.fromEntries(
-    names.map((name) => [name, b.input(name, "float64", given[name].shape)]),
-  ) as Record<Name, Value>;
+  const values = inputsOf(b);
   const loss = lossOf(b, values, adjoint, save);
   const pulled = pullback(b, [loss], [b.scalar("float64", 1)], Object.values(values));
   const outputs = Object.fromEntries(names.map((name, k) => [`d${name}`, pulled[k]!]));
@@ -112,9 +116,7 @@ async function slopeOf(f: (by: number) => Promise<number>): Promise<number> {
 
 async function lossAt(moved: Record<Name, Tensor>, save?: Save): Promise<number> {
   const b = new Builder();
-  const values = Object.fromEntries(
-    names.map((name) => [name, b.input(name, "float64", given[name].shape)]),
-  ) as Record<Name, Value>;
+  const values = inputsOf(b);
   const graph = withoutRegions(b.graph({ loss: lossOf(b, values, "direct", save) }));
   return numbers((await runGraph(jit(), graph, moved)).loss!)[0]!;
 }
@@ -179,6 +181,48 @@ const relaxation: Chain<
   }),
   proceed: (b, _, before, after) => less(b, 1e-2, abs(b, sub(b, after.y, before.y))),
 };
+
+describe("second derivatives through a chain", () => {
+  /** Σ gradient · along, and its derivative by w. */
+  async function curvature(adjoint: AdjointSpec, moved: Record<Name, Tensor>, save?: Save) {
+    const b = new Builder();
+    const values = inputsOf(b);
+    const loss = lossOf(b, values, adjoint, save);
+    const wrt = [values.y, values.w, values.x];
+    const first = pullback(b, [loss], [b.scalar("float64", 1)], wrt);
+    const terms = first.map((g, k) => reduceSum(b, mul(b, g!, b.constant(directions[k]!))));
+    const slope = terms.reduce((sum, term) => add(b, sum, term));
+    const second = pullback(b, [slope], [b.scalar("float64", 1)], wrt);
+    const outputs = Object.fromEntries(second.map((value, k) => [`s${k}`, value!]));
+    return runGraph(jit(), withoutRegions(b.graph({ slope, ...outputs })), moved);
+  }
+  const directions = [draw(2, 3), draw(3, 3), draw(steps, 2, 3)];
+
+  for (const save of [undefined, "every", [2, 5]] as const) {
+    it(`are those of finite differences of the first, for every adjoint (${save ?? "its end"})`, async () => {
+      const direct = await curvature("direct", given, save);
+      const along = draw(3, 3);
+      const at = async (by: number) => {
+        const w = tensor(
+          "float64",
+          [3, 3],
+          numbers(given.w).map((value, i) => value + by * numbers(along)[i]!),
+        );
+        return numbers((await curvature("direct", { ...given, w }, save)).slope!)[0]!;
+      };
+      const exact = numbers(direct.s1!).reduce((sum, s, i) => sum + s * numbers(along)[i]!, 0);
+      // as for the first
+      expect(exact).to.be.closeTo(await slopeOf(at), 1e-9 * Math.abs(exact));
+      for (const adjoint of everyAdjoint) {
+        const found = await curvature(adjoint, given, save);
+        for (const [name, value] of Object.entries(direct)) {
+          const size = Math.max(...numbers(value).map(Math.abs));
+          expectSame(found[name]!, value, 1e-12 * size, `${adjoint} ${name}`);
+        }
+      }
+    });
+  }
+});
 
 describe("a chain that ends by itself", () => {
   const at = { y: 0.1, a: 0.9, c: 0.4 };
@@ -248,9 +292,7 @@ describe("a chain that ends by itself and can be undone", () => {
   };
   const gradientsOf = (adjoint: AdjointSpec, save?: "every") => {
     const b = new Builder();
-    const { y, z, w, v } = Object.fromEntries(
-      names.map((name) => [name, b.input(name, "float64", given[name].shape)]),
-    ) as Record<Name, Value>;
+    const { y, z, w, v } = inputsOf(b);
     const x = b.constant(tensor("float64", [2, 3], numbers(given.x).slice(0, 6)));
     const { end, count, saved } = runChain(
       b,

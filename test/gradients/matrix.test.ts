@@ -31,6 +31,7 @@ import { bosh3, midpoint, rk4 } from "../../src/methods/tableaux.js";
 import { mul, neg } from "../../src/ops/arithmetic.js";
 import { concat, split } from "../../src/ops/slicing.js";
 import { sin } from "../../src/ops/trigonometry.js";
+import { adjointFor, solveAdjoints } from "../../src/programs/adjoints.js";
 import { type Grid, gridThrough, stepsOf, TimeError } from "../../src/programs/grid.js";
 import { gradientName, y0Name } from "../../src/programs/names.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
@@ -65,6 +66,7 @@ const saveTimes = {
 } as const;
 
 const exact = ["reversible", "reversible:7", "checkpoint", "checkpoint:2"] as const;
+const tried: readonly GradientSpec[] = ["direct", ...exact, "continuous"];
 
 const all = ({ parameters, y0 }: Gradients) => ({ ...parameters, y0 });
 
@@ -72,6 +74,11 @@ describe("every gradient method", () => {
   let runtime: Runtime;
   before(async () => {
     runtime = await ortNode();
+  });
+
+  it("is among those tried here", () => {
+    const names = new Set(tried.map((spec) => adjointFor(gradientMethodOf(spec)).name));
+    expect([...names]).to.have.members(solveAdjoints.map(({ name }) => name));
   });
 
   const gradient = (ode: NeuralOde, how: GradientSpec, task: Task, times = false): Promise<Gradients> =>
