@@ -1,13 +1,19 @@
-import type { Tensor } from "../core/tensor.js";
+import { cut } from "../autodiff/way-back.js";
+import { leastNormal } from "../core/spacing.js";
+import type { FloatDType, Tensor } from "../core/tensor.js";
 import { mapLeaves, withLeaves } from "../core/tree.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import { div } from "../ops/arithmetic.js";
+import { abs } from "../ops/elementwise.js";
+import { maximum } from "../ops/extrema.js";
+import { reduceMax } from "../ops/reduce.js";
 import { slice } from "../ops/slice.js";
 import type { Saves } from "./adjoint.js";
 import { type AdjointSpec, chainAdjointFor, chainMethodOf } from "./adjoints.js";
 import { type Chain, ChainError, type ChainInputs } from "./chain.js";
-import { chainRegion, cut, type TaskIn } from "./chain-region.js";
-import { checkUndoes, type Links, linksOf } from "./links.js";
+import { chainRegion, type TaskIn } from "./chain-region.js";
+import { at, checkUndoes, type Links, linksOf } from "./links.js";
 import { tablesOf } from "./tables.js";
 
 export interface RunChainOptions {
@@ -70,7 +76,14 @@ export function runChain<S, P, X>(
       schedule: tables && mapLeaves(tables, (table) => scope.constant(table as Tensor)),
     };
   };
-  const [count, ...rest] = chainRegion(b, chain.name, adjoint.rule, lists.flat(), taskIn, observe);
+  const [count, ...rest] = chainRegion(
+    b,
+    chain.name,
+    adjoint.rule,
+    lists.flat(),
+    taskIn,
+    (scope, { task: { links }, end, error }) => observe?.(scope, relative(scope, links, end, error)),
+  );
   const width = outer.start.length;
   const asked = save === "every" || save === undefined ? null : save.length;
   return {
@@ -117,6 +130,13 @@ function fixedSteps({ name, steps, proceed }: Links): number {
     `Which states of the chain "${name}" to store cannot be planned, as the number of its steps is not known beforehand` +
       `${proceed === null ? "" : " (it ends by a condition)"}. Use the adjoint "direct", or "reversible" if it can be undone.`,
   );
+}
+
+/** max |error| over the largest number of the first and the last state. */
+function relative(b: Builder, { start, floats }: Links, end: readonly Value[], error: Value): Value {
+  const sizes = [...at(start, floats.state), ...at(end, floats.state)].map((x) => reduceMax(b, abs(b, x)));
+  const size = sizes.reduce((most, each) => maximum(b, most, each));
+  return div(b, error, maximum(b, size, leastNormal[error.dtype as FloatDType]));
 }
 
 function firstOf(b: Builder, stack: Value, count: number): Value {

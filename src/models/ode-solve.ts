@@ -1,4 +1,4 @@
-import { region } from "../autodiff/region.js";
+import { regionWithWayBack } from "../autodiff/way-back.js";
 import type { Tensor } from "../core/tensor.js";
 import { mapLeaves } from "../core/tree.js";
 import type { Values } from "../fields/field.js";
@@ -18,6 +18,7 @@ import type { Value } from "../graph/graph.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { ParameterError, settingOf } from "../integrate/problem.js";
 import type { Training } from "../nn/layer.js";
+import { zerosLike } from "../ops/generate.js";
 import { adjointFor } from "../programs/adjoints.js";
 import { type Grid, gridTensors, gridThrough, stepsOf, TimeError } from "../programs/grid.js";
 import type { GridValues } from "../programs/inputs.js";
@@ -104,19 +105,34 @@ function statesOf(
     schedule: tables && mapLeaves(tables, (table) => scope.constant(table as Tensor)),
     shares: null,
   });
-  const [ys] = region(b, [y0, ...Object.values(theta)], {
+  // the exact ones are one function, and stored states have derivatives
+  const again = adjoint.exact ? adjointFor({ kind: "direct" }) : adjoint;
+  const [ys] = regionWithWayBack(b, [y0, ...Object.values(theta)], {
     name: `solve of ${field.name}`,
     build(inner, inputs) {
       const { ys, drift, saved } = adjoint.solve(inner, setting, inputsIn(inner, inputs));
       return { outputs: drift === null ? [ys] : [ys, drift], saved };
     },
-    pull(scope, { inputs, outputs: [ys, drift], saved }, [cotangent]) {
-      if (!cotangent) return inputs.map(() => null);
-      const pulled = adjoint.pull(scope, setting, inputsIn(scope, inputs), { ys: ys!, saved }, cotangent);
+    pull(inner, { inputs, outputs: [ys], saved }, [cotangent]) {
+      const own = inputsIn(inner, inputs);
+      const pulled = adjoint.pull(
+        inner,
+        setting,
+        own,
+        { ys: ys!, saved },
+        cotangent ?? zerosLike(inner, ys!),
+      );
       const { reconstructionError: error } = pulled;
-      training?.observe?.(scope, { error, drift: drift ?? null });
+      return { cotangents: [pulled.y0, ...pulled.parameters], told: error === null ? [] : [error] };
+    },
+    again(inner, inputs, [cotangent]) {
+      const own = inputsIn(inner, inputs);
+      const solved = again.solve(inner, setting, own);
+      const pulled = again.pull(inner, setting, own, solved, cotangent ?? zerosLike(inner, solved.ys));
       return [pulled.y0, ...pulled.parameters];
     },
+    tell: (scope, { outputs: [, drift] }, [error]) =>
+      training?.observe?.(scope, { error: error ?? null, drift: drift ?? null }),
   });
   return ys!;
 }

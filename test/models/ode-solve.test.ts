@@ -16,7 +16,7 @@ import { reversible } from "../../src/methods/reversible.js";
 import { midpoint, rk4 } from "../../src/methods/tableaux.js";
 import { odeSolve } from "../../src/models/ode-solve.js";
 import type { Observed } from "../../src/nn/layer.js";
-import { mul } from "../../src/ops/arithmetic.js";
+import { add, mul } from "../../src/ops/arithmetic.js";
 import { reduceSum } from "../../src/ops/broadcast.js";
 import { loop } from "../../src/ops/control.js";
 import { zerosLike } from "../../src/ops/generate.js";
@@ -155,6 +155,50 @@ describe("a solve inside a model", () => {
     const h = 2 ** -16;
     const [[before], [, slope], [after]] = [await losses(-h), await losses(0), await losses(h)];
     expect(slope).to.be.closeTo((after - before) / (2 * h), 1e-7);
+  });
+
+  it("has second derivatives however it is differentiated, those of finite differences of the first", async () => {
+    const names = ["y0", "layers.0.weight"] as const;
+    const directions = { y0: draw(3, 2), "layers.0.weight": draw(...parameters["layers.0.weight"]!.shape) };
+    const curvature = async (gradient: GradientSpec, ode: typeof base, by = 0) => {
+      const given: Record<string, Tensor> = { ...parameters, y0 };
+      for (const name of names) {
+        const values = numbers(given[name]!).map((value, i) => value + by * numbers(directions[name])[i]!);
+        given[name] = tensor("float64", given[name]!.shape, values);
+      }
+      const b = new Builder();
+      const v = inputs(b, given);
+      const { y0: start, ...theta } = v;
+      const ys = odeSolve(b, ode, { theta, y0: start!, t0: 0, times, gradient });
+      const loss = mse().apply(b, ys, b.constant(target), null);
+      const along = (of: Value) =>
+        pullback(
+          b,
+          [of],
+          [b.scalar("float64", 1)],
+          names.map((name) => v[name]!),
+        )
+          .map((g, k) => reduceSum(b, mul(b, g!, b.constant(directions[names[k]!]))))
+          .reduce((sum, each) => add(b, sum, each));
+      const slope = along(loss);
+      const graph = withoutRegions(b.graph({ slope, curvature: along(slope) }));
+      const found = await runGraph(runtime, graph, given);
+      return [found.slope!, found.curvature!].map((value) => numbers(value)[0]!) as [number, number];
+    };
+    for (const [ode, kinds] of [
+      [coupled, ["reversible", "reversible:3", "direct", "checkpoint:2"]],
+      [base, ["direct", "checkpoint:3", "continuous"]],
+    ] as const) {
+      const h = 1e-4;
+      const [[after], [before]] = [await curvature("direct", ode, h), await curvature("direct", ode, -h)];
+      const difference = (after - before) / (2 * h);
+      for (const kind of kinds) {
+        const [, found] = await curvature(kind, ode);
+        // h² of a derivative of third order; the continuous adjoint is off by its order in steps of 0.1
+        const tolerance = kind === "continuous" ? 1e-4 : 1e-6;
+        expect(found / difference, kind).to.be.closeTo(1, tolerance);
+      }
+    }
   });
 
   it("tells of its reconstruction and of the drift of a pair", async () => {
