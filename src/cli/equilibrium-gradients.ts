@@ -10,7 +10,7 @@ import type { EquilibriumExperiment } from "../experiments/equilibria.js";
 import type { Tensors } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph, Value } from "../graph/graph.js";
-import { pick, upload } from "../integrate/problem.js";
+import { pick, upload } from "../integrate/solve-inputs.js";
 import type { Training } from "../nn/layer.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { zerosLike } from "../ops/generate.js";

@@ -2,7 +2,7 @@ import { Random } from "../core/random.js";
 import { type FloatDType, tensor } from "../core/tensor.js";
 import type { EquilibriumExperiment } from "../experiments/equilibria.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
-import { checkParameters } from "../integrate/problem.js";
+import { checkParameters } from "../integrate/solve-inputs.js";
 import { readBytes } from "../storage/read.js";
 import { type Console, table } from "./console.js";
 import {

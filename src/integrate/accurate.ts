@@ -54,7 +54,7 @@ export async function solveAccurately(
       });
       return { ys, accepted: stats.accepted, accuracy };
     } finally {
-      await ode.kept.release();
+      await ode.cache.release();
     }
   };
   try {

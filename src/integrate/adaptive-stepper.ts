@@ -17,11 +17,11 @@ import { disposeTree, downloadTree } from "../runtime/compile-program.js";
 import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
 import { yieldToEventLoop } from "../runtime/yielding.js";
 import { type Counting, countingFrom } from "./counting.js";
-import { type Course, rootMeanSquare, type Track } from "./course.js";
 import type { Row } from "./dense-solution.js";
 import { adviceAgainstDrift, bracketError, failureOf } from "./drive-failures.js";
-import { MaxStepsError, SolveAbortedError, type Standing } from "./failures.js";
+import { MaxStepsError, SolveAbortedError, type SolvePosition } from "./failures.js";
 import type { StepperPrograms } from "./stepper-programs.js";
+import { rootMeanSquare, type StepperRequest, type Track } from "./stepper-request.js";
 
 /** Attempts per run: enough that the run itself costs little. */
 const attemptsPerRun = 1024;
@@ -36,7 +36,7 @@ export class AdaptiveStepper {
   readonly #runtime: Runtime;
   readonly #setting: AdaptiveSetting;
   readonly #programs: StepperPrograms;
-  readonly #course: Course;
+  readonly #request: StepperRequest;
   /** what does not change from run to run, and what only the first one takes */
   readonly #constants: AdaptiveConstants<DeviceTensor>;
   readonly #start: AdaptiveStart<DeviceTensor>;
@@ -61,14 +61,14 @@ export class AdaptiveStepper {
     programs: StepperPrograms,
     parameters: Readonly<Record<string, DeviceTensor>>,
     y0: Tensor,
-    course: Course,
+    request: StepperRequest,
   ) {
     const { control, dtype } = setting;
     this.#runtime = runtime;
     this.#setting = setting;
     this.#programs = programs;
-    this.#course = course;
-    const { t0, stops } = course;
+    this.#request = request;
+    const { t0, stops } = request;
     this.#y0 = y0.data as Row;
     this.#countings = t0.map((time) => countingFrom(dtype, time));
     this.tracks = t0.map((time, i) => ({
@@ -85,7 +85,7 @@ export class AdaptiveStepper {
       parameters,
       origin: countsFromStart(dtype) ? this.#upload(t0) : null,
       smallest: programs.numbers.of("smallest", dtype, leastOf(control, dtype)),
-      tolerances: control.kind === "pid" ? this.#tolerances(course.tolerances ?? control) : null,
+      tolerances: control.kind === "pid" ? this.#tolerances(request.tolerances ?? control) : null,
     };
     this.#start = { y0: runtime.upload(y0), t: this.#upload(starts), end: this.#upload(ends) };
   }
@@ -102,7 +102,7 @@ export class AdaptiveStepper {
 
   /** From y0 to the last stop; the state there. */
   async through(): Promise<readonly DeviceTensor[]> {
-    const { stops, wanted } = this.#course;
+    const { stops, wanted } = this.#request;
     this.#aim();
     while (this.#stop < stops[0]!.length) {
       if (this.tracks.some((_, i) => this.#isUnderWay(i))) await this.#advance();
@@ -114,7 +114,7 @@ export class AdaptiveStepper {
 
   /** Where each track goes next; one that has ended waits where it is. */
   #aim(): void {
-    this.#targets = this.#course.stops.map((own, i) => this.#targetOf(own, i, this.#stop));
+    this.#targets = this.#request.stops.map((own, i) => this.#targetOf(own, i, this.#stop));
   }
 
   #targetOf(own: readonly number[], track: number, stop: number): number {
@@ -123,7 +123,7 @@ export class AdaptiveStepper {
 
   /** All tracks are at the stop. @param y  states there, the element of an array of them; `null` if not wanted */
   #arrive(y: Row | null, element: number): void {
-    const { stops, onStop } = this.#course;
+    const { stops, onStop } = this.#request;
     if (y !== null) {
       for (const [i, { times }] of this.tracks.entries()) {
         if (!this.#ended[i]) onStop(i, this.#stop, this.#rowOf(y, i, element), times.length - 1);
@@ -155,7 +155,7 @@ export class AdaptiveStepper {
   /** Runs the program that comes next. */
   async #run(tries: number): Promise<AdaptiveResults<DeviceTensor>> {
     const { chained = false } = this.#setting;
-    const { stops } = this.#course;
+    const { stops } = this.#request;
     const rows = [this.#targets];
     // each of them takes an attempt at least
     const last = chained ? Math.min(stops[0]!.length, this.#stop + tries) : this.#stop + 1;
@@ -172,7 +172,7 @@ export class AdaptiveStepper {
 
   /** How many steps the next run may try. @throws {SolveError | SolveAbortedError} if it may not */
   async #attemptsLeft(): Promise<number> {
-    const { signal, maxSteps } = this.#course;
+    const { signal, maxSteps } = this.#request;
     const { record, state, dtype, method, chained } = this.#setting;
     await this.#yield(signal);
     const attemptsOf = (i: number) => this.tracks[i]!.times.length - 1 + this.tracks[i]!.rejected;
@@ -182,7 +182,7 @@ export class AdaptiveStepper {
     const used = attemptsOf(most);
     if (used >= maxSteps) {
       const advice = this.tracks[most]!.parted > 0 ? adviceAgainstDrift(method) : null;
-      throw new MaxStepsError(await this.#standing(most), maxSteps, this.#ends[most]!, advice);
+      throw new MaxStepsError(await this.#position(most), maxSteps, this.#ends[most]!, advice);
     }
     const arrays = record === "dense" ? usualCoefficients : record === "states" || chained ? 1 : 0;
     const bytes = arrays * sizeOf(state) * (dtype === "float64" ? 8 : 4);
@@ -198,7 +198,7 @@ export class AdaptiveStepper {
     { times, drift, size, norm, states, records }: AttemptReport<Row>,
     crosses: (track: number) => boolean,
   ): boolean[] {
-    const { stops, wanted } = this.#course;
+    const { stops, wanted } = this.#request;
     const { chained = false } = this.#setting;
     const count = this.tracks.length;
     const n = times.length / count;
@@ -238,7 +238,7 @@ export class AdaptiveStepper {
     const from = own.count;
     own.times.push(this.#countings[track]!.timeOf(to));
     own.count = to;
-    if (records.length > 0) this.#course.onStep(track, from, to, this.#recordOf(records, track, element));
+    if (records.length > 0) this.#request.onStep(track, from, to, this.#recordOf(records, track, element));
   }
 
   // a closure of its own: in #step it would cost every step of every solve
@@ -249,7 +249,7 @@ export class AdaptiveStepper {
   /** Takes the steps in which events happen up to the first of them. */
   async #meet(carry: Carry<DeviceTensor>, met: Met<DeviceTensor>, crossed: readonly Row[]): Promise<void> {
     const { events = [], dtype } = this.#setting;
-    const { eventTolerance = 0, onEvent } = this.#course;
+    const { eventTolerance = 0, onEvent } = this.#request;
     const tolerance = Math.max(eventTolerance, this.#rounding);
     const found = await this.#programs.locate!.run({
       constants: this.#constants,
@@ -264,7 +264,7 @@ export class AdaptiveStepper {
     for (const [i, track] of this.tracks.entries()) {
       const event = events.find((_, k) => crossed[k]![i]);
       if (event === undefined) continue;
-      if (!(width <= tolerance)) throw bracketError(await this.#standing(i), event, width, tolerance);
+      if (!(width <= tolerance)) throw bracketError(await this.#position(i), event, width, tolerance);
       this.#step(i, at[i]!, report.records, 0);
       // those of the search, one for the end of the step, and one to the event
       track.located += iterations + 2;
@@ -280,7 +280,7 @@ export class AdaptiveStepper {
   async #failure(moved: readonly boolean[], norm: Row | null): Promise<Error> {
     const track = this.tracks.findIndex((_, i) => this.#isUnderWay(i) && !moved[i]);
     return failureOf(this.#runtime, this.#setting, {
-      ...{ track, standing: await this.#standing(track), count: this.tracks[track]!.count },
+      ...{ track, position: await this.#position(track), count: this.tracks[track]!.count },
       target: this.#countings[track]!.timeOf(this.#targets[track]!),
       h: await this.#stepSizeOf(track),
       norm: norm === null ? null : norm[track]!,
@@ -290,7 +290,7 @@ export class AdaptiveStepper {
     });
   }
 
-  async #standing(track: number): Promise<Standing> {
+  async #position(track: number): Promise<SolvePosition> {
     const { control, sharing } = this.#setting;
     const { times, rejected } = this.tracks[track]!;
     const y = await this.#state();
@@ -321,7 +321,7 @@ export class AdaptiveStepper {
 
   /** The part of a track, out of the data of an array of states, or of one of several. */
   #rowOf(data: Row, track: number, element = 0): Row {
-    const count = this.#course.t0.length;
+    const count = this.#request.t0.length;
     const own = sizeOf(this.#setting.state) / count;
     const from = (element * count + track) * own;
     return data.slice(from, from + own);

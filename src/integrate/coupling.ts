@@ -8,7 +8,7 @@ import { dissipationProgram } from "../programs/dissipation.js";
 import { compileProgram, uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { NeuralOde } from "./neural-ode.js";
-import type { Problem } from "./request.js";
+import type { CheckedRequest } from "./request.js";
 import type { Solution } from "./solution.js";
 
 /** λ as it was chosen, and why. */
@@ -39,7 +39,7 @@ const smallest = 0.5;
 export async function chooseCoupling(
   ode: NeuralOde,
   runtime: Runtime,
-  { parameters, y0, spans }: Pick<Problem, "parameters" | "y0" | "spans">,
+  { parameters, y0, spans }: Pick<CheckedRequest, "parameters" | "y0" | "spans">,
   plain: (ode: NeuralOde, times: readonly number[]) => Promise<Pick<Solution, "ys" | "ts" | "grid">>,
 ): Promise<CouplingChoice> {
   const { tableau } = ode.method;
@@ -84,7 +84,7 @@ export function recoupled(method: Method, coupling: number): Method {
 
 /** How fast the field damps at each of some states, per unit of time. */
 export async function dampingAlong(
-  { field, dtype, kept }: NeuralOde,
+  { field, dtype, cache }: NeuralOde,
   runtime: Runtime,
   parameters: Tensors,
   times: readonly number[],
@@ -92,7 +92,7 @@ export async function dampingAlong(
 ): Promise<number[]> {
   const state = states[0]!.shape;
   const make = () => compileProgram(runtime, dissipationProgram({ field, dtype, state }));
-  return kept.use([dissipationProgram, runtime, field, dtype, state.join()], make, async (program) => {
+  return cache.use([dissipationProgram, runtime, field, dtype, state.join()], make, async (program) => {
     const own = uploadTree(runtime, parameters);
     const rates: number[] = [];
     for (const [i, y] of states.entries()) {

@@ -8,7 +8,7 @@ import type { Row } from "./dense-solution.js";
 import { DivergenceError, NonFiniteFieldError } from "./failures.js";
 import { firstNonFinite } from "./field-value.js";
 import type { NeuralOde } from "./neural-ode.js";
-import type { OnDevice } from "./problem.js";
+import type { OnDevice } from "./solve-inputs.js";
 
 /** Runs a failed solve again, up to the step where it fails. */
 export async function locateDivergence(
@@ -30,8 +30,8 @@ export async function locateDivergence(
       const y = (await runtime.download(inputs.y0)).data as Row;
       const t = scalar(dtype, grid.times[0]!);
       const component = await firstNonFinite(runtime, field, dtype, { t, y, state, parameters });
-      const standing = { time: grid.times[0]!, step: 1, stepSize, yNorm: yNorm!, accepted: 0, rejected: 0 };
-      if (component !== null) return new NonFiniteFieldError(standing, component);
+      const position = { time: grid.times[0]!, step: 1, stepSize, yNorm: yNorm!, accepted: 0, rejected: 0 };
+      if (component !== null) return new NonFiniteFieldError(position, component);
     }
     return new DivergenceError({ time, step: finite! + 1, stepSize, yNorm: yNorm! }, ode.method.coupling);
   } finally {

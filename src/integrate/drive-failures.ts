@@ -11,7 +11,7 @@ import {
   DriftError,
   EventBracketError,
   NonFiniteFieldError,
-  type Standing,
+  type SolvePosition,
   StepUnderflowError,
 } from "./failures.js";
 import { firstNonFinite } from "./field-value.js";
@@ -20,7 +20,7 @@ import { tightness } from "./tightness.js";
 /** A track whose last attempt was rejected for good. */
 export interface Failed {
   readonly track: number;
-  readonly standing: Standing;
+  readonly position: SolvePosition;
   /** of the time where it stands */
   readonly count: number;
   /** the time that it was going to */
@@ -39,29 +39,29 @@ export interface Failed {
 export async function failureOf(
   runtime: Runtime,
   setting: AdaptiveSetting,
-  { track, standing, count, target, h, norm, times, y, parameters }: Failed,
+  { track, position, count, target, h, norm, times, y, parameters }: Failed,
 ): Promise<Error> {
   const { field, method, dtype, state, control } = setting;
-  const left = Math.abs(target - standing.time);
+  const left = Math.abs(target - position.time);
   // the norm is infinite where an error is finite, and held against next to nothing
   if (norm === null || Number.isNaN(norm)) {
     const t = tensor(dtype, timeShape(setting), times);
     const component = await firstNonFinite(runtime, field, dtype, { t, y, state, parameters, track });
-    if (norm !== null || (component !== null && standing.accepted === 0)) {
-      return new NonFiniteFieldError(standing, component);
+    if (norm !== null || (component !== null && position.accepted === 0)) {
+      return new NonFiniteFieldError(position, component);
     }
-    const time = Math.abs(h) < left ? standing.time + h : target;
-    return new DivergenceError({ ...standing, time }, method.coupling);
+    const time = Math.abs(h) < left ? position.time + h : target;
+    return new DivergenceError({ ...position, time }, method.coupling);
   }
-  const tight = tightness(control, dtype, standing.yNorm ?? 0);
+  const tight = tightness(control, dtype, position.yNorm ?? 0);
   if (norm < 1)
-    return partingError(method, standing, tight ?? lostInRounding(method, dtype, control, standing));
+    return partingError(method, position, tight ?? lostInRounding(method, dtype, control, position));
   const heeded = dependsOnTime(field, dtype, state, timeShape(setting));
   return new StepUnderflowError(
-    { ...standing, stepSize: Math.min(standing.stepSize, left) },
+    { ...position, stepSize: Math.min(position.stepSize, left) },
     {
       dtype,
-      spacing: Math.max(spacingAt(dtype, count), heeded ? spacingAt(dtype, standing.time) : 0),
+      spacing: Math.max(spacingAt(dtype, count), heeded ? spacingAt(dtype, position.time) : 0),
       dtmin: control.kind === "pid" ? control.dtmin : 0,
       tight,
     },
@@ -70,16 +70,16 @@ export async function failureOf(
 
 /** An event that is there, but not to be found. */
 export function bracketError(
-  standing: Standing,
+  position: SolvePosition,
   { name = "event" }: Event,
   width: number,
   tolerance: number,
 ) {
   return new EventBracketError(
-    `The ${name} after t = ${standing.time} could be bracketed only within ${width}, not ${tolerance}: its signal is ` +
+    `The ${name} after t = ${position.time} could be bracketed only within ${width}, not ${tolerance}: its signal is ` +
       "not finite there, or jumps back and forth. Give a signal that is continuous in t and y, or allow a larger " +
       "eventTolerance.",
-    standing,
+    position,
   );
 }
 
@@ -91,7 +91,7 @@ function lostInRounding(
   { coupling }: Method,
   dtype: FloatDType,
   control: AdaptiveSetting["control"],
-  { yNorm }: Standing,
+  { yNorm }: SolvePosition,
 ): string | null {
   if (control.kind !== "pid" || coupling === null || typeof yNorm !== "number") return null;
   const { rtol, atol, driftTolerance } = control;
@@ -104,11 +104,11 @@ function lostInRounding(
 }
 
 /** The error estimate is content, but the two solutions part however small the step. */
-function partingError(method: Method, standing: Standing, tight: string | null): DriftError {
+function partingError(method: Method, position: SolvePosition, tight: string | null): DriftError {
   return new DriftError(
-    `The two solutions of the method "${method.name}" drift apart at t = ${standing.time}, however small the step ` +
-      `(${standing.accepted} steps accepted, ${standing.rejected} rejected). ${tight ?? adviceAgainstDrift(method)}`,
-    standing,
+    `The two solutions of the method "${method.name}" drift apart at t = ${position.time}, however small the step ` +
+      `(${position.accepted} steps accepted, ${position.rejected} rejected). ${tight ?? adviceAgainstDrift(method)}`,
+    position,
   );
 }
 

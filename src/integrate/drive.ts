@@ -6,8 +6,8 @@ import { locateProgram } from "../programs/locate.js";
 import { type CompiledOf, compileProgram } from "../runtime/compile-program.js";
 import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
 import { AdaptiveStepper } from "./adaptive-stepper.js";
-import type { Course, Track } from "./course.js";
 import { Numbers, type StepperPrograms } from "./stepper-programs.js";
+import type { StepperRequest, Track } from "./stepper-request.js";
 
 /** A compiled solve that chooses its own steps. */
 export interface Driver {
@@ -18,7 +18,7 @@ export interface Driver {
    * @param parameters  by the names that the field has for them
    * @throws {SolveError} if it does not get there
    */
-  readonly drive: (parameters: DeviceTensors, y0: Tensor, course: Course) => Promise<Drive>;
+  readonly drive: (parameters: DeviceTensors, y0: Tensor, request: StepperRequest) => Promise<Drive>;
   readonly release: () => Promise<void>;
 }
 
@@ -52,8 +52,8 @@ export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting):
   const programs: StepperPrograms = { launch, go, locate, numbers: new Numbers(runtime) };
   return {
     setting,
-    async drive(parameters, y0, course) {
-      const stepper = new AdaptiveStepper(runtime, setting, programs, parameters, y0, course);
+    async drive(parameters, y0, request) {
+      const stepper = new AdaptiveStepper(runtime, setting, programs, parameters, y0, request);
       const end = await stepper.through();
       return {
         tracks: stepper.tracks,

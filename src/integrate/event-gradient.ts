@@ -7,8 +7,8 @@ import { type Grid, gridTensors } from "../programs/grid.js";
 import { compileProgram, downloadTree, uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { NeuralOde } from "./neural-ode.js";
-import { checkParameters, checkState, settingOf } from "./problem.js";
 import type { Happening, Solution } from "./solution.js";
+import { checkParameters, checkState, settingOf } from "./solve-inputs.js";
 
 export interface EventGradientOptions {
   readonly runtime: Runtime;

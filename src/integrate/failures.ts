@@ -2,7 +2,7 @@ import { RevortError } from "../core/errors.js";
 import type { FloatDType } from "../core/tensor.js";
 
 /** Where a solve stood when it failed. */
-export interface Standing {
+export interface SolvePosition {
   /** time up to which it got */
   readonly time: number;
   /** number of the step that failed, from 1 */
@@ -28,8 +28,8 @@ export abstract class SolveError extends RevortError {
   readonly rejected: number;
   readonly sample: number | null;
 
-  constructor(message: string, standing: Standing) {
-    const { time, step, stepSize, yNorm = null, accepted = step - 1, rejected = 0, sample = null } = standing;
+  constructor(message: string, position: SolvePosition) {
+    const { time, step, stepSize, yNorm = null, accepted = step - 1, rejected = 0, sample = null } = position;
     const of = sample === null ? "" : ` (trajectory ${sample} of the batch)`;
     super(`${message}${of}`);
     this.time = time;
@@ -44,14 +44,14 @@ export abstract class SolveError extends RevortError {
 
 /** A solve that left the finite numbers. */
 export class DivergenceError extends SolveError {
-  constructor(standing: Standing, coupling: number | null = null) {
+  constructor(position: SolvePosition, coupling: number | null = null) {
     super(
-      `The solution is not finite after step ${standing.step}, at t = ${standing.time}. ` +
-        `Reduce the step size (now ${standing.stepSize}), check the initial state and the parameters` +
+      `The solution is not finite after step ${position.step}, at t = ${position.time}. ` +
+        `Reduce the step size (now ${position.stepSize}), check the initial state and the parameters` +
         (coupling === null
           ? "."
           : `, or, on a decaying problem, choose another coupling λ (now ${coupling}).`),
-      standing,
+      position,
     );
   }
 }
@@ -59,18 +59,18 @@ export class DivergenceError extends SolveError {
 /** A field that is not finite at the initial state, or however small the step. */
 export class NonFiniteFieldError extends SolveError {
   /** @param component  the first component of dy/dt that is not finite where the solve stands; `null` if all are */
-  constructor(standing: Standing, component: number | null = null) {
-    const { time, step } = standing;
+  constructor(position: SolvePosition, component: number | null = null) {
+    const { time, step } = position;
     const initial = step === 1;
     super(
       component === null
-        ? `The field is not finite near t = ${time}, ${size(standing)}, however small the step ` +
-            `(${standing.accepted} steps were taken, ${standing.rejected} rejected). The solution may end there, or the ` +
+        ? `The field is not finite near t = ${time}, ${size(position)}, however small the step ` +
+            `(${position.accepted} steps were taken, ${position.rejected} rejected). The solution may end there, or the ` +
             "state has left where the field is defined: check the initial state, the parameters, and the time span."
         : `The field is not finite at ${initial ? "the initial time " : ""}t${initial ? "0" : ""} = ${time}, ` +
-            `${size(standing)}: component ${component} of dy/dt is not a finite number there. Check the ` +
+            `${size(position)}: component ${component} of dy/dt is not a finite number there. Check the ` +
             `${initial ? "initial state, the initial time" : "time span"} and the parameters.`,
-      standing,
+      position,
     );
   }
 }
@@ -88,33 +88,33 @@ export interface StepLimit {
 
 /** A step that is rejected and cannot be made smaller. */
 export class StepUnderflowError extends SolveError {
-  constructor(standing: Standing, { dtype, spacing, dtmin, tight }: StepLimit) {
-    const { time, step, accepted, rejected } = standing;
+  constructor(position: SolvePosition, { dtype, spacing, dtmin, tight }: StepLimit) {
+    const { time, step, accepted, rejected } = position;
     const asked = dtmin > spacing;
     const limit = asked
       ? `dtmin = ${dtmin} allows none that is smaller`
       : `one that is smaller would be lost in the spacing of ${dtype} times there, ${Number(spacing.toPrecision(3))}`;
     const larger = dtype === "float32" ? "use float64, " : "";
     super(
-      `Step ${step} at t = ${time} is rejected at a size of ${Number(standing.stepSize.toPrecision(3))}, and ${limit}; ` +
-        `${size(standing)}, ${accepted} steps accepted, ${rejected} rejected. The solution may be singular there; ` +
+      `Step ${step} at t = ${time} is rejected at a size of ${Number(position.stepSize.toPrecision(3))}, and ${limit}; ` +
+        `${size(position)}, ${accepted} steps accepted, ${rejected} rejected. The solution may be singular there; ` +
         `otherwise loosen rtol and atol, ${asked ? "lower dtmin, " : `${larger}count time from nearer to 0, `}` +
         `or list the times at which the field jumps.${tight === null ? "" : ` ${tight}`}`,
-      standing,
+      position,
     );
   }
 }
 
 /** A solve that needs more steps than it may take. */
 export class MaxStepsError extends SolveError {
-  constructor(standing: Standing, limit: number, end: number, why: string | null) {
+  constructor(position: SolvePosition, limit: number, end: number, why: string | null) {
     super(
-      `After ${limit} steps (${standing.accepted} accepted, ${standing.rejected} rejected) the solution is at ` +
-        `t = ${standing.time} of ${end}, with steps of ${standing.stepSize} and ${size(standing)}. ` +
+      `After ${limit} steps (${position.accepted} accepted, ${position.rejected} rejected) the solution is at ` +
+        `t = ${position.time} of ${end}, with steps of ${position.stepSize} and ${size(position)}. ` +
         (why ??
           "Allow more with maxSteps, or loosen rtol and atol. If steps stay small where the solution is smooth, the problem " +
             "may be stiff, and no explicit method suits it."),
-      standing,
+      position,
     );
   }
 }
@@ -132,7 +132,7 @@ export class SolveAbortedError extends RevortError {
   }
 }
 
-function size({ yNorm }: Standing): string {
+function size({ yNorm }: SolvePosition): string {
   return yNorm === undefined || yNorm === null
     ? "y of unknown size"
     : `‖y‖ = ${Number(yNorm.toPrecision(4))}`;

@@ -7,7 +7,7 @@ import { methodNamed } from "../methods/named.js";
 import { reversible } from "../methods/reversible.js";
 import { midpoint, type Tableau } from "../methods/tableaux.js";
 import { TimeError } from "../programs/grid.js";
-import { Kept } from "./kept.js";
+import { CompiledCache } from "./compiled-cache.js";
 
 export interface NeuralOdeOptions<F extends VectorField = VectorField> {
   readonly field: F;
@@ -50,8 +50,8 @@ export interface NeuralOde<F extends VectorField = VectorField> {
   /** largest step of a solve without a control; infinite if none was given */
   readonly stepSize: number;
   readonly dtype: FloatDType;
-  /** what its solves have compiled; `kept.release()` frees it early */
-  readonly kept: Kept;
+  /** what its solves have compiled; `cache.release()` frees it early */
+  readonly cache: CompiledCache;
 }
 
 /**
@@ -63,7 +63,7 @@ export interface NeuralOde<F extends VectorField = VectorField> {
  */
 export function neuralOde<F extends VectorField>(options: NeuralOdeOptions<F>): NeuralOde<F> {
   // an equation itself is one: neuralOde({ ...ode, stepSize })
-  checkOptions("neuralOde", options, { ...optionNames, kept: true }, elsewhere);
+  checkOptions("neuralOde", options, { ...optionNames, cache: true }, elsewhere);
   const { field, method = reversible(midpoint), stepSize = Number.POSITIVE_INFINITY, dtype } = options;
   if (!isField(field)) {
     throw new OptionError(
@@ -81,7 +81,7 @@ export function neuralOde<F extends VectorField>(options: NeuralOdeOptions<F>): 
     method: methodOf(method),
     stepSize,
     dtype: dtype ?? field.dtype ?? "float64",
-    kept: new Kept(),
+    cache: new CompiledCache(),
   };
 }
 

@@ -5,27 +5,27 @@ import { type Grid, gridTensors, stepsOf } from "../programs/grid.js";
 import { solveProgram } from "../programs/solve.js";
 import { compileProgram, handOverTree, uploadTree } from "../runtime/compile-program.js";
 import type { DeviceTensor } from "../runtime/runtime.js";
-import { rootMeanSquare } from "./course.js";
+import { relative, withDiagnostics } from "./diagnostics.js";
 import { locateDivergence } from "./divergence.js";
 import { MaxStepsError, SolveAbortedError } from "./failures.js";
-import { judged, relative } from "./judgement.js";
 import { checkSolveMemory } from "./memory.js";
 import type { NeuralOde } from "./neural-ode.js";
-import { settingOf } from "./problem.js";
 import { reconstructionError } from "./reconstruction.js";
-import type { Problem } from "./request.js";
+import type { CheckedRequest } from "./request.js";
 import type { Solution } from "./solution.js";
+import { settingOf } from "./solve-inputs.js";
+import { rootMeanSquare } from "./stepper-request.js";
 
 /** A solve whose steps are known beforehand and hit all saves: one run of one graph. */
-export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid): Promise<Solution> {
-  const { options, parameters, y0, spans } = problem;
+export async function solveOnGrid(ode: NeuralOde, request: CheckedRequest, grid: Grid): Promise<Solution> {
+  const { options, parameters, y0, spans } = request;
   const { runtime, checkReconstruction = false, maxSteps, signal } = options;
   const { method, dtype } = ode;
   const { saveAt } = spans[0]!;
   const steps = stepsOf(grid);
   if (maxSteps !== undefined && steps > maxSteps) {
-    const standing = { time: grid.times[0]!, step: 1, stepSize: ode.stepSize };
-    throw new MaxStepsError(standing, maxSteps, saveAt.at(-1)!, `It takes ${steps} steps of the given size.`);
+    const position = { time: grid.times[0]!, step: 1, stepSize: ode.stepSize };
+    throw new MaxStepsError(position, maxSteps, saveAt.at(-1)!, `It takes ${steps} steps of the given size.`);
   }
   if (signal?.aborted) throw new SolveAbortedError(grid.times[0]!, saveAt.at(-1)!, signal.reason);
   checkSolveMemory(ode, runtime, { state: y0.shape, steps, saves: saveAt.length });
@@ -34,7 +34,7 @@ export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid):
   const { saves, everyStep } = setting;
   const key = [runtime, ode.field, method, dtype, y0.shape.join(), saves, everyStep, undoes];
   const make = () => compileProgram(runtime, solveProgram(setting, undoes));
-  return ode.kept.use(key, make, async (program) => {
+  return ode.cache.use(key, make, async (program) => {
     const inputs = {
       ...uploadTree(runtime, { parameters, y0 }),
       ...handOverTree(runtime, gridTensors(grid, dtype)),
@@ -56,7 +56,7 @@ export async function solveOnGrid(ode: NeuralOde, problem: Problem, grid: Grid):
         end === null ? null : await reconstructionError(ode, runtime, grid, parameters, y0, end),
     };
     const found = { ts: [...saveAt], ys, grid, placement: null, dense: null, events: [], stats, size };
-    return await judged(ode, problem, found);
+    return await withDiagnostics(ode, request, found);
   });
 }
 

@@ -6,9 +6,9 @@ import { type Grid, gridTensors, stepsOf } from "../programs/grid.js";
 import { undoProgram } from "../programs/undo.js";
 import { compileProgram, uploadTree } from "../runtime/compile-program.js";
 import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
-import { relative } from "./judgement.js";
+import { relative } from "./diagnostics.js";
 import type { NeuralOde } from "./neural-ode.js";
-import { settingOf } from "./problem.js";
+import { settingOf } from "./solve-inputs.js";
 
 /** Undoes a solve from its end, and compares what comes out with y0. */
 export async function reconstructionError(

@@ -58,7 +58,7 @@ export interface SolveEachOptions extends Omit<SolveOptions, "t0" | "t1" | "save
 export const usualMaxSteps = 100_000;
 
 /** @throws {TimeError | EventError} naming the option that is out of range */
-export function checkLimits({ maxSteps, eventTolerance, jumps = [] }: Problem["options"]): void {
+export function checkLimits({ maxSteps, eventTolerance, jumps = [] }: CheckedRequest["options"]): void {
   if (
     maxSteps !== undefined &&
     !(maxSteps > 0 && (Number.isSafeInteger(maxSteps) || maxSteps === Number.POSITIVE_INFINITY))
@@ -79,7 +79,7 @@ export function checkLimits({ maxSteps, eventTolerance, jumps = [] }: Problem["o
 }
 
 /** A request that has been checked. */
-export interface Problem {
+export interface CheckedRequest {
   readonly options: Omit<SolveOptions, "t0" | "t1" | "saveAt">;
   readonly parameters: Tensors;
   readonly y0: Tensor;

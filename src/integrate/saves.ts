@@ -5,9 +5,9 @@ import { type Event, endsAfter } from "../events/event.js";
 import type { Record } from "../programs/adaptive-setting.js";
 import { type Grid, TimeError } from "../programs/grid.js";
 import { type Counting, countingFrom, type Stop, stopsFor } from "./counting.js";
-import type { Course, Track } from "./course.js";
 import { DenseSolution, polynomialAt, type Row, stepAt } from "./dense-solution.js";
 import type { Happening, Placement, Solution } from "./solution.js";
+import type { StepperRequest, Track } from "./stepper-request.js";
 
 /**
  * What is saved: the given times, each hit by a step; the same, interpolated inside of steps; the initial state and
@@ -27,8 +27,8 @@ export interface Span {
 }
 
 /** What a solve has to hit and to record, and what becomes of it. */
-export interface Plan
-  extends Required<Pick<Course, "t0" | "stops" | "wanted" | "onStop" | "onStep" | "onEvent">> {
+export interface SavePlan
+  extends Required<Pick<StepperRequest, "t0" | "stops" | "wanted" | "onStop" | "onStep" | "onEvent">> {
   readonly record: Record;
   readonly solutions: (
     tracks: readonly Track[],
@@ -61,7 +61,7 @@ export function planSaves(
   state: readonly number[],
   dtype: FloatDType,
   events: readonly Event[] = [],
-): Plan {
+): SavePlan {
   const limits = events.map(endsAfter);
   const every = typeof save === "object" ? save.every : save === "every-step" ? 1 : null;
   if (every !== null && !(Number.isInteger(every) && every > 0)) {

@@ -6,11 +6,11 @@ import { countingFrom, givenGrid } from "./counting.js";
 import { type CouplingChoice, chooseCoupling, recoupled } from "./coupling.js";
 import type { NeuralOde } from "./neural-ode.js";
 import { solveOnGrid } from "./on-grid.js";
-import { checkParameters, checkState } from "./problem.js";
-import { checkLimits, type Problem, type SolveEachOptions, type SolveOptions } from "./request.js";
+import { type CheckedRequest, checkLimits, type SolveEachOptions, type SolveOptions } from "./request.js";
 import { checkResolution, largestStep } from "./resolution.js";
 import type { Span } from "./saves.js";
 import type { Solution } from "./solution.js";
+import { checkParameters, checkState } from "./solve-inputs.js";
 import { solveTracks } from "./tracks.js";
 
 /**
@@ -31,10 +31,10 @@ import { solveTracks } from "./tracks.js";
  */
 export async function solve(ode: NeuralOde, options: SolveOptions): Promise<Solution> {
   const { saveAt, t1, jumps = [] } = options;
-  const problem = check(ode, options, [{ t0: options.t0, saveAt: savesOf(saveAt, t1), jumps }]);
-  if (options.coupling === undefined) return solveChecked(ode, problem);
+  const request = check(ode, options, [{ t0: options.t0, saveAt: savesOf(saveAt, t1), jumps }]);
+  if (options.coupling === undefined) return solveChecked(ode, request);
   const choice = await couplingFor(ode, options);
-  const solution = await solveChecked({ ...ode, method: recoupled(ode.method, choice.coupling) }, problem);
+  const solution = await solveChecked({ ...ode, method: recoupled(ode.method, choice.coupling) }, request);
   return { ...solution, coupling: choice };
 }
 
@@ -45,10 +45,10 @@ export async function solve(ode: NeuralOde, options: SolveOptions): Promise<Solu
  */
 export function couplingFor(ode: NeuralOde, options: SolveOptions): Promise<CouplingChoice> {
   const { runtime, saveAt, t0, t1, jumps = [] } = options;
-  const problem = check(ode, options, [{ t0, saveAt: savesOf(saveAt, t1), jumps }]);
-  return chooseCoupling(ode, runtime, problem, (plain, times) =>
+  const request = check(ode, options, [{ t0, saveAt: savesOf(saveAt, t1), jumps }]);
+  return chooseCoupling(ode, runtime, request, (plain, times) =>
     solveChecked(plain, {
-      ...problem,
+      ...request,
       options: {
         ...options,
         save: "interpolated",
@@ -94,16 +94,16 @@ export async function solveEach(ode: NeuralOde, options: SolveEachOptions): Prom
   return solveTracks(ode, check(ode, rest, spans), "sample");
 }
 
-async function solveChecked(ode: NeuralOde, problem: Problem): Promise<Solution> {
-  const { save = "hit", jumps = [], events = [] } = problem.options;
+async function solveChecked(ode: NeuralOde, request: CheckedRequest): Promise<Solution> {
+  const { save = "hit", jumps = [], events = [] } = request.options;
   const known = save === "hit" && jumps.length === 0 && events.length === 0;
-  const grid = known ? gridOf(ode, problem) : null;
-  return grid === null ? (await solveTracks(ode, problem, "batch"))[0]! : solveOnGrid(ode, problem, grid);
+  const grid = known ? gridOf(ode, request) : null;
+  return grid === null ? (await solveTracks(ode, request, "batch"))[0]! : solveOnGrid(ode, request, grid);
 }
 
-function check(ode: NeuralOde, options: Problem["options"], spans: readonly Span[]): Problem {
+function check(ode: NeuralOde, options: CheckedRequest["options"], spans: readonly Span[]): CheckedRequest {
   const control = withinSteps(options.control ?? ownSteps(ode), options.events ?? []);
-  const problem = {
+  const request = {
     options,
     parameters: checkParameters(ode.field, options.parameters ?? {}, ode),
     y0: checkState(ode, options.y0),
@@ -117,7 +117,7 @@ function check(ode: NeuralOde, options: Problem["options"], spans: readonly Span
     checkResolution(ode, way, largestStep(control, way));
   }
   if (control.kind === "times") checkGiven(ode, spans, control.times);
-  return problem;
+  return request;
 }
 
 /**
@@ -168,7 +168,7 @@ function checkGiven({ dtype }: NeuralOde, spans: readonly Span[], times: readonl
 }
 
 /** The grid of a solve whose steps are known beforehand; `null` if they are not. */
-function gridOf({ dtype }: NeuralOde, { control, spans: [span] }: Problem): Grid | null {
+function gridOf({ dtype }: NeuralOde, { control, spans: [span] }: CheckedRequest): Grid | null {
   const { t0, saveAt } = span!;
   if (control.kind === "pid") return null;
   if (control.kind === "constant") return gridThrough(t0, saveAt, control.stepSize);
@@ -177,6 +177,8 @@ function gridOf({ dtype }: NeuralOde, { control, spans: [span] }: Problem): Grid
 
 export { locateDivergence } from "./divergence.js";
 export { DivergenceError } from "./failures.js";
+export type { SolveEachOptions, SolveOptions } from "./request.js";
+export type { Solution, SolveStats } from "./solution.js";
 export {
   checkParameters,
   checkState,
@@ -188,6 +190,4 @@ export {
   settingOf,
   solveInputsIn,
   upload,
-} from "./problem.js";
-export type { SolveEachOptions, SolveOptions } from "./request.js";
-export type { Solution, SolveStats } from "./solution.js";
+} from "./solve-inputs.js";

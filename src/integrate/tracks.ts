@@ -5,18 +5,22 @@ import { chainsStops } from "../programs/adaptive-setting.js";
 import { perTrajectory } from "../programs/per-trajectory.js";
 import { uploadTree } from "../runtime/compile-program.js";
 import type { Row } from "./dense-solution.js";
+import { relative, withDiagnostics } from "./diagnostics.js";
 import { compileDriver } from "./drive.js";
-import { judged, relative } from "./judgement.js";
 import { checkSolveMemory } from "./memory.js";
 import type { NeuralOde } from "./neural-ode.js";
 import { reconstructionError } from "./reconstruction.js";
-import { type Problem, usualMaxSteps } from "./request.js";
+import { type CheckedRequest, usualMaxSteps } from "./request.js";
 import { planSaves } from "./saves.js";
 import type { Solution } from "./solution.js";
 
 /** A solve that chooses its steps, or records what lies between saves: one solution per track. */
-export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sharing): Promise<Solution[]> {
-  const { options, parameters, y0, spans, control } = problem;
+export async function solveTracks(
+  ode: NeuralOde,
+  request: CheckedRequest,
+  sharing: Sharing,
+): Promise<Solution[]> {
+  const { options, parameters, y0, spans, control } = request;
   const { runtime, save = "hit", checkReconstruction = false } = options;
   const { maxSteps = usualMaxSteps, signal, events = [], eventTolerance } = options;
   const { method, dtype } = ode;
@@ -48,7 +52,7 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
       field: sharing === "sample" ? perTrajectory(ode.field, dtype, y0.shape) : ode.field,
       ...{ method, dtype, state: y0.shape, sharing, record, chained, events, control },
     });
-  return ode.kept.use([...key, ...events], make, async (driver) => {
+  return ode.cache.use([...key, ...events], make, async (driver) => {
     const { tracks, end, evaluations } = await driver.drive(uploadTree(runtime, parameters), y0, {
       t0: plan.t0,
       stops: plan.stops,
@@ -84,7 +88,7 @@ export async function solveTracks(ode: NeuralOde, problem: Problem, sharing: Sha
       };
       const { ts, ys, grid, placement, dense, events: happened } = saved;
       const found = { ts, ys, grid, placement, dense, events: happened, stats, size };
-      solutions.push(await judged(ode, problem, found));
+      solutions.push(await withDiagnostics(ode, request, found));
     }
     return solutions;
   });

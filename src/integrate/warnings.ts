@@ -1,7 +1,7 @@
 import { type Control, usualDriftTolerance } from "../control/control.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { Method } from "../methods/method.js";
-import { DriftError, SolveError, type Standing } from "./failures.js";
+import { DriftError, SolveError, type SolvePosition } from "./failures.js";
 import type { SolveStats } from "./solution.js";
 import { tightness } from "./tightness.js";
 
@@ -17,9 +17,9 @@ export interface SolveWarning {
 export class StrictError extends SolveError {
   constructor(
     readonly warnings: readonly SolveWarning[],
-    standing: Standing,
+    position: SolvePosition,
   ) {
-    super(warnings.map(({ message }) => message).join(" "), standing);
+    super(warnings.map(({ message }) => message).join(" "), position);
   }
 }
 
@@ -121,9 +121,9 @@ function show(x: number): string {
 }
 
 /** @throws {DriftError | StrictError} if there is any warning */
-export function refuse(warnings: readonly SolveWarning[], standing: Standing): void {
+export function refuse(warnings: readonly SolveWarning[], position: SolvePosition): void {
   const [first] = warnings;
   if (first === undefined) return;
-  if (first.code === "drift") throw new DriftError(first.message, standing);
-  throw new StrictError(warnings, standing);
+  if (first.code === "drift") throw new DriftError(first.message, position);
+  throw new StrictError(warnings, position);
 }

@@ -35,7 +35,7 @@ export function withEquation<R>(
   const { runtime } = options;
   checkRuntime(of, runtime);
   if (isField(given)) return withField(given, options, open, work);
-  if (typeof given !== "object" || given === null || !("method" in given) || !("kept" in given)) {
+  if (typeof given !== "object" || given === null || !("method" in given) || !("cache" in given)) {
     throw new OptionError(
       `${of} takes an equation, neuralOde({ field }), or a vector field, but ${showValue(given)} was given.`,
     );
@@ -48,7 +48,7 @@ export function withEquation<R>(
     );
   }
   if (runtime !== undefined) return work(ode, runtime);
-  return ode.kept.runtime(open).then((opened) => work(ode, opened));
+  return ode.cache.runtime(open).then((opened) => work(ode, opened));
 }
 
 async function withField<R>(
@@ -59,9 +59,9 @@ async function withField<R>(
 ): Promise<R> {
   const ode = neuralOde({ method: tsit5, ...options, field });
   try {
-    return await work(ode, runtime ?? (await ode.kept.runtime(open)));
+    return await work(ode, runtime ?? (await ode.cache.runtime(open)));
   } finally {
-    await ode.kept.release();
+    await ode.cache.release();
   }
 }
 

@@ -8,7 +8,7 @@ import type { FixedPointSolver } from "../equilibrium/solver.js";
 import { type StopRule, stopRule, toleranceOf } from "../equilibrium/stop.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph } from "../graph/graph.js";
-import { pick, upload } from "../integrate/problem.js";
+import { pick, upload } from "../integrate/solve-inputs.js";
 import { cast } from "../ops/reshape.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { OpenRuntime, ParametersLike } from "./equation.js";

@@ -16,7 +16,7 @@ import { scheduleOn } from "../gradients/schedule-tensors.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { ParameterError, settingOf } from "../integrate/problem.js";
+import { ParameterError, settingOf } from "../integrate/solve-inputs.js";
 import type { Training } from "../nn/layer.js";
 import { zerosLike } from "../ops/generate.js";
 import { adjointFor } from "../programs/adjoints.js";

@@ -3,7 +3,7 @@ import { castTensor, type FloatDType, showShape, type Tensor, tensor } from "../
 import { type Branch, mapTree } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
 import type { ValueType } from "../graph/graph.js";
-import { ParameterError } from "../integrate/problem.js";
+import { ParameterError } from "../integrate/solve-inputs.js";
 import { type Checkpoint, parametersOf } from "../train/checkpoint.js";
 import type { Model } from "./model.js";
 import { parameterTypesOf } from "./task-types.js";

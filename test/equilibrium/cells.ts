@@ -5,7 +5,7 @@ import type { Cell } from "../../src/equilibrium/cell.js";
 import { type FixedPointOptions, fixedPoint } from "../../src/equilibrium/fixed-point.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Value } from "../../src/graph/graph.js";
-import { pick, upload } from "../../src/integrate/problem.js";
+import { pick, upload } from "../../src/integrate/solve-inputs.js";
 import type { Observed, Training } from "../../src/nn/layer.js";
 import { relu } from "../../src/ops/activation.js";
 import { add, mul } from "../../src/ops/arithmetic.js";

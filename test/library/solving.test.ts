@@ -134,7 +134,7 @@ describe("solve", () => {
       opened++;
       return jit();
     };
-    expect(await ode.kept.runtime(open)).to.equal(await ode.kept.runtime(open));
+    expect(await ode.cache.runtime(open)).to.equal(await ode.cache.runtime(open));
     expect(opened).to.equal(1);
   });
 });

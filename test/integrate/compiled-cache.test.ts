@@ -3,7 +3,7 @@ import { pid } from "../../src/control/control.js";
 import { numbers, tensor } from "../../src/core/tensor.js";
 import { lotkaVolterra } from "../../src/fields/physical.js";
 import type { Graph } from "../../src/graph/graph.js";
-import { Kept } from "../../src/integrate/kept.js";
+import { CompiledCache } from "../../src/integrate/compiled-cache.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { type SolveOptions, solve } from "../../src/integrate/solve.js";
 import { rk4, tsit5 } from "../../src/methods/tableaux.js";
@@ -80,14 +80,14 @@ describe("what an equation has compiled", () => {
       await solve(ode, { runtime, parameters, y0, t0: 0, t1: 1, control: pid({ safety: k / 10 }) });
     }
     expect(alive()).to.equal(4);
-    await ode.kept.release();
+    await ode.cache.release();
     expect(alive()).to.equal(0);
     await solve(ode, { runtime, parameters, y0, t0: 0, t1: 1, control: pid() });
     expect(alive()).to.equal(1);
   });
 
   it("stays for those that are using it, and goes where it could not be made", async () => {
-    const kept = new Kept();
+    const kept = new CompiledCache();
     const freed: number[] = [];
     const use = (key: number, work: () => Promise<void> = async () => {}) =>
       kept.use([key], async () => ({ release: async () => void freed.push(key) }), work);

@@ -1,7 +1,7 @@
 import type { Tensor } from "../core/tensor.js";
 import { dampingAlong, rowsOf } from "./coupling.js";
 import type { NeuralOde } from "./neural-ode.js";
-import type { Problem } from "./request.js";
+import type { CheckedRequest } from "./request.js";
 import { coarseSpacing } from "./resolution.js";
 import type { Solution, SolveStats } from "./solution.js";
 import { refuse, warningsOf } from "./warnings.js";
@@ -18,9 +18,9 @@ export interface Finding extends Omit<Solution, "warnings" | "coupling" | "stats
  *
  * @throws {SolveError} in place of warnings, if `strict` was asked for
  */
-export async function judged(
+export async function withDiagnostics(
   ode: NeuralOde,
-  { options, parameters, control }: Problem,
+  { options, parameters, control }: CheckedRequest,
   found: Finding,
 ): Promise<Solution> {
   const { ts, ys, grid, placement, dense, events, size } = found;
@@ -50,8 +50,8 @@ const looks = 16;
 /** The largest damping of the field times the size of the step there, at saved states. */
 async function dampingTimesStep(
   ode: NeuralOde,
-  runtime: Problem["options"]["runtime"],
-  parameters: Problem["parameters"],
+  runtime: CheckedRequest["options"]["runtime"],
+  parameters: CheckedRequest["parameters"],
   { ts, ys, grid, placement }: Omit<Finding, "size">,
 ): Promise<number> {
   const stride = Math.ceil(ts.length / looks);

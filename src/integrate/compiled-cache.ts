@@ -18,7 +18,7 @@ const limit = 4;
  * What the solves of an equation have compiled, the last few of them: graphs are built and compiled once, and a solve
  * like the one before costs its run. Keys are compared part by part, objects among them by identity.
  */
-export class Kept {
+export class CompiledCache {
   /** the one that was used last at the end */
   #entries: Entry[] = [];
   #runtime: Promise<Runtime> | null = null;

@@ -19,7 +19,7 @@ export interface Track {
 }
 
 /** What happens on the way of a solve. */
-export interface Course {
+export interface StepperRequest {
   /** initial time of each track, from which time is counted */
   readonly t0: readonly number[];
   /** counts of the times that each track must hit, monotone, the last of them its end; all tracks have as many */
