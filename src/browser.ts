@@ -226,6 +226,15 @@ export {
 export type { DataStream } from "./models/data-stream.js";
 export { type Dataset, DatasetError, splitDataset } from "./models/dataset.js";
 export type { FitOptions, FitResult, Validation } from "./models/fit.js";
+export {
+  type BaseDistribution,
+  type DensityRequest,
+  type Flow,
+  type FlowOptions,
+  type FoundDensity,
+  normalisingFlow,
+  standardNormal,
+} from "./models/flow.js";
 export type { EvaluateOptions, Measures } from "./models/measuring.js";
 export {
   defineModel,
@@ -255,6 +264,7 @@ export { type JitOptions, jit } from "./runtimes/jit/jit.js";
 export { ortWasm, ortWebGpu } from "./runtimes/ort-web.js";
 export type { WebGpuOptions } from "./runtimes/ort-webgpu.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
+export { DensityError, type Trace, withDensity } from "./systems/divergence.js";
 export type { Checkpoint } from "./train/checkpoint.js";
 export { TrainingDataError, targetsOf } from "./train/data.js";
 export type { FitCheck } from "./train/fit-check.js";

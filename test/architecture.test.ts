@@ -28,6 +28,7 @@ const layers: readonly Layer[] = [
   { name: "import", pure: true },
   { name: "fields", pure: true },
   { name: "nn", pure: true },
+  { name: "systems", pure: true },
   { name: "methods", pure: true },
   { name: "learning", pure: true },
   { name: "control", pure: true },

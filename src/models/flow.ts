@@ -1,0 +1,170 @@
+import { isFloat } from "../core/tensor.js";
+import type { Values } from "../fields/field.js";
+import type { GradientRequest } from "../gradients/method.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { type NeuralOde, neuralOde } from "../integrate/neural-ode.js";
+import type { Training } from "../nn/layer.js";
+import { add, mul, sub } from "../ops/arithmetic.js";
+import { reduceSum } from "../ops/broadcast.js";
+import { sign } from "../ops/elementwise.js";
+import { zeros } from "../ops/linalg.js";
+import { reshape } from "../ops/reshape.js";
+import { slice } from "../ops/slice.js";
+import { concat, gather } from "../ops/slicing.js";
+import {
+  type Column,
+  DensityError,
+  dimensionOf,
+  probeName,
+  type Trace,
+  withDensity,
+} from "../systems/divergence.js";
+import { odeSolve } from "./ode-solve.js";
+
+/** A distribution of rows whose density is known. */
+export interface BaseDistribution {
+  readonly name: string;
+  /** log p(y), [batch], of rows y [batch, dim] */
+  readonly logDensity: (b: Builder, y: Value) => Value;
+}
+
+/** N(0, I): log p(y) = −½ (‖y‖² + dim ln 2π). */
+export const standardNormal: BaseDistribution = {
+  name: "N(0, I)",
+  logDensity(b, y) {
+    const dim = y.shape.at(-1) as number;
+    return mul(b, add(b, reduceSum(b, mul(b, y, y), [-1]), dim * Math.log(2 * Math.PI)), -0.5);
+  },
+};
+
+export interface FlowOptions {
+  /** dy/dt = f(t, y; θ) with its solver and step size, states [batch, dim] */
+  readonly ode: NeuralOde;
+  /** the time of the data; those of the base distribution have time 0 */
+  readonly t1?: number;
+  readonly base?: BaseDistribution;
+  /** "exact" by default: as many pullbacks as there are components */
+  readonly trace?: Trace;
+  /** of Hutchinson's ε: ±1 with equal probability, or standard normal */
+  readonly probe?: "rademacher" | "gaussian";
+  /** what else is integrated along: ∫‖f‖² dt, ∫‖∂f/∂y‖² dt */
+  readonly regularisers?: readonly Exclude<Column, "trace">[];
+}
+
+/** How the density of a point is found. */
+export interface DensityRequest {
+  readonly theta: Values;
+  /** [batch, dim] */
+  readonly x: Value;
+  readonly gradient?: GradientRequest;
+  readonly training?: Training | null;
+  /** ε [batch, dim] of Hutchinson's estimator; drawn in training, where none is given */
+  readonly probe?: Value;
+}
+
+/** The density of points, each value [batch]. */
+export interface FoundDensity {
+  /** log p(x) */
+  readonly logDensity: Value;
+  /** where the points come from in the base distribution, [batch, dim] */
+  readonly base: Value;
+  /** ∫‖f‖² dt and ∫‖∂f/∂y‖² dt along the way, where they were asked for */
+  readonly kinetic: Value | null;
+  readonly jacobian: Value | null;
+}
+
+/** A continuous normalising flow. */
+export interface Flow {
+  readonly dim: number;
+  readonly ode: NeuralOde;
+  readonly logDensity: (b: Builder, request: DensityRequest) => FoundDensity;
+  /** Points of the model from points of the base distribution, each [batch, dim]. */
+  readonly sample: (
+    b: Builder,
+    request: Omit<DensityRequest, "x" | "probe"> & { readonly base: Value },
+  ) => Value;
+}
+
+/**
+ * A continuous normalising flow: the solution of dy/dt = f(t, y; θ) from t = 0, where y has a known distribution, to t1,
+ * where it is that of the data:
+ *
+ *   log p(x) = log p₀(y(0)) − ∫₀^t1 tr ∂f/∂y dt,   y(t1) = x
+ *
+ * @throws {DensityError} for a field whose states are not rows of numbers, or an equation without a step size
+ * @see Chen et al. 2018; Grathwohl et al. 2019, "FFJORD"; Finlay et al. 2020, "How to train your neural ODE"
+ */
+export function normalisingFlow({
+  ode,
+  t1 = 1,
+  base = standardNormal,
+  trace = "exact",
+  probe: kind = "rademacher",
+  regularisers = [],
+}: FlowOptions): Flow {
+  const { field, method, stepSize, dtype } = ode;
+  const dim = dimensionOf(field);
+  const augmented = withDensity(field, { trace, regularisers });
+  const whole = neuralOde({ field: augmented, method, stepSize, dtype });
+  const width = (augmented.state[1] as number) - dim;
+  const extra = [...regularisers].sort((one, other) => (one === other ? 0 : one === "kinetic" ? -1 : 1));
+
+  return {
+    dim,
+    ode,
+    logDensity(b, { theta, x, gradient = "auto", training = null, probe }) {
+      const batch = rowsOf(x, dim);
+      const own = Object.fromEntries(Object.keys(field.parameters).map((name) => [name, theta[name]!]));
+      const known = trace === "exact" ? {} : { [probeName]: probe ?? drawn(b, training, kind, [batch, dim]) };
+      const state = concat(b, [x, zeros(b, dtype, [batch, width])], 1);
+      const ys = odeSolve(b, whole, {
+        ...{ theta: { ...own, ...known }, y0: state, t0: t1, times: [0], gradient, training },
+      });
+      const end = gather(b, ys, 0);
+      const y0 = slice(b, end, 1, 0, dim);
+      const column = (k: number) => reshape(b, slice(b, end, 1, dim + k, dim + k + 1), [batch]);
+      // going from t1 to 0, the columns are integrals with their sign turned: ℓ(0) = −∫₀^t1 tr ∂f/∂y dt
+      const along = (name: Column) => {
+        const k = extra.indexOf(name as Exclude<Column, "trace">);
+        return k < 0 ? null : mul(b, column(k + 1), -1);
+      };
+      return {
+        logDensity: add(b, base.logDensity(b, y0), column(0)),
+        base: y0,
+        kinetic: along("kinetic"),
+        jacobian: along("jacobian"),
+      };
+    },
+    sample(b, { theta, base: y0, gradient = "auto", training = null }) {
+      rowsOf(y0, dim);
+      return gather(b, odeSolve(b, ode, { theta, y0, t0: 0, times: [t1], gradient, training }), 0);
+    },
+  };
+}
+
+/** How many rows there are. @throws {DensityError} */
+function rowsOf({ shape, dtype }: Value, dim: number): number {
+  const [batch, columns] = shape;
+  if (shape.length === 2 && columns === dim && typeof batch === "number" && isFloat(dtype)) return batch;
+  throw new DensityError(
+    `The flow takes points [batch, ${dim}] with a known batch, but ${dtype} [${shape.join(", ")}] were given.`,
+  );
+}
+
+/** ε, new for each update. @throws {DensityError} outside of training, where nothing is random */
+function drawn(
+  b: Builder,
+  training: Training | null,
+  kind: NonNullable<FlowOptions["probe"]>,
+  shape: readonly [number, number],
+): Value {
+  if (training === null) {
+    throw new DensityError(
+      "Hutchinson's estimator is random, so outside of training it takes its ε from you: give probe, or an exact trace.",
+    );
+  }
+  if (kind === "gaussian") return training.normal(b, shape);
+  // never 0: u is in [0, 1)
+  return sign(b, sub(b, add(b, training.uniform(b, shape), 2 ** -30), 0.5));
+}
