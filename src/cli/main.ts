@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { experiments } from "../experiments/all.js";
 import { equilibria } from "../experiments/equilibria.js";
+import { taskNames } from "../experiments/task-names.js";
 import { figureNames } from "../figures/names.js";
 import { gradientKinds, parseGradientRequest, showGradientRequest } from "../gradients/method.js";
 import { version } from "../version.js";
@@ -89,8 +90,19 @@ function program(console: Console, finish: Finish): Command {
       "train my.csv --field mlp:64,64 --steps 500 --out runs/mine",
       "train my.csv --field pretrained.onnx --learning-rate 1e-3",
       "train --resume runs/mine --steps 2000",
-    ).argument("[subject]", `${experiments.map((e) => e.name).join(", ")}, or a CSV file`),
+    ).argument("[subject]", `${[...experiments.map((e) => e.name), ...taskNames].join(", ")}, or a CSV file`),
   )
+    .option(
+      "--batch-size <n>",
+      `samples of an update, for ${taskNames.join(", ")}; its own by default`,
+      positiveCount("--batch-size"),
+    )
+    .option(
+      "--validate-every <n>",
+      "updates from one validation to the next, likewise",
+      positiveCount("--validate-every"),
+    )
+    .option("--full", "the published protocol, likewise; by default one that takes minutes")
     .option(
       "--resume <run>",
       "continue the run in this folder (with --out, in a copy of it); only --steps may change",

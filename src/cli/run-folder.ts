@@ -107,6 +107,12 @@ export async function openRun(folder: string): Promise<{ settings: RunSettings; 
       `${folder} is the run of a language model. Its predict.onnx maps tokens to logits; revort generate goes on with texts.`,
     );
   }
+  if (Object.hasOwn(json, "task")) {
+    throw new RunFolderError(
+      `${folder} is the run of an experiment that is no trajectory fit: its .onnx files are ready to use, and revort train ` +
+        "--resume goes on with it.",
+    );
+  }
   if (json.format !== format) {
     throw new RunFolderError(
       `${folder} was written by revort ${json.revort ?? "of an unknown version"} (run format ${json.format}), ` +

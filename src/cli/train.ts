@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { printable } from "../core/printable.js";
 import { checkFieldFile } from "../deploy/field-file.js";
+import { taskNames } from "../experiments/task-names.js";
 import type { Tensors } from "../fields/field.js";
 import { chooseGradient, type GradientTask } from "../gradients/choice.js";
 import { type GradientRequest, showGradientMethod } from "../gradients/method.js";
@@ -15,7 +16,6 @@ import { withChosenCoupling } from "./coupling.js";
 import { exitCodes } from "./exit-codes.js";
 import { exitCodeOf } from "./failure.js";
 import { importOptionsOf } from "./field-options.js";
-import { holdsLanguageModel } from "./language/holds.js";
 import type { LanguageOptions } from "./language/options.js";
 import { asTrained, type Problem, problemOf, type Sources } from "./problem.js";
 import { progress } from "./progress.js";
@@ -32,15 +32,19 @@ import {
   writeSettings,
 } from "./run-folder.js";
 import { readInit, readInputs } from "./run-inputs.js";
+import { runKind } from "./run-kind.js";
 import { type RunLock, runLock } from "./run-lock.js";
 import { reportOf, saveFailure, saveResult, summary, type TrainReport } from "./run-results.js";
 import type { RunSettings } from "./run-settings.js";
 import { explainOnce, openRuntime } from "./runtimes.js";
 import { decodeParameters, type ProblemOptions, settingsFor } from "./settings.js";
 import { trainedOf } from "./trained.js";
-import { UsageError } from "./usage.js";
+import { optionFlag, UsageError } from "./usage.js";
 
 export interface TrainCommandOptions extends ProblemOptions {
+  readonly batchSize?: number;
+  readonly validateEvery?: number;
+  readonly full?: boolean;
   readonly resume?: string;
   readonly out?: string;
   readonly overwrite?: boolean;
@@ -61,12 +65,23 @@ export async function trainCommand(
   options: TrainCommandOptions,
   console: Console,
 ): Promise<number> {
-  if (options.resume !== undefined && (await holdsLanguageModel(options.resume))) {
+  const kind = options.resume === undefined ? null : await runKind(options.resume);
+  if (kind === "task" || (options.resume === undefined && taskNames.includes(subject ?? ""))) {
+    const { taskTrainCommand } = await import("./tasks/train.js");
+    return taskTrainCommand(subject, options, console);
+  }
+  if (options.resume !== undefined && kind === "languageModel") {
     if (subject !== undefined) {
       throw new UsageError(`The run ${options.resume} is one of revdeq-lm; leave out ${subject}.`);
     }
     const { languageTrainCommand } = await import("./language/train.js");
     return languageTrainCommand(options as unknown as LanguageOptions, console);
+  }
+  const foreign = (["batchSize", "validateEvery", "full"] as const).find(
+    (name) => options[name] !== undefined,
+  );
+  if (foreign !== undefined) {
+    throw new UsageError(`${optionFlag(foreign)} is for ${taskNames.join(", ")}; leave it out.`);
   }
   const { problem, report, result } = await trainRun(subject, options, console);
   if (options.json) console.json(report);

@@ -2,14 +2,14 @@ import { isFloat } from "../core/tensor.js";
 import type { Values } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
 import type { Builder } from "../graph/builder.js";
-import type { Value } from "../graph/graph.js";
+import type { Shape, Value } from "../graph/graph.js";
 import { type NeuralOde, neuralOde } from "../integrate/neural-ode.js";
 import type { Training } from "../nn/layer.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { sign } from "../ops/elementwise.js";
-import { zeros } from "../ops/linalg.js";
-import { reshape } from "../ops/reshape.js";
+import { zerosLike } from "../ops/generate.js";
+import { squeeze } from "../ops/reshape.js";
 import { slice } from "../ops/slice.js";
 import { concat, gather } from "../ops/slicing.js";
 import {
@@ -114,16 +114,17 @@ export function normalisingFlow({
     dim,
     ode,
     logDensity(b, { theta, x, gradient = "auto", training = null, probe }) {
-      const batch = rowsOf(x, dim);
+      checkPoints(x, dim);
       const own = Object.fromEntries(Object.keys(field.parameters).map((name) => [name, theta[name]!]));
-      const known = trace === "exact" ? {} : { [probeName]: probe ?? drawn(b, training, kind, [batch, dim]) };
-      const state = concat(b, [x, zeros(b, dtype, [batch, width])], 1);
+      const known = trace === "exact" ? {} : { [probeName]: probe ?? drawn(b, training, kind, x.shape) };
+      const nothing = zerosLike(b, slice(b, x, 1, 0, 1));
+      const state = concat(b, [x, ...Array.from({ length: width }, () => nothing)], 1);
       const ys = odeSolve(b, whole, {
         ...{ theta: { ...own, ...known }, y0: state, t0: t1, times: [0], gradient, training },
       });
       const end = gather(b, ys, 0);
       const y0 = slice(b, end, 1, 0, dim);
-      const column = (k: number) => reshape(b, slice(b, end, 1, dim + k, dim + k + 1), [batch]);
+      const column = (k: number) => squeeze(b, slice(b, end, 1, dim + k, dim + k + 1), [1]);
       // going from t1 to 0, the columns are integrals with their sign turned: ℓ(0) = −∫₀^t1 tr ∂f/∂y dt
       const along = (name: Column) => {
         const k = extra.indexOf(name as Exclude<Column, "trace">);
@@ -137,18 +138,17 @@ export function normalisingFlow({
       };
     },
     sample(b, { theta, base: y0, gradient = "auto", training = null }) {
-      rowsOf(y0, dim);
+      checkPoints(y0, dim);
       return gather(b, odeSolve(b, ode, { theta, y0, t0: 0, times: [t1], gradient, training }), 0);
     },
   };
 }
 
-/** How many rows there are. @throws {DensityError} */
-function rowsOf({ shape, dtype }: Value, dim: number): number {
-  const [batch, columns] = shape;
-  if (shape.length === 2 && columns === dim && typeof batch === "number" && isFloat(dtype)) return batch;
+/** @throws {DensityError} */
+function checkPoints({ shape, dtype }: Value, dim: number): void {
+  if (shape.length === 2 && shape[1] === dim && isFloat(dtype)) return;
   throw new DensityError(
-    `The flow takes points [batch, ${dim}] with a known batch, but ${dtype} [${shape.join(", ")}] were given.`,
+    `The flow takes points [batch, ${dim}], but ${dtype} [${shape.join(", ")}] were given.`,
   );
 }
 
@@ -157,13 +157,15 @@ function drawn(
   b: Builder,
   training: Training | null,
   kind: NonNullable<FlowOptions["probe"]>,
-  shape: readonly [number, number],
+  points: Shape,
 ): Value {
   if (training === null) {
     throw new DensityError(
       "Hutchinson's estimator is random, so outside of training it takes its ε from you: give probe, or an exact trace.",
     );
   }
+  // what is trained has batches of a known size
+  const shape = points as readonly number[];
   if (kind === "gaussian") return training.normal(b, shape);
   // never 0: u is in [0, 1)
   return sign(b, sub(b, add(b, training.uniform(b, shape), 2 ** -30), 0.5));

@@ -22,7 +22,7 @@ export interface TimeSeries {
 }
 
 /** One row of a file, and the line it ends on. */
-interface Row {
+export interface Row {
   readonly cells: readonly string[];
   readonly line: number;
 }
@@ -76,7 +76,8 @@ export function parseTimeSeries(text: string, { source }: { readonly source: str
   return { timeName, names, times, values, observed, rows: rows.length, columns };
 }
 
-function readRows(text: string, source: string): Row[] {
+/** The rows of a file, without comments and empty lines. @throws {DataError} */
+export function readRows(text: string, source: string): Row[] {
   // The parser would count a line that ends with CR LF twice.
   const lines = text.replace(/\r\n?/g, "\n");
   try {
@@ -139,7 +140,8 @@ function readHeader({ cells, line }: Row, source: string): { timeName: string; n
   return { timeName, names };
 }
 
-function checkWidth(cells: readonly string[], expected: number, place: Place): void {
+/** @throws {DataError} unless a row has as many cells as the header */
+export function checkWidth(cells: readonly string[], expected: number, place: Place): void {
   if (cells.length === expected) return;
   throw new DataError(
     place,

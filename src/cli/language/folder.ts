@@ -4,7 +4,7 @@ import { printableJson } from "../../core/printable.js";
 import { version } from "../../version.js";
 import { hasRunFile, readRunText, removeRunFile, runFiles, writeRunFile } from "../run-files.js";
 import { checkHoldsRun, RunFolderError } from "../run-folder.js";
-import { holdsLanguageModel } from "./holds.js";
+import { runKind } from "../run-kind.js";
 import { tokenizerFile } from "./request.js";
 import { type LanguageSettings, languageSettings } from "./settings.js";
 
@@ -63,7 +63,7 @@ export async function openLanguageRun(
   folder: string,
 ): Promise<{ readonly settings: LanguageSettings; readonly tokenizer: string | null }> {
   await checkHoldsRun(folder);
-  if (!(await holdsLanguageModel(folder))) {
+  if ((await runKind(folder)) !== "languageModel") {
     throw new RunFolderError(
       `${folder} is not the run of a language model. Train one: revort train revdeq-lm --out FOLDER.`,
     );

@@ -1,0 +1,117 @@
+import { printable } from "../../core/printable.js";
+import { sizeOf } from "../../core/tensor.js";
+import type { PreparedTask, TaskExperiment } from "../../experiments/task-experiment.js";
+import type { FitResult } from "../../models/fit.js";
+import type { Measures } from "../../models/measuring.js";
+import type { Chart } from "../../plot/chart.js";
+import { table } from "../console.js";
+import type { TaskSettings } from "./settings.js";
+
+/** What `train NAME --json` prints, and its run's `result.json` holds. */
+export interface TaskReport extends Omit<TaskSettings, "steps" | "dataFile"> {
+  readonly parameters: number;
+  /** updates done */
+  readonly steps: number;
+  /** before each update, of its samples */
+  readonly loss: { readonly first: number | null; readonly last: number | null; readonly min: number | null };
+  readonly losses: readonly number[];
+  readonly validations: FitResult["validations"];
+  /** the update whose parameters are kept */
+  readonly best: number;
+  /** loss and metrics of data that were neither trained on nor chosen by */
+  readonly test: Measures | null;
+  /** loss and metrics of all the training data, with the parameters that are kept */
+  readonly training: Measures;
+  /** how far undone states were off at most, relative to them; `null` where nothing is undone */
+  readonly reconstructionError: number | null;
+  readonly seconds: number;
+  readonly secondsPerStep: number;
+  readonly stopped: FitResult["stopped"];
+  readonly out: string;
+}
+
+export interface Reported {
+  readonly settings: TaskSettings;
+  readonly prepared: PreparedTask;
+  readonly result: FitResult;
+  readonly reconstructionError: number | null;
+  readonly training: Measures;
+  readonly test: Measures | null;
+  readonly out: string;
+}
+
+export function reportOf({ settings, prepared, result, training, test, ...rest }: Reported): TaskReport {
+  const { losses, validations, seconds, checkpoint, best, stopped } = result;
+  const { steps: _, dataFile: __, ...own } = settings;
+  const sizes = Object.values(prepared.task.model.parameters as Record<string, { shape: readonly number[] }>);
+  return {
+    ...own,
+    parameters: sizes.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    steps: checkpoint.step,
+    loss: {
+      first: losses[0] ?? null,
+      last: losses.at(-1) ?? null,
+      min: losses.length === 0 ? null : losses.reduce((least, loss) => Math.min(least, loss)),
+    },
+    ...{ losses, validations, best: best.step, training, test, seconds, stopped },
+    secondsPerStep: losses.length === 0 ? 0 : seconds / losses.length,
+    ...rest,
+  };
+}
+
+/** What people read at the end. */
+export function summary({ published = {} }: TaskExperiment, report: TaskReport): string {
+  const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
+  const measured = (of: string, measures: Measures): [string, string][] =>
+    Object.entries({ loss: measures.loss, ...measures.metrics }).map(([name, value]) => {
+      const known = published[name];
+      const beside = known === undefined ? "" : `   (published ${known.value}, ${known.source})`;
+      return [`${name} of the ${of} data`, `${digits(value)}${beside}`];
+    });
+  const { best, steps, reconstructionError } = report;
+  return [
+    table([
+      ["parameters", String(report.parameters)],
+      ["loss, first", digits(report.loss.first)],
+      ["loss, last", digits(report.loss.last)],
+      ["loss, lowest", digits(report.loss.min)],
+      ...measured("training", report.training),
+      ...(report.test === null ? [] : measured("test", report.test)),
+      ...(best === steps ? [] : [["parameters kept, of update", String(best)]]),
+      ...(reconstructionError === null
+        ? []
+        : [["largest error of undone states", reconstructionError.toExponential(1)]]),
+      ["updates", String(steps)],
+      ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
+    ]),
+    `Written to ${printable(report.out)}`,
+  ].join("\n");
+}
+
+/** The losses of the updates, and of the validation data. */
+export function lossChart({ experiment, losses, validations }: TaskReport): Chart {
+  const positive = [...losses, ...validations.map(({ loss }) => loss)].every((loss) => loss > 0);
+  return {
+    title: `${experiment}: loss before each update`,
+    panels: [
+      {
+        x: { title: "update" },
+        y: { title: "loss", ...(positive ? { scale: "log" } : {}) },
+        layers: [
+          { kind: "line", name: "training", color: "blue", x: losses.map((_, update) => update), y: losses },
+          ...(validations.length === 0
+            ? []
+            : [
+                {
+                  kind: "line",
+                  name: "validation",
+                  color: "vermillion",
+                  x: validations.map(({ step }) => step),
+                  y: validations.map(({ loss }) => loss),
+                } as const,
+              ]),
+        ],
+      },
+    ],
+  };
+}

@@ -1,0 +1,145 @@
+import { z } from "zod";
+import type { TaskExperiment, TaskProtocol } from "../../experiments/task-experiment.js";
+import { parseGradientRequest } from "../../gradients/method.js";
+import { type Optimiser, optimisers } from "../../learning/optimisers.js";
+import { isReversible, type Method } from "../../methods/method.js";
+import { methodNamed } from "../../methods/named.js";
+import { type RuntimeName, runtimeNames, usualRuntime } from "../runtimes.js";
+import type { ProblemOptions } from "../settings.js";
+import { optionFlag, UsageError } from "../usage.js";
+
+const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as [K, ...K[]];
+const count = () => z.number().int().positive();
+
+/** Everything that decides what the run of a task computes; kept beside its results, so that it can go on. */
+export const taskSettings = z.strictObject({
+  experiment: z.string(),
+  /** a copy of the file given with --data, in the run's folder */
+  dataFile: z.string().nullable(),
+  solver: z.string(),
+  coupling: z.number().nullable(),
+  gradient: z.string(),
+  stepSize: z.number().positive(),
+  dtype: z.enum(["float32", "float64"]),
+  runtime: z.enum(runtimeNames as [RuntimeName, ...RuntimeName[]]),
+  steps: z.number().int().min(0),
+  batchSize: count().nullable(),
+  optimiser: z.enum(keysOf(optimisers)),
+  learningRate: z.number().positive(),
+  weightDecay: z.number().min(0),
+  clip: z.number().positive().nullable(),
+  validateEvery: count().nullable(),
+  patience: count().nullable(),
+  seed: z.number().int().min(0),
+});
+export type TaskSettings = z.infer<typeof taskSettings>;
+
+/** Options of `train NAME`, as the command line has them. */
+export interface TaskOptions extends ProblemOptions {
+  readonly batchSize?: number;
+  readonly validateEvery?: number;
+  /** the published protocol instead of the quick one */
+  readonly full?: boolean;
+  readonly resume?: string;
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly checkpointEvery?: number;
+  readonly json?: boolean;
+}
+
+/** Options that these experiments take; others are of trajectories alone. */
+const taken = {
+  ...{ data: true, solver: true, coupling: true, reversible: true, gradient: true, stepSize: true },
+  ...{ dtype: true, runtime: true, steps: true, batchSize: true, optimiser: true, learningRate: true },
+  ...{ weightDecay: true, clip: true, validateEvery: true, patience: true, seed: true, full: true },
+  ...{ resume: true, out: true, overwrite: true, checkpointEvery: true, json: true },
+} satisfies Partial<Record<keyof TaskOptions, true>>;
+
+/** @throws {UsageError} naming an option that the experiment has no use for */
+export function checkOptions(name: string, options: TaskOptions): void {
+  const other = Object.keys(options).find((option) => !Object.hasOwn(taken, option));
+  if (other === undefined) return;
+  throw new UsageError(
+    `The experiment ${name} has no use for ${optionFlag(other)}; it takes ${Object.keys(taken).map(optionFlag).join(", ")}.`,
+  );
+}
+
+/**
+ * The settings that a command line asks for.
+ *
+ * @param dataFile  what the copy of the data is called
+ * @throws {UsageError | UnknownSolverError | GradientMethodError}
+ */
+export function settingsFor(
+  { name, protocol, full }: TaskExperiment,
+  options: TaskOptions,
+  dataFile: string | null,
+): TaskSettings {
+  const base: TaskProtocol = options.full ? { ...protocol, ...full } : protocol;
+  const solver = options.solver ?? base.solver;
+  const gradient = options.gradient ?? base.gradient;
+  if (options.coupling === "auto") {
+    throw new UsageError(
+      `The experiment ${name} takes a λ in (0, 1] as its coupling; it is chosen for trajectories alone.`,
+    );
+  }
+  const optimiser = options.optimiser ?? (base.optimiser as keyof typeof optimisers);
+  if (options.weightDecay !== undefined && !hasDecay(optimiser)) {
+    throw new UsageError(`The optimiser ${optimiser} has no weight decay. Leave it out, or use adamw.`);
+  }
+  return taskSettings.parse({
+    ...{ experiment: name, dataFile, solver, gradient, optimiser },
+    coupling: couplingOf(solver, gradient, base.coupling, options),
+    ...{ stepSize: options.stepSize ?? base.stepSize, dtype: options.dtype ?? base.dtype },
+    ...{ runtime: options.runtime ?? usualRuntime, steps: options.steps ?? base.steps },
+    ...{
+      batchSize: options.batchSize ?? base.batchSize,
+      learningRate: options.learningRate ?? base.learningRate,
+    },
+    ...{ weightDecay: options.weightDecay ?? base.weightDecay, clip: options.clip ?? base.clip },
+    ...{ validateEvery: options.validateEvery ?? base.validateEvery, patience: options.patience ?? null },
+    seed: options.seed ?? 0,
+  } satisfies TaskSettings);
+}
+
+/** λ where the solver is coupled, because a gradient undoes its steps or that is asked for; else `null`. */
+function couplingOf(
+  solver: string,
+  gradient: string,
+  usual: number | null,
+  { coupling, reversible }: TaskOptions,
+): number | null {
+  if (isReversible(methodNamed(solver))) {
+    if (coupling !== undefined) methodNamed(solver, { coupling: coupling as number });
+    return null;
+  }
+  const request = parseGradientRequest(gradient);
+  const undoes = request !== "auto" && request.kind === "reversible";
+  return undoes || reversible === true || coupling !== undefined
+    ? ((coupling as number | undefined) ?? usual ?? 0.999)
+    : null;
+}
+
+const hasDecay = (name: keyof typeof optimisers) => "weightDecay" in optimisers[name]().settings;
+
+/** The solver of a run. */
+export function methodOf({ solver, coupling }: TaskSettings): Method {
+  return methodNamed(solver, coupling === null ? {} : { coupling });
+}
+
+export function optimiserOf({ optimiser, learningRate, weightDecay }: TaskSettings): Optimiser {
+  return optimisers[optimiser]({ learningRate, ...(hasDecay(optimiser) ? { weightDecay } : {}) });
+}
+
+/** Options that a resumed run may be given: they do not change what it computes. */
+const free = ["steps", "resume", "out", "overwrite", "checkpointEvery", "json"];
+
+/** A resumed run keeps its settings. @throws {UsageError} naming what would change them */
+export function checkUnchanged(folder: string, settings: TaskSettings, options: TaskOptions): void {
+  for (const [name, asked] of Object.entries(options)) {
+    if (free.includes(name) || settings[name as keyof TaskSettings] === asked) continue;
+    throw new UsageError(
+      `The run ${folder} keeps its settings; leave out ${optionFlag(name)} (only --steps may change), or start a new run.`,
+    );
+  }
+}

@@ -1,0 +1,82 @@
+import type { FloatDType } from "../core/tensor.js";
+import type { Tensors } from "../fields/field.js";
+import type { GradientRequest } from "../gradients/method.js";
+import type { Method } from "../methods/method.js";
+import type { Dataset } from "../models/dataset.js";
+import type { AnyTask } from "../models/task.js";
+import type { Chart } from "../plot/chart.js";
+import type { Runtime } from "../runtime/runtime.js";
+
+/** How an experiment is trained; each can be overridden on the command line. */
+export interface TaskProtocol {
+  readonly solver: string;
+  /** λ of a coupled solver; `null` for the plain one, or for a solver that is reversible by itself */
+  readonly coupling: number | null;
+  readonly gradient: GradientRequest & string;
+  readonly stepSize: number;
+  readonly dtype: FloatDType;
+  readonly steps: number;
+  /** samples of an update; `null` for all */
+  readonly batchSize: number | null;
+  readonly optimiser: string;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly clip: number | null;
+  /** updates from one validation to the next; `null` for an epoch */
+  readonly validateEvery: number | null;
+}
+
+/** What an experiment is made for. */
+export interface TaskContext {
+  readonly method: Method;
+  readonly protocol: TaskProtocol;
+  readonly seed: number;
+  /** the file given with --data */
+  readonly file: { readonly name: string; readonly bytes: Uint8Array } | null;
+}
+
+/** What is known after training. */
+export interface TrainedTask {
+  readonly runtime: Runtime;
+  readonly dtype: FloatDType;
+  /** those where the loss of the validation data was lowest; the last ones without such data */
+  readonly parameters: Tensors;
+  readonly buffers: Tensors;
+}
+
+/** A task, its data, and what is made of it when it is trained. */
+export interface PreparedTask {
+  readonly task: AnyTask;
+  readonly training: Dataset;
+  readonly validation: Dataset | null;
+  /** measured once, at the end, and never trained on or chosen by */
+  readonly test: Dataset | null;
+  /** files that are written of a trained model, as bytes by name: `sample.onnx` */
+  readonly files: (trained: TrainedTask) => Readonly<Record<string, Uint8Array>>;
+  /** charts by name, drawn from the trained model */
+  readonly charts?: (trained: TrainedTask) => Promise<Readonly<Record<string, Chart>>>;
+}
+
+/** A number that others have published, beside which ours is printed. */
+export interface Published {
+  readonly value: number;
+  readonly source: string;
+}
+
+/** An experiment whose model is more than a vector field: a task with its data and protocol. */
+export interface TaskExperiment {
+  readonly name: string;
+  /** one line on what it is and where it comes from */
+  readonly about: string;
+  /** what --data is, where there may be one */
+  readonly data: string | null;
+  /** whether it cannot do without --data */
+  readonly needsData: boolean;
+  /** minutes on two cores */
+  readonly protocol: TaskProtocol;
+  /** what the published protocol has otherwise: with --full */
+  readonly full: Partial<TaskProtocol>;
+  readonly prepare: (context: TaskContext) => PreparedTask | Promise<PreparedTask>;
+  /** published values of the losses and metrics by name */
+  readonly published?: Readonly<Record<string, Published>>;
+}

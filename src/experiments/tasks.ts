@@ -1,0 +1,5 @@
+import type { TaskExperiment } from "./task-experiment.js";
+import { twoMoons } from "./two-moons.js";
+
+/** The experiments whose models are more than a vector field. */
+export const taskExperiments: readonly TaskExperiment[] = [twoMoons];

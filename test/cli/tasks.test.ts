@@ -1,0 +1,104 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect } from "chai";
+import { taskNames } from "../../src/experiments/task-names.js";
+import { taskExperiments } from "../../src/experiments/tasks.js";
+import { missingModules, python } from "../support/python.js";
+import { readJson, refusal, run, scratch, written } from "./command.js";
+
+const small = ["--steps", "3", "--batch-size", "8", "--step-size", "0.25", "--runtime", "jit"];
+
+describe("revort train NAME, for a task", () => {
+  const folder = scratch();
+
+  it("has the names of the experiments there are", () => {
+    expect(taskNames).to.deep.equal(taskExperiments.map(({ name }) => name));
+  });
+
+  it("leaves a run behind: settings, losses, parameters, charts and models that are ready to use", async () => {
+    const place = folder("moons");
+    const { code, stdout, stderr } = await run(["train", "two-moons", ...small, "--json", "--out", place]);
+    expect(code, stderr).to.equal(0);
+    const report = JSON.parse(stdout);
+    expect(report).to.deep.include({ experiment: "two-moons", steps: 3, batchSize: 8, parameters: 34824 });
+    expect(report.losses).to.have.length(3);
+    expect(report.losses[0]).to.be.within(1.5, 6);
+    expect(report.test.loss).to.be.within(1.5, 6);
+    expect(report).to.deep.equal(readJson(`${place}/result.json`));
+    expect(readdirSync(place).sort()).to.deep.equal(
+      [
+        ...["checkpoint.safetensors", "logprob.onnx", "losses.csv", "losses.png", "losses.svg"],
+        ...["params.safetensors", "result.json", "run.json", "sample.onnx", "samples.png", "samples.svg"],
+      ].sort(),
+    );
+  });
+
+  it("goes on to the bit, in its folder or in a copy of it", async () => {
+    const [whole, parts, copy] = ["whole", "parts", "copy"].map((name) => folder(name)) as [
+      string,
+      string,
+      string,
+    ];
+    const train = async (...words: string[]) => {
+      const { code, stderr } = await run(["train", ...words]);
+      expect(code, stderr).to.equal(0);
+    };
+    await train("two-moons", ...small, "--out", whole);
+    await train("two-moons", ...small, "--steps", "1", "--out", parts);
+    await train("--resume", parts, "--steps", "2", "--out", copy);
+    await train("--resume", copy, "--steps", "3");
+    for (const name of ["params.safetensors", "losses.csv", "samples.svg"]) {
+      expect(readFileSync(`${copy}/${name}`).equals(readFileSync(`${whole}/${name}`)), name).to.equal(true);
+    }
+    expect(await refusal(2, "train", "--resume", whole, "--steps", "1")).to.include("3 updates already");
+    expect(await refusal(2, "train", "--resume", whole, "--seed", "5")).to.include("leave out --seed");
+  });
+
+  it("takes data of one's own, and keeps a copy", async () => {
+    const place = folder("own");
+    const points = Array.from({ length: 20 }, (_, i) => `${Math.cos(i)},${Math.sin(i) + 3}\n`).join("");
+    const data = written(folder("points.csv"), `x,y\n${points}`);
+    const { code, stderr } = await run(["train", "two-moons", ...small, "--data", data, "--out", place]);
+    expect(code, stderr).to.equal(0);
+    expect(readFileSync(`${place}/data-points.csv`, "utf8")).to.include("x,y");
+    expect(readJson(`${place}/result.json`)).to.have.property("test", null);
+    const odd = written(folder("odd.csv"), "x,y\n1,2\n3,\n");
+    const message = await refusal(2, "train", "two-moons", "--data", odd, "--out", folder("none"));
+    expect(message).to.include("odd.csv").and.include("line 3").and.include("missing");
+  });
+
+  it("refuses what it has no use for, and what belongs to other experiments", async () => {
+    expect(await refusal(2, "train", "two-moons", "--rtol", "1e-3")).to.include("no use for --rtol");
+    expect(await refusal(2, "train", "influenza", "--batch-size", "3")).to.include(
+      "--batch-size is for two-moons",
+    );
+    const place = folder("taken");
+    expect((await run(["train", "two-moons", ...small, "--steps", "0", "--out", place])).code).to.equal(0);
+    expect(await refusal(2, "train", "two-moons", ...small, "--out", place)).to.include(
+      "holds a run already",
+    );
+    expect(await refusal(2, "export", place, "--out", folder("x.onnx"))).to.include("no trajectory fit");
+    expect((await run(["train", "two-moons", ...small, "--out", place, "--overwrite"])).code).to.equal(0);
+  });
+
+  it("writes models that Python's onnxruntime runs: samples have the density that the other one says", async function () {
+    const missing = missingModules("onnxruntime", "numpy");
+    if (missing !== null) {
+      console.log(`      skipped: ${missing}`);
+      this.skip();
+    }
+    const place = folder("moons");
+    const script = `
+import sys, numpy as np, onnxruntime as ort
+base = np.random.default_rng(0).standard_normal((50, 2)).astype(np.float32)
+run = lambda name, **given: ort.InferenceSession(sys.argv[1] + "/" + name).run(None, given)
+x, = run("sample.onnx", base=base)
+log, back = run("logprob.onnx", x=x)
+print(np.abs(back - base).max(), log.shape[0])`;
+    const { ok, stdout, stderr } = python(script, place);
+    expect(ok, stderr).to.equal(true);
+    const [off, count] = stdout.trim().split(" ").map(Number);
+    // the solver's error of four coupled steps there and back
+    expect(off).to.be.below(0.02);
+    expect(count).to.equal(50);
+  });
+});
