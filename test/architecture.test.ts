@@ -35,8 +35,9 @@ const layers: readonly Layer[] = [
   { name: "events", pure: true },
   { name: "programs", pure: true },
   { name: "runtime" },
+  { name: "graph-model", pure: true },
   // the runtimes themselves are leaves: see `entryPoints`
-  { name: "runtimes", only: ["version", "core", "graph", "ops", "import", "runtime"] },
+  { name: "runtimes", only: ["version", "core", "graph", "ops", "import", "runtime", "graph-model"] },
   { name: "storage", node: true, only: ["core"] },
   { name: "plot", node: true, only: ["core"] },
   { name: "integrate" },
@@ -54,10 +55,12 @@ const layers: readonly Layer[] = [
   { name: "doors", pure: true },
   { name: "browser" },
   { name: "index" },
+  // what needs packages that are not installed with revort
+  { name: "tfjs" },
 ];
 
 /** What may choose a runtime, and so import one: files that are run, and the public names. */
-const entryPoints = ["cli/", "figures/memory-of-one.ts", "browser.ts", "index.ts"];
+const entryPoints = ["cli/", "figures/memory-of-one.ts", "browser.ts", "index.ts", "tfjs.ts"];
 
 /** Files of other layers that may use Node's modules: worker threads are Node's. */
 const nodeFiles = ["runtimes/thread.ts", "runtimes/thread-messages.ts", "runtimes/thread-worker.ts"];

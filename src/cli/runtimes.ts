@@ -1,3 +1,4 @@
+import type { Backend } from "../graph-model/backends.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Choice } from "../runtimes/auto.js";
 import { ortNode, ortWebGpu } from "../runtimes/ort-node.js";
@@ -23,7 +24,16 @@ const runtimes = {
   "ort-wasm": ortWasm,
   /** ONNX Runtime's WebGPU provider, on a GPU: float32 alone */
   "ort-webgpu": () => ortWebGpu(),
+  /** TensorFlow.js on one of its backends: float32 alone, and no loops of unknown length */
+  "tfjs-cpu": () => openTfjs("cpu"),
+  "tfjs-wasm": () => openTfjs("wasm"),
+  "tfjs-webgl": () => openTfjs("webgl"),
+  "tfjs-webgpu": () => openTfjs("webgpu"),
 } as const satisfies Record<string, (say: Say, explain: Explain) => Promise<Runtime>>;
+
+async function openTfjs(backend: Backend): Promise<Runtime> {
+  return (await import("../runtimes/tfjs/tfjs.js")).tfjs({ backend });
+}
 
 export type RuntimeName = keyof typeof runtimes;
 export const runtimeNames = Object.keys(runtimes) as RuntimeName[];

@@ -28,7 +28,7 @@ import { reshape, unsqueeze } from "./reshape.js";
 // Slice cuts along axes and Pad adds to them; each is the other's transpose.
 
 /** What a slice keeps of one axis: `count` elements from `first` on, each `step` further. */
-interface Range {
+export interface Range {
   readonly axis: number;
   readonly first: number;
   readonly step: number;
@@ -39,7 +39,7 @@ interface Range {
 const huge = 2 ** 31 - 1;
 
 /** The ranges of a Slice by NumPy's rules: negative bounds count from the end, and all are clamped. */
-function rangesOf(inputs: readonly (Value | null)[]): Range[] {
+export function rangesOf(inputs: readonly (Value | null)[]): Range[] {
   return rangesBetween(
     required("Slice", inputs, 0),
     boundsOf("starts", required("Slice", inputs, 1)),

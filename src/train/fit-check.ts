@@ -10,7 +10,7 @@ import type { Loss } from "../learning/losses.js";
 import type { Method } from "../methods/method.js";
 import { statesLossProgram } from "../programs/training.js";
 import { compileProgram, uploadTree } from "../runtime/compile-program.js";
-import type { Runtime } from "../runtime/runtime.js";
+import { CompileError, type Runtime } from "../runtime/runtime.js";
 import { type Trajectories, targetsOf } from "./data.js";
 
 // A loss is that of a solver's steps. Whether it is that of the field as well, only another solver can tell.
@@ -102,7 +102,8 @@ async function endOf<T>(work: () => Promise<T>): Promise<{ value: T | null; fail
   try {
     return { value: await work(), failure: null };
   } catch (error) {
-    if (!(error instanceof SolveError)) throw error;
+    // a runtime without loops of unknown length has no solves that choose their steps
+    if (!(error instanceof SolveError || error instanceof CompileError)) throw error;
     return { value: null, failure: error.message };
   }
 }

@@ -20,8 +20,8 @@ export function findChromium(): { readonly path: string } | { readonly reason: s
     : { path };
 }
 
-/** Where the packages lie that the built files import, as an import map has it. */
-function importMap(): string {
+/** Where the packages lie that the built files import, as an import map has it; and modules that are given as text. */
+function importMap(given: Page["modules"] = {}): string {
   const names = [
     "zod",
     "onnx-buf",
@@ -46,7 +46,8 @@ function importMap(): string {
       return [name, `/node_modules/${folder}/${file.replace(/^\.\//, "")}`];
     }),
   );
-  return JSON.stringify({ imports });
+  const own = Object.keys(given).map((name, i) => [name, `/modules/${i}.js`]);
+  return JSON.stringify({ imports: { ...imports, ...Object.fromEntries(own) } });
 }
 
 function entryOf(entry: unknown): string | undefined {
@@ -66,9 +67,10 @@ const types: Readonly<Record<string, string>> = { ".json": "application/json", "
 function serve(
   dist: string,
   script: string,
+  modules: Page["modules"],
   received: (body: string) => void,
 ): Promise<{ server: Server; url: string }> {
-  const map = importMap();
+  const map = importMap(modules);
   const hash = createHash("sha256").update(map).digest("base64");
   const page =
     `<!doctype html><title>revort</title><script type="importmap">${map}</script>` +
@@ -89,7 +91,11 @@ function serve(
       });
       return;
     }
-    const own: Readonly<Record<string, string>> = { "/": page, "/page.js": script };
+    const texts = Object.values(modules ?? {}).map((text, i) => [`/modules/${i}.js`, text]);
+    const own: Readonly<Record<string, string>> = {
+      ...Object.fromEntries(texts),
+      ...{ "/": page, "/page.js": script },
+    };
     try {
       const file = path.startsWith("/dist/") ? join(dist, path.slice(6)) : join(root, path);
       const body = own[path] ?? readFileSync(file);
@@ -112,10 +118,17 @@ export interface Page {
   /** a module that defines `result`, a promise of what the page sends back */
   readonly script: string;
   readonly flags?: readonly string[];
+  /** modules by the names that they are imported by, as text */
+  readonly modules?: Readonly<Record<string, string>>;
+  /** how long it may take; 90 by default */
+  readonly seconds?: number;
 }
 
 /** What a page sends back, from a Chromium at a path. */
-export async function inChromium(path: string, { project, script, flags = [] }: Page): Promise<unknown> {
+export async function inChromium(
+  path: string,
+  { project, script, flags = [], modules = {}, seconds = 90 }: Page,
+): Promise<unknown> {
   const folder = mkdtempSync(join(tmpdir(), "revort-browser-"));
   const dist = join(folder, "dist");
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
@@ -130,7 +143,7 @@ export async function inChromium(path: string, { project, script, flags = [] }: 
   const sending = `
     const sent = await result.catch((cause) => ({ failure: String(cause?.stack ?? cause) }));
     await fetch("/result", { method: "POST", body: JSON.stringify(sent) });`;
-  const { server, url } = await serve(dist, script + sending, (body) => receive(body));
+  const { server, url } = await serve(dist, script + sending, modules, (body) => receive(body));
   const usual = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-background-networking"];
   const quiet = [
     "--disable-component-update",
@@ -148,7 +161,7 @@ export async function inChromium(path: string, { project, script, flags = [] }: 
       new Promise<never>((_, reject) => {
         browser.once("exit", (code) => reject(new Error(`Chromium ended with ${code}: ${complaints}`)));
         const late = () => reject(new Error(`The page has sent nothing back: ${complaints}`));
-        setTimeout(late, 90_000).unref();
+        setTimeout(late, seconds * 1000).unref();
       }),
     ]);
     return JSON.parse(body);

@@ -1,5 +1,5 @@
+import type { Runtime } from "../../src/runtime/runtime.js";
 import { checks } from "../runtime/checks.js";
-import type { OwnChecks, Place } from "./checks.js";
 
 /** What each check came to: `null` where it passed, else what went wrong. */
 export type Report = Readonly<Record<string, string | null>>;
@@ -11,13 +11,26 @@ export const skips: Readonly<Record<string, string>> = Object.fromEntries(
     .map((title) => [title, "WebGPU has no float64"]),
 );
 
+/** How a place opens the runtime under test, and another one there. */
+interface Place {
+  open(): Promise<Runtime>;
+  reference(): Promise<Runtime>;
+}
+
+/** Checks of one runtime, by what they check. */
+export type OwnChecks<P extends Place = Place> = Readonly<Record<string, (place: P) => Promise<void>>>;
+
 /** The titles of all checks, in order. */
-export function titlesOf(own: OwnChecks): readonly string[] {
+export function titlesOf(own: object): readonly string[] {
   return [...Object.keys(checks), ...Object.keys(own)];
 }
 
 /** Does all checks one after the other, with no help of a test runner: in a page, or in a process with another GPU. */
-export async function report(place: Place, own: OwnChecks): Promise<Report> {
+export async function report<P extends Place>(
+  place: P,
+  own: OwnChecks<P>,
+  skipped: Readonly<Record<string, string>> = skips,
+): Promise<Report> {
   const runtime = await place.open();
   const results: Record<string, string | null> = {};
   const check = async (title: string, doing: () => Promise<void>) => {
@@ -27,7 +40,7 @@ export async function report(place: Place, own: OwnChecks): Promise<Report> {
     );
   };
   for (const [title, doing] of Object.entries(checks)) {
-    if (!(title in skips)) await check(title, () => doing(runtime, place.reference));
+    if (!(title in skipped)) await check(title, () => doing(runtime, place.reference));
   }
   for (const [title, doing] of Object.entries(own)) await check(title, () => doing(place));
   return results;
