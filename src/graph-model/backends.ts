@@ -54,6 +54,8 @@ export type Flaw =
   | "remainders"
   /** rectified, −∞ is NaN */
   | "rectified infinity"
+  /** what is written at computed places goes into the operand itself, whoever else needs that */
+  | "writing in place"
   /** integers are divided as float32 */
   | "integer quotients"
   /** integers are not transposed: what comes out is what lay there before */
@@ -62,7 +64,7 @@ export type Flaw =
   | "lazy casts";
 
 const flaws: Readonly<Record<Backend, ReadonlySet<Flaw>>> = {
-  cpu: new Set<Flaw>([]),
+  cpu: new Set<Flaw>(["writing in place"]),
   wasm: new Set<Flaw>(["extrema of NaN", "sines", "integer quotients"]),
   webgl: new Set<Flaw>([
     ...(["extrema of NaN", "extrema from 1e20 on", "quotients of equals", "powers of zero"] as const),

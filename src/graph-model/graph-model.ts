@@ -60,8 +60,7 @@ export const usualOperators = 50_000;
 export function graphModel(graph: Graph, options: GraphModelOptions): GraphModel {
   const { target, operators = usualOperators, whole = false, metadata = {} } = options;
   const { name } = target;
-  const line = straight(graph, options, { name, operators });
-  const native = decompose(line, (node) => isWritten(node, target));
+  const native = lowered(graph, options, target, operators);
   refuseFloat64(native, name);
   const limit = integerLimit(target);
   const bounds = integerBounds(native, name, limit);
@@ -125,6 +124,15 @@ function checkConstant(constant: Tensor, graph: Graph, name: string, limit: numb
     `${name} cannot run the graph "${graph.name}": it has the constant ${low < -limit ? low : high}, and its integers are exact from ` +
       `${-limit} to ${limit - 1} only. Run it on jit or ort-cpu.`,
   );
+}
+
+/** The graph in operators that rules write. What is taken apart may be a loop, as a recurrent cell is: that is written out as well. */
+function lowered(graph: Graph, known: Known, target: Target, operators: number): Graph {
+  const { name } = target;
+  const isNative = (node: Node) => isWritten(node, target);
+  const once = decompose(straight(graph, known, { name, operators }), isNative);
+  if (!nodesOf(once).some(({ op }) => control.has(op.type))) return once;
+  return decompose(straight(once, {}, { name, operators }), isNative);
 }
 
 /** Whether a node is written by a rule, and not taken apart. */

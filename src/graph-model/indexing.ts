@@ -120,7 +120,7 @@ function scattered(
   rows: number,
   block: readonly number[],
 ): string {
-  const { w, node, x, refuse } = place;
+  const { w, node, x, has, refuse } = place;
   const { dtype, shape } = node.inputs[0]!;
   const reduction = (node.attributes.reduction ?? "none") as string;
   if (dtype === "bool") refuse("it writes truth values at computed places");
@@ -130,7 +130,11 @@ function scattered(
   const lists = w.node("Reshape", [places, w.list([count, 1])]);
   const back = (value: string) => w.node("Reshape", [value, w.list(shape as readonly number[])]);
   if (count === 0) return x[0]!;
-  if (reduction === "none") return back(w.node("TensorScatterUpdate", [flat, lists, updates]));
+  if (reduction === "none") {
+    const one = isFloat(dtype) ? w.float(1) : w.int(1);
+    const copy = has("writing in place") ? w.node("Mul", [flat, one]) : flat;
+    return back(w.node("TensorScatterUpdate", [copy, lists, updates]));
+  }
   if (reduction !== "add" || !isFloat(dtype))
     refuse(`it writes at computed places with the reduction "${reduction}"`);
   return back(w.node("AddV2", [flat, w.node("ScatterNd", [lists, updates, w.list([rows, size])])]));

@@ -93,7 +93,8 @@ export class Run {
   readonly #drawn: Omit<Step, "learningRate">[] = [];
 
   constructor(scheme: Scheme, { resume, ...start }: Start, options: RunOptions) {
-    const { runtime, updatesPerRun, source } = options;
+    const { runtime, source } = options;
+    const updatesPerRun = options.updatesPerRun ?? (runtime.writesLoopsOut ? 1 : undefined);
     this.#options = options;
     this.#scheme = scheme;
     const { updater } = scheme;

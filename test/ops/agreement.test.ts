@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { castTensor, type DType, integerRange, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { Builder } from "../../src/graph/builder.js";
 import { GraphError } from "../../src/graph/graph.js";
 import { onnxTypeNumber } from "../../src/graph/types.js";
 import { opset } from "../../src/ops/opset.js";

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { type DType, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { mlp } from "../../src/fields/mlp.js";
+import { gradientOf } from "../../src/gradients/evaluate.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Value } from "../../src/graph/graph.js";
 import { onnxTypeNumber } from "../../src/graph/types.js";
@@ -17,7 +18,8 @@ import { InputError } from "../../src/runtime/runtime.js";
 import type { TfjsOptions } from "../../src/runtimes/tfjs/tfjs.js";
 import { train } from "../../src/train/train.js";
 import { disagreements } from "../ops/agreement.js";
-import { ints } from "../ops/cases.js";
+import { hasBodies, ints, isDraw, operandsOf } from "../ops/cases.js";
+import { cases } from "../ops/opset-cases.js";
 import { type Probe, probes } from "../ops/special-values.js";
 import { distance, tensorsDistance } from "../support/distance.js";
 import { failure } from "../support/failure.js";
@@ -162,17 +164,19 @@ export const tfjsChecks: OwnChecks = {
   },
 
   async "finds a gradient as another runtime does, and trains"({ open, reference }) {
-    const results = [];
-    for (const runtime of [await open(), await reference()]) {
+    const runtimes = [await open(), await reference()];
+    const gradients = [];
+    const losses = [];
+    for (const runtime of runtimes) {
+      gradients.push(await gradientOf(ode, { runtime, loss: mse(), gradient: "reversible", ...task }));
       const { y0, target } = task.fit;
       const data = { t0: 0, times: saves, y0, observations: target };
       const options = { loss: mse(), optimiser: adamw({ learningRate: 0.01 }), steps: 2, updatesPerRun: 1 };
-      results.push(await train(ode, data, { runtime, parameters: task.parameters, ...options }));
+      losses.push((await train(ode, data, { runtime, parameters: task.parameters, ...options })).losses);
     }
-    const [own, expected] = results as [(typeof results)[0], (typeof results)[0]];
     // some 100 operations in float32, 6e-8 each, and elementary functions that a GPU rounds coarsely
-    expect(distance(own.losses, expected.losses)).to.be.below(1e-4);
-    expect(tensorsDistance(own.parameters, expected.parameters)).to.be.below(1e-4);
+    expect(tensorsDistance(gradients[0]!.parameters, gradients[1]!.parameters)).to.be.below(1e-4);
+    expect(distance(losses[0]!, losses[1]!)).to.be.below(1e-4);
   },
 
   async "reads and writes at places that come in, and says which are outside"({ open }) {
@@ -211,6 +215,37 @@ export const tfjsChecks: OwnChecks = {
       expect(numbers(await runtime.download((await executable.run({ x: given })).y!))).to.deep.equal(first);
     }
     await executable.release();
+  },
+
+  async "leaves the operands of every operator as they were"({ open }) {
+    const runtime = await open();
+    const wrong: string[] = [];
+    for (const [op, list] of cases) {
+      const [test] = list.filter((one) => !hasBodies(one));
+      if (test === undefined || op.type === "Cast") continue;
+      const b = new Builder();
+      const given: Record<string, Tensor> = {};
+      const operands = operandsOf(test, "float32").map((value, i) => {
+        if (value === null || !isDraw(test.operands[i]!)) return value && b.constant(value);
+        given[`x${i}`] = value;
+        return b.input(`x${i}`, value.dtype, value.shape);
+      });
+      const outputs = b.emit(op, operands, test.attributes ?? {});
+      const before = Object.values(given).map((value) => `${value.data}`);
+      const executable = await runtime.compile(b.graph({ y: outputs[0]! })).catch((cause: Error) => cause);
+      if (executable instanceof Error) continue;
+      const feeds = Object.fromEntries(
+        Object.entries(given).map(([name, value]) => [name, runtime.upload(value)]),
+      );
+      const results = [];
+      for (let i = 0; i < 2; i++) results.push(await runtime.download((await executable.run(feeds)).y!));
+      await executable.release();
+      if (`${results[0]!.data}` !== `${results[1]!.data}`)
+        wrong.push(`${op.type} gives another result when it runs again`);
+      if (`${before}` !== `${Object.values(given).map((value) => `${value.data}`)}`)
+        wrong.push(`${op.type} changes an operand`);
+    }
+    expect(wrong, wrong.join("\n")).to.have.length(0);
   },
 
   async "leaves no tensors behind"({ open }) {

@@ -1,7 +1,5 @@
 import type { Backend } from "../../src/graph-model/backends.js";
 import type { Known, Refusal } from "../ops/agreement.js";
-import { checks } from "../runtime/checks.js";
-import { operatorChecks } from "../webgpu/operators.js";
 
 type Given = Parameters<Known["holds"]>[0];
 
@@ -80,7 +78,7 @@ export function knownOf(backend: Backend): readonly Known[] {
   return isGpu(backend) ? own[backend] : [...onProcessor, ...own[backend]];
 }
 
-const isGpu = (backend: Backend) => backend === "webgl" || backend === "webgpu";
+export const isGpu = (backend: Backend) => backend === "webgl" || backend === "webgpu";
 
 /** Why there is nothing to compare with: what is asked of integers does not provably fit, or there is no float64. */
 export function refusalsOf(backend: Backend): readonly Refusal[] {
@@ -96,28 +94,16 @@ export function refusalsOf(backend: Backend): readonly Refusal[] {
     },
     { says: /Input "x\d" holds/, why: "takes no integers that are larger than its own" },
     { says: /TensorFlow\.js has no operator for Bit/, why: "has no operators on bits" },
-    ...(backend === "wasm"
-      ? [{ says: /it divides integers that may be larger than/, why: "divides integers as float32" }]
+    ...(!isGpu(backend)
+      ? [
+          {
+            says: /it divides integers that may be larger than/,
+            why: "divides no integers that are as large",
+          },
+        ]
       : []),
     ...(isGpu(backend)
       ? [{ says: /its remainders of floats have few digits/, why: "has few digits of remainders" }]
       : []),
   ];
-}
-
-/** Checks that a backend is not put to in a page, and why. */
-export function leftOut(backend: Backend): Readonly<Record<string, string>> {
-  const titles = Object.keys({ ...checks, ...operatorChecks });
-  const of = (pattern: RegExp, why: string) =>
-    Object.fromEntries(titles.filter((title) => pattern.test(title)).map((title) => [title, why]));
-  if (!isGpu(backend)) {
-    return {
-      ...of(/^(differentiates|finds whole)/, "they are checked in Node"),
-      ...of(/^computes .* as another runtime does$/, "they are checked in Node"),
-    };
-  }
-  return {
-    ...of(/^(differentiates|finds whole)/, "to compile their shaders takes a GPU in software a minute"),
-    "computes Mod as another runtime does": "its remainders of floats have few digits, and are refused",
-  };
 }

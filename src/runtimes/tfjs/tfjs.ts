@@ -56,6 +56,7 @@ export async function tfjs({
   return {
     name: target.name,
     version: core.version_core,
+    writesLoopsOut: true,
     compile: (graph) => compile(setting, graph),
     upload: (value) => memory.upload(value),
     async download(value) {
