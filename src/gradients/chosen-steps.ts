@@ -1,7 +1,12 @@
 import type { Pid } from "../control/control.js";
 import type { Tensor } from "../core/tensor.js";
+import {
+  type CompiledStepper,
+  compileStepper,
+  countingFrom,
+  stopsFor,
+} from "../integrate/compiled-stepper.js";
 import type { Row } from "../integrate/dense-solution.js";
-import { compileDriver, countingFrom, type Driver, stopsFor } from "../integrate/drive.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
 import { parametersIn } from "../integrate/solve-inputs.js";
@@ -33,7 +38,7 @@ export interface ChosenSteps {
 
 /** Solves with chosen steps through the times of a grid. */
 export async function chooseSteps(
-  driver: Driver,
+  stepper: CompiledStepper,
   inputs: DeviceTensors,
   y0: Tensor,
   wanted: Grid,
@@ -44,7 +49,7 @@ export async function chooseSteps(
   const rows: Row[] = atStart.map(() => y0.data as Row);
   const offsets = [0, ...atStart.map(() => 0)];
   if (stops.length === 0) return { grid: { times: [t0], offsets }, rows, evaluations: 0 };
-  const { tracks, evaluations } = await driver.drive(parametersIn(field, inputs), y0, {
+  const { tracks, evaluations } = await stepper.run(parametersIn(field, inputs), y0, {
     t0: [t0],
     stops: [stops.map(({ count }) => count)],
     wanted: () => true,
@@ -62,13 +67,13 @@ export async function chooseSteps(
 }
 
 /** A solver with chosen steps for the state of a fit. */
-export function driverFor(
+export function stepperFor(
   { field, method, dtype }: Pick<NeuralOde, "field" | "method" | "dtype">,
   runtime: Runtime,
   state: readonly number[],
   control: Pid,
-): Promise<Driver> {
-  return compileDriver(runtime, {
+): Promise<CompiledStepper> {
+  return compileStepper(runtime, {
     ...{ field, method, dtype, state, control },
     sharing: "batch",
     record: "nothing",
@@ -92,7 +97,7 @@ export async function withChosenSteps(
 ): Promise<Differentiator> {
   const { runtime, fit, guarded = true } = options;
   const { gradient } = choice;
-  const driver = await driverFor(ode, runtime, fit.y0.shape, control);
+  const stepper = await stepperFor(ode, runtime, fit.y0.shape, control);
   const asked = await onGrid(gradient);
   let refreshed: GridDifferentiator | null = null;
   let inner = asked;
@@ -127,7 +132,7 @@ export async function withChosenSteps(
     async run(trained, fixed) {
       const inputs = { ...fixed.tensors, ...trained };
       const y0 = await runtime.download(inputs[y0Name]!);
-      const { grid, evaluations } = await chooseSteps(driver, inputs, y0, fixed.grid, ode);
+      const { grid, evaluations } = await chooseSteps(stepper, inputs, y0, fixed.grid, ode);
       inner = await innerFor(stepsOf(grid));
       latest = afterSolve(inner.costOn(grid), evaluations);
       replayed = { grid, tensors: { ...fixed.tensors, ...inner.gridInputs(grid) } };
@@ -135,7 +140,7 @@ export async function withChosenSteps(
     },
     locate: (trained, fixed) => inner.locate(trained, replayed ?? fixed),
     async release() {
-      await driver.release();
+      await stepper.release();
       await asked.release();
       await refreshed?.release();
     },

@@ -1,7 +1,7 @@
 import type { Pid } from "../control/control.js";
 import { emptyData, numbers, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { countingFrom } from "../integrate/compiled-stepper.js";
 import type { Row } from "../integrate/dense-solution.js";
-import { countingFrom } from "../integrate/drive.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
 import { locateDivergence, parametersIn, pick, solveInputsIn } from "../integrate/solve.js";
@@ -11,7 +11,7 @@ import { stepsOf } from "../programs/grid.js";
 import { gradientName, lossName, nextName, y0Name, ysName } from "../programs/names.js";
 import { arrivingProgram } from "../programs/training.js";
 import type { DeviceTensor, DeviceTensors, Executable } from "../runtime/runtime.js";
-import { chooseSteps, driverFor } from "./chosen-steps.js";
+import { chooseSteps, stepperFor } from "./chosen-steps.js";
 import {
   type Costs,
   type Differentiator,
@@ -50,8 +50,8 @@ export async function adaptiveContinuous(
   const scale = seminorm ? Math.sqrt(adjoint.size / size) : 1;
   const held = { ...control, rtol: control.rtol * scale, atol: control.atol * scale };
 
-  const forward = await driverFor(ode, runtime, setting.state, control);
-  const backward = await driverFor({ ...ode, field: adjoint }, runtime, adjoint.state as number[], held);
+  const forward = await stepperFor(ode, runtime, setting.state, control);
+  const backward = await stepperFor({ ...ode, field: adjoint }, runtime, adjoint.state as number[], held);
   const loss = await runtime.compile(arrivingProgram(setting));
   const jump = await runtime.compile(jumpProgram(setting, adjoint, times));
   const end = await runtime.compile(adjointEndProgram(setting, adjoint, times));
@@ -87,7 +87,7 @@ export async function adaptiveContinuous(
       vector = jumped[nextName(adjointNames.vector)]!;
       const counting = countingFrom(dtype, from);
       if (counting.of(to) === counting.of(from)) continue;
-      const drive = await backward.drive(parametersIn(adjoint, inputs), await runtime.download(vector), {
+      const back = await backward.run(parametersIn(adjoint, inputs), await runtime.download(vector), {
         t0: [from],
         stops: [[counting.of(to)]],
         wanted: () => false,
@@ -95,8 +95,8 @@ export async function adaptiveContinuous(
         onStep() {},
         maxSteps: usualMaxSteps,
       });
-      vector = drive.end[0]!;
-      evaluations += drive.evaluations[0]!;
+      vector = back.end[0]!;
+      evaluations += back.evaluations[0]!;
     }
     const { [adjointNames.inTime]: atStart, ...gradient } = await call(end, {
       [adjointNames.vector]: vector,

@@ -18,8 +18,8 @@ import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
 import { yieldToEventLoop } from "../runtime/yielding.js";
 import { type Counting, countingFrom } from "./counting.js";
 import type { Row } from "./dense-solution.js";
-import { adviceAgainstDrift, bracketError, failureOf } from "./drive-failures.js";
 import { MaxStepsError, SolveAbortedError, type SolvePosition } from "./failures.js";
+import { adviceAgainstDrift, bracketError, failureOf } from "./stepper-failures.js";
 import type { StepperPrograms } from "./stepper-programs.js";
 import { rootMeanSquare, type StepperRequest, type Track } from "./stepper-request.js";
 

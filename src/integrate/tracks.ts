@@ -4,9 +4,9 @@ import { isReversible } from "../methods/method.js";
 import { chainsStops } from "../programs/adaptive-setting.js";
 import { perTrajectory } from "../programs/per-trajectory.js";
 import { uploadTree } from "../runtime/compile-program.js";
+import { compileStepper } from "./compiled-stepper.js";
 import type { Row } from "./dense-solution.js";
 import { relative, withDiagnostics } from "./diagnostics.js";
-import { compileDriver } from "./drive.js";
 import { checkSolveMemory } from "./memory.js";
 import type { NeuralOde } from "./neural-ode.js";
 import { reconstructionError } from "./reconstruction.js";
@@ -48,12 +48,12 @@ export async function solveTracks(
   const settings = control.kind === "times" ? [control.kind] : Object.values(others);
   const key = [runtime, ode.field, method, dtype, sharing, record, chained, y0.shape.join(), ...settings];
   const make = () =>
-    compileDriver(runtime, {
+    compileStepper(runtime, {
       field: sharing === "sample" ? perTrajectory(ode.field, dtype, y0.shape) : ode.field,
       ...{ method, dtype, state: y0.shape, sharing, record, chained, events, control },
     });
-  return ode.cache.use([...key, ...events], make, async (driver) => {
-    const { tracks, end, evaluations } = await driver.drive(uploadTree(runtime, parameters), y0, {
+  return ode.cache.use([...key, ...events], make, async (stepper) => {
+    const { tracks, end, evaluations } = await stepper.run(uploadTree(runtime, parameters), y0, {
       t0: plan.t0,
       stops: plan.stops,
       wanted: plan.wanted,

@@ -10,7 +10,7 @@ import { Numbers, type StepperPrograms } from "./stepper-programs.js";
 import type { StepperRequest, Track } from "./stepper-request.js";
 
 /** A compiled solve that chooses its own steps. */
-export interface Driver {
+export interface CompiledStepper {
   readonly setting: AdaptiveSetting;
   /**
    * Goes from y0 to the last stop.
@@ -18,11 +18,12 @@ export interface Driver {
    * @param parameters  by the names that the field has for them
    * @throws {SolveError} if it does not get there
    */
-  readonly drive: (parameters: DeviceTensors, y0: Tensor, request: StepperRequest) => Promise<Drive>;
+  readonly run: (parameters: DeviceTensors, y0: Tensor, request: StepperRequest) => Promise<StepperRun>;
   readonly release: () => Promise<void>;
 }
 
-export interface Drive {
+/** What a run of a stepper has come to. */
+export interface StepperRun {
   readonly tracks: readonly Track[];
   /** the state at the end, on the device */
   readonly end: readonly DeviceTensor[];
@@ -31,7 +32,7 @@ export interface Drive {
 }
 
 /** @throws {ControlError} for a method that cannot say what its error is */
-export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting): Promise<Driver> {
+export async function compileStepper(runtime: Runtime, setting: AdaptiveSetting): Promise<CompiledStepper> {
   const { method, control, events = [] } = setting;
   if (control.kind === "pid" && method.error === undefined) {
     throw new ControlError(
@@ -52,7 +53,7 @@ export async function compileDriver(runtime: Runtime, setting: AdaptiveSetting):
   const programs: StepperPrograms = { launch, go, locate, numbers: new Numbers(runtime) };
   return {
     setting,
-    async drive(parameters, y0, request) {
+    async run(parameters, y0, request) {
       const stepper = new AdaptiveStepper(runtime, setting, programs, parameters, y0, request);
       const end = await stepper.through();
       return {
