@@ -42,14 +42,29 @@ function lowestCompiler(): { readonly tsc: string } | { readonly why: string } {
 const consumer = (readmeExample: string) => `${readmeExample}
 import * as browser from "revort/browser";
 import { linear } from "revort/nn";
-import { tanh } from "revort/ops";
-import { jit, solve, type TrainResult, threadRuntime, type VectorField } from "revort";
+import { sub, tanh } from "revort/ops";
+import { defineField, gradientOf, jit, solve, type Tensor, type TrainResult, threadRuntime, type VectorField } from "revort";
 
 export const losses = (result: TrainResult): readonly number[] => result.losses;
 export const known: readonly unknown[] = [browser.jit, linear, tanh, jit, solve, threadRuntime];
 export type Field = VectorField;
 // @ts-expect-error what has a wrong type is not let through as \`any\`
 export const wrong: string = jit();
+
+export const driven = defineField({
+  name: "driven",
+  state: { position: [2], velocity: [2] },
+  args: { force: [2] },
+  apply: (b, theta, t, { position, velocity }, { force }) => ({ position: velocity, velocity: sub(b, force, position) }),
+});
+const start = { position: [1, 0], velocity: [0, 1] };
+const args = { force: [0, 1] };
+const { ys } = await solve(driven, { y0: start, args, t0: 0, t1: 1 });
+export const velocity: Tensor = ys.velocity;
+// @ts-expect-error there is no such array
+export const mass = ys.mass;
+const found = await gradientOf(driven, { fit: { t0: 0, times: [1], y0: start, args, observations: ys } });
+export const gradients: readonly Tensor[] = [found.y0.position, found.args.force];
 `;
 
 describe("the package's types", function () {
