@@ -2,9 +2,12 @@ import { tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { add, mul } from "../ops/arithmetic.js";
+import { expand } from "../ops/broadcast.js";
 import { matmul } from "../ops/linalg.js";
-import { equal, lessOrEqual, where } from "../ops/logic.js";
-import { reshape, transpose } from "../ops/reshape.js";
+import { lessOrEqual, where } from "../ops/logic.js";
+import { reshape, squeeze, transpose, unsqueeze } from "../ops/reshape.js";
+import { scatterND } from "../ops/scatter.js";
+import { concat } from "../ops/slicing.js";
 import { softmax } from "../ops/softmax.js";
 
 /** Queries, keys or values of sequences, [batch, heads, length, size]. */
@@ -44,7 +47,7 @@ export function recorded(seen: (own: KeysAndValues) => void): Attend {
  * to itself. What lies beyond counts for nothing, whatever it is.
  *
  * @param place  int64 scalar, from 0
- * @param next  what was kept for this attention, of the several that a model has
+ * @param next  what was kept for this attention, of the several that a model has: [heads, length, size]
  * @param seen  told of what is to be kept
  */
 export function atPlace(
@@ -54,16 +57,20 @@ export function atPlace(
 ): Attend {
   return (b, query, own) => {
     const before = next();
-    const length = before.key.shape[2] as number;
-    const places = b.ints(Array.from({ length }, (_, i) => i));
-    const isOwn = equal(b, reshape(b, places, [length, 1]), place);
-    const kept = {
-      key: where(b, isOwn, own.key, before.key),
-      value: where(b, isOwn, own.value, before.value),
-    };
+    const [heads, length] = before.key.shape as [number, number];
+    const rows = tensor(
+      "int64",
+      [heads, 1, 1],
+      Array.from({ length: heads }, (_, head) => head),
+    );
+    const at = concat(b, [b.constant(rows), expand(b, reshape(b, place, [1, 1, 1]), [heads, 1, 1])], 2);
+    const put = (all: Value, one: Heads) => scatterND(b, all, at, squeeze(b, one, [0]));
+    const kept = { key: put(before.key, own.key), value: put(before.value, own.value) };
     seen(kept);
+    const places = b.ints(Array.from({ length }, (_, i) => i));
     const mask = where(b, lessOrEqual(b, places, place), b.scalar(query.dtype, 0), Number.NEGATIVE_INFINITY);
-    return mixed(b, query, kept, mask);
+    const all = { key: unsqueeze(b, kept.key, [0]), value: unsqueeze(b, kept.value, [0]) };
+    return mixed(b, query, all, mask);
   };
 }
 

@@ -1,16 +1,16 @@
 import { withoutRegions } from "../autodiff/region.js";
 import type { FloatDType } from "../core/tensor.js";
-import type { Values } from "../fields/field.js";
 import type { Value } from "../graph/graph.js";
-import { reshape, unsqueeze } from "../ops/reshape.js";
+import { reshape, squeeze, unsqueeze } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
 import { inputType, type Program, programOf } from "../programs/program.js";
 import { atPlace, type KeysAndValues, recorded } from "./attention.js";
 import type { LanguageModel } from "./language-model.js";
+import { turnedTypes, upright } from "./turned.js";
 
 // Programs that generate: what comes after a beginning, and after one more token.
 
-/** What is kept of the tokens so far: keys and values of each attention, [1, heads, length, size]. */
+/** What is kept of the tokens so far: keys and values of each attention, [heads, length, size]. */
 export type Kept<Leaf> = readonly { readonly key: Leaf; readonly value: Leaf }[];
 
 /** What comes after a token: logits [vocabulary] of the next, and what is kept for it. */
@@ -21,14 +21,8 @@ export interface Following<Leaf> {
 
 type Type = ReturnType<typeof inputType>;
 
-/** The parameters as inputs. */
-function parameterTypes({ model }: LanguageModel, dtype: FloatDType): Readonly<Record<string, Type>> {
-  return Object.fromEntries(
-    Object.entries(model.parameters).map(([name, { shape }]) => [name, inputType(dtype, shape)]),
-  );
-}
-
 export interface BeginningInputs<Leaf> {
+  /** turned */
   readonly parameters: Readonly<Record<string, Leaf>>;
   /** int64 [length]; what follows the beginning is of no account */
   readonly tokens: Leaf;
@@ -43,7 +37,7 @@ export function beginningProgram(
 ): Program<BeginningInputs<Type>, Following<Value>> {
   const { length } = language.configuration;
   const inputs = {
-    parameters: parameterTypes(language, dtype),
+    parameters: turnedTypes(language.model, dtype),
     tokens: inputType("int64", [length]),
     place: inputType("int64", []),
   };
@@ -51,8 +45,10 @@ export function beginningProgram(
     programOf("beginning", inputs, (b, { parameters, tokens, place }): Following<Value> => {
       const kept: KeysAndValues[] = [];
       const places = b.ints(Array.from({ length }, (_, i) => i));
-      const theta = parameters as Values;
-      const attend = recorded((own) => kept.push(own));
+      const theta = upright(b, parameters);
+      const attend = recorded(({ key, value }) =>
+        kept.push({ key: squeeze(b, key, [0]), value: squeeze(b, value, [0]) }),
+      );
       const states = language.statesOf(b, theta, { tokens, places }, attend);
       const last = gather(b, states, unsqueeze(b, place, [0]));
       return { logits: reshape(b, language.logitsOf(b, theta, last), [-1]), kept };
@@ -61,6 +57,7 @@ export function beginningProgram(
 }
 
 export interface StepInputs<Leaf> {
+  /** turned */
   readonly parameters: Readonly<Record<string, Leaf>>;
   /** int64 scalars */
   readonly token: Leaf;
@@ -77,13 +74,11 @@ export function stepProgram(
   language: LanguageModel,
   dtype: FloatDType,
 ): Program<StepInputs<Type>, Following<Value>> {
-  const { length, width, heads } = language.configuration;
-  const keys = inputType(dtype, [1, heads, length, width / heads]);
   const inputs: StepInputs<Type> = {
-    parameters: parameterTypes(language, dtype),
+    parameters: turnedTypes(language.model, dtype),
     token: inputType("int64", []),
     place: inputType("int64", []),
-    before: Array.from({ length: language.attentions }, () => ({ key: keys, value: keys })),
+    before: keptTypes(language, dtype),
   };
   return standard(
     programOf("step", inputs, (b, { parameters, token, place, before }): Following<Value> => {
@@ -94,7 +89,7 @@ export function stepProgram(
         () => before[next++]!,
         (own) => now.push(own),
       );
-      const theta = parameters as Values;
+      const theta = upright(b, parameters);
       const at = { tokens: unsqueeze(b, token, [0]), places: unsqueeze(b, place, [0]) };
       const states = language.statesOf(b, theta, at, attend);
       return { logits: reshape(b, language.logitsOf(b, theta, states), [-1]), kept: now };
@@ -104,4 +99,11 @@ export function stepProgram(
 
 function standard<In, Out>(program: Program<In, Out>): Program<In, Out> {
   return { ...program, graph: withoutRegions(program.graph) };
+}
+
+/** The types of what is kept. */
+export function keptTypes({ configuration, attentions }: LanguageModel, dtype: FloatDType): Kept<Type> {
+  const { length, width, heads } = configuration;
+  const keys = inputType(dtype, [heads, length, width / heads]);
+  return Array.from({ length: attentions }, () => ({ key: keys, value: keys }));
 }

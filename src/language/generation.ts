@@ -1,12 +1,21 @@
 import { Random } from "../core/random.js";
-import { type FloatDType, scalar, tensor } from "../core/tensor.js";
+import { emptyData, type FloatDType, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
+import { mapTree } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
-import { compileProgram, uploadTree } from "../runtime/compile-program.js";
+import type { Value, ValueType } from "../graph/graph.js";
+import { type CompiledProgram, compileProgram, uploadTree } from "../runtime/compile-program.js";
 import type { CompileOptions, DeviceTensor, Runtime } from "../runtime/runtime.js";
-import { beginningProgram, type Following, stepProgram } from "./decoding.js";
+import {
+  type BeginningInputs,
+  beginningProgram,
+  type Following,
+  keptTypes,
+  stepProgram,
+} from "./decoding.js";
 import type { LanguageModel } from "./language-model.js";
 import { checkSampling, drawToken, type SamplingOptions } from "./sampling.js";
 import { TextError } from "./text.js";
+import { turned } from "./turned.js";
 
 export interface GeneratorOptions {
   readonly runtime: Runtime;
@@ -41,22 +50,41 @@ export interface Generator {
 
 type Now = Following<DeviceTensor>;
 
-/** Compiles a model for generation: a pass over a window for what is there, and a step that serves every place after it. */
+/** A beginning of up to so many tokens is taken one by one, without a pass over a whole window. */
+const short = 8;
+
+/**
+ * Compiles a model for generation: a step that serves every place, and, where a beginning is long enough for it, a pass over a
+ * window.
+ */
 export async function generator(language: LanguageModel, options: GeneratorOptions): Promise<Generator> {
   const { runtime, dtype = "float32", compile } = options;
   const { length, vocabulary: most } = language.configuration;
   const vocabulary = options.vocabulary ?? most;
-  const parameters = uploadTree(runtime, options.parameters) as Readonly<Record<string, DeviceTensor>>;
-  const beginning = await compileProgram(runtime, beginningProgram(language, dtype), compile);
+  const parameters = uploadTree(runtime, turned(options.parameters)) as Readonly<
+    Record<string, DeviceTensor>
+  >;
   const step = await compileProgram(runtime, stepProgram(language, dtype), compile);
+  let passing: CompiledProgram<BeginningInputs<ValueType>, Following<Value>> | null = null;
+  const nothing = uploadTree(
+    runtime,
+    mapTree(keptTypes(language, dtype), (leaf) => zerosOf(leaf as ValueType)),
+  ) as unknown as Now["kept"];
   const index = (value: number) => runtime.upload(scalar("int64", BigInt(value)));
-  const begun = (ids: readonly number[]) => {
+  const after = (kept: Now["kept"], token: number, place: number) =>
+    step.run({ parameters, token: index(token), place: index(place), before: kept });
+  /** What follows tokens at the beginning of a window. */
+  const begun = async (ids: readonly number[]): Promise<Now> => {
+    if (ids.length <= short) {
+      let now = await after(nothing, ids[0]!, 0);
+      for (let i = 1; i < ids.length; i++) now = await after(now.kept, ids[i]!, i);
+      return now;
+    }
+    passing ??= await compileProgram(runtime, beginningProgram(language, dtype), compile);
     const window = Array.from({ length }, (_, i) => BigInt(ids[i] ?? 0));
     const tokens = runtime.upload(tensor("int64", [length], window));
-    return beginning.run({ parameters, tokens, place: index(ids.length - 1) });
+    return passing.run({ parameters, tokens, place: index(ids.length - 1) });
   };
-  const after = (now: Now, token: number, place: number) =>
-    step.run({ parameters, token: index(token), place: index(place), before: now.kept });
   const logitsOf = async (now: Now) =>
     ((await runtime.download(now.logits)).data as Float32Array).subarray(0, vocabulary);
   return {
@@ -72,7 +100,7 @@ export async function generator(language: LanguageModel, options: GeneratorOptio
         yield token;
         if (i + 1 === tokens) return;
         if (window.length < length) {
-          now = await after(now, token, window.length);
+          now = await after(now.kept, token, window.length);
           window = [...window, token];
         } else {
           window = [...window.slice(window.length - Math.ceil(length / 2) + 1), token];
@@ -81,17 +109,23 @@ export async function generator(language: LanguageModel, options: GeneratorOptio
       }
     },
     async logits(ids) {
-      let now = await begun(ids.slice(0, 1));
-      const found = [await logitsOf(now)];
-      for (const [i, token] of ids.slice(1).entries()) {
-        now = await after(now, token, i + 1);
-        found.push(await logitsOf(now));
+      const found: number[][] = [];
+      let kept = nothing;
+      for (const [place, token] of ids.entries()) {
+        const now = await after(kept, token, place);
+        found.push([...(await logitsOf(now))]);
+        kept = now.kept;
       }
-      return found.map((logits) => [...logits]);
+      return found;
     },
     async release() {
-      await beginning.release();
+      await passing?.release();
       await step.release();
     },
   };
+}
+
+function zerosOf({ dtype, shape }: ValueType): Tensor {
+  const known = shape as readonly number[];
+  return { dtype, shape: known, data: emptyData(dtype, sizeOf(known)) } as Tensor;
 }
