@@ -22,6 +22,7 @@ export { cellModel, type LanguageModel, languageModel, parameterCount } from "./
 export { sampleEntropy, sampleText } from "./language/sample-text.js";
 export { SamplingError, type SamplingOptions } from "./language/sampling.js";
 export {
+  shuffledWindows,
   splitText,
   TextError,
   type TextWindows,

@@ -11,7 +11,7 @@ import { linear } from "../nn/linear.js";
 import { layerNorm } from "../nn/normalisation.js";
 import { add } from "../ops/arithmetic.js";
 import { gemm } from "../ops/linalg.js";
-import { reduceMax, reduceMean } from "../ops/reduce.js";
+import { reduceMean } from "../ops/reduce.js";
 import { cast, reshape } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
 import { type Attend, causal } from "./attention.js";
@@ -107,7 +107,7 @@ export function languageModel(kind: LanguageKind, configuration: LanguageConfigu
       kind === "transformer"
         ? {}
         : {
-            residual: (b, { outputs }) => reduceMax(b, outputs.residual!),
+            residual: (b, { outputs }) => reduceMean(b, outputs.residual!),
             iterations: (b, { outputs }) => reduceMean(b, cast(b, outputs.steps!, outputs.logits!.dtype)),
           },
   });

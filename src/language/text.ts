@@ -1,5 +1,7 @@
 import { RevortError } from "../core/errors.js";
+import { Random } from "../core/random.js";
 import { type Tensor, tensor } from "../core/tensor.js";
+import type { DataStream } from "../models/data-stream.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 /** Text that is too short for what is asked of it. */
@@ -160,4 +162,32 @@ export interface TextWindows {
   readonly length: number;
   /** int64 [which, length] each: the tokens, and those that follow them */
   readonly samples: (which: readonly number[]) => { readonly tokens: Tensor; readonly next: Tensor };
+}
+
+/**
+ * All windows of a text, in a new random order each epoch, as a stream of batches: what does not fill a batch is left out of an
+ * epoch. The order depends on the seed and the epoch alone, so that a run goes on wherever it stopped.
+ */
+export function shuffledWindows(windows: TextWindows, batchSize: number, seed: number): DataStream {
+  const perEpoch = windows.count - (windows.count % batchSize);
+  if (perEpoch === 0) {
+    throw new TextError(
+      `The text has ${windows.count} windows, but a batch takes ${batchSize}. Give more text, or a smaller batch.`,
+    );
+  }
+  return function* from(used: number) {
+    for (let epoch = Math.floor(used / perEpoch); ; epoch++) {
+      const order = Random.seeded(seedOf(epoch, seed)).permutation(windows.count);
+      const first = Math.max(0, used - epoch * perEpoch);
+      for (let at = first; at < perEpoch; at += batchSize)
+        yield windows.samples(order.slice(at, at + batchSize));
+    }
+  };
+}
+
+/** Another seed for each epoch. */
+function seedOf(epoch: number, seed: number): number {
+  const random = Random.seeded(seed);
+  for (let i = 0; i < epoch; i++) random.bits();
+  return random.bits();
 }

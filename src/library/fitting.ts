@@ -12,6 +12,7 @@ const fitNames = {
     schedule: true,
   },
   ...{ clip: true, dtype: true, seed: true, parameters: true, validation: true, validateEvery: true },
+  ...{ validationBatchSize: true },
   ...{ patience: true, onUpdate: true, onValidation: true, onNote: true, signal: true, updatesPerRun: true },
   ...{ resume: true },
 } satisfies Record<keyof FitOptions, true>;

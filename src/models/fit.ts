@@ -46,6 +46,8 @@ export interface FitOptions {
   readonly parameters?: Tensors;
   /** data that are not trained on, to be measured now and then */
   readonly validation?: Dataset;
+  /** samples of them that are measured at once; 256 by default */
+  readonly validationBatchSize?: number;
   /** updates from one validation to the next; an epoch by default */
   readonly validateEvery?: number;
   /** stop when the loss of the validation data has not fallen for so many validations */
@@ -139,7 +141,9 @@ export async function fit<
     measures =
       validation === undefined
         ? null
-        : await measuring(task, validation, { runtime, dtype, what: "The validation data" });
+        : await measuring(task, validation, {
+            ...{ runtime, dtype, what: "The validation data", atOnce: options.validationBatchSize },
+          });
     const { steps, patience, signal, updatesPerRun, onUpdate } = options;
     const run = new Run(
       scheme,

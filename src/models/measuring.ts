@@ -17,6 +17,8 @@ export interface EvaluateOptions {
   readonly parameters: Tensors;
   readonly buffers?: Tensors;
   readonly dtype?: FloatDType;
+  /** samples that are measured at once; 256 by default */
+  readonly atOnce?: number;
 }
 
 /**
@@ -31,10 +33,10 @@ export async function evaluate<
 >(
   given: Task<Inputs, Targets, Outputs>,
   data: Dataset,
-  { runtime, parameters, buffers = {}, dtype = "float64" }: EvaluateOptions,
+  { runtime, parameters, buffers = {}, dtype = "float64", atOnce }: EvaluateOptions,
 ): Promise<Measures> {
   const task = given as AnyTask;
-  const compiled = await measuring(task, data, { runtime, dtype, what: "The data" });
+  const compiled = await measuring(task, data, { runtime, dtype, what: "The data", atOnce });
   try {
     return await compiled.measure(
       uploadTree(runtime, checkValues(task.model, { parameters, buffers }, dtype)),
@@ -65,8 +67,8 @@ export async function predict<Inputs extends SampleTypes, Outputs extends Readon
   }
 }
 
-/** Samples that are measured at once. */
-const samplesAtOnce = 256;
+/** Samples that are measured at once, unless something else is asked for. */
+const usualAtOnce = 256;
 
 /** Compiled loss and metrics of a dataset. */
 export interface Measuring {
@@ -84,14 +86,19 @@ interface OnDevice {
 export async function measuring(
   task: AnyTask,
   given: Dataset,
-  { runtime, dtype, what }: { runtime: Runtime; dtype: FloatDType; what: string },
+  {
+    runtime,
+    dtype,
+    what,
+    atOnce = usualAtOnce,
+  }: { runtime: Runtime; dtype: FloatDType; what: string; atOnce?: number | undefined },
 ): Promise<Measuring> {
   const { data, count } = checkDataset(what, given, { ...task.model.inputs, ...task.targets }, dtype);
   const compile = (size: number) => compileProgram(runtime, measuresProgram(task, dtype, size));
   const compiled = new Map<number, Awaited<ReturnType<typeof compile>>>();
   const parts: { size: number; data: DeviceTensors }[] = [];
-  for (let from = 0; from < count; from += samplesAtOnce) {
-    const size = Math.min(samplesAtOnce, count - from);
+  for (let from = 0; from < count; from += atOnce) {
+    const size = Math.min(atOnce, count - from);
     if (!compiled.has(size)) compiled.set(size, await compile(size));
     const which = Array.from({ length: size }, (_, i) => from + i);
     parts.push({ size, data: uploadTree(runtime, takeSamples(data, which)) });

@@ -46,9 +46,9 @@ describe("revort train revdeq-lm", () => {
     });
   }
 
-  it("goes on as if it had never stopped, to the bit, with dropout", async () => {
+  it("goes on as if it had never stopped, to the bit, with dropout and in parts", async () => {
     const [whole, parts] = [out(), out()];
-    const words = [...small, "--dropout", "0.2", "--schedule", "constant"];
+    const words = [...small, "--dropout", "0.2", "--schedule", "plateau", "--accumulate", "2"];
     const one = await json(...words, "--steps", "5", "--out", whole);
     await json(...words, "--steps", "2", "--out", parts);
     const two = await json("train", "--resume", parts, "--steps", "5");

@@ -1,8 +1,15 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { numbers } from "../../src/core/tensor.js";
+import { numbers, type Tensor } from "../../src/core/tensor.js";
 import { gpt2Tokenizer } from "../../src/language/gpt2-tokenizer.js";
-import { splitText, TextError, tokenize, windowsOf, wordsIn } from "../../src/language/text.js";
+import {
+  shuffledWindows,
+  splitText,
+  TextError,
+  tokenize,
+  windowsOf,
+  wordsIn,
+} from "../../src/language/text.js";
 import { byteTokenizer } from "../../src/language/tokenizer.js";
 import { failure } from "../support/failure.js";
 import { itWithShared } from "../support/shared-files.js";
@@ -74,6 +81,24 @@ describe("tokenized text", () => {
     expect(String.fromCharCode(...numbers(tokens))).to.equal("ghiabc");
     expect(String.fromCharCode(...numbers(next))).to.equal("hijbcd");
     expect(() => windowsOf("The text", text, 10)).to.throw(TextError, "has 10 tokens, but a window takes 11");
+  });
+
+  it("is taken in a new order each epoch, from any place on as from the start", async () => {
+    const text = await tokenize(byteTokenizer(), [parts("abcdefghijklmnopqrstuvwxyz")]);
+    const windows = windowsOf("The text", text, 2);
+    const firsts = (used: number, batches: number) => {
+      const stream = shuffledWindows(windows, 3, 7) as (used: number) => Generator<{ tokens: Tensor }>;
+      const taken = stream(used);
+      return Array.from({ length: batches }, () =>
+        numbers(taken.next().value.tokens).filter((_, i) => i % 2 === 0),
+      );
+    };
+    const eight = firsts(0, 8);
+    // 12 windows in 4 batches, each of them once
+    for (const epoch of [eight.slice(0, 4), eight.slice(4)]) expect(new Set(epoch.flat()).size).to.equal(12);
+    expect(eight.slice(0, 4)).not.to.deep.equal(eight.slice(4));
+    for (const done of [1, 4, 6]) expect(firsts(3 * done, 8 - done)).to.deep.equal(eight.slice(done));
+    expect(() => shuffledWindows(windows, 13, 7)).to.throw(TextError, "has 12 windows, but a batch takes 13");
   });
 
   itWithShared(

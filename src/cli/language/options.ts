@@ -46,6 +46,7 @@ export interface LanguageOptions {
   readonly dtype?: FloatDType;
   readonly runtime?: RuntimeName;
   readonly threads?: number;
+  readonly helpers?: number;
   readonly resume?: string;
   readonly out?: string;
   readonly overwrite?: boolean;
@@ -133,6 +134,11 @@ export function languageOptions(command: Command): Command {
       "--threads <n>",
       "threads inside an operator, which change no number; one by default for a narrow model, else one for each core",
       positiveCount("--threads"),
+    )
+    .option(
+      "--helpers <n>",
+      "threads that take parts of an update beside this one, of which --accumulate says how many there are; none by default",
+      count("--helpers"),
     )
     .option(
       "--resume <run>",

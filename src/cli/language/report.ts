@@ -35,7 +35,7 @@ export interface LanguageReport {
   readonly tokensPerSecond: number;
   /** with the parameters that were best on the validation text */
   readonly perplexity: Perplexity | null;
-  /** the largest ‖z − f(z)‖ / ‖f(z)‖ of the windows of validation; `null` for a transformer */
+  /** ‖z − f(z)‖ / ‖f(z)‖, the mean over the windows of validation; `null` for a transformer */
   readonly residual: number | null;
   /** steps of the iteration, on average; `null` for a transformer */
   readonly iterations: number | null;
@@ -103,7 +103,7 @@ export function summary(report: LanguageReport): string {
       ...(residual === null
         ? []
         : [
-            ["largest residual of a fixed point", residual.toExponential(1)],
+            ["residual of a fixed point, on average", residual.toExponential(1)],
             ["steps of the iteration, on average", digits(iterations)],
           ]),
       ...(reconstructionError === null

@@ -76,7 +76,17 @@ export function settingsOf(
 
 /** Options that a resumed run may be given: they do not change what it computes, or are looked at elsewhere. */
 const free: readonly (keyof LanguageOptions | "debug")[] = [
-  ...(["steps", "threads", "resume", "out", "overwrite", "checkpointEvery", "json", "debug"] as const),
+  ...([
+    "steps",
+    "threads",
+    "helpers",
+    "resume",
+    "out",
+    "overwrite",
+    "checkpointEvery",
+    "json",
+    "debug",
+  ] as const),
 ];
 
 /** A resumed run keeps its settings. @throws {UsageError} naming what would change them */
