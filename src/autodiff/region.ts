@@ -12,6 +12,7 @@ import {
 import { inline, rebuild } from "../graph/passes.js";
 import { anything, attributeOf, takesMany } from "../graph/signature.js";
 import type { Cotangent } from "./control-rule.js";
+import { withoutUnusedCarries } from "./unused-carries.js";
 import { pullback } from "./vjp.js";
 
 // Parts of a graph with their own way back, as jax.custom_vjp has them.
@@ -96,11 +97,16 @@ export function region(
   return b.emit(op, inputs, { body }).slice(0, outputs.length);
 }
 
-/** The graph with the nodes of its regions in their place: what a runtime runs, and what a file holds. */
+/**
+ * The graph with the nodes of its regions in their place, and without the parts of their rules that nothing needs: what a
+ * runtime runs, and what a file holds.
+ */
 export function withoutRegions(graph: Graph): Graph {
   if (!hasRegions(graph)) return graph;
-  return rebuild(graph, (_b, node, inputs, within) =>
-    node.op.type === type ? within(node.attributes.body as Graph, inputs as readonly Value[]) : null,
+  return withoutUnusedCarries(
+    rebuild(graph, (_b, node, inputs, within) =>
+      node.op.type === type ? within(node.attributes.body as Graph, inputs as readonly Value[]) : null,
+    ),
   );
 }
 

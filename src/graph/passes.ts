@@ -12,13 +12,13 @@ import {
 /**
  * Emits what takes the place of a node, or returns `null` to keep it.
  *
- * @param within  writes out a subgraph of the node in its place, with given inputs
+ * @param within  writes out a subgraph of the node in its place, or in a scope of its own, with given inputs
  */
 export type Rewrite = (
   b: Builder,
   node: Node,
   inputs: readonly (Value | null)[],
-  within: (body: Graph, inputs: readonly Value[]) => readonly Value[],
+  within: (body: Graph, inputs: readonly Value[], scope?: Builder) => readonly Value[],
 ) => readonly Value[] | null;
 
 /** The graph built anew, node by node: constants fold, equal nodes merge, and each node may be rewritten. */
@@ -45,9 +45,9 @@ function replay(b: Builder, graph: Graph, images: Map<Value, Value>, rewrite: Re
     images.get(value) ?? (value.constant === null ? value : b.constant(value.constant));
   for (const node of nodesOf(graph)) {
     const operands = node.inputs.map((value) => (value === null ? null : imageOf(value)));
-    const within = (body: Graph, given: readonly Value[]) =>
+    const within = (body: Graph, given: readonly Value[], scope: Builder = b) =>
       replay(
-        b,
+        scope,
         body,
         new Map([...images, ...body.inputs.map((value, i) => [value, given[i]!] as const)]),
         rewrite,
