@@ -46,12 +46,16 @@ export function ridgeSolution(b: Builder, A: Value, r: Value, ridge: number): Va
       const isSolved = and(inner, due!, greater(inner, pivot, 4 * m * epsilon[dtype]));
       const still = and(inner, due!, not(inner, isSolved));
       return {
-        carried: [mul(inner, λ!, growth), whereSample(inner, isSolved, solution, found!), still],
+        carried: [
+          mul(inner, λ!, growth),
+          whereSample(inner, isSolved, mul(inner, solution, scale), found!),
+          still,
+        ],
         proceed: any(inner, still),
       };
     },
   );
-  return mul(b, carried[1]!, scale);
+  return carried[1]!;
 }
 
 /** Gauss and Jordan's elimination of [A | r], [batch, m, m + 1], in order: A is positive definite. */
