@@ -3,6 +3,7 @@ import type { ChainMethod } from "../chains/adjoints.js";
 import { runChain } from "../chains/run-chain.js";
 import { type FloatDType, isFloat } from "../core/tensor.js";
 import type { Values } from "../fields/field.js";
+import { storedCloser } from "../gradients/stored-closer.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { Training } from "../nn/layer.js";
@@ -90,7 +91,7 @@ export function fixedPoint(b: Builder, cell: Cell, options: FixedPointOptions): 
   const found =
     gradient.kind === "implicit" || gradient.kind === "phantom"
       ? heldPoint(b, problem, gradient, options.keep ?? "best")
-      : throughSteps(b, problem, gradient, options.keep ?? "last");
+      : throughSteps(b, problem, closeEnough(problem, gradient), options.keep ?? "last");
   const largest = cast(b, reduceMax(b, found.residual), z0.dtype);
   training?.observe?.(b, { error: null, drift: null, residual: largest });
   return {
@@ -151,6 +152,16 @@ function adjointPoint(
   const { training } = problem;
   const options = { solver, stop: stop ?? problem.stop, gradient, training };
   return fixedPoint(b, cell, { ...options, given, z0: at.cotangent }).z;
+}
+
+/** The gradient of the steps, with states stored as close as updates have needed it so far. */
+function closeEnough({ cell, z0, stop, training }: Problem, chosen: ChainMethod): ChainMethod {
+  // what is lost is the rounding of f, whatever type the state has
+  const of = {
+    method: { name: `reversible iteration of ${cell.name}`, coupling: null },
+    dtype: z0.dtype as FloatDType,
+  };
+  return storedCloser(of, chosen, stop.maxSteps, training) as ChainMethod;
 }
 
 /** A point that is differentiated through the steps that led to it. @throws {FixedPointError} if another than the last is asked for */

@@ -79,7 +79,11 @@ function growthText(method: Method): string {
  * @throws {ReconstructionError} where a state is stored at every step already
  */
 export function refreshedCloser(
-  { gradient, method, dtype }: { gradient: GradientMethod; method: Method; dtype: FloatDType },
+  {
+    gradient,
+    method,
+    dtype,
+  }: { gradient: GradientMethod; method: Pick<Method, "name" | "coupling">; dtype: FloatDType },
   steps: number,
   error: number,
 ): GradientMethod {

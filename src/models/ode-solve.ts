@@ -10,9 +10,9 @@ import {
   type RecordField,
 } from "../fields/record-field.js";
 import { chooseGradient } from "../gradients/choice.js";
-import { type GradientMethod, type GradientRequest, showGradientMethod } from "../gradients/method.js";
-import { ReconstructionError, refreshedCloser } from "../gradients/reconstruction-limit.js";
+import type { GradientRequest } from "../gradients/method.js";
 import { scheduleOn } from "../gradients/schedule-tensors.js";
+import { storedCloser } from "../gradients/stored-closer.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
@@ -135,28 +135,6 @@ function statesOf(
       training?.observe?.(scope, { error: error ?? null, drift: drift ?? null }),
   });
   return ys!;
-}
-
-/** The gradient of a solve, with states stored as close as updates have needed it so far. */
-function storedCloser(
-  { method, dtype }: Pick<NeuralOde, "method" | "dtype">,
-  chosen: GradientMethod,
-  steps: number,
-  training: Training | null,
-): GradientMethod {
-  const { lost = [], stored } = training ?? {};
-  if (chosen.kind !== "reversible" || lost.length === 0) return chosen;
-  let gradient = chosen;
-  try {
-    for (const error of lost) {
-      gradient = refreshedCloser({ gradient, method, dtype }, steps, error) as typeof chosen;
-    }
-    stored?.(showGradientMethod(gradient));
-  } catch (error) {
-    if (!(error instanceof ReconstructionError)) throw error;
-    stored?.(error);
-  }
-  return gradient;
 }
 
 function checkTheta(name: string, parameters: readonly string[], theta: Values): void {

@@ -34,7 +34,7 @@ export function taskObjective(task: AnyTask, options: TaskObjectiveOptions) {
   const { weigh } = task;
   const objective: Objective<typeof trained, Kept, typeof data, typeof setup> = {
     ...{ name: task.model.name, dtype, trained, buffers: kept, data, setup, draws: true },
-    observes: ["reconstructionError", "drift"],
+    observes: ["reconstructionError", "drift", "residual"],
     descent(b, inputs) {
       const { loss, seen } = lossInTraining(b, task, inputs, options);
       const theta = inputs.trained.parameters;
@@ -50,7 +50,8 @@ export function taskObjective(task: AnyTask, options: TaskObjectiveOptions) {
       return {
         ...{ loss, gradients: { parameters: gradients } },
         buffers: before === undefined ? {} : { buffers: { ...before, ...seen.kept } },
-        ...{ reconstructionError: largest("error"), drift: largest("drift") },
+        reconstructionError: largest("error"),
+        ...{ drift: largest("drift"), residual: largest("residual") },
       };
     },
     ...(weigh === undefined

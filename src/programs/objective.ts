@@ -30,10 +30,12 @@ export interface Descent<Trained, Buffers> {
   readonly reconstructionError: Value | null;
   /** how far the companion of y was off, relative to y */
   readonly drift: Value | null;
+  /** how far fixed points were from being ones, relative to f(z) */
+  readonly residual?: Value | null;
 }
 
 /** What updates can see of themselves. */
-export type Observation = "reconstructionError" | "drift";
+export type Observation = "reconstructionError" | "drift" | "residual";
 
 /**
  * What updates minimise: a loss of what is trained over a batch of samples. It knows nothing of optimisers, of runs of many

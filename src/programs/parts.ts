@@ -31,7 +31,11 @@ export function inParts(part: AnyObjective, parts: number): AnyObjective {
       const whole = part.weigh?.(b, inputs.data) ?? b.scalar(dtype, parts);
       const start: Sums = {
         ...{ loss: b.scalar(dtype, 0), gradients: zerosOf(b, trained), buffers: zerosOf(b, buffers) },
-        ...{ reconstructionError: b.scalar(dtype, 0), drift: b.scalar(dtype, 0) },
+        ...{
+          reconstructionError: b.scalar(dtype, 0),
+          drift: b.scalar(dtype, 0),
+          residual: b.scalar(dtype, 0),
+        },
       };
       const first = b.ints(Array.from({ length: size }, (_, i) => i));
       const { carried } = loop(
@@ -49,7 +53,11 @@ export function inParts(part: AnyObjective, parts: number): AnyObjective {
       );
       const sums = withLeaves(start, carried) as unknown as Sums;
       const seen = (name: Observation) => (part.observes.includes(name) ? sums[name] : null);
-      return { ...sums, reconstructionError: seen("reconstructionError"), drift: seen("drift") };
+      return {
+        ...sums,
+        reconstructionError: seen("reconstructionError"),
+        ...{ drift: seen("drift"), residual: seen("residual") },
+      };
     },
   };
 }
@@ -61,6 +69,7 @@ interface Sums extends Branch {
   readonly buffers: Branch;
   readonly reconstructionError: Value;
   readonly drift: Value;
+  readonly residual: Value;
 }
 
 /**
@@ -90,14 +99,15 @@ function sumOf(
     );
   };
   const worst = (name: Observation) => {
-    const value = found[name];
+    const value = found[name] ?? null;
     return value === null ? sums[name] : maximum(b, sums[name], value);
   };
   return {
     loss: plus(sums.loss, found.loss),
     gradients: plusAll(sums.gradients, found.gradients),
     buffers: plusAll(sums.buffers, found.buffers),
-    ...{ reconstructionError: worst("reconstructionError"), drift: worst("drift") },
+    reconstructionError: worst("reconstructionError"),
+    ...{ drift: worst("drift"), residual: worst("residual") },
   };
 }
 
@@ -127,9 +137,9 @@ export function descentProgram(objective: AnyObjective): Program<Branch, Branch>
         ...{ trained: partOf(values, trained), buffers: partOf(values, buffers) },
         ...{ data: partOf(values, data), setup: partOf(values, setup), batch: values.count as Value },
       });
-      const { loss, gradients, reconstructionError, drift } = found;
+      const { loss, gradients, reconstructionError, drift, residual = null } = found;
       return {
-        ...{ loss, gradients, buffers: found.buffers, reconstructionError, drift },
+        ...{ loss, gradients, buffers: found.buffers, reconstructionError, drift, residual },
         weight: objective.weigh?.(b, partOf(values, data)) ?? null,
       };
     }),

@@ -34,6 +34,7 @@ export const reported = {
   norm: "gradientNorms",
   reconstructionError: "reconstructionErrors",
   drift: "drifts",
+  residual: "residuals",
 } as const;
 
 type Report = keyof typeof reported;
@@ -43,7 +44,7 @@ export function reportsOf({ observes }: Pick<AnyObjective, "observes">): Report[
   return [
     "loss",
     "norm",
-    ...(["reconstructionError", "drift"] as const).filter((one) => observes.includes(one)),
+    ...(["reconstructionError", "drift", "residual"] as const).filter((one) => observes.includes(one)),
   ];
 }
 
@@ -104,13 +105,14 @@ export function updateStepProgram(setting: UpdatesSetting): Program<Branch, Bran
   return standard(
     programOf("trainStep", inputs, (b, values): Branch => {
       const { count, learningRate, batches = null } = values as Record<string, Value>;
-      const { next, loss, norm, drift, reconstructionError } = oneUpdate(b, setting, values, {
+      const { next, loss, norm, drift, reconstructionError, residual } = oneUpdate(b, setting, values, {
         ...{ before: readFrom(types, values), which: batches, learningRate: learningRate!, count: count! },
       });
       return {
         ...{ loss, gradientNorm: norm },
         ...(drift === null ? {} : { relativeDrift: drift }),
         ...(reconstructionError === null ? {} : { reconstructionError }),
+        ...(residual === null ? {} : { residual }),
         next: { ...written(next), count: add(b, count!, one(b, count!)) },
       };
     }),
@@ -275,7 +277,7 @@ function oneUpdate(
     batch: count,
   });
   const { dtype } = objective;
-  const { gradients, loss, drift, reconstructionError } = found;
+  const { gradients, loss, drift, reconstructionError, residual = null } = found;
   const next = update(
     b,
     { optimiser, dtype, clip },
@@ -286,7 +288,7 @@ function oneUpdate(
   );
   return {
     next: { trained: next.trained, buffers: found.buffers, memory: next.memory },
-    ...{ loss, norm: next.norm, drift, reconstructionError },
+    ...{ loss, norm: next.norm, drift, reconstructionError, residual },
   };
 }
 

@@ -28,6 +28,7 @@ export async function chosenStepsUpdater(
       const seen = {
         reconstructionErrors: await watched(watchNames.reconstructionError),
         drifts: await watched(watchNames.drift),
+        residuals: null,
       };
       if (!Number.isFinite(loss))
         return { losses: [loss], gradientNorms: [Number.NaN], ...seen, after: from };

@@ -119,5 +119,6 @@ async function reportsFrom(runtime: Runtime, results: Branch, updates: number): 
     gradientNorms: await read(reported.norm),
     reconstructionErrors: await readIf(reported.reconstructionError),
     drifts: await readIf(reported.drift),
+    residuals: await readIf(reported.residual),
   };
 }

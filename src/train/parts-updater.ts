@@ -174,7 +174,11 @@ function together(trained: Branch, found: readonly Found[], ranges: readonly (re
     )[0]!,
     gradients: mean((part) => part.gradients as Branch, trained),
     buffers: mean((part) => part.buffers as Branch, null),
-    seen: { reconstructionErrors: worst("reconstructionError"), drifts: worst("drift") },
+    seen: {
+      reconstructionErrors: worst("reconstructionError"),
+      drifts: worst("drift"),
+      residuals: worst("residual"),
+    },
   };
 }
 

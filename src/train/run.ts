@@ -30,6 +30,8 @@ export interface UpdateReport {
   readonly reconstructionError: number | null;
   /** how far the companion of y was off, relative to y; `null` for a method without one */
   readonly drift: number | null;
+  /** how far fixed points in a model were from being ones, relative to f(z); `null` where there can be none */
+  readonly residual: number | null;
   /** time of this update; the mean of those that were done in one run */
   readonly seconds: number;
   /**
@@ -210,6 +212,7 @@ export class Run {
       ...{ step: this.#step, loss, gradientNorm: updated.gradientNorms[i]! },
       learningRate: planned.learningRate,
       reconstructionError: updated.reconstructionErrors?.[i] ?? null,
+      residual: updated.residuals?.[i] ?? null,
       ...{ drift, seconds, checkpoint: () => this.checkpoint() },
     });
     return this.#stop();

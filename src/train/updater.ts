@@ -33,6 +33,8 @@ export interface Reports {
   readonly reconstructionErrors: readonly number[] | null;
   /** how far the companion of y was off, relative to y; `null` for a method without one */
   readonly drifts: readonly number[] | null;
+  /** how far fixed points were from being ones, relative to f(z), 0 where there are none; `null` where there can be none */
+  readonly residuals: readonly number[] | null;
 }
 
 /** Updates that were done. */
