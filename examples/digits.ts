@@ -80,7 +80,8 @@ export function digitsTask(width = 32, gradient: "reversible" | "direct" | "chec
   });
 }
 
-if (process.argv[1]?.endsWith("digits.ts")) {
+// not where another example imports it
+if (/[\\/]digits\.ts$/.test(process.argv[1] ?? "")) {
   const digits = readDigits(process.argv[2] ?? "examples/data/digits.csv");
   const [training, validation, test] = splitDataset(digits, [0.7, 0.15, 0.15]) as [Dataset, Dataset, Dataset];
   const task = digitsTask();

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { OptionError } from "../../src/core/options.js";
 import { Random } from "../../src/core/random.js";
-import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { castTensor, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { anderson } from "../../src/equilibrium/anderson.js";
 import { broyden } from "../../src/equilibrium/broyden.js";
 import { FixedPointError } from "../../src/equilibrium/cell.js";
@@ -120,6 +120,29 @@ describe("fixed-point solvers", () => {
     for (const steps of mixing.steps) expect(steps).to.be.at.most(dim + 1);
     const secant = await found(linear, tanhInputs, { solver: broyden(), stop });
     for (const steps of secant.steps) expect(steps).to.be.at.most(2 * dim);
+  });
+
+  it("converge with a small memory where the simple iteration does not, in float64 and float32", async () => {
+    const large = 48;
+    const inputs = {
+      W: draw([large, large], 1.3 / Math.sqrt(large)),
+      x: draw([3, large], 0.3),
+      z0: draw([3, large]),
+    };
+    const stop = { rtol: 1e-8, maxSteps: 300 };
+    const simple = await found(affineCell(), inputs, { solver: simpleIteration(), stop });
+    expect(simple.converged).to.include(0);
+    for (const solver of [broyden({ memory: 12 }), anderson({ memory: 12 })]) {
+      const { converged, steps } = await found(affineCell(), inputs, { solver, stop });
+      expect(converged, solver.name).to.deep.equal([1, 1, 1]);
+      // the memory was full, and began anew or forgot
+      expect(Math.min(...steps)).to.be.above(24);
+      const single = Object.fromEntries(
+        Object.entries(inputs).map(([name, value]) => [name, castTensor(value, "float32")]),
+      );
+      const rough = await found(affineCell(), single, { solver, stop: { rtol: 1e-5, maxSteps: 300 } });
+      expect(rough.converged, solver.name).to.deep.equal([1, 1, 1]);
+    }
   });
 
   it("converge at the rate that is known: |1 − β| + β L for the relaxed iteration, no slower for the pair", async () => {
