@@ -79,7 +79,7 @@ export interface OverSequenceOptions {
  *
  *   sᵢ₊₁ = cell(xᵢ, sᵢ; θ)
  *
- * Outputs that nobody reads take no memory on the way back, nor do the gates of a cell: they are computed again.
+ * The gates of a cell are not stored, whatever the adjoint: they are computed again on the way back.
  *
  * @param theta  the parameters of the cell
  * @param xs  [batch, times, inputs]

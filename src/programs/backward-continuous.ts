@@ -18,7 +18,7 @@ import { firstTime, intervalAt, parameterInputs, type Setting, stepsTo, systemIn
 import { gradientName, nextName, parameterName, reconstructedName, y0Name, ysName } from "./names.js";
 import { solve } from "./solve.js";
 import type { BackwardInputs, GradientMethod, SolveAdjoint } from "./solve-adjoint.js";
-import { atSaves, pairMaxima, relativeDrift } from "./watch.js";
+import { pairMaxima, relativeDrift } from "./watch.js";
 
 /** The parts of an augmented state. */
 export interface AdjointParts {
@@ -109,7 +109,7 @@ export const continuousAdjoint = {
   undoes: false,
   cost: () => ({ states: 1, again: 0 }),
   solve(b, setting, inputs) {
-    const { ys, end, observed } = solve(b, setting, inputs, atSaves(pairMaxima, setting));
+    const { ys, end, observed } = solve(b, setting, inputs, pairMaxima);
     return { ys, drift: relativeDrift(b, setting, inputs.y0, end, observed), saved: [] };
   },
   pull(b, setting, inputs, { ys }, cotangent) {

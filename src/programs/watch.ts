@@ -32,17 +32,6 @@ export function pairMaxima(
 }
 
 /**
- * What a solve is to observe of the pair at its saves. Where every step is one, that would cost a small field a fifth of
- * its time: there, the end has to do.
- */
-export function atSaves(
-  pair: typeof pairNorms | typeof pairMaxima,
-  setting: Setting,
-): (b: Builder, state: State) => Value[] {
-  return (b, state) => (setting.everyStep ? [] : pair(b, setting, state));
-}
-
-/**
  * How far y and its companion have drifted apart: max |y − ŷ| over max |y|.
  *
  * @param end  the last state
