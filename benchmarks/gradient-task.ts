@@ -1,19 +1,19 @@
 import { Random } from "../src/core/random.js";
 import { type FloatDType, numbers, tensor } from "../src/core/tensor.js";
+import { leavesOf } from "../src/core/tree.js";
 import { initialParameters, type Tensors } from "../src/fields/field.js";
 import { mlp } from "../src/fields/mlp.js";
 import { type Differentiator, differentiator, type Fit, readScalar } from "../src/gradients/evaluate.js";
 import type { GradientSpec } from "../src/gradients/method.js";
 import { parallelDifferentiator } from "../src/gradients/parallel.js";
 import { type NeuralOde, neuralOde } from "../src/integrate/neural-ode.js";
-import { named, upload } from "../src/integrate/solve.js";
+import { upload } from "../src/integrate/solve.js";
 import { mse } from "../src/learning/losses.js";
 import { explicit } from "../src/methods/explicit.js";
 import { reversible } from "../src/methods/reversible.js";
 import { midpoint, type Tableau } from "../src/methods/tableaux.js";
 import { gridThrough } from "../src/programs/grid.js";
-import { gradientName, lossName, y0Name } from "../src/programs/names.js";
-import type { Runtime } from "../src/runtime/runtime.js";
+import type { DeviceTensor, Runtime } from "../src/runtime/runtime.js";
 
 /** The size of a batched case: a perceptron 2-width-width-2 with tanh on `batch` states, midpoint steps over [0, 1]. */
 export interface BatchedCase {
@@ -125,17 +125,17 @@ export async function compileGradient(
       ? await differentiator(ode, options)
       : await parallelDifferentiator(ode, { ...options, helpers });
   const fixed = compiled.fixed(fit);
-  const trained = upload(runtime, named(parameters));
+  const trained = { parameters: upload(runtime, parameters) };
   const run = () => compiled.run(trained, fixed);
   const results = await run();
-  const loss = await readScalar(runtime, results[lossName]!);
+  const loss = await readScalar(runtime, results.loss);
   const start = (performance.now() - started) / 1000;
-  const squaresOf = async (name: string) => {
-    const gradientOfOne = numbers(await runtime.download(results[gradientName(name)]!));
-    return gradientOfOne.reduce((sum, x) => sum + x * x, 0);
+  const squaresOf = async (tree: unknown) => {
+    const all = await Promise.all(leavesOf<DeviceTensor>(tree).map((leaf) => runtime.download(leaf)));
+    return all.flatMap(numbers).reduce((sum, x) => sum + x * x, 0);
   };
-  let parameterSquares = 0;
-  for (const name of Object.keys(named(parameters))) parameterSquares += await squaresOf(name);
-  const gradientNorm = Math.sqrt(parameterSquares + (await squaresOf(y0Name)));
+  const { gradients } = results;
+  const parameterSquares = await squaresOf(gradients.parameters);
+  const gradientNorm = Math.sqrt(parameterSquares + (await squaresOf(gradients.y0)));
   return { loss, gradientNorm, parameterSquares, compiled, start, run };
 }

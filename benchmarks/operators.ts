@@ -58,7 +58,10 @@ function perStep(make: (steps: number) => ReturnType<Case>, gradient: ExactGraph
     const { ode, fit } = make(steps);
     const setting = lossSetting(ode, { loss: mse(), fit });
     const count = (graph: Graph) => operatorsRun(pass(decompose(graph, hasOrtKernel)), steps);
-    return { forward: count(lossProgram(setting)), all: count(gradientProgram(setting, gradient)) };
+    return {
+      forward: count(lossProgram(setting).graph),
+      all: count(gradientProgram(setting, gradient).graph),
+    };
   }) as [{ forward: number; all: number }, { forward: number; all: number }];
   const forward = (many.forward - few.forward) / 16;
   return { forward, backward: (many.all - few.all) / 16 - forward };

@@ -1,14 +1,13 @@
 import { scalar, type Tensor } from "../src/core/tensor.js";
-import { type Branch, mapTree, pathsOf } from "../src/core/tree.js";
-import { differentiator, readScalar } from "../src/gradients/evaluate.js";
+import { type Branch, byPath, mapTree } from "../src/core/tree.js";
+import { differentiator, readScalar, type TrainedInputs } from "../src/gradients/evaluate.js";
 import type { GradientSpec } from "../src/gradients/method.js";
 import { mse } from "../src/learning/losses.js";
 import { adamw } from "../src/learning/optimisers.js";
-import { gradientName, lossName } from "../src/programs/names.js";
 import { inputType } from "../src/programs/program.js";
 import { memoryOf, updateProgram } from "../src/programs/update.js";
 import { compileProgram, uploadTree } from "../src/runtime/compile-program.js";
-import type { DeviceTensors, Runtime } from "../src/runtime/runtime.js";
+import type { DeviceTensor, Runtime } from "../src/runtime/runtime.js";
 import { emptyMemory } from "../src/train/checkpoint.js";
 import type { GradientTask } from "./gradient-task.js";
 
@@ -39,12 +38,13 @@ export async function compileUpdate(
   let memory: Branch = uploadTree(runtime, emptyMemory(memoryOf(setting.optimiser, types), dtype));
   let count = 0;
   const run = async () => {
-    const results = await compiled.run(Object.fromEntries(pathsOf(trained)) as DeviceTensors, fixed);
-    const loss = await readScalar(runtime, results[lossName]!);
+    const results = await compiled.run(trained as unknown as TrainedInputs, fixed);
+    const loss = await readScalar(runtime, results.loss);
+    const gradients = byPath<DeviceTensor>(results.gradients);
     const updated = await updater.run({
       ...trained,
       memory,
-      gradients: mapTree(types, (_, path) => results[gradientName(path)]!),
+      gradients: mapTree(types, (_, path) => gradients[path]!),
       learningRate: runtime.upload(scalar(dtype, 1e-4)),
       count: runtime.upload(scalar(dtype, ++count)),
     });

@@ -1,5 +1,6 @@
 import { Random } from "../core/random.js";
 import { castTensor, numbers, type Tensor } from "../core/tensor.js";
+import { type Like, mapLeaves } from "../core/tree.js";
 import { equilibria } from "../experiments/equilibria.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { type Fit, type Gradients, gradientOf, lossFunction } from "../gradients/evaluate.js";
@@ -10,11 +11,11 @@ import {
   showGradientMethod,
   showGradientRequest,
 } from "../gradients/method.js";
-import { checkParameters, named, solve, upload } from "../integrate/solve.js";
+import { checkParameters, solve } from "../integrate/solve.js";
 import { isReversible } from "../methods/method.js";
 import { adjointFor, solveAdjoints } from "../programs/adjoints.js";
 import { gridThrough } from "../programs/grid.js";
-import { y0Name } from "../programs/names.js";
+import { uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { targetsOf } from "../train/data.js";
 import { type Console, table } from "./console.js";
@@ -217,7 +218,7 @@ async function finiteDifference(
 ): Promise<FiniteDifference> {
   const ode = { ...problem.ode, dtype: "float64" as const };
   const fit = inFloat64(given);
-  const point: Tensors = { ...named(parameters), [y0Name]: fit.y0 };
+  const point = { parameters, y0: fit.y0 };
   const sizes = [...Object.values(parameters).flatMap(sizesOfWeights), ...sizesOfState(numbers(fit.y0))];
   const scaled = gradient.map((g, i) => g * sizes[i]!);
   const random = Random.seeded(1);
@@ -229,7 +230,7 @@ async function finiteDifference(
     const worst = { relativeError: 0, uncertainty: 0 };
     for (const v of directions) {
       const direction = v.map((value, i) => value * sizes[i]!);
-      const at = (shift: number) => compiled.run(upload(runtime, moved(point, direction, shift)));
+      const at = (shift: number) => compiled.run(uploadTree(runtime, moved(point, direction, shift)));
       const exact = scaled.reduce((sum, g, i) => sum + g * v[i]!, 0);
       const { slope, uncertainty } = await slopeAtZero(at, largestShift);
       const size = norm(scaled) || 1;
@@ -259,14 +260,12 @@ function sizesOfState(values: readonly number[]): number[] {
 }
 
 /** Tensors shifted along a flat direction, in float64. */
-function moved(point: Tensors, direction: readonly number[], by: number): Tensors {
+function moved<T>(point: T, direction: readonly number[], by: number): Like<T, Tensor> {
   let at = 0;
-  return Object.fromEntries(
-    Object.entries(point).map(([name, value]) => {
-      const data = Float64Array.from(castTensor(value, "float64").data, (x) => x + by * direction[at++]!);
-      return [name, { dtype: "float64", shape: value.shape, data } as Tensor];
-    }),
-  );
+  return mapLeaves(point, (leaf) => {
+    const { shape, data } = castTensor(leaf as Tensor, "float64");
+    return { dtype: "float64", shape, data: Float64Array.from(data, (x) => x + by * direction[at++]!) };
+  });
 }
 
 function norm(values: readonly number[]): number {

@@ -5,7 +5,7 @@ import { mlp } from "../fields/mlp.js";
 import { differentiator } from "../gradients/evaluate.js";
 import type { GradientSpec } from "../gradients/method.js";
 import { neuralOde } from "../integrate/neural-ode.js";
-import { named, upload } from "../integrate/solve.js";
+import { upload } from "../integrate/solve.js";
 import { mse } from "../learning/losses.js";
 import { explicit } from "../methods/explicit.js";
 import { reversible } from "../methods/reversible.js";
@@ -107,7 +107,7 @@ async function cost(runtime: Runtime, gradient: GradientSpec, coupled: boolean, 
     fit,
   });
   try {
-    const trained = upload(runtime, named(initialParameters(field, Random.seeded(0), "float64")));
+    const trained = { parameters: upload(runtime, initialParameters(field, Random.seeded(0), "float64")) };
     const fixed = compiled.fixed(fit);
     const timed = async (count: number): Promise<number> => {
       const started = performance.now();

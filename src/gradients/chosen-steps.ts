@@ -9,10 +9,8 @@ import {
 import type { Row } from "../integrate/dense-solution.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
-import { parametersIn } from "../integrate/solve-inputs.js";
 import { chainsStops } from "../programs/adaptive-setting.js";
 import { type Grid, stepsOf } from "../programs/grid.js";
-import { y0Name } from "../programs/names.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
 import type { GradientChoice } from "./choice.js";
 import {
@@ -39,17 +37,17 @@ export interface ChosenSteps {
 /** Solves with chosen steps through the times of a grid. */
 export async function chooseSteps(
   stepper: CompiledStepper,
-  inputs: DeviceTensors,
+  parameters: DeviceTensors,
   y0: Tensor,
   wanted: Grid,
-  { field, dtype }: NeuralOde,
+  { dtype }: NeuralOde,
 ): Promise<ChosenSteps> {
   const { t0, saves } = wantedTimes(wanted);
   const { atStart, stops } = stopsFor(countingFrom(dtype, t0), t0, saves);
   const rows: Row[] = atStart.map(() => y0.data as Row);
   const offsets = [0, ...atStart.map(() => 0)];
   if (stops.length === 0) return { grid: { times: [t0], offsets }, rows, evaluations: 0 };
-  const { tracks, evaluations } = await stepper.run(parametersIn(field, inputs), y0, {
+  const { tracks, evaluations } = await stepper.run(parameters, y0, {
     t0: [t0],
     stops: [stops.map(({ count }) => count)],
     wanted: () => true,
@@ -130,12 +128,11 @@ export async function withChosenSteps(
     },
     fixed: asked.fixed,
     async run(trained, fixed) {
-      const inputs = { ...fixed.tensors, ...trained };
-      const y0 = await runtime.download(inputs[y0Name]!);
-      const { grid, evaluations } = await chooseSteps(stepper, inputs, y0, fixed.grid, ode);
+      const y0 = await runtime.download(trained.y0 ?? fixed.inputs.y0);
+      const { grid, evaluations } = await chooseSteps(stepper, trained.parameters, y0, fixed.grid, ode);
       inner = await innerFor(stepsOf(grid));
       latest = afterSolve(inner.costOn(grid), evaluations);
-      replayed = { grid, tensors: { ...fixed.tensors, ...inner.gridInputs(grid) } };
+      replayed = { grid, inputs: { ...fixed.inputs, ...inner.gridInputs(grid) } };
       return inner.run(trained, replayed);
     },
     locate: (trained, fixed) => inner.locate(trained, replayed ?? fixed),

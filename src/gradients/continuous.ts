@@ -2,15 +2,14 @@ import type { Pid } from "../control/control.js";
 import { emptyData, numbers, scalar, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import { countingFrom } from "../integrate/compiled-stepper.js";
 import type { Row } from "../integrate/dense-solution.js";
+import { locateDivergence } from "../integrate/divergence.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { usualMaxSteps } from "../integrate/request.js";
-import { locateDivergence, parametersIn, pick, solveInputsIn } from "../integrate/solve.js";
 import { adjointEndProgram, adjointField, jumpProgram } from "../programs/backward-continuous.js";
-import { adjointNames, arrivingName, timesName } from "../programs/backward-names.js";
 import { stepsOf } from "../programs/grid.js";
-import { gradientName, lossName, nextName, y0Name, ysName } from "../programs/names.js";
 import { arrivingProgram } from "../programs/training.js";
-import type { DeviceTensor, DeviceTensors, Executable } from "../runtime/runtime.js";
+import { compileProgram } from "../runtime/compile-program.js";
+import type { DeviceTensor } from "../runtime/runtime.js";
 import { chooseSteps, stepperFor } from "./chosen-steps.js";
 import {
   type Costs,
@@ -19,7 +18,10 @@ import {
   evaluationsOf,
   type FixedInputs,
   fixedInputs,
+  type GradientResults,
   lossSetting,
+  solveInputsOf,
+  type TrainedInputs,
   wantedTimes,
 } from "./differentiator.js";
 
@@ -52,22 +54,21 @@ export async function adaptiveContinuous(
 
   const forward = await stepperFor(ode, runtime, setting.state, control);
   const backward = await stepperFor({ ...ode, field: adjoint }, runtime, adjoint.state as number[], held);
-  const loss = await runtime.compile(arrivingProgram(setting));
-  const jump = await runtime.compile(jumpProgram(setting, adjoint, times));
-  const end = await runtime.compile(adjointEndProgram(setting, adjoint, times));
+  const loss = await compileProgram(runtime, arrivingProgram(setting));
+  const jump = await compileProgram(runtime, jumpProgram(setting, adjoint, times));
+  const end = await compileProgram(runtime, adjointEndProgram(setting, adjoint, times));
   const zero = runtime.upload({ dtype, shape: [size], data: emptyData(dtype, size) } as Tensor);
   let latest = costsOf(0, 0, 0, 0);
   let solved: FixedInputs | null = null;
 
-  async function run(trained: DeviceTensors, fixed: FixedInputs): Promise<DeviceTensors> {
-    const inputs: DeviceTensors = { ...fixed.tensors, ...trained };
-    const call = (program: Executable, own: DeviceTensors) =>
-      program.run(pick({ ...inputs, ...own }, program.inputs));
-    const y0 = await runtime.download(inputs[y0Name]!);
-    const chosen = await chooseSteps(forward, inputs, y0, fixed.grid, ode);
-    solved = { grid: chosen.grid, tensors: fixed.tensors };
-    const rows = runtime.upload(stacked(chosen.rows, y0));
-    const { [lossName]: value, [arrivingName]: arriving } = await call(loss, { [ysName]: rows });
+  async function run(trained: TrainedInputs, fixed: FixedInputs): Promise<GradientResults> {
+    const { parameters, y0 = fixed.inputs.y0 } = trained;
+    const { data } = fixed.inputs;
+    const start = await runtime.download(y0);
+    const chosen = await chooseSteps(forward, parameters, start, fixed.grid, ode);
+    solved = { ...fixed, grid: chosen.grid };
+    const ys = runtime.upload(stacked(chosen.rows, start));
+    const { loss: value, arriving } = await loss.run({ ys, data });
 
     const { t0, saves } = wantedTimes(fixed.grid);
     const all = [t0, ...saves];
@@ -76,18 +77,16 @@ export async function adaptiveContinuous(
     let evaluations = 0;
     for (let save = saves.length - 1; save >= 0; save--) {
       const [to, from] = [all[save]!, all[save + 1]!];
-      const jumped = await call(jump, {
-        [adjointNames.vector]: vector,
-        [adjointNames.save]: runtime.upload(scalar("int64", save)),
-        [adjointNames.t]: runtime.upload(scalar(dtype, from)),
-        [ysName]: rows,
-        [arrivingName]: arriving!,
+      const jumped = await jump.run({
+        ...{ parameters, vector, ys, arriving },
+        save: runtime.upload(scalar("int64", save)),
+        t: runtime.upload(scalar(dtype, from)),
       });
-      if (times) inTimes.unshift(numbers(await runtime.download(jumped[adjointNames.inTime]!))[0]!);
-      vector = jumped[nextName(adjointNames.vector)]!;
+      if (times) inTimes.unshift(numbers(await runtime.download(jumped.inTime!))[0]!);
+      vector = jumped.next;
       const counting = countingFrom(dtype, from);
       if (counting.of(to) === counting.of(from)) continue;
-      const back = await backward.run(parametersIn(adjoint, inputs), await runtime.download(vector), {
+      const back = await backward.run(parameters, await runtime.download(vector), {
         t0: [from],
         stops: [[counting.of(to)]],
         wanted: () => false,
@@ -98,18 +97,18 @@ export async function adaptiveContinuous(
       vector = back.end[0]!;
       evaluations += back.evaluations[0]!;
     }
-    const { [adjointNames.inTime]: atStart, ...gradient } = await call(end, {
-      [adjointNames.vector]: vector,
-      [adjointNames.t]: runtime.upload(scalar(dtype, all[0]!)),
+    const found = await end.run({
+      ...{ parameters, vector, y0 },
+      t: runtime.upload(scalar(dtype, all[0]!)),
     });
-    if (times) inTimes.unshift(numbers(await runtime.download(atStart!))[0]!);
+    if (times) inTimes.unshift(numbers(await runtime.download(found.inTime!))[0]!);
     latest = costsOf(stepsOf(chosen.grid), chosen.evaluations, evaluations, saves.length);
+    const inAll = times ? runtime.upload(tensor(dtype, [inTimes.length], inTimes)) : null;
     return {
-      [lossName]: value!,
-      ...gradient,
-      ...(times
-        ? { [gradientName(timesName)]: runtime.upload(tensor(dtype, [inTimes.length], inTimes)) }
-        : {}),
+      loss: value,
+      gradients: { ...found.gradients, times: inAll },
+      reconstructed: found.reconstructed,
+      ...{ reconstructionError: null, drift: null },
     };
   }
 
@@ -125,14 +124,8 @@ export async function adaptiveContinuous(
     fixed: (data) => fixedInputs(ode, runtime, data),
     run,
     locate: (trained, fixed) => {
-      const { grid, tensors } = solved ?? fixed;
-      return locateDivergence(
-        ode,
-        runtime,
-        setting,
-        grid,
-        solveInputsIn(ode.field, { ...tensors, ...trained }),
-      );
+      const own = solved ?? fixed;
+      return locateDivergence(ode, runtime, setting, own.grid, solveInputsOf(trained, own));
     },
     async release() {
       for (const program of [forward, backward, loss, jump, end]) await program.release();

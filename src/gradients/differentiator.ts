@@ -1,17 +1,18 @@
+import type { Schedule } from "../chains/tables.js";
 import type { Control } from "../control/control.js";
 import { largestOf } from "../core/largest.js";
 import type { Tensor } from "../core/tensor.js";
-import type { Tensors } from "../fields/field.js";
 import { countingFrom, stopsFor } from "../integrate/counting.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { handOver, settingOf, upload } from "../integrate/solve.js";
+import { type OnDevice, settingOf } from "../integrate/solve-inputs.js";
 import type { Loss } from "../learning/losses.js";
-import { type Grid, gridTensors, gridThrough, TimeError } from "../programs/grid.js";
-import { dataName, y0Name } from "../programs/names.js";
+import { type Grid, type GridTree, gridTensors, gridThrough, TimeError } from "../programs/grid.js";
+import type { TimeShares } from "../programs/solve-adjoint.js";
 import type { LossSetting } from "../programs/training.js";
-import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import { handOverTree, uploadTree } from "../runtime/compile-program.js";
+import type { DeviceTensor, DeviceTensors, Runtime } from "../runtime/runtime.js";
 import type { GradientMethod, GradientRequest } from "./method.js";
-import { scheduleTensors } from "./schedule-tensors.js";
+import { scheduleOn } from "./schedule-on.js";
 import { shareTensors } from "./times.js";
 
 /** What a loss is taken on: where the solve starts, where it steps, and what it is held against. */
@@ -52,10 +53,43 @@ export interface Costs {
   readonly work: GradientWork;
 }
 
+/** What is trained, on the device. */
+export interface TrainedInputs {
+  readonly parameters: DeviceTensors;
+  /** where initial states are trained too */
+  readonly y0?: DeviceTensor;
+}
+
+/** What programs take of a grid: with what gradients of the times and schedules of stored states need, where there are. */
+export interface GridInputs<T> extends GridTree<T> {
+  readonly shares: TimeShares<T> | null;
+  readonly schedule: Schedule<T> | null;
+}
+
 /** Inputs that are not trained, on the device, with the grid that they hold. */
 export interface FixedInputs {
   readonly grid: Grid;
-  readonly tensors: DeviceTensors;
+  readonly inputs: GridInputs<DeviceTensor> & {
+    readonly y0: DeviceTensor;
+    readonly data: { readonly target: DeviceTensor; readonly weight: DeviceTensor | null };
+  };
+}
+
+/** A loss and its gradients, on the device. */
+export interface GradientResults {
+  readonly loss: DeviceTensor;
+  readonly gradients: {
+    readonly y0: DeviceTensor;
+    readonly parameters: DeviceTensors;
+    /** of the first time and the saves, where they are wanted */
+    readonly times: DeviceTensor | null;
+  };
+  /** y0 as a way back that reconstructs states gets it back */
+  readonly reconstructed: DeviceTensor | null;
+  /** how far states that are undone come back, relative to y: past `reconstructionLimit`, the gradient is lost */
+  readonly reconstructionError: DeviceTensor | null;
+  /** how far the companion of y is off, relative to y, where a method has one */
+  readonly drift: DeviceTensor | null;
 }
 
 /** A compiled gradient. */
@@ -69,17 +103,9 @@ export interface Differentiator {
   readonly notes: readonly string[];
   /** Inputs that are not trained, on the device. */
   readonly fixed: (fit: Fit) => FixedInputs;
-  /**
-   * Loss and gradients, on the device: `loss`, and `gradients/…` for each parameter, for y0 and, where it was asked
-   * for, for the times. Where steps are undone, `reconstructionError` says how far states came back, relative to y:
-   * past `reconstructionLimit`, the gradient is lost. Where a method has a companion of y, `relativeDrift` says how far
-   * that is off.
-   *
-   * @param trained  parameters (and y0, where it is trained) under their program names
-   */
-  readonly run: (trained: DeviceTensors, fixed: FixedInputs) => Promise<DeviceTensors>;
+  readonly run: (trained: TrainedInputs, fixed: FixedInputs) => Promise<GradientResults>;
   /** Says where the solve with these inputs leaves the finite numbers. */
-  readonly locate: (trained: DeviceTensors, fixed: FixedInputs) => Promise<Error>;
+  readonly locate: (trained: TrainedInputs, fixed: FixedInputs) => Promise<Error>;
   readonly release: () => Promise<void>;
 }
 
@@ -87,7 +113,7 @@ export interface Differentiator {
 export interface GridDifferentiator extends Omit<Differentiator, "notes"> {
   readonly costOn: (grid: Grid) => Costs;
   /** What it takes of a grid, on the device. */
-  readonly gridInputs: (grid: Grid) => DeviceTensors;
+  readonly gridInputs: (grid: Grid) => GridInputs<DeviceTensor>;
 }
 
 export interface DifferentiatorOptions {
@@ -166,24 +192,26 @@ export function gridInputs(
   { dtype }: NeuralOde,
   grid: Grid,
   { times = true, method }: GridUse = {},
-): Tensors {
+): GridInputs<Tensor> {
   return {
     ...gridTensors(grid, dtype),
-    ...(times ? shareTensors(grid, dtype) : {}),
-    ...(method === undefined ? {} : scheduleTensors(method, grid)),
+    shares: times ? shareTensors(grid, dtype) : null,
+    schedule: method === undefined ? null : scheduleOn(method, grid),
   };
 }
 
 /** Inputs that are not trained, on the device. */
 export function fixedInputs(ode: NeuralOde, runtime: Runtime, fit: Fit, use: GridUse = {}): FixedInputs {
   const { grid, y0, target, weight } = fit;
-  const steps = gridInputs(ode, grid, use);
-  const data = {
-    [y0Name]: y0,
-    [dataName("target")]: target,
-    ...(weight === null ? {} : { [dataName("weight")]: weight }),
-  };
-  return { grid, tensors: { ...handOver(runtime, steps), ...upload(runtime, data) } };
+  const steps = handOverTree(runtime, gridInputs(ode, grid, use));
+  const own = uploadTree(runtime, { y0, data: { target, weight } });
+  return { grid, inputs: { ...steps, ...own } as FixedInputs["inputs"] };
+}
+
+/** What a solve takes of the inputs of its gradient. */
+export function solveInputsOf({ parameters, y0 }: TrainedInputs, { inputs }: FixedInputs): OnDevice {
+  const { t0, t1, h, offsets } = inputs;
+  return { parameters, y0: y0 ?? inputs.y0, t0, t1, h, offsets };
 }
 
 export function evaluationsOf({ forward, recomputed, backward }: GradientWork): number {

@@ -3,19 +3,11 @@ import { type FloatDType, numbers, type Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import { givenGrid } from "../integrate/counting.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { pick, upload } from "../integrate/solve.js";
-import { timesName } from "../programs/backward-names.js";
+import { upload } from "../integrate/solve-inputs.js";
 import { gridThrough, stepsOf } from "../programs/grid.js";
-import {
-  gradientName,
-  lossName,
-  parameterName,
-  reconstructedName,
-  watchNames,
-  y0Name,
-} from "../programs/names.js";
 import { lossProgram } from "../programs/training.js";
-import type { DeviceTensor, DeviceTensors, Executable, Runtime } from "../runtime/runtime.js";
+import { compileProgram, downloadTree } from "../runtime/compile-program.js";
+import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
 import { chooseGradient } from "./choice.js";
 import { withChosenSteps } from "./chosen-steps.js";
 import { adaptiveContinuous } from "./continuous.js";
@@ -27,6 +19,7 @@ import {
   type GradientCost,
   type GradientWork,
   lossSetting,
+  type TrainedInputs,
   wantedTimes,
 } from "./differentiator.js";
 import { whyGradientNotFinite } from "./gradient-not-finite.js";
@@ -40,8 +33,11 @@ export type {
   Differentiator,
   DifferentiatorOptions,
   Fit,
+  FixedInputs,
   GradientCost,
+  GradientResults,
   GradientWork,
+  TrainedInputs,
 } from "./differentiator.js";
 
 /**
@@ -86,8 +82,8 @@ export function onStepsOf<T extends Pick<Fit, "grid">>(
 
 /** A compiled loss. */
 export interface LossFunction {
-  /** The loss at parameters (and y0) under their program names; what is not given is taken from the fit. */
-  readonly run: (trained: DeviceTensors) => Promise<number>;
+  /** The loss at parameters, and at y0 if it is given and not to be taken from the fit. */
+  readonly run: (trained: TrainedInputs) => Promise<number>;
   readonly release: () => Promise<void>;
 }
 
@@ -97,14 +93,14 @@ export async function lossFunction(
   options: Omit<DifferentiatorOptions, "gradient">,
 ): Promise<LossFunction> {
   const { runtime, fit } = options;
-  const executable: Executable = await runtime.compile(lossProgram(lossSetting(ode, options)));
-  const fixed = fixedInputs(ode, runtime, fit);
+  const program = await compileProgram(runtime, lossProgram(lossSetting(ode, options)));
+  const { inputs } = fixedInputs(ode, runtime, fit);
   return {
     async run(trained) {
-      const results = await executable.run(pick({ ...fixed.tensors, ...trained }, executable.inputs));
-      return readScalar(runtime, results[lossName]!);
+      const { loss } = await program.run({ ...inputs, ...trained });
+      return readScalar(runtime, loss);
     },
-    release: () => executable.release(),
+    release: () => program.release(),
   };
 }
 
@@ -166,36 +162,26 @@ async function gradientOnce(
   const { runtime, fit, parameters } = options;
   const compiled = await differentiator(ode, options);
   try {
-    const trained = upload(
-      runtime,
-      Object.fromEntries(Object.entries(parameters).map(([name, value]) => [parameterName(name), value])),
-    );
+    const trained = { parameters: upload(runtime, parameters) };
     const fixed = compiled.fixed(fit);
     const results = await compiled.run(trained, fixed);
-    const loss = await readScalar(runtime, results[lossName]!);
+    const loss = await readScalar(runtime, results.loss);
     if (!Number.isFinite(loss)) throw await whyNotFinite(loss, compiled, trained, fixed);
-    const gradients: Record<string, Tensor> = {};
-    for (const name of Object.keys(parameters)) {
-      gradients[name] = await runtime.download(results[gradientName(parameterName(name))]!);
-    }
+    const gradients: Tensors = await downloadTree(runtime, results.gradients.parameters);
     if (!Object.values(gradients).every(({ data }) => (data as Float64Array).every(Number.isFinite))) {
       const { t0, saves: times } = wantedTimes(fit.grid);
       throw await whyGradientNotFinite(ode, { runtime, loss, parameters, y0: fit.y0, t0, times });
     }
-    const reconstructed = results[reconstructedName];
-    const read = async (name: string) => {
-      const value = results[name];
-      return value === undefined ? null : readScalar(runtime, value);
-    };
-    const times = results[gradientName(timesName)];
+    const { reconstructed, reconstructionError, drift } = results;
+    const { y0, times } = results.gradients;
     return {
       loss,
       parameters: gradients,
-      y0: await runtime.download(results[gradientName(y0Name)]!),
-      reconstructed: reconstructed === undefined ? null : await runtime.download(reconstructed),
-      times: times === undefined ? null : timeGradient(fixed.grid, numbers(await runtime.download(times))),
-      reconstructionError: await read(watchNames.reconstructionError),
-      drift: await read(watchNames.drift),
+      y0: await runtime.download(y0),
+      reconstructed: reconstructed && (await runtime.download(reconstructed)),
+      times: times && timeGradient(fixed.grid, numbers(await runtime.download(times))),
+      reconstructionError: reconstructionError && (await readScalar(runtime, reconstructionError)),
+      drift: drift && (await readScalar(runtime, drift)),
       gradient: compiled.gradient,
       notes: compiled.notes,
       cost: compiled.cost,

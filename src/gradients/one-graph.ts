@@ -1,9 +1,11 @@
+import { locateDivergence } from "../integrate/divergence.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { locateDivergence, pick, solveInputsIn, upload } from "../integrate/solve.js";
 import { adjointFor } from "../programs/adjoints.js";
 import { type Grid, stepsOf } from "../programs/grid.js";
 import { gradientProgram } from "../programs/training.js";
 import { undoEvaluations } from "../programs/undo-evaluations.js";
+import { compileProgram, uploadTree } from "../runtime/compile-program.js";
+import type { DeviceTensor } from "../runtime/runtime.js";
 import {
   type Costs,
   type DifferentiatorOptions,
@@ -11,8 +13,10 @@ import {
   fixedInputs,
   type GradientWork,
   type GridDifferentiator,
+  type GridInputs,
   gridInputs,
   lossSetting,
+  solveInputsOf,
 } from "./differentiator.js";
 import { checkGradientMemory } from "./memory.js";
 import type { GradientMethod } from "./method.js";
@@ -32,18 +36,18 @@ export async function oneGraph(
   const setting = lossSetting(ode, options);
   const costs = costsOf(ode, method, fit.grid, times);
   checkGradientMemory(ode, runtime, method, { fit, ...costs.cost });
-  const executable = await runtime.compile(gradientProgram(setting, graphGradientOf(method)));
+  const program = await compileProgram(runtime, gradientProgram(setting, graphGradientOf(method)));
   const costOn = (grid: Grid): Costs => costsOf(ode, method, grid, times);
   return {
     ...costs,
     gradient: method,
     costOn,
-    gridInputs: (grid) => upload(runtime, gridInputs(ode, grid, { times, method })),
+    gridInputs: (grid) =>
+      uploadTree(runtime, gridInputs(ode, grid, { times, method })) as GridInputs<DeviceTensor>,
     fixed: (data) => fixedInputs(ode, runtime, data, { times, method }),
-    run: (trained, fixed) => executable.run(pick({ ...fixed.tensors, ...trained }, executable.inputs)),
-    locate: (trained, { grid, tensors }) =>
-      locateDivergence(ode, runtime, setting, grid, solveInputsIn(ode.field, { ...tensors, ...trained })),
-    release: () => executable.release(),
+    run: (trained, { inputs }) => program.run({ ...inputs, ...trained }),
+    locate: (trained, own) => locateDivergence(ode, runtime, setting, own.grid, solveInputsOf(trained, own)),
+    release: () => program.release(),
   };
 }
 

@@ -1,7 +1,9 @@
 import { emptyData, numbers, scalar, sizeOf, type Tensor, type TensorData } from "../core/tensor.js";
+import { byPath, type Like, mapLeaves, mapTree } from "../core/tree.js";
+import type { Tensors } from "../fields/field.js";
+import { locateDivergence } from "../integrate/divergence.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { locateDivergence, solveInputsIn } from "../integrate/solve.js";
-import { gradientName, reconstructedName, watchNames, y0Name } from "../programs/names.js";
+import { disposeTree, downloadTree, uploadTree } from "../runtime/compile-program.js";
 import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
 import {
   type Differentiator,
@@ -9,7 +11,10 @@ import {
   type Fit,
   type FixedInputs,
   fixedInputs,
+  type GradientResults,
   lossSetting,
+  solveInputsOf,
+  type TrainedInputs,
 } from "./differentiator.js";
 import { differentiator } from "./evaluate.js";
 import { addTimes, bounds, SplitError, sharesOf } from "./parts.js";
@@ -21,6 +26,12 @@ interface SplitInputs extends FixedInputs {
   readonly parts: readonly FixedInputs[];
   /** what part of the mean is taken over each, adding up to 1 */
   readonly shares: readonly number[];
+}
+
+/** What is trained, on the host. */
+interface OnHost {
+  readonly parameters: Tensors;
+  readonly y0?: Tensor;
 }
 
 /**
@@ -52,16 +63,14 @@ export async function parallelDifferentiator(
     parts.map((part, k) => differentiator(ode, { ...options, runtime: runtimes[k]!, fit: part })),
   );
 
-  async function runPart(k: number, trained: readonly (readonly [string, Tensor])[], fixed: SplitInputs) {
+  async function runPart(k: number, { parameters, y0 }: OnHost, fixed: SplitInputs) {
     const runtime = runtimes[k]!;
-    const own = trained.map(([name, value]): [string, DeviceTensor] => [
-      name,
-      runtime.upload(name === y0Name ? rows(value, 0, bounds(value.shape[0]!, runtimes.length, k)) : value),
-    ]);
-    const results = Object.entries(await compiled[k]!.run(Object.fromEntries(own), fixed.parts[k]!));
-    const values = await Promise.all(results.map(([, value]) => onHost(runtime, value)));
-    for (const [, value] of own) runtime.dispose(value);
-    return Object.fromEntries(results.map(([name], i) => [name, values[i]!]));
+    const part = y0 && rows(y0, 0, bounds(y0.shape[0]!, runtimes.length, k));
+    const own = uploadTree(runtime, { parameters, ...(part === undefined ? {} : { y0: part }) });
+    const results = await compiled[k]!.run(own as TrainedInputs, fixed.parts[k]!);
+    const values = await onHost(runtime, results);
+    disposeTree(runtime, own);
+    return values;
   }
 
   return {
@@ -79,54 +88,49 @@ export async function parallelDifferentiator(
     },
     async run(trained, fixed) {
       const given = fixed as SplitInputs;
-      const parameters = await Promise.all(
-        Object.entries(trained).map(async ([name, value]) => [name, await onHost(home, value)] as const),
-      );
+      const here = (await onHost(home, trained)) as OnHost;
       // the others first: what runs here keeps this thread busy
-      const others = Promise.all(helpers.map((_, k) => runPart(k + 1, parameters, given)));
-      const own = runPart(0, parameters, given).then((results) => {
+      const others = Promise.all(helpers.map((_, k) => runPart(k + 1, here, given)));
+      const own = runPart(0, here, given).then((results) => {
         for (const helper of helpers) helper.lookOut?.();
         return results;
       });
       const [mine, theirs] = await Promise.all([own, others]);
-      const results = Object.keys(mine).map((name) => {
+      const parts = [mine, ...theirs].map((part) => byPath<Tensor>(part));
+      return mapTree(mine, (_, path) => {
         const whole = together(
-          name,
-          [mine, ...theirs].map((part) => part[name]!),
+          path,
+          parts.map((part) => part[path]!),
           given.shares,
         );
-        return [name, home.host === undefined ? home.upload(whole) : home.host.wrap(whole)] as const;
-      });
-      return Object.fromEntries(results);
+        return home.host === undefined ? home.upload(whole) : home.host.wrap(whole);
+      }) as GradientResults;
     },
-    locate: (trained, { grid, tensors }) =>
-      locateDivergence(
-        ode,
-        home,
-        lossSetting(ode, options),
-        grid,
-        solveInputsIn(ode.field, { ...tensors, ...trained }),
-      ),
+    locate: (trained, own) =>
+      locateDivergence(ode, home, lossSetting(ode, options), own.grid, solveInputsOf(trained, own)),
     async release() {
       for (const one of compiled) await one.release();
     },
   };
 }
 
-/** A tensor here, to be read only, without a copy where its runtime keeps it here anyway. */
-async function onHost(runtime: Runtime, value: DeviceTensor): Promise<Tensor> {
-  return runtime.host === undefined ? runtime.download(value) : runtime.host.read(value);
+/** Tensors here, to be read only, without a copy where their runtime keeps them here anyway. */
+async function onHost<T>(runtime: Runtime, tree: T): Promise<Like<T, Tensor>> {
+  const { host } = runtime;
+  return host === undefined
+    ? downloadTree(runtime, tree)
+    : mapLeaves(tree, (leaf) => host.read(leaf as DeviceTensor));
 }
 
 /** A result of all parts: means by their shares, what belongs to trajectories side by side, the worst of what is watched. */
-function together(name: string, parts: readonly Tensor[], shares: readonly number[]): Tensor {
-  if (name === watchNames.drift || name === watchNames.reconstructionError) {
+function together(path: string, parts: readonly Tensor[], shares: readonly number[]): Tensor {
+  if (path === "drift" || path === "reconstructionError") {
     // NaN is worse than any number, and Math.max keeps it
     return scalar(parts[0]!.dtype, Math.max(...parts.map((part) => numbers(part)[0]!)));
   }
-  const factors = name === reconstructedName ? shares.map(() => 1) : shares;
+  const factors = path === "reconstructed" ? shares.map(() => 1) : shares;
   const { dtype, shape } = parts[0]!;
-  const isBeside = name === reconstructedName || name === gradientName(y0Name);
+  const isBeside = path === "reconstructed" || path === "gradients/y0";
   const whole = isBeside ? [total(parts.map((part) => part.shape[0]!)), ...shape.slice(1)] : shape;
   const data = emptyData(dtype, sizeOf(whole)) as TensorData;
   let at = 0;

@@ -1,7 +1,6 @@
-import { type FloatDType, tensor } from "../core/tensor.js";
-import type { Tensors } from "../fields/field.js";
-import { leadsToName, shareNames } from "../programs/backward-names.js";
+import { type FloatDType, type Tensor, tensor } from "../core/tensor.js";
 import { type Grid, stepsOf } from "../programs/grid.js";
+import type { TimeShares } from "../programs/solve-adjoint.js";
 
 /**
  * Gradient of a loss in the times of a solve. The steps between two of them keep their proportions when one moves.
@@ -14,7 +13,7 @@ export interface TimeGradient {
 }
 
 /** Where each step starts and ends between the times around it, and which save it leads to, as programs take them. */
-export function shareTensors(grid: Grid, dtype: FloatDType): Tensors {
+export function shareTensors(grid: Grid, dtype: FloatDType): TimeShares<Tensor> {
   const n = stepsOf(grid);
   const { times, offsets } = grid;
   const [start, end, leadsTo] = [new Float64Array(n), new Float64Array(n), new Float64Array(n)];
@@ -29,9 +28,9 @@ export function shareTensors(grid: Grid, dtype: FloatDType): Tensors {
     }
   }
   return {
-    [shareNames.start]: tensor(dtype, [n], start),
-    [shareNames.end]: tensor(dtype, [n], end),
-    [leadsToName]: tensor("int64", [n], Array.from(leadsTo)),
+    start: tensor(dtype, [n], start),
+    end: tensor(dtype, [n], end),
+    leadsTo: tensor("int64", [n], Array.from(leadsTo)),
   };
 }
 

@@ -1,8 +1,7 @@
 import { RevortError } from "../core/errors.js";
 import { DivergenceError } from "../integrate/solve.js";
 import { stepsOf } from "../programs/grid.js";
-import type { DeviceTensors } from "../runtime/runtime.js";
-import type { Differentiator, FixedInputs } from "./differentiator.js";
+import type { Differentiator, FixedInputs, TrainedInputs } from "./differentiator.js";
 
 /** A loss or gradient that is not finite although the solve is. */
 export class TrainingError extends RevortError {}
@@ -11,7 +10,7 @@ export class TrainingError extends RevortError {}
 export async function whyNotFinite(
   loss: number,
   compiled: Pick<Differentiator, "locate">,
-  trained: DeviceTensors,
+  trained: TrainedInputs,
   fixed: FixedInputs,
 ): Promise<Error> {
   const failure = await compiled.locate(trained, fixed);

@@ -76,29 +76,10 @@ export function named(parameters: Tensors): Tensors {
   return renamed;
 }
 
-/** Parameters by the names that a field has for them, out of tensors under the names of programs. */
-export function parametersIn(field: VectorField, tensors: DeviceTensors): DeviceTensors {
-  const own = Object.keys(field.parameters).map((name) => [name, tensors[parameterName(name)]!] as const);
-  return Object.fromEntries(own);
-}
-
-/** What a solve on a grid takes, likewise. */
-export function solveInputsIn(field: VectorField, tensors: DeviceTensors): OnDevice {
-  const { y0, t0, t1, h, offsets } = tensors as Readonly<Record<keyof OnDevice, DeviceTensor>>;
-  return { parameters: parametersIn(field, tensors), y0, t0, t1, h, offsets };
-}
-
 export function upload(runtime: Runtime, tensors: Tensors): DeviceTensors {
   const uploaded: Record<string, DeviceTensor> = {};
   for (const name in tensors) uploaded[name] = runtime.upload(tensors[name]!);
   return uploaded;
-}
-
-/** Tensors that nobody will write to any more, without a copy where the runtime has them in host memory. */
-export function handOver(runtime: Runtime, tensors: Tensors): DeviceTensors {
-  const { host } = runtime;
-  if (host === undefined) return upload(runtime, tensors);
-  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, host.wrap(value)]));
 }
 
 /** The inputs that a graph takes, out of those there are. */

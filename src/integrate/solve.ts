@@ -182,12 +182,9 @@ export type { Solution, SolveStats } from "./solution.js";
 export {
   checkParameters,
   checkState,
-  handOver,
   named,
   ParameterError,
-  parametersIn,
   pick,
   settingOf,
-  solveInputsIn,
   upload,
 } from "./solve-inputs.js";

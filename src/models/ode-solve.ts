@@ -11,7 +11,7 @@ import {
 } from "../fields/record-field.js";
 import { chooseGradient } from "../gradients/choice.js";
 import type { GradientRequest } from "../gradients/method.js";
-import { scheduleOn } from "../gradients/schedule-tensors.js";
+import { scheduleOn } from "../gradients/schedule-on.js";
 import { storedCloser } from "../gradients/stored-closer.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";

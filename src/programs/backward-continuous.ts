@@ -1,8 +1,8 @@
 import { pullback } from "../autodiff/vjp.js";
 import { GradientMethodError } from "../chains/syntax.js";
 import type { VectorField } from "../fields/field.js";
-import { Builder } from "../graph/builder.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
 import { scaled } from "../methods/cotangents.js";
 import type { State } from "../methods/method.js";
 import { add, div, mul, neg, sub } from "../ops/arithmetic.js";
@@ -13,9 +13,8 @@ import { zeros } from "../ops/linalg.js";
 import { reshape, unsqueeze } from "../ops/reshape.js";
 import { flip } from "../ops/slice.js";
 import { concat, gather, split } from "../ops/slicing.js";
-import { adjointNames, arrivingName } from "./backward-names.js";
-import { firstTime, intervalAt, parameterInputs, type Setting, stepsTo, systemIn } from "./inputs.js";
-import { gradientName, nextName, parameterName, reconstructedName, y0Name, ysName } from "./names.js";
+import { firstTime, intervalAt, parameterTypes, type Setting, stepsTo, systemIn } from "./inputs.js";
+import { inputType, programOf } from "./program.js";
 import { solve } from "./solve.js";
 import type { BackwardInputs, GradientMethod, SolveAdjoint } from "./solve-adjoint.js";
 import { pairMaxima, relativeDrift } from "./watch.js";
@@ -176,48 +175,48 @@ function timesGradient(
 // The same where steps are chosen: the solve from save to save is another program, between the two below.
 
 /**
- * The graph of what happens at a save: the vector as it comes there, with a moved by what arrives, and y as it was
+ * The program of what happens at a save: the vector as it comes there, with a moved by what arrives, and y as it was
  * saved. Where times have a gradient, also ∂L/∂tₖ = ⟨ȳₖ, f(tₖ, yₖ)⟩.
  */
-export function jumpProgram(setting: Setting, adjoint: AdjointField, times: boolean): Graph {
+export function jumpProgram(setting: Setting, adjoint: AdjointField, times: boolean) {
   const { field, dtype, state, saves } = setting;
-  const b = new Builder();
-  const parameters = parameterInputs(b, setting);
-  const vector = b.input(adjointNames.vector, dtype, adjoint.state);
-  const save = b.input(adjointNames.save, "int64", []);
-  const t = b.input(adjointNames.t, dtype, []);
-  const y = gather(b, b.input(ysName, dtype, [saves, ...state]), save);
-  const arriving = gather(b, b.input(arrivingName, dtype, [saves, ...state]), save);
-  const before = adjoint.part(b, vector);
-  const next = adjoint.join(b, { ...before, y, a: add(b, before.a, arriving) });
-  return b.graph(
-    {
-      [nextName(adjointNames.vector)]: next,
-      ...(times
-        ? { [adjointNames.inTime]: reduceSum(b, mul(b, arriving, field.apply(b, parameters, t, y))) }
-        : {}),
-    },
-    "jump",
-  );
+  const states = inputType(dtype, [saves, ...state]);
+  const inputs = {
+    parameters: parameterTypes(setting),
+    vector: inputType(dtype, adjoint.state),
+    save: inputType("int64", []),
+    t: inputType(dtype, []),
+    ...{ ys: states, arriving: states },
+  };
+  return programOf("jump", inputs, (b, { parameters, vector, save, t, ys, arriving }) => {
+    const [y, own] = [gather(b, ys, save), gather(b, arriving, save)];
+    const before = adjoint.part(b, vector);
+    return {
+      next: adjoint.join(b, { ...before, y, a: add(b, before.a, own) }),
+      inTime: times ? reduceSum(b, mul(b, own, field.apply(b, parameters, t, y))) : null,
+    };
+  });
 }
 
-/** The graph from the vector at the first time to the gradient: with ∂L/∂t0 = −⟨a, f(t0, y0)⟩, where it is wanted. */
-export function adjointEndProgram(setting: Setting, adjoint: AdjointField, times: boolean): Graph {
+/** The program from the vector at the first time to the gradient: with ∂L/∂t0 = −⟨a, f(t0, y0)⟩, where it is wanted. */
+export function adjointEndProgram(setting: Setting, adjoint: AdjointField, times: boolean) {
   const { field, dtype, state } = setting;
-  const b = new Builder();
-  const theta = parameterInputs(b, setting);
-  const { y, a, parameters } = adjoint.part(b, b.input(adjointNames.vector, dtype, adjoint.state));
-  const y0 = b.input(y0Name, dtype, state);
-  const slope = field.apply(b, theta, b.input(adjointNames.t, dtype, []), y0);
-  return b.graph(
-    {
-      [gradientName(y0Name)]: a,
-      ...Object.fromEntries(
-        Object.keys(field.parameters).map((name, i) => [gradientName(parameterName(name)), parameters[i]!]),
-      ),
-      ...(times ? { [adjointNames.inTime]: neg(b, reduceSum(b, mul(b, a, slope))) } : {}),
-      [reconstructedName]: y,
-    },
-    "adjoint-end",
-  );
+  const inputs = {
+    parameters: parameterTypes(setting),
+    vector: inputType(dtype, adjoint.state),
+    y0: inputType(dtype, state),
+    t: inputType(dtype, []),
+  };
+  return programOf("adjoint-end", inputs, (b, { parameters: theta, vector, y0, t }) => {
+    const { y, a, parameters } = adjoint.part(b, vector);
+    const names = Object.keys(field.parameters);
+    return {
+      gradients: {
+        y0: a,
+        parameters: Object.fromEntries(names.map((name, i) => [name, parameters[i]!])),
+      },
+      inTime: times ? neg(b, reduceSum(b, mul(b, a, field.apply(b, theta, t, y0)))) : null,
+      reconstructed: y,
+    };
+  });
 }

@@ -7,7 +7,6 @@ import type { Interval, Method, System } from "../methods/method.js";
 import { add, sub } from "../ops/arithmetic.js";
 import { gather } from "../ops/slicing.js";
 import type { GridTree } from "./grid.js";
-import { parameterName, y0Name } from "./names.js";
 import { inputType } from "./program.js";
 
 /** What every program is made for. Shapes are static: a program is built again for other shapes. */
@@ -49,26 +48,6 @@ export function parameterTypes({
 export function solveTypes(setting: Setting) {
   const { dtype, state } = setting;
   return { parameters: parameterTypes(setting), y0: inputType(dtype, state), ...gridTypes(setting) };
-}
-
-/** Declares the parameters of a field as inputs. */
-export function parameterInputs(b: Builder, { field, dtype }: Pick<Setting, "field" | "dtype">): Values {
-  return Object.fromEntries(
-    Object.entries(field.parameters).map(([name, { shape }]) => [
-      name,
-      b.input(parameterName(name), dtype, shape),
-    ]),
-  );
-}
-
-/** Declares the inputs that every solve takes. */
-export function solveInputs(b: Builder, setting: Setting): SolveInputs {
-  const { dtype, state } = setting;
-  return {
-    parameters: parameterInputs(b, setting),
-    y0: b.input(y0Name, dtype, state),
-    grid: gridInputs(b, setting),
-  };
 }
 
 /** The types of the time grid. */

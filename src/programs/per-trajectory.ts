@@ -1,11 +1,12 @@
 import { RevortError } from "../core/errors.js";
 import type { FloatDType } from "../core/tensor.js";
+import { mapTree } from "../core/tree.js";
 import type { VectorField } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
-import { sameShape, type Value } from "../graph/graph.js";
+import { sameShape, type Value, type ValueType } from "../graph/graph.js";
 import { scan } from "../ops/control.js";
 import { reshape, squeeze, unsqueeze } from "../ops/reshape.js";
-import { parameterInputs } from "./inputs.js";
+import { parameterTypes } from "./inputs.js";
 
 /**
  * A field that takes a time for each trajectory, of shape [batch, 1, …].
@@ -34,7 +35,8 @@ export function perTrajectory(field: VectorField, dtype: FloatDType, state: read
 
 function broadcastsTime(field: VectorField, dtype: FloatDType, state: readonly number[]): boolean {
   const b = new Builder();
-  const parameters = parameterInputs(b, { field, dtype });
+  const types = { parameters: parameterTypes({ field, dtype }) };
+  const { parameters } = mapTree(types, (leaf, path) => b.input(path, leaf.dtype, (leaf as ValueType).shape));
   const t = b.input("t", dtype, [state[0]!, ...state.slice(1).map(() => 1)]);
   const y = b.input("y", dtype, state);
   let slope: Value;

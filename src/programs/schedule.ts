@@ -1,6 +1,4 @@
 import { checkpointTurns, refreshTurns, type Schedule } from "../chains/tables.js";
-import { mapTree } from "../core/tree.js";
-import type { Builder } from "../graph/builder.js";
 import type { Shape, Value, ValueType } from "../graph/graph.js";
 import { adjointNamed, type GraphGradient } from "./adjoints.js";
 import type { Setting } from "./inputs.js";
@@ -28,18 +26,4 @@ export function scheduleTypes(
     turns: table("turns", columns),
     arrivals: table("states"),
   };
-}
-
-/** Declares the schedule of a gradient that has one. */
-export function scheduleInputs(
-  b: Builder,
-  setting: Pick<Setting, "saves">,
-  gradient: GraphGradient,
-): ScheduleValues | null {
-  const types = scheduleTypes(setting, gradient);
-  return (
-    types &&
-    mapTree({ schedule: types }, (leaf, path) => b.input(path, leaf.dtype, (leaf as ValueType).shape))
-      .schedule
-  );
 }

@@ -2,10 +2,10 @@ import { pullback } from "../autodiff/vjp.js";
 import type { Adjoint } from "../chains/adjoint.js";
 import type { ChainMethod } from "../chains/adjoints.js";
 import type { Builder } from "../graph/builder.js";
-import type { Value } from "../graph/graph.js";
+import type { Value, ValueType } from "../graph/graph.js";
 import { zerosLike } from "../ops/generate.js";
-import { leadsToName, shareNames } from "./backward-names.js";
 import { firstTime, type Setting, type SolveInputs, systemIn } from "./inputs.js";
+import { inputType } from "./program.js";
 import type { ScheduleValues } from "./schedule.js";
 
 /** How a solve is differentiated. */
@@ -36,11 +36,11 @@ export interface SolveAdjoint<M extends GradientMethod = GradientMethod> extends
  *
  *   t(w) = (1 − w) from + w to
  */
-export interface TimeShares {
-  readonly start: Value;
-  readonly end: Value;
+export interface TimeShares<T = Value> {
+  readonly start: T;
+  readonly end: T;
   /** the save that each step leads to, int64 */
-  readonly leadsTo: Value;
+  readonly leadsTo: T;
 }
 
 /** The inputs of a gradient. Without shares, times have no gradient; a schedule is there for gradients that have one. */
@@ -49,14 +49,11 @@ export interface BackwardInputs extends SolveInputs {
   readonly schedule: ScheduleValues | null;
 }
 
-/** Declares the shares of steps, where times are to have a gradient. */
-export function shareInputs(b: Builder, { dtype }: Setting, times: boolean): TimeShares | null {
+/** The types of the shares of steps, where times are to have a gradient. */
+export function shareTypes({ dtype }: Setting, times: boolean): TimeShares<ValueType> | null {
   if (!times) return null;
-  return {
-    start: b.input(shareNames.start, dtype, ["steps"]),
-    end: b.input(shareNames.end, dtype, ["steps"]),
-    leadsTo: b.input(leadsToName, "int64", ["steps"]),
-  };
+  const share = inputType(dtype, ["steps"]);
+  return { start: share, end: share, leadsTo: inputType("int64", ["steps"]) };
 }
 
 /** A solve that can be pulled back through. */

@@ -1,27 +1,16 @@
 import { pullback } from "../autodiff/vjp.js";
 import type { Values } from "../fields/field.js";
-import { Builder } from "../graph/builder.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
 import type { Loss } from "../learning/losses.js";
 import { zerosLike } from "../ops/generate.js";
 import type { GraphGradient } from "./adjoints.js";
-import { arrivingName, timesName } from "./backward-names.js";
 import { differentiableSolve } from "./differentiable-solve.js";
-import { type Setting, solveInputs } from "./inputs.js";
-import {
-  dataName,
-  gradientName,
-  lossName,
-  parameterName,
-  reconstructedName,
-  watchNames,
-  y0Name,
-  ysName,
-} from "./names.js";
+import { type Setting, solveTypes } from "./inputs.js";
 import { inputType, programOf } from "./program.js";
-import { scheduleInputs } from "./schedule.js";
+import { scheduleTypes } from "./schedule.js";
 import { solve } from "./solve.js";
-import { type BackwardInputs, type SolveCotangents, shareInputs } from "./solve-adjoint.js";
+import { type BackwardInputs, type SolveCotangents, shareTypes } from "./solve-adjoint.js";
 
 export interface LossSetting extends Setting {
   readonly loss: Loss;
@@ -48,24 +37,13 @@ export function lossTypes({
   return { target: type, weight: weighted ? type : null };
 }
 
-export function lossInputs(
-  b: Builder,
-  { dtype, state, saves, weighted }: Pick<LossSetting, "dtype" | "state" | "saves" | "weighted">,
-): LossData {
-  const shape = [saves, ...state];
-  return {
-    target: b.input(dataName("target"), dtype, shape),
-    weight: weighted ? b.input(dataName("weight"), dtype, shape) : null,
-  };
-}
-
-/** The graph of the loss alone: parameters, y0, grid and data in, the loss out. */
-export function lossProgram(setting: LossSetting): Graph {
-  const b = new Builder();
-  const inputs = solveInputs(b, setting);
-  const { target, weight } = lossInputs(b, setting);
-  const { ys } = solve(b, setting, inputs);
-  return b.graph({ [lossName]: setting.loss.apply(b, ys, target, weight) }, "loss");
+/** The program of the loss alone: parameters, y0, grid and data in, the loss out. */
+export function lossProgram(setting: LossSetting) {
+  const inputs = { ...solveTypes(setting), data: lossTypes(setting) };
+  return programOf("loss", inputs, (b, { parameters, y0, data: { target, weight }, ...grid }) => {
+    const { ys } = solve(b, setting, { parameters, y0, grid });
+    return { loss: setting.loss.apply(b, ys, target, weight) };
+  });
 }
 
 /** The graph from states at the saves to their loss, whatever solved for them. */
@@ -77,56 +55,41 @@ export function statesLossProgram(setting: Omit<LossSetting, "field" | "method" 
   }));
 }
 
-/** The graph from states at the saves to the loss and their cotangents, for a gradient between whose runs steps are chosen. */
-export function arrivingProgram(setting: LossSetting): Graph {
-  const b = new Builder();
+/** The program from states at the saves to the loss and their cotangents, for a gradient between whose runs steps are chosen. */
+export function arrivingProgram(setting: LossSetting) {
   const { dtype, state, saves, loss } = setting;
-  const ys = b.input(ysName, dtype, [saves, ...state]);
-  const { target, weight } = lossInputs(b, setting);
-  const value = loss.apply(b, ys, target, weight);
-  return b.graph({ [lossName]: value, [arrivingName]: cotangentOf(b, value, ys) }, "loss");
+  const inputs = { ys: inputType(dtype, [saves, ...state]), data: lossTypes(setting) };
+  return programOf("loss", inputs, (b, { ys, data: { target, weight } }) => {
+    const value = loss.apply(b, ys, target, weight);
+    return { loss: value, arriving: cotangentOf(b, value, ys) };
+  });
 }
 
 /**
- * The graph of a loss and its whole gradient: parameters, y0, grid and data in; the loss, the gradient of each
+ * The program of a loss and its whole gradient: parameters, y0, grid and data in; the loss, the gradient of each
  * parameter, of y0 and, where it is wanted, of the times, and (by reconstruction) y0 as it comes back out.
  *
  * @throws {GradientMethodError} if the method of the setting cannot be differentiated this way
  */
-export function gradientProgram(setting: LossSetting, gradient: GraphGradient): Graph {
-  const b = new Builder();
-  const { times = false } = setting;
+export function gradientProgram(setting: LossSetting, gradient: GraphGradient) {
   const inputs = {
-    ...solveInputs(b, setting),
-    shares: shareInputs(b, setting, times),
-    schedule: scheduleInputs(b, setting, gradient),
+    ...solveTypes(setting),
+    shares: shareTypes(setting, setting.times ?? false),
+    schedule: scheduleTypes(setting, gradient),
+    data: lossTypes(setting),
   };
-  const found = lossGradient(b, setting, gradient, inputs, lossInputs(b, setting));
-  return b.graph(
-    {
-      [lossName]: found.loss,
-      [gradientName(y0Name)]: found.y0,
-      ...Object.fromEntries(
-        Object.entries(found.parameters).map(([name, value]) => [gradientName(parameterName(name)), value]),
-      ),
-      ...(found.times === null ? {} : { [gradientName(timesName)]: found.times }),
-      ...(found.reconstructed === null ? {} : { [reconstructedName]: found.reconstructed }),
-      ...watchOutputs(found),
-    },
-    "gradient",
-  );
+  return programOf("gradient", inputs, (b, { parameters, y0, shares, schedule, data, ...grid }) => {
+    const solveIn = { parameters, y0, grid, shares, schedule };
+    const { loss, times, ...found } = lossGradient(b, setting, gradient, solveIn, data);
+    return {
+      loss,
+      gradients: { y0: found.y0, parameters: found.parameters, times },
+      reconstructed: found.reconstructed,
+      reconstructionError: found.reconstructionError,
+      drift: found.drift,
+    };
+  });
 }
-
-/** What a gradient tells of itself, as outputs. */
-export function watchOutputs({ drift, reconstructionError }: LossWatch): Record<string, Value> {
-  return {
-    ...(drift === null ? {} : { [watchNames.drift]: drift }),
-    ...(reconstructionError === null ? {} : { [watchNames.reconstructionError]: reconstructionError }),
-  };
-}
-
-/** What a gradient tells of itself, as far as its method has it. */
-export type LossWatch = Pick<LossGradient, "drift" | "reconstructionError">;
 
 /** A loss of a solve, and its gradients. */
 export interface LossGradient extends Omit<SolveCotangents, "parameters"> {

@@ -1,8 +1,7 @@
-import { numbers } from "../core/tensor.js";
-import { type Branch, mapTree, pathsOf } from "../core/tree.js";
-import type { Differentiator, FixedInputs } from "../gradients/differentiator.js";
-import { gradientName, lossName, watchNames } from "../programs/names.js";
-import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import { type Branch, byPath, mapTree } from "../core/tree.js";
+import type { Differentiator, FixedInputs, TrainedInputs } from "../gradients/differentiator.js";
+import { readScalar } from "../gradients/evaluate.js";
+import type { DeviceTensor } from "../runtime/runtime.js";
 import { applying } from "./applying.js";
 import type { Batch, Updater, UpdaterOptions } from "./updater.js";
 
@@ -21,18 +20,18 @@ export async function chosenStepsUpdater(
   return {
     most: 1,
     async run(from, lowest, [planned]) {
-      const results = await compiled.run(byPathOnDevice(from.trained), fixedOf(planned!));
-      const loss = await readScalar(runtime, results, lossName);
-      const watched = async (name: string) =>
-        name in results ? [await readScalar(runtime, results, name)] : null;
+      const results = await compiled.run(trainedIn(from.trained), fixedOf(planned!));
+      const loss = await readScalar(runtime, results.loss);
+      const watched = async (value: DeviceTensor | null) => value && [await readScalar(runtime, value)];
       const seen = {
-        reconstructionErrors: await watched(watchNames.reconstructionError),
-        drifts: await watched(watchNames.drift),
+        reconstructionErrors: await watched(results.reconstructionError),
+        drifts: await watched(results.drift),
         residuals: null,
       };
       if (!Number.isFinite(loss))
         return { losses: [loss], gradientNorms: [Number.NaN], ...seen, after: from };
-      const gradients: Branch = mapTree(types, (_, path) => results[gradientName(path)]!);
+      const known = byPath<DeviceTensor>(results.gradients);
+      const gradients: Branch = mapTree(types, (_, path) => known[path]!);
       return { ...seen, ...(await apply.run(from, lowest, { loss, gradients, planned: planned! })) };
     },
     async release() {
@@ -43,10 +42,6 @@ export async function chosenStepsUpdater(
 }
 
 /** What is trained, as a gradient takes it. */
-export function byPathOnDevice(tree: Branch): DeviceTensors {
-  return Object.fromEntries(pathsOf(tree)) as DeviceTensors;
-}
-
-async function readScalar(runtime: Runtime, results: DeviceTensors, name: string): Promise<number> {
-  return numbers(await runtime.download(results[name]!))[0]!;
+export function trainedIn(tree: Branch): TrainedInputs {
+  return tree as unknown as TrainedInputs;
 }

@@ -10,6 +10,7 @@ import {
   type GradientCost,
   gridInputs,
   lossSetting,
+  solveInputsOf,
 } from "../gradients/differentiator.js";
 import { differentiator, onStepsOf } from "../gradients/evaluate.js";
 import { checkGradientMemory } from "../gradients/memory.js";
@@ -18,14 +19,14 @@ import { graphGradientOf } from "../gradients/method.js";
 import { costsOf } from "../gradients/one-graph.js";
 import { SplitError } from "../gradients/parts.js";
 import { whyNotFinite } from "../gradients/training-error.js";
+import { locateDivergence } from "../integrate/divergence.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
-import { locateDivergence, solveInputsIn } from "../integrate/solve.js";
 import type { Loss } from "../learning/losses.js";
 import type { Optimiser } from "../learning/optimisers.js";
 import type { AnyObjective } from "../programs/objective.js";
 import { trajectories } from "../programs/trajectories.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { byPathOnDevice, chosenStepsUpdater } from "./chosen-steps-updater.js";
+import { chosenStepsUpdater, trainedIn } from "./chosen-steps-updater.js";
 import { compileUpdater } from "./compile-updater.js";
 import { takeTrajectories } from "./data.js";
 import type { Batch, Standing, Updater, UpdaterOptions } from "./updater.js";
@@ -80,15 +81,8 @@ export async function trajectoryUpdater(
     cost,
     whyNotFinite(loss, { trained }, { which }) {
       const own = fixedInputs(ode, runtime, batchOf(whole, which));
-      const now = byPathOnDevice(trained);
-      const locate = () =>
-        locateDivergence(
-          ode,
-          runtime,
-          setting,
-          whole.grid,
-          solveInputsIn(ode.field, { ...own.tensors, ...now }),
-        );
+      const now = trainedIn(trained);
+      const locate = () => locateDivergence(ode, runtime, setting, whole.grid, solveInputsOf(now, own));
       return whyNotFinite(loss, { locate }, now, own);
     },
   };
@@ -117,7 +111,7 @@ async function adaptiveUpdater(ode: NeuralOde, options: TrajectoryOptions): Prom
       return compiled.cost;
     },
     whyNotFinite: (loss, { trained }, batch) =>
-      whyNotFinite(loss, compiled, byPathOnDevice(trained), fixedOf(batch)),
+      whyNotFinite(loss, compiled, trainedIn(trained), fixedOf(batch)),
   };
 }
 

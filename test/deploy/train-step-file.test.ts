@@ -3,6 +3,7 @@ import { GradientMethodError } from "../../src/chains/syntax.js";
 import { pid } from "../../src/control/control.js";
 import { Random } from "../../src/core/random.js";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { byPath } from "../../src/core/tree.js";
 import {
   encodeTrainStart,
   encodeTrainStep,
@@ -103,7 +104,7 @@ describe("a training step as a file", () => {
       const all = { ...base, ...options };
       const first = trainStart(equation, data, all);
       const { gradient: method } = trainStepGradient(equation, data, all);
-      const grid = gridInputs(equation, gridThrough(0, times, 0.1), { times: false, method });
+      const grid = byPath<Tensor>(gridInputs(equation, gridThrough(0, times, 0.1), { times: false, method }));
       const graph = trainStepGraph(equation, data, all);
       for (const runtime of [jit(), await ortNode()] as Runtime[]) {
         const own = await train(equation, data, { ...all, runtime, steps: updates });
@@ -235,7 +236,9 @@ describe("a training step as a file", () => {
     const moments = async (asked: "reversible" | "direct") => {
       const all = { ...base, gradient: asked };
       const { gradient: method } = trainStepGradient(equation, data, all);
-      const grid = gridInputs(equation, gridThrough(0, times, 0.01), { times: false, method });
+      const grid = byPath<Tensor>(
+        gridInputs(equation, gridThrough(0, times, 0.01), { times: false, method }),
+      );
       const results = await runGraph(jit(), trainStepGraph(equation, data, all), {
         ...trainStart(equation, data, all),
         ...grid,

@@ -10,7 +10,8 @@ import {
   storeOnline,
 } from "../../src/chains/schedule.js";
 import { pid } from "../../src/control/control.js";
-import { numbers, tensor } from "../../src/core/tensor.js";
+import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { byPath, mapLeaves } from "../../src/core/tree.js";
 import type { Tensors } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { differentiator, gradientOf } from "../../src/gradients/evaluate.js";
@@ -22,7 +23,7 @@ import { explicit } from "../../src/methods/explicit.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { bosh3, euler, midpoint, rk4 } from "../../src/methods/tableaux.js";
 import { gridThrough } from "../../src/programs/grid.js";
-import { lossName } from "../../src/programs/names.js";
+import { downloadTree, uploadTree } from "../../src/runtime/compile-program.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
@@ -356,21 +357,18 @@ describe("gradients by checkpoints", () => {
         });
         const found: Tensors[] = [];
         for (const scale of [1, 3, 0.5]) {
-          const scaled = Object.entries(task.parameters).map(([name, value]) => [
-            `parameters/${name}`,
-            one.upload(
+          const parameters = mapLeaves(task.parameters, (leaf) => {
+            const value = leaf as Tensor;
+            return one.upload(
               tensor(
                 "float64",
                 value.shape,
                 numbers(value).map((x) => x * scale),
               ),
-            ),
-          ]);
-          const results = await compiled.run(Object.fromEntries(scaled), compiled.fixed(task.fit));
-          const read = Object.entries(results).map(
-            async ([name, value]) => [name, await one.download(value)] as const,
-          );
-          found.push(Object.fromEntries(await Promise.all(read)));
+            );
+          });
+          const results = await compiled.run({ parameters }, compiled.fixed(task.fit));
+          found.push(byPath<Tensor>(await downloadTree(one, results)));
         }
         await compiled.release();
         return { found, steps: compiled.cost.steps };
@@ -398,13 +396,11 @@ describe("gradients by checkpoints", () => {
     const options = { runtime: counted, loss: mse(), gradient: "checkpoint:3", fit: task.fit } as const;
     const compiled = await differentiator(ode, options);
     const before = compilations;
-    const trained = Object.fromEntries(
-      Object.entries(task.parameters).map(([name, value]) => [`parameters/${name}`, runtime.upload(value)]),
-    );
+    const trained = { parameters: uploadTree(runtime, task.parameters) };
     for (const stepSize of [0.1, 0.03, 0.31]) {
       const { fit } = randomTask({ field, stepSize, saves: [0.4, 1] });
       const results = await compiled.run(trained, compiled.fixed(fit));
-      const [loss] = numbers(await runtime.download(results[lossName]!));
+      const [loss] = numbers(await runtime.download(results.loss));
       const direct = await gradientOf(ode, {
         runtime,
         loss: mse(),

@@ -19,7 +19,7 @@ import {
   showGradientMethod,
 } from "../../src/gradients/method.js";
 import { type NeuralOde, neuralOde } from "../../src/integrate/neural-ode.js";
-import { named, solve, upload } from "../../src/integrate/solve.js";
+import { solve, upload } from "../../src/integrate/solve.js";
 import { mse } from "../../src/learning/losses.js";
 import { adam } from "../../src/learning/optimisers.js";
 import { alf } from "../../src/methods/alf.js";
@@ -33,7 +33,6 @@ import { concat, split } from "../../src/ops/slicing.js";
 import { sin } from "../../src/ops/trigonometry.js";
 import { adjointFor, solveAdjoints } from "../../src/programs/adjoints.js";
 import { type Grid, gridThrough, stepsOf, TimeError } from "../../src/programs/grid.js";
-import { gradientName, y0Name } from "../../src/programs/names.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { train } from "../../src/train/train.js";
@@ -148,7 +147,7 @@ describe("every gradient method", () => {
     async function differences(ode: NeuralOde, { fit, parameters }: Task, times: readonly number[]) {
       const lossWith = async (grid: Grid) => {
         const compiled = await lossFunction(ode, { runtime, loss: mse(), fit: { ...fit, grid } });
-        const value = await compiled.run(upload(runtime, named(parameters)));
+        const value = await compiled.run({ parameters: upload(runtime, parameters) });
         await compiled.release();
         return value;
       };
@@ -401,9 +400,9 @@ describe("every gradient method", () => {
             return [name, tensor("float64", value.shape, values)] as const;
           });
           const point = Object.fromEntries(scaled);
-          const results = await compiled.run(upload(runtime, named(point)), compiled.fixed(fit));
+          const results = await compiled.run({ parameters: upload(runtime, point) }, compiled.fixed(fit));
           const once = await found(ode, how, { fit, parameters: point });
-          const y0 = await runtime.download(results[gradientName(y0Name)]!);
+          const y0 = await runtime.download(results.gradients.y0);
           expect(numbers(y0)).to.deep.equal(numbers(once.y0));
           counts.push(compiled.cost.steps);
         }

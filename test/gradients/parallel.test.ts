@@ -1,16 +1,17 @@
 import { expect } from "chai";
 import { pid } from "../../src/control/control.js";
 import { numbers, type Tensor } from "../../src/core/tensor.js";
+import { byPath } from "../../src/core/tree.js";
 import { mlp } from "../../src/fields/mlp.js";
-import { differentiator } from "../../src/gradients/evaluate.js";
+import { differentiator, type GradientResults } from "../../src/gradients/evaluate.js";
 import { parallelDifferentiator, SplitError } from "../../src/gradients/parallel.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
-import { named, upload } from "../../src/integrate/solve.js";
+import { upload } from "../../src/integrate/solve.js";
 import { mse } from "../../src/learning/losses.js";
 import { explicit } from "../../src/methods/explicit.js";
 import { dopri5 } from "../../src/methods/tableaux.js";
-import { watchNames } from "../../src/programs/names.js";
-import type { DeviceTensors, Runtime } from "../../src/runtime/runtime.js";
+import { downloadTree } from "../../src/runtime/compile-program.js";
+import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { type ThreadRuntime, threadRuntime } from "../../src/runtimes/thread.js";
@@ -32,13 +33,8 @@ describe("A gradient in parts of the batch", () => {
     for (const thread of threads) await thread.close();
   });
 
-  async function download(runtime: Runtime, results: DeviceTensors) {
-    const entries = Object.entries(results).map(async ([name, value]) => [
-      name,
-      await runtime.download(value),
-    ]);
-    return Object.fromEntries(await Promise.all(entries));
-  }
+  const download = async (runtime: Runtime, results: GradientResults) =>
+    byPath<Tensor>(await downloadTree(runtime, results));
 
   for (const gradient of ["reversible", "direct", "checkpoint:3"] as const) {
     for (const missing of [0, 0.4]) {
@@ -47,10 +43,10 @@ describe("A gradient in parts of the batch", () => {
         const options = { runtime: home, loss: mse(), gradient, fit };
         const whole = await differentiator(ode, options);
         const split = await parallelDifferentiator(ode, { ...options, helpers: threads });
-        const trained = upload(home, named(parameters));
+        const trained = { parameters: upload(home, parameters) };
         const expected = await download(home, await whole.run(trained, whole.fixed(fit)));
         // of what is watched, the whole batch has what is worst relative to all of it, and the parts to their own
-        const watched = Object.values(watchNames).filter((name) => name in expected);
+        const watched = ["drift", "reconstructionError"].filter((name) => name in expected);
         const unwatched = (of: Record<string, Tensor>) =>
           Object.fromEntries(Object.entries(of).filter(([name]) => !watched.includes(name as never)));
         for (let i = 0; i < 2; i++) {

@@ -118,7 +118,7 @@ describe("Fusing sums of products", () => {
     const field = mlp({ dim: 2, hidden: [4, 4], time: false });
     const { fit } = randomTask({ field, stepSize: 0.1, saves: [1], batch: 3 });
     const ode = neuralOde({ field, stepSize: 0.1 });
-    const graph = gradientProgram(lossSetting(ode, { loss: mse(), fit } as never), "reversible");
+    const { graph } = gradientProgram(lossSetting(ode, { loss: mse(), fit } as never), "reversible");
     const [before, after] = [countNodes(graph), countNodes(fuse(graph))];
     expect(census(fuse(graph)).ReduceSum).to.equal(undefined);
     // 9 sums of weights' and 9 of biases' cotangents, and 9 reshapes of these

@@ -1,12 +1,13 @@
 import { expect } from "chai";
-import { tensor } from "../../src/core/tensor.js";
+import { type Tensor, tensor } from "../../src/core/tensor.js";
+import { byPath } from "../../src/core/tree.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { lossSetting } from "../../src/gradients/differentiator.js";
 import { differentiator } from "../../src/gradients/evaluate.js";
 import { Builder } from "../../src/graph/builder.js";
 import { countNodes, type Graph, nodesOf, subgraphsOf } from "../../src/graph/graph.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
-import { named, upload } from "../../src/integrate/solve.js";
+import { upload } from "../../src/integrate/solve.js";
 import { mse } from "../../src/learning/losses.js";
 import { explicit } from "../../src/methods/explicit.js";
 import { reversible } from "../../src/methods/reversible.js";
@@ -15,6 +16,7 @@ import { add } from "../../src/ops/arithmetic.js";
 import { loop } from "../../src/ops/control.js";
 import { less } from "../../src/ops/logic.js";
 import { gradientProgram } from "../../src/programs/training.js";
+import { downloadTree } from "../../src/runtime/compile-program.js";
 import { unroll, unrolled } from "../../src/runtime/unroll.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
@@ -35,7 +37,7 @@ describe("loops written out", () => {
     const { fit, parameters } = randomTask({ field, stepSize: 1 / steps, saves, batch: 3 });
 
     it(`leave no loop in a ${gradient} gradient of steps that are all saved`, () => {
-      const graph = gradientProgram(lossSetting(ode, { loss: mse(), fit }), gradient);
+      const { graph } = gradientProgram(lossSetting(ode, { loss: mse(), fit }), gradient);
       const straight = unroll(graph, steps);
       expect(hasLoop(graph)).to.equal(true);
       expect(hasLoop(straight)).to.equal(false);
@@ -47,16 +49,12 @@ describe("loops written out", () => {
         const results = [];
         for (const own of [runtime, unrolled(runtime, steps)]) {
           const compiled = await differentiator(ode, { runtime: own, loss: mse(), gradient, fit });
-          const found = await compiled.run(upload(own, named(parameters)), compiled.fixed(fit));
-          const downloaded = Object.entries(found).map(async ([name, value]) => [
-            name,
-            await own.download(value),
-          ]);
-          results.push(Object.fromEntries(await Promise.all(downloaded)));
+          const found = await compiled.run({ parameters: upload(own, parameters) }, compiled.fixed(fit));
+          results.push(byPath<Tensor>(await downloadTree(own, found)));
           await compiled.release();
         }
         // sums over steps may be taken in another order
-        expect(tensorsDistance(results[1], results[0])).to.be.below(1e-13);
+        expect(tensorsDistance(results[1]!, results[0]!)).to.be.below(1e-13);
       }
     });
   }
@@ -85,7 +83,7 @@ describe("loops written out", () => {
     // two steps to each save, a number that goes in
     const { fit } = randomTask({ field, stepSize: 1 / (2 * steps), saves, batch: 3 });
     const ode = neuralOde({ field, method: reversible(midpoint), stepSize: 1 / (2 * steps) });
-    const graph = gradientProgram(lossSetting(ode, { loss: mse(), fit }), "reversible");
+    const { graph } = gradientProgram(lossSetting(ode, { loss: mse(), fit }), "reversible");
     expect(countNodes(unroll(graph, 16))).to.be.at.most(countNodes(graph));
     const b = new Builder();
     const nested = (inside: number) => {

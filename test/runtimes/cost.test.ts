@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import type { Tensor } from "../../src/core/tensor.js";
+import { byPath } from "../../src/core/tree.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { gridInputs, lossSetting } from "../../src/gradients/differentiator.js";
 import type { GradientMethod } from "../../src/gradients/method.js";
@@ -19,8 +21,8 @@ describe("the estimated work of a gradient", () => {
 
   /** Multiplications of matrices, by the sizes of what goes in. */
   const multiplications = (method: GradientMethod): number => {
-    const graph = gradientProgram(lossSetting(ode, { loss: mse(), fit }), graphGradientOf(method));
-    const tensors = gridInputs(ode, fit.grid, { times: false, method });
+    const { graph } = gradientProgram(lossSetting(ode, { loss: mse(), fit }), graphGradientOf(method));
+    const tensors = byPath<Tensor>(gridInputs(ode, fit.grid, { times: false, method }));
     const sizes = new Map<string, number>();
     for (const { name, shape } of graph.inputs) {
       shape.forEach((dim, axis) => {

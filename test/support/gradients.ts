@@ -1,12 +1,14 @@
 import { Random } from "../../src/core/random.js";
 import { type FloatDType, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { mapTree } from "../../src/core/tree.js";
 import { initialParameters, type Tensors, type VectorField } from "../../src/fields/field.js";
 import { type Fit, lossFunction } from "../../src/gradients/evaluate.js";
 import type { NeuralOde } from "../../src/integrate/neural-ode.js";
-import { named, upload } from "../../src/integrate/solve.js";
+import { named } from "../../src/integrate/solve.js";
 import type { Loss } from "../../src/learning/losses.js";
 import { gridThrough } from "../../src/programs/grid.js";
 import { y0Name } from "../../src/programs/names.js";
+import { uploadTree } from "../../src/runtime/compile-program.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 
 /** A fit of random data, with the parameters at which it is differentiated. */
@@ -63,20 +65,17 @@ export async function directionalDerivatives(
 ): Promise<number[]> {
   const epsilon = 3e-4;
   const compiled = await lossFunction(ode, { runtime, loss, fit });
-  const point: Tensors = { ...named(parameters), [y0Name]: fit.y0 };
   const lossAt = (direction: Tensors, by: number) => {
-    const moved = Object.entries(point).map(([name, value]) => {
-      const along = numbers(direction[name]!);
-      return [
-        name,
-        tensor(
-          value.dtype,
-          value.shape,
-          numbers(value).map((x, i) => x + by * along[i]!),
-        ),
-      ] as const;
+    const moved = mapTree({ parameters, y0: fit.y0 }, (leaf, path) => {
+      const value = leaf as Tensor<"float64">;
+      const along = numbers(direction[path]!);
+      return tensor(
+        value.dtype,
+        value.shape,
+        numbers(value).map((x, i) => x + by * along[i]!),
+      );
     });
-    return compiled.run(upload(runtime, Object.fromEntries(moved)));
+    return compiled.run(uploadTree(runtime, moved));
   };
   const derivatives: number[] = [];
   for (const direction of directions) {

@@ -7,7 +7,7 @@ import { parallelDifferentiator } from "../../src/gradients/parallel.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Graph } from "../../src/graph/graph.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
-import { DivergenceError, named, solve, upload } from "../../src/integrate/solve.js";
+import { DivergenceError, solve, upload } from "../../src/integrate/solve.js";
 import { mse } from "../../src/learning/losses.js";
 import { adamw } from "../../src/learning/optimisers.js";
 import { reversible } from "../../src/methods/reversible.js";
@@ -138,17 +138,15 @@ export const webGpuChecks: OwnChecks = {
     const runtime = await open();
     const options = { runtime, loss: mse(), gradient: "direct", fit: task.fit } as const;
     const split = await parallelDifferentiator(ode, { ...options, helpers: [await open()] });
-    const found = await download(
-      runtime,
-      await split.run(upload(runtime, named(task.parameters)), split.fixed(task.fit)),
-    );
+    const { loss } = await split.run({ parameters: upload(runtime, task.parameters) }, split.fixed(task.fit));
+    const found = { loss: await runtime.download(loss) };
     await split.release();
     const whole = await gradientOf(ode, {
       ...options,
       runtime: await reference(),
       parameters: task.parameters,
     });
-    expect(numbers(found.loss!)[0]).to.be.closeTo(whole.loss, tolerance * whole.loss);
+    expect(numbers(found.loss)[0]).to.be.closeTo(whole.loss, tolerance * whole.loss);
   },
 
   async "leaves on the GPU what it computes there, and what comes a second time"({ open }) {
