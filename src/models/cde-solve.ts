@@ -1,0 +1,71 @@
+import type { FloatDType } from "../core/tensor.js";
+import type { Values } from "../fields/field.js";
+import type { GradientRequest } from "../gradients/method.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { neuralOde } from "../integrate/neural-ode.js";
+import type { Method } from "../methods/method.js";
+import type { Tableau } from "../methods/tableaux.js";
+import type { Training } from "../nn/layer.js";
+import { alongPath, type ControlledField, pathName } from "../systems/cde.js";
+import { PathError } from "../systems/interpolation.js";
+import { odeSolve } from "./ode-solve.js";
+
+/** A controlled differential equation with its solver. */
+export interface NeuralCde {
+  readonly field: ControlledField;
+  /** a solver as neuralOde takes it; reversible(midpoint) by default */
+  readonly method?: Method | Tableau | string;
+  /** in the units of the knots */
+  readonly stepSize: number;
+  readonly dtype?: FloatDType;
+}
+
+export interface CdeSolveOptions {
+  readonly theta: Values;
+  /** z at the first knot, [batch, hidden] */
+  readonly z0: Value;
+  readonly knots: readonly number[];
+  /** [batch, intervals, 4 channels]: an input of the model, or `pathCoefficients` of what it computes */
+  readonly coefficients: Value;
+  /** times of the states that come out; the last knot by default */
+  readonly times?: readonly number[];
+  readonly gradient?: GradientRequest;
+  readonly training?: Training | null;
+}
+
+/**
+ * A solve of dz = F(z; θ) dX along a path as a part of a model: states at given times, [times, batch, hidden]. All of it is
+ * differentiated: parameters, z0, and the coefficients of the path.
+ *
+ * @throws {PathError} for a path that does not fit the field, or times outside it
+ * @throws as odeSolve does
+ */
+export function cdeSolve(
+  b: Builder,
+  { field, method, stepSize, dtype = "float64" }: NeuralCde,
+  {
+    theta,
+    z0,
+    knots,
+    coefficients,
+    times = [knots.at(-1)!],
+    gradient = "auto",
+    training = null,
+  }: CdeSolveOptions,
+): Value {
+  const [first, last] = [knots[0]!, knots.at(-1)!];
+  const outside = times.find((time) => !(time >= first && time <= last));
+  if (outside !== undefined) {
+    throw new PathError(`The path goes from ${first} to ${last}, but a state at ${outside} was asked for.`);
+  }
+  const ode = neuralOde({
+    field: alongPath(field, knots),
+    ...(method === undefined ? {} : { method }),
+    ...{ stepSize, dtype },
+  });
+  const own = Object.fromEntries(Object.keys(field.parameters).map((name) => [name, theta[name]!]));
+  return odeSolve(b, ode, {
+    ...{ theta: { ...own, [pathName]: coefficients }, y0: z0, t0: first, times, gradient, training },
+  });
+}

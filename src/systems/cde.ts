@@ -1,0 +1,57 @@
+import type { Parameter, Values, VectorField } from "../fields/field.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { mul } from "../ops/arithmetic.js";
+import { reduceSum } from "../ops/broadcast.js";
+import { reshape, unsqueeze } from "../ops/reshape.js";
+import { pathDerivative } from "./control-path.js";
+import { PathError } from "./interpolation.js";
+
+/** The right-hand side of a controlled differential equation, dz = F(z; θ) dX. */
+export interface ControlledField {
+  readonly name: string;
+  /** components of z */
+  readonly hidden: number;
+  /** components of X */
+  readonly channels: number;
+  readonly parameters: Readonly<Record<string, Parameter>>;
+  /** F(z; θ), [batch, hidden · channels] or [batch, hidden, channels], of z [batch, hidden] */
+  readonly apply: (b: Builder, theta: Values, z: Value) => Value;
+}
+
+/** What a field along a path reads as its coefficients, beside its parameters. */
+export const pathName = "path";
+
+/**
+ * z' = F(z; θ) X'(t): the equation as a vector field on states [batch, hidden]. θ has one more entry, `path`, the
+ * coefficients [batch, intervals, 4 channels] between the knots.
+ *
+ * @see Kidger et al. 2020, "Neural controlled differential equations for irregular time series"
+ */
+export function alongPath(
+  { name, hidden, channels, parameters, apply }: ControlledField,
+  knots: readonly number[],
+): VectorField {
+  return {
+    name: `${name} along a path`,
+    state: ["batch", hidden],
+    parameters,
+    apply(b, theta, t, z) {
+      const coefficients = theta[pathName];
+      if (
+        coefficients === undefined ||
+        coefficients.shape[1] !== knots.length - 1 ||
+        coefficients.shape[2] !== 4 * channels
+      ) {
+        const given = coefficients === undefined ? "nothing" : `[${coefficients.shape.join(", ")}]`;
+        throw new PathError(
+          `The field "${name}" reads a path [batch, ${knots.length - 1} intervals, ${4 * channels}] of ${channels} channels ` +
+            `as θ's entry "${pathName}", but ${given} was given. Make it by controlPath or pathCoefficients.`,
+        );
+      }
+      const matrix = reshape(b, apply(b, theta, z), [-1, hidden, channels]);
+      const along = unsqueeze(b, pathDerivative(b, knots, coefficients, t), [1]);
+      return reduceSum(b, mul(b, matrix, along), [2]);
+    },
+  };
+}

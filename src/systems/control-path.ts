@@ -1,0 +1,185 @@
+import { type FloatDType, numbers, showShape, type Tensor, tensor } from "../core/tensor.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { add, mul, sub } from "../ops/arithmetic.js";
+import { reduceSum } from "../ops/broadcast.js";
+import { matmul } from "../ops/linalg.js";
+import { less } from "../ops/logic.js";
+import { cast, reshape } from "../ops/reshape.js";
+import { gather, split } from "../ops/slicing.js";
+import { filledIn, type Interpolation, PathError, through } from "./interpolation.js";
+
+/** Control paths X(t) of a batch, cubic between knots. */
+export interface ControlPath {
+  /** the times between which each polynomial holds */
+  readonly knots: readonly number[];
+  /** [batch, intervals, 4 channels]: a, b, c and d of X(t) = a + b τ + c τ² + d τ³, τ = t − t_k, each for all channels */
+  readonly coefficients: Tensor;
+}
+
+export interface ControlPathOptions {
+  readonly interpolation?: Interpolation;
+  readonly dtype?: FloatDType;
+}
+
+/**
+ * The paths through observations at times that all samples share, values [batch, times, channels]; NaN is a value that was not
+ * observed. A CDE sees time only as a channel, so give it as one (the first, by custom). Where each sample has times of its
+ * own, let them be that channel, and number the observations 0, 1, … for `times`: a CDE does not depend on how its path is
+ * run through.
+ *
+ * A rectilinear path has the knots 0, 1, 2, …, 2 (n − 1) in place of the times: by turns time goes on, which is channel 0,
+ * and the values change.
+ *
+ * @throws {PathError} for times that do not ascend, shapes that do not fit, or a channel without values
+ * @see Kidger et al. 2020, "Neural controlled differential equations for irregular time series"
+ */
+export function controlPath(
+  times: readonly number[],
+  values: Tensor,
+  { interpolation = "hermite", dtype = "float64" }: ControlPathOptions = {},
+): ControlPath {
+  const [batch, , channels] = checkValues(times, values);
+  const data = numbers(values);
+  const knots = knotsOf(times, interpolation);
+  const intervals = knots.length - 1;
+  const all = new Float64Array(batch * intervals * 4 * channels);
+  for (let sample = 0; sample < batch; sample++) {
+    for (let channel = 0; channel < channels; channel++) {
+      const observed = times.map((_, k) => data[(sample * times.length + k) * channels + channel]!);
+      const x = filledIn(interpolation, times, observed, `Channel ${channel} of sample ${sample}`);
+      for (const [k, cubic] of cubicsOf(interpolation, times, x, channel === 0).entries()) {
+        for (const [power, value] of cubic.entries()) {
+          all[((sample * intervals + k) * 4 + power) * channels + channel] = value;
+        }
+      }
+    }
+  }
+  return { knots, coefficients: tensor(dtype, [batch, intervals, 4 * channels], all) };
+}
+
+/**
+ * The same in a graph, for values that a model computes: [batch, times, channels] → [batch, intervals, 4 channels]. It is
+ * linear in the values, so gradients reach them.
+ */
+export function pathCoefficients(
+  b: Builder,
+  times: readonly number[],
+  values: Value,
+  interpolation: Interpolation = "hermite",
+): { readonly knots: readonly number[]; readonly coefficients: Value } {
+  checkTimes(times);
+  const channels = values.shape.at(-1) as number;
+  const knots = knotsOf(times, interpolation);
+  const intervals = knots.length - 1;
+  // [4 intervals, times]: the coefficients of a path that is 1 at one time, and 0 at the others
+  const matrix = (isTime: boolean) => {
+    const columns = times.map((_, k) =>
+      cubicsOf(
+        interpolation,
+        times,
+        times.map((_, i) => (i === k ? 1 : 0)),
+        isTime,
+      ).flat(),
+    );
+    const rows = columns[0]!.map((_, row) => columns.map((column) => column[row]!));
+    return b.constant(tensor(values.dtype, [rows.length, times.length], rows.flat()));
+  };
+  const coefficients =
+    interpolation === "rectilinear"
+      ? rectilinear(b, values, matrix(true), matrix(false))
+      : matmul(b, matrix(false), values);
+  return { knots, coefficients: reshape(b, coefficients, [-1, intervals, 4 * channels]) };
+}
+
+/** Time, channel 0, and the other channels move by turns. */
+function rectilinear(b: Builder, values: Value, ofTime: Value, ofOthers: Value): Value {
+  const channels = values.shape.at(-1) as number;
+  const first = b.constant(
+    tensor(
+      values.dtype,
+      [channels],
+      Array.from({ length: channels }, (_, i) => (i === 0 ? 1 : 0)),
+    ),
+  );
+  const [own, others] = [matmul(b, ofTime, values), matmul(b, ofOthers, values)];
+  return add(b, mul(b, own, first), mul(b, others, sub(b, 1, first)));
+}
+
+function knotsOf(times: readonly number[], interpolation: Interpolation): readonly number[] {
+  if (interpolation !== "rectilinear") return times;
+  return Array.from({ length: 2 * times.length - 1 }, (_, k) => k);
+}
+
+/** The polynomials of one channel between the knots. */
+function cubicsOf(
+  interpolation: Interpolation,
+  times: readonly number[],
+  x: readonly number[],
+  isTime: boolean,
+) {
+  if (interpolation !== "rectilinear") return through[interpolation](times, x);
+  // (t₀, x₀), (t₁, x₀), (t₁, x₁), …
+  const turns = x.flatMap((value, k) => (k === 0 ? [value] : isTime ? [value, value] : [x[k - 1]!, value]));
+  return through.linear(
+    turns.map((_, k) => k),
+    turns,
+  );
+}
+
+/**
+ * X'(t), [batch, channels]. At a knot it is that of the interval before, as far as there is one.
+ *
+ * @param coefficients  [batch, intervals, 4 channels]
+ */
+export function pathDerivative(b: Builder, knots: readonly number[], coefficients: Value, t: Value): Value {
+  const channels = (coefficients.shape[2] as number) / 4;
+  const { at, tau } = placeOf(b, knots, t);
+  const [, slope, bend, twist] = split(b, gather(b, coefficients, at, 1), 1, Array(4).fill(channels)) as [
+    Value,
+    Value,
+    Value,
+    Value,
+  ];
+  // b + τ (2 c + 3 τ d)
+  const inner = add(b, mul(b, bend, 2), mul(b, mul(b, twist, 3), tau));
+  return add(b, slope, mul(b, inner, tau));
+}
+
+/** X(t), [batch, channels]. */
+export function pathValue(b: Builder, knots: readonly number[], coefficients: Value, t: Value): Value {
+  const channels = (coefficients.shape[2] as number) / 4;
+  const { at, tau } = placeOf(b, knots, t);
+  const powers = split(b, gather(b, coefficients, at, 1), 1, Array(4).fill(channels)) as Value[];
+  return powers.reduceRight((sum, power) => add(b, power, mul(b, sum, tau)));
+}
+
+/** The interval that t lies in, and how far from its left knot. */
+function placeOf(b: Builder, knots: readonly number[], t: Value): { at: Value; tau: Value } {
+  // inner knots before t
+  const inner = knots.slice(1, -1);
+  const at =
+    inner.length === 0
+      ? b.scalar("int64", 0)
+      : reduceSum(b, cast(b, less(b, b.constant(tensor(t.dtype, [inner.length], inner)), t), "int64"), [0]);
+  const left = gather(b, b.constant(tensor(t.dtype, [knots.length], knots)), at);
+  return { at, tau: sub(b, t, left) };
+}
+
+function checkTimes(times: readonly number[]): void {
+  const k = times.findIndex((time, i) => !Number.isFinite(time) || (i > 0 && !(time > times[i - 1]!)));
+  if (times.length >= 2 && k < 0) return;
+  throw new PathError(
+    times.length < 2
+      ? `A path goes through two times or more, but ${times.length} were given.`
+      : `The times of a path ascend, but ${times[k]} comes after ${times[k - 1] ?? "nothing"}. Sort them, and keep one of each.`,
+  );
+}
+
+function checkValues(times: readonly number[], { shape }: Tensor): [number, number, number] {
+  checkTimes(times);
+  if (shape.length === 3 && shape[1] === times.length) return shape as unknown as [number, number, number];
+  throw new PathError(
+    `Values along a path are [batch, ${times.length} times, channels], but ${showShape(shape)} were given.`,
+  );
+}

@@ -1,0 +1,256 @@
+import { expect } from "chai";
+import { withoutRegions } from "../../src/autodiff/region.js";
+import { pullback } from "../../src/autodiff/vjp.js";
+import { Random } from "../../src/core/random.js";
+import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { initialParameters } from "../../src/fields/field.js";
+import { mlp } from "../../src/fields/mlp.js";
+import { Builder } from "../../src/graph/builder.js";
+import type { Value } from "../../src/graph/graph.js";
+import { cdeSolve } from "../../src/models/cde-solve.js";
+import { mul } from "../../src/ops/arithmetic.js";
+import { reduceMean } from "../../src/ops/reduce.js";
+import { gather } from "../../src/ops/slicing.js";
+import { uploadTree } from "../../src/runtime/compile-program.js";
+import { jit } from "../../src/runtimes/jit/jit.js";
+import type { ControlledField } from "../../src/systems/cde.js";
+import { controlPath, pathCoefficients, pathDerivative, pathValue } from "../../src/systems/control-path.js";
+import { type Interpolation, PathError } from "../../src/systems/interpolation.js";
+
+async function values(
+  build: (b: Builder) => Record<string, Value>,
+  inputs: Readonly<Record<string, Tensor>> = {},
+): Promise<Record<string, number[]>> {
+  const b = new Builder();
+  const runtime = jit();
+  const executable = await runtime.compile(withoutRegions(b.graph(build(b))));
+  const found = await executable.run(uploadTree(runtime, inputs));
+  const read = await Promise.all(
+    Object.entries(found).map(
+      async ([name, value]) => [name, numbers(await runtime.download(value))] as const,
+    ),
+  );
+  await executable.release();
+  return Object.fromEntries(read);
+}
+
+const times = [0, 0.3, 1, 1.4, 2];
+/** [1, 5 times, 2 channels]: time, and a series */
+const series = (x: readonly number[]) =>
+  tensor(
+    "float64",
+    [1, x.length, 2],
+    times.flatMap((t, k) => [t, x[k]!]),
+  );
+const kinds: readonly Interpolation[] = ["hermite", "natural", "linear", "rectilinear"];
+
+describe("a control path", () => {
+  const x = [1, -0.5, 2, 0.25, 3];
+
+  const along = async (path: { knots: readonly number[]; coefficients: Tensor }, at: readonly number[]) => {
+    const found = await values(
+      (b) => {
+        const t = b.input("t", "float64", [at.length]);
+        const coefficients = b.constant(path.coefficients);
+        return Object.fromEntries(
+          at.flatMap((_, k) => [
+            [`value${k}`, pathValue(b, path.knots, coefficients, gather(b, t, k))],
+            [`slope${k}`, pathDerivative(b, path.knots, coefficients, gather(b, t, k))],
+          ]),
+        );
+      },
+      { t: tensor("float64", [at.length], at) },
+    );
+    return at.map((_, k) => ({ value: found[`value${k}`]!, slope: found[`slope${k}`]! }));
+  };
+
+  for (const interpolation of kinds) {
+    it(`goes through the values, and has the derivative of differences: ${interpolation}`, async () => {
+      const path = controlPath(times, series(x), { interpolation });
+      const knots = interpolation === "rectilinear" ? [0, 2, 4, 6, 8] : times;
+      (await along(path, knots)).forEach(({ value }, k) => {
+        expect(value[0]).to.be.closeTo(times[k]!, 1e-12);
+        expect(value[1]).to.be.closeTo(x[k]!, 1e-12);
+      });
+      const at = 1.2;
+      const [low, high, own] = await along(path, [at - 1e-6, at + 1e-6, at]);
+      // polynomials of degree 3, by central differences
+      expect(own!.slope[1]).to.be.closeTo((high!.value[1]! - low!.value[1]!) / 2e-6, 1e-7);
+    });
+
+    it(`is the same from a graph as from the host: ${interpolation}`, async () => {
+      const path = controlPath(times, series(x), { interpolation });
+      const { coefficients } = await values(
+        (b) => {
+          const found = pathCoefficients(b, times, b.input("x", "float64", [1, 5, 2]), interpolation);
+          expect(found.knots).to.deep.equal(path.knots);
+          return { coefficients: found.coefficients };
+        },
+        { x: series(x) },
+      );
+      numbers(path.coefficients).forEach((value, i) => {
+        expect(coefficients![i]).to.be.closeTo(value, 1e-12);
+      });
+    });
+  }
+
+  it("has the values and slopes of torchcde 0.2.5", async () => {
+    // by torchcde.CubicSpline and LinearInterpolation of hermite_cubic_coefficients_with_backward_differences,
+    // natural_cubic_coeffs and linear_interpolation_coeffs, for these times and values
+    const at = [0.1, 0.3, 0.7, 1, 1.2, 1.9];
+    const theirs = {
+      hermite: {
+        values: [0.5, -0.5, 0.2988338192419824, 1.9999999999999996, 1.5223214285714284, 2.41724537037037],
+        slopes: [-5, -5, 6.1953352769679295, 3.571428571428571, -6.361607142857146, 6.822916666666667],
+      },
+      natural: {
+        values: [0.3223068783068782, -0.5, 1.0673469387755101, 2, 1.1823452380952382, 2.2011226851851857],
+        slopes: [
+          ...[-6.332698412698412, -1.0019047619047585, 5.7627210884353754],
+          ...[-1.275238095238092, -5.6381547619047625, 7.794176587301591],
+        ],
+      },
+      linear: {
+        values: [0.5, -0.5, 0.9285714285714286, 2, 1.125, 2.5416666666666665],
+        slopes: [-5, -5, 3.5714285714285716, 3.5714285714285716, -4.375, 4.583333333333333],
+      },
+    };
+    for (const [interpolation, { values, slopes }] of Object.entries(theirs)) {
+      const path = controlPath(times, series(x), { interpolation: interpolation as Interpolation });
+      (await along(path, at)).forEach(({ value, slope }, k) => {
+        // both round some ten operations on numbers of this size
+        expect(value[1], interpolation).to.be.closeTo(values[k]!, 1e-13);
+        expect(slope[1], interpolation).to.be.closeTo(slopes[k]!, 1e-12);
+      });
+    }
+  });
+
+  it("fills in what is missing: by the last value where it must be causal, else by the path itself", async () => {
+    const holes = [Number.NaN, 1, Number.NaN, 3, Number.NaN];
+    const at = async (interpolation: Interpolation, knots: readonly number[]) =>
+      (await along(controlPath(times, series(holes), { interpolation }), knots)).map(
+        ({ value }) => value[1]!,
+      );
+    const between = 1 + (2 * 0.7) / 1.1;
+    for (const kind of ["hermite", "natural", "linear"] as const) {
+      (await at(kind, times)).forEach((value, k) => {
+        expect(value, `${kind} ${k}`).to.be.closeTo([1, 1, between, 3, 3][k]!, 1e-12);
+      });
+    }
+    expect(await at("rectilinear", [0, 2, 4, 6, 8])).to.deep.equal([1, 1, 1, 3, 3]);
+    expect(() => controlPath(times, series(Array(5).fill(Number.NaN)))).to.throw(
+      PathError,
+      "Channel 1 of sample 0",
+    );
+  });
+
+  it("says what it takes", () => {
+    expect(() => controlPath([0, 1, 1, 2, 3], series(x))).to.throw(PathError, "1 comes after 1");
+    expect(() => controlPath([0], tensor("float64", [1, 1, 1], [0]))).to.throw(
+      PathError,
+      "two times or more",
+    );
+    expect(() => controlPath([0, 1], series(x))).to.throw(PathError, "[batch, 2 times, channels]");
+  });
+});
+
+describe("a controlled differential equation", () => {
+  it("has the solution of a linear one: dz = z dX, z = z0 e^(X − X(0))", async () => {
+    const field: ControlledField = {
+      name: "linear",
+      hidden: 1,
+      channels: 1,
+      parameters: {},
+      apply: (_b, _theta, z) => z,
+    };
+    const x = [0, 1, -0.5, 0.25, 0.8];
+    const path = controlPath(times, tensor("float64", [1, 5, 1], x), { interpolation: "natural" });
+    const { z } = await values(
+      (b) => ({
+        z: cdeSolve(
+          b,
+          { field, method: "dopri8", stepSize: 0.05 },
+          {
+            ...{ theta: {}, z0: b.input("z0", "float64", [1, 1]), knots: path.knots, times },
+            coefficients: b.constant(path.coefficients),
+          },
+        ),
+      }),
+      { z0: tensor("float64", [1, 1], [2]) },
+    );
+    // steps end at knots, between which everything is smooth
+    z!.forEach((value, k) => {
+      expect(value / (2 * Math.exp(x[k]! - x[0]!))).to.be.closeTo(1, 1e-9);
+    });
+  });
+
+  const inner = mlp({ dim: 3, hidden: [5], time: false });
+  const field: ControlledField = {
+    ...{ name: "small", hidden: 3, channels: 1, parameters: inner.parameters },
+    apply: (b, theta, z) => inner.apply(b, theta, b.scalar("float64", 0), z),
+  };
+  const theta = initialParameters(inner, Random.seeded(5), "float64");
+  const observed = tensor("float64", [2, 5, 1], [0, 1, -0.5, 0.25, 0.8, 1, 1.5, 0, -1, 0.3]);
+  const lossOf = (b: Builder, x: Value, gradient: "reversible" | "direct" | "checkpoint") => {
+    const own = Object.fromEntries(Object.entries(theta).map(([name, value]) => [name, b.constant(value)]));
+    const z0 = b.constant(tensor("float64", [2, 3], [0.1, -0.2, 0.3, 0.5, 0, -0.4]));
+    const zs = cdeSolve(
+      b,
+      { field, stepSize: 0.05 },
+      {
+        ...{ theta: own, z0, ...pathCoefficients(b, times, x), times: [1, 2], gradient },
+      },
+    );
+    return { own, z0, loss: reduceMean(b, mul(b, zs, zs)) };
+  };
+
+  it("has the same gradients by reversal, stored steps and checkpoints, and those of finite differences", async () => {
+    const gradients = (gradient: "reversible" | "direct" | "checkpoint") =>
+      values(
+        (b) => {
+          const x = b.input("x", "float64", [2, 5, 1]);
+          const { own, z0, loss } = lossOf(b, x, gradient);
+          const wrt = { x, z0, ...own };
+          const pulled = pullback(b, [loss], [b.scalar("float64", 1)], Object.values(wrt));
+          return Object.fromEntries(Object.keys(wrt).map((name, i) => [name, pulled[i]!]));
+        },
+        { x: observed },
+      );
+    const stored = await gradients("direct");
+    for (const other of ["reversible", "checkpoint"] as const) {
+      for (const [name, found] of Object.entries(await gradients(other))) {
+        found.forEach((value, i) => {
+          expect(value, `${other} ${name}`).to.be.closeTo(stored[name]![i]!, 1e-10);
+        });
+      }
+    }
+    const h = 1e-5;
+    const at = async (k: number, by: number) => {
+      const data = Float64Array.from(observed.data as Float64Array);
+      data[k] = data[k]! + by;
+      const moved = await values(
+        (b) => ({ loss: lossOf(b, b.input("x", "float64", [2, 5, 1]), "direct").loss }),
+        {
+          x: { ...observed, data } as Tensor,
+        },
+      );
+      return moved.loss![0]!;
+    };
+    for (const k of [1, 7]) {
+      // differences of order h² and of rounding / h
+      expect(stored.x![k]).to.be.closeTo(((await at(k, h)) - (await at(k, -h))) / (2 * h), 1e-8);
+    }
+  });
+
+  it("refuses a path of another form, and times outside of it", () => {
+    const b = new Builder();
+    const path = controlPath(times, observed);
+    const coefficients = b.constant(path.coefficients);
+    const options = { theta: {}, z0: b.input("z0", "float64", [2, 3]), knots: path.knots, coefficients };
+    expect(() => cdeSolve(b, { field: { ...field, channels: 2 }, stepSize: 0.1 }, options)).to.throw();
+    expect(() => cdeSolve(b, { field, stepSize: 0.1 }, { ...options, times: [3] })).to.throw(
+      PathError,
+      "from 0 to 2",
+    );
+  });
+});
