@@ -223,6 +223,7 @@ export {
   tableaux,
   tsit5,
 } from "./methods/tableaux.js";
+export { type CdeSolveOptions, cdeSolve, type NeuralCde } from "./models/cde-solve.js";
 export type { DataStream } from "./models/data-stream.js";
 export { type Dataset, DatasetError, splitDataset } from "./models/dataset.js";
 export type { FitOptions, FitResult, Validation } from "./models/fit.js";
@@ -264,7 +265,17 @@ export { type JitOptions, jit } from "./runtimes/jit/jit.js";
 export { ortWasm, ortWebGpu } from "./runtimes/ort-web.js";
 export type { WebGpuOptions } from "./runtimes/ort-webgpu.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
+export type { ControlledField } from "./systems/cde.js";
+export {
+  type ControlPath,
+  type ControlPathOptions,
+  controlPath,
+  pathCoefficients,
+  pathDerivative,
+  pathValue,
+} from "./systems/control-path.js";
 export { DensityError, type Trace, withDensity } from "./systems/divergence.js";
+export { type Interpolation, PathError } from "./systems/interpolation.js";
 export type { Checkpoint } from "./train/checkpoint.js";
 export { TrainingDataError, targetsOf } from "./train/data.js";
 export type { FitCheck } from "./train/fit-check.js";

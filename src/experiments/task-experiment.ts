@@ -26,13 +26,18 @@ export interface TaskProtocol {
   readonly validateEvery: number | null;
 }
 
+export interface DataFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 /** What an experiment is made for. */
 export interface TaskContext {
   readonly method: Method;
   readonly protocol: TaskProtocol;
   readonly seed: number;
-  /** the file given with --data */
-  readonly file: { readonly name: string; readonly bytes: Uint8Array } | null;
+  /** those given with --data */
+  readonly files: readonly DataFile[];
 }
 
 /** What is known after training. */
@@ -53,6 +58,8 @@ export interface PreparedTask {
   readonly test: Dataset | null;
   /** files that are written of a trained model, as bytes by name: `sample.onnx` */
   readonly files: (trained: TrainedTask) => Readonly<Record<string, Uint8Array>>;
+  /** what else is found out about a trained model, as it goes into `result.json` */
+  readonly findings?: (trained: TrainedTask) => Promise<Readonly<Record<string, unknown>>>;
   /** charts by name, drawn from the trained model */
   readonly charts?: (trained: TrainedTask) => Promise<Readonly<Record<string, Chart>>>;
 }
@@ -68,15 +75,13 @@ export interface TaskExperiment {
   readonly name: string;
   /** one line on what it is and where it comes from */
   readonly about: string;
-  /** what --data is, where there may be one */
-  readonly data: string | null;
-  /** whether it cannot do without --data */
-  readonly needsData: boolean;
+  /** what --data is, where there may be any: so many files, separated by commas */
+  readonly data: { readonly what: string; readonly files: number; readonly needed: boolean } | null;
   /** minutes on two cores */
   readonly protocol: TaskProtocol;
   /** what the published protocol has otherwise: with --full */
   readonly full: Partial<TaskProtocol>;
   readonly prepare: (context: TaskContext) => PreparedTask | Promise<PreparedTask>;
-  /** published values of the losses and metrics by name */
+  /** published values of losses and metrics by the data that they are of: "test accuracy", "training loss" */
   readonly published?: Readonly<Record<string, Published>>;
 }

@@ -1,2 +1,2 @@
 /** The names of the task experiments, without what it takes to make them. */
-export const taskNames: readonly string[] = ["two-moons"];
+export const taskNames: readonly string[] = ["two-moons", "character-trajectories", "uea"];

@@ -1,5 +1,7 @@
+import { characterTrajectories } from "./character-trajectories.js";
 import type { TaskExperiment } from "./task-experiment.js";
 import { twoMoons } from "./two-moons.js";
+import { uea } from "./uea.js";
 
 /** The experiments whose models are more than a vector field. */
-export const taskExperiments: readonly TaskExperiment[] = [twoMoons];
+export const taskExperiments: readonly TaskExperiment[] = [twoMoons, characterTrajectories, uea];

@@ -14,7 +14,7 @@ import { reduceMean } from "../ops/reduce.js";
 import { tanh } from "../ops/trigonometry.js";
 import type { Chart, Panel } from "../plot/chart.js";
 import { parseTable } from "../storage/table.js";
-import type { PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "./task-experiment.js";
+import type { DataFile, PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "./task-experiment.js";
 
 const widths = [2, 128, 128, 128, 2];
 
@@ -78,19 +78,23 @@ export const twoMoons: TaskExperiment = {
   name: "two-moons",
   about:
     "the density of two interleaved half circles, by a continuous normalising flow with an exact trace (FFJORD's layers)",
-  data: "points as a CSV file: a header, then x and y of one point in each line",
-  needsData: false,
+  data: {
+    what: "points as a CSV file: a header, then x and y of one point in each line",
+    ...{ files: 1, needed: false },
+  },
   protocol: {
     ...{ solver: "midpoint", coupling: 0.999, gradient: "reversible", stepSize: 0.05, dtype: "float32" },
     ...{ steps: 200, batchSize: 256, optimiser: "adamw", learningRate: 3e-3, weightDecay: 1e-4 },
     ...{ clip: null, validateEvery: 50 },
   },
   full: { stepSize: 0.01, steps: 5000, batchSize: null, learningRate: 1e-3, validateEvery: 500 },
-  published: { loss: { value: 0.888, source: "McCallum & Foster 2024, midpoint, after 5000 updates" } },
+  published: {
+    "training loss": { value: 0.888, source: "McCallum & Foster 2024, midpoint, after 5000 updates" },
+  },
   prepare,
 };
 
-function prepare({ method, protocol, file }: TaskContext): PreparedTask {
+function prepare({ method, protocol, files: [file] }: TaskContext): PreparedTask {
   const { dtype, stepSize, gradient } = protocol;
   const flow = normalisingFlow({ ode: neuralOde({ field: squashField(), method, stepSize, dtype }) });
   const model = defineModel({
@@ -107,12 +111,12 @@ function prepare({ method, protocol, file }: TaskContext): PreparedTask {
     targets: {},
     loss: (b, { outputs }) => neg(b, reduceMean(b, outputs.logDensity)),
   });
-  const points = file === null ? moons(1000, 0.05, Random.seeded(0)) : pointsIn(file);
+  const points = file === undefined ? moons(1000, 0.05, Random.seeded(0)) : pointsIn(file);
   return {
     task,
     training: dataOf(points, dtype),
     validation: null,
-    test: file === null ? dataOf(moons(1000, 0.05, Random.seeded(1)), dtype) : null,
+    test: file === undefined ? dataOf(moons(1000, 0.05, Random.seeded(1)), dtype) : null,
     files: ({ parameters }) => ({
       "logprob.onnx": encodePrediction(model, { parameters, dtype }),
       "sample.onnx": encodePrediction(samplerOf(flow), { parameters, dtype }),
@@ -131,7 +135,7 @@ function samplerOf(flow: Flow) {
   });
 }
 
-function pointsIn({ name, bytes }: NonNullable<TaskContext["file"]>): readonly (readonly number[])[] {
+function pointsIn({ name, bytes }: DataFile): readonly (readonly number[])[] {
   return parseTable(new TextDecoder().decode(bytes), { source: name, columns: 2 }).rows;
 }
 

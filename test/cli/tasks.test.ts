@@ -66,10 +66,70 @@ describe("revort train NAME, for a task", () => {
     expect(message).to.include("odd.csv").and.include("line 3").and.include("missing");
   });
 
+  it("classifies series along their paths, and says which classes it takes for which", async () => {
+    // circles run through either way
+    const circle = (way: number, phase: number) =>
+      Array.from({ length: 12 }, (_, k) => [
+        Math.cos(0.5 * k * way + phase),
+        Math.sin(0.5 * k * way + phase),
+      ]);
+    const series = Array.from({ length: 20 }, (_, i) => ({
+      label: "lr"[i % 2],
+      x: circle(i % 2 ? 1 : -1, i),
+    }));
+    const json = written(folder("series.json"), JSON.stringify(series));
+    const words = ["--steps", "30", "--batch-size", "8", "--step-size", "0.2", "--runtime", "jit", "--json"];
+    const place = folder("circles");
+    const { code, stdout, stderr } = await run([
+      ...[
+        "train",
+        "character-trajectories",
+        "--data",
+        json,
+        ...words,
+        "--learning-rate",
+        "1e-2",
+        "--out",
+        place,
+      ],
+    ]);
+    expect(code, stderr).to.equal(0);
+    const { training, findings } = JSON.parse(stdout);
+    // a coin would get a half
+    expect(training.metrics.accuracy).to.be.above(0.8);
+    expect(findings.classes).to.deep.equal(["l", "r"]);
+    expect(findings.confusion.flat().reduce((sum: number, n: number) => sum + n)).to.equal(4);
+    expect(readdirSync(place)).to.include.members(["predict.onnx", "data-series.json"]);
+    const lines = series.map(
+      ({ label, x }) => `${[0, 1].map((c) => x.map((row) => row[c]).join()).join(":")}:${label}`,
+    );
+    const [train, test] = ["A_TRAIN.ts", "A_TEST.ts"].map((name) =>
+      written(folder(name), `@problemName A\n@data\n${lines.join("\n")}\n`),
+    );
+    const archive = [
+      "train",
+      "uea",
+      "--data",
+      `${train},${test}`,
+      ...words,
+      "--steps",
+      "2",
+      "--out",
+      folder("uea"),
+    ];
+    const other = await run(archive);
+    expect(other.code, other.stderr).to.equal(0);
+    expect(JSON.parse(other.stdout).test.metrics.accuracy).to.be.within(0, 1);
+    expect(await refusal(2, "train", "uea", "--data", train!))
+      .to.include("FILE,FILE")
+      .and.include("_TEST.ts");
+    expect(await refusal(2, "train", "character-trajectories")).to.include("needs --data FILE");
+  });
+
   it("refuses what it has no use for, and what belongs to other experiments", async () => {
     expect(await refusal(2, "train", "two-moons", "--rtol", "1e-3")).to.include("no use for --rtol");
     expect(await refusal(2, "train", "influenza", "--batch-size", "3")).to.include(
-      "--batch-size is for two-moons",
+      "--batch-size is for two-moons, ",
     );
     const place = folder("taken");
     expect((await run(["train", "two-moons", ...small, "--steps", "0", "--out", place])).code).to.equal(0);

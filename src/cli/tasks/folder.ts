@@ -24,7 +24,7 @@ const manifest = z.object({
 /** A run as its folder has it. */
 export interface TaskRun {
   readonly settings: TaskSettings;
-  readonly data: Uint8Array<ArrayBuffer> | null;
+  readonly data: readonly Uint8Array[];
   readonly checkpoint: Checkpoint | null;
 }
 
@@ -36,7 +36,7 @@ export interface TaskRun {
 export async function beginTaskRun(
   folder: string,
   settings: TaskSettings,
-  data: Uint8Array | null,
+  data: readonly Uint8Array[],
   overwrite: boolean,
 ): Promise<void> {
   if (await hasRunFile(folder, runFiles.settings)) {
@@ -51,7 +51,7 @@ export async function beginTaskRun(
     for (const name of [...own, ...(await filesOf(folder)), runFiles.settings])
       await removeRunFile(folder, name);
   }
-  if (settings.dataFile !== null && data !== null) await writeRunFile(folder, settings.dataFile, data);
+  for (const [i, name] of settings.dataFiles.entries()) await writeRunFile(folder, name, data[i]!);
   await writeTaskSettings(folder, settings);
 }
 
@@ -91,15 +91,15 @@ export async function openTaskRun(folder: string): Promise<TaskRun> {
     );
   }
   const settings = found.data.task;
-  const { dataFile } = settings;
-  if (dataFile !== null && !/^data-[^/\\]+$/.test(dataFile)) {
+  const outside = settings.dataFiles.find((name) => !/^data-[^/\\]+$/.test(name));
+  if (outside !== undefined) {
     throw new RunFolderError(
-      `${join(folder, runFiles.settings)} names data outside the run: ${dataFile}. Start a new run.`,
+      `${join(folder, runFiles.settings)} names data outside the run: ${outside}. Start a new run.`,
     );
   }
   return {
     settings,
-    data: dataFile === null ? null : await readRunFile(folder, dataFile),
+    data: await Promise.all(settings.dataFiles.map((name) => readRunFile(folder, name))),
     checkpoint: (await hasRunFile(folder, runFiles.checkpoint))
       ? decodeCheckpoint(await readRunFile(folder, runFiles.checkpoint), join(folder, runFiles.checkpoint))
       : null,

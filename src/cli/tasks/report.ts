@@ -8,7 +8,7 @@ import { table } from "../console.js";
 import type { TaskSettings } from "./settings.js";
 
 /** What `train NAME --json` prints, and its run's `result.json` holds. */
-export interface TaskReport extends Omit<TaskSettings, "steps" | "dataFile"> {
+export interface TaskReport extends Omit<TaskSettings, "steps" | "dataFiles"> {
   readonly parameters: number;
   /** updates done */
   readonly steps: number;
@@ -22,6 +22,8 @@ export interface TaskReport extends Omit<TaskSettings, "steps" | "dataFile"> {
   readonly test: Measures | null;
   /** loss and metrics of all the training data, with the parameters that are kept */
   readonly training: Measures;
+  /** what the experiment finds out beside: a confusion matrix, say */
+  readonly findings: Readonly<Record<string, unknown>>;
   /** how far undone states were off at most, relative to them; `null` where nothing is undone */
   readonly reconstructionError: number | null;
   readonly seconds: number;
@@ -37,12 +39,13 @@ export interface Reported {
   readonly reconstructionError: number | null;
   readonly training: Measures;
   readonly test: Measures | null;
+  readonly findings: Readonly<Record<string, unknown>>;
   readonly out: string;
 }
 
 export function reportOf({ settings, prepared, result, training, test, ...rest }: Reported): TaskReport {
   const { losses, validations, seconds, checkpoint, best, stopped } = result;
-  const { steps: _, dataFile: __, ...own } = settings;
+  const { steps: _, dataFiles: __, ...own } = settings;
   const sizes = Object.values(prepared.task.model.parameters as Record<string, { shape: readonly number[] }>);
   return {
     ...own,
@@ -64,7 +67,7 @@ export function summary({ published = {} }: TaskExperiment, report: TaskReport):
   const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
   const measured = (of: string, measures: Measures): [string, string][] =>
     Object.entries({ loss: measures.loss, ...measures.metrics }).map(([name, value]) => {
-      const known = published[name];
+      const known = published[`${of} ${name}`];
       const beside = known === undefined ? "" : `   (published ${known.value}, ${known.source})`;
       return [`${name} of the ${of} data`, `${digits(value)}${beside}`];
     });

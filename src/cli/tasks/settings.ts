@@ -14,8 +14,8 @@ const count = () => z.number().int().positive();
 /** Everything that decides what the run of a task computes; kept beside its results, so that it can go on. */
 export const taskSettings = z.strictObject({
   experiment: z.string(),
-  /** a copy of the file given with --data, in the run's folder */
-  dataFile: z.string().nullable(),
+  /** copies of the files given with --data, in the run's folder */
+  dataFiles: z.array(z.string()),
   solver: z.string(),
   coupling: z.number().nullable(),
   gradient: z.string(),
@@ -67,13 +67,13 @@ export function checkOptions(name: string, options: TaskOptions): void {
 /**
  * The settings that a command line asks for.
  *
- * @param dataFile  what the copy of the data is called
+ * @param dataFiles  what the copies of the data are called
  * @throws {UsageError | UnknownSolverError | GradientMethodError}
  */
 export function settingsFor(
   { name, protocol, full }: TaskExperiment,
   options: TaskOptions,
-  dataFile: string | null,
+  dataFiles: string[],
 ): TaskSettings {
   const base: TaskProtocol = options.full ? { ...protocol, ...full } : protocol;
   const solver = options.solver ?? base.solver;
@@ -88,7 +88,7 @@ export function settingsFor(
     throw new UsageError(`The optimiser ${optimiser} has no weight decay. Leave it out, or use adamw.`);
   }
   return taskSettings.parse({
-    ...{ experiment: name, dataFile, solver, gradient, optimiser },
+    ...{ experiment: name, dataFiles, solver, gradient, optimiser },
     coupling: couplingOf(solver, gradient, base.coupling, options),
     ...{ stepSize: options.stepSize ?? base.stepSize, dtype: options.dtype ?? base.dtype },
     ...{ runtime: options.runtime ?? usualRuntime, steps: options.steps ?? base.steps },

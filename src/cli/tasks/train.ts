@@ -68,27 +68,29 @@ export async function taskTrainCommand(
 interface Run {
   readonly experiment: TaskExperiment;
   readonly settings: TaskSettings;
-  readonly data: Uint8Array | null;
+  readonly data: readonly Uint8Array[];
   readonly checkpoint: Checkpoint | null;
   /** makes sure of its folder */
   readonly begin: () => Promise<string>;
 }
 
+/** The files given with --data. @throws {UsageError} unless they are those that the experiment takes */
+function dataPaths({ name, data }: TaskExperiment, options: TaskOptions): string[] {
+  const paths = options.data?.split(",") ?? [];
+  if (paths.length > 0 && data === null) {
+    throw new UsageError(`The experiment ${name} has its own data; leave out --data.`);
+  }
+  if (paths.length === (data?.files ?? 0) || (paths.length === 0 && !data!.needed)) return paths;
+  const flag = `--data ${Array(data!.files).fill("FILE").join(",")}`;
+  throw new UsageError(`The experiment ${name} ${data!.needed ? "needs" : "takes"} ${flag}: ${data!.what}.`);
+}
+
 async function newRun(experiment: TaskExperiment, options: TaskOptions, lock: RunLock): Promise<Run> {
   const { name } = experiment;
   checkOptions(name, options);
-  if (options.data !== undefined && experiment.data === null) {
-    throw new UsageError(`The experiment ${name} has its own data; leave out --data.`);
-  }
-  if (options.data === undefined && experiment.needsData) {
-    throw new UsageError(`The experiment ${name} needs --data FILE: ${experiment.data}.`);
-  }
-  const data = options.data === undefined ? null : await readBytes(options.data);
-  const settings = settingsFor(
-    experiment,
-    options,
-    options.data === undefined ? null : copyNames.data(options.data),
-  );
+  const paths = dataPaths(experiment, options);
+  const data = await Promise.all(paths.map((path) => readBytes(path)));
+  const settings = settingsFor(experiment, options, paths.map(copyNames.data));
   return {
     ...{ experiment, settings, data, checkpoint: null },
     async begin() {
@@ -157,7 +159,7 @@ async function trainRun(
     method: methodOf(settings),
     protocol: { ...settings, gradient: settings.gradient as TaskExperiment["protocol"]["gradient"] },
     seed: settings.seed,
-    file: data && { name: basename(settings.dataFile!).replace(/^data-/, ""), bytes: data },
+    files: data.map((bytes, i) => ({ name: basename(settings.dataFiles[i]!).replace(/^data-/, ""), bytes })),
   });
   const folder = await run.begin();
   const { result, reconstructionError } = await fitted(
@@ -174,6 +176,7 @@ async function trainRun(
     ...{ settings, prepared, result, reconstructionError, out: folder },
     training: await measure(prepared.training),
     test: prepared.test && (await measure(prepared.test)),
+    findings: (await prepared.findings?.(trained)) ?? {},
   });
   await saveResult(folder, settings, prepared, trained, result, report);
   return report;

@@ -1,0 +1,251 @@
+import { Random } from "../core/random.js";
+import { type FloatDType, numbers, tensor } from "../core/tensor.js";
+import { encodePrediction } from "../deploy/model-file.js";
+import type { GradientRequest } from "../gradients/method.js";
+import type { Builder } from "../graph/builder.js";
+import type { Value } from "../graph/graph.js";
+import { accuracy, crossEntropy } from "../learning/likelihoods.js";
+import type { Method } from "../methods/method.js";
+import { cdeSolve } from "../models/cde-solve.js";
+import { type Dataset, takeSamples } from "../models/dataset.js";
+import { predict } from "../models/measuring.js";
+import { defineModel } from "../models/model.js";
+import { defineTask } from "../models/task.js";
+import { activation, parametersOf, partOf } from "../nn/layer.js";
+import { linear } from "../nn/linear.js";
+import { sequential } from "../nn/sequential.js";
+import { relu } from "../ops/activation.js";
+import { neg } from "../ops/arithmetic.js";
+import { reduceMean } from "../ops/reduce.js";
+import { squeeze, unsqueeze } from "../ops/reshape.js";
+import { gatherElements } from "../ops/scatter.js";
+import { slice } from "../ops/slice.js";
+import { gather } from "../ops/slicing.js";
+import { softmax } from "../ops/softmax.js";
+import { tanh } from "../ops/trigonometry.js";
+import type { LabelledSeries } from "../storage/labelled-series.js";
+import type { ControlledField } from "../systems/cde.js";
+import { pathCoefficients } from "../systems/control-path.js";
+import type { PreparedTask, TrainedTask } from "./task-experiment.js";
+
+/** What is learnt of a series: −(mean probability of its class), as the talk has it, or the cross-entropy. */
+export type ClassLoss = "probability" | "cross-entropy";
+
+export interface PathClassifierOptions {
+  readonly name: string;
+  readonly hidden: number;
+  readonly method: Method;
+  readonly stepSize: number;
+  readonly gradient: GradientRequest;
+  readonly dtype: FloatDType;
+  readonly loss: ClassLoss;
+  /** the classes by their numbers */
+  readonly classes: readonly string[];
+  /** observations of each series */
+  readonly length: number;
+  /** time included */
+  readonly channels: number;
+}
+
+/** Series as arrays: x [samples, times, channels], time the first channel; label [samples]. */
+export interface SeriesData {
+  readonly classes: readonly string[];
+  readonly length: number;
+  readonly channels: number;
+  readonly data: Dataset;
+}
+
+/**
+ * Series of one length, with time from 0 to 1 as the first channel.
+ *
+ * @param pad  what comes after the end of a shorter series: zeros, or its last values
+ */
+export function seriesData(
+  series: readonly LabelledSeries[],
+  dtype: FloatDType,
+  {
+    pad,
+    classes = classesOf(series),
+    length = longest(series),
+    scale,
+  }: {
+    readonly pad: "zero" | "last";
+    readonly classes?: readonly string[];
+    readonly length?: number;
+    /** mean and standard deviation of each channel, which they are brought to 0 and 1 by */
+    readonly scale?: readonly (readonly [mean: number, deviation: number])[];
+  },
+): SeriesData {
+  const own = series[0]!.values[0]!.length;
+  const rows = series.flatMap(({ values }) => {
+    const latest = Array<number>(own).fill(0);
+    return Array.from({ length }, (_, k) => {
+      const row = latest.map((before, channel) => {
+        const value = values[k]?.[channel] ?? (pad === "zero" && k >= values.length ? 0 : Number.NaN);
+        // what was not observed goes on as it was
+        latest[channel] = Number.isNaN(value) ? before : value;
+        const [mean, deviation] = scale?.[channel] ?? [0, 1];
+        return (latest[channel]! - mean) / deviation;
+      });
+      return [length === 1 ? 0 : k / (length - 1), ...row];
+    });
+  });
+  const labels = series.map(({ label }) => classes.indexOf(label));
+  return {
+    ...{ classes, length, channels: own + 1 },
+    data: {
+      x: tensor(dtype, [series.length, length, own + 1], rows.flat()),
+      label: tensor("int64", [series.length], labels.map(BigInt)),
+    },
+  };
+}
+
+export const classesOf = (series: readonly LabelledSeries[]): string[] =>
+  [...new Set(series.map(({ label }) => label))].sort();
+export const longest = (series: readonly LabelledSeries[]): number =>
+  Math.max(...series.map(({ values }) => values.length));
+
+/** Mean and standard deviation of each channel, over all series and times. */
+export function scaleOf(series: readonly LabelledSeries[]): [mean: number, deviation: number][] {
+  return series[0]!.values[0]!.map((_, channel) => {
+    const all = series
+      .flatMap(({ values }) => values.map((row) => row[channel]!))
+      .filter((x) => !Number.isNaN(x));
+    const mean = all.reduce((sum, x) => sum + x, 0) / Math.max(1, all.length);
+    const variance = all.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, all.length);
+    return [mean, Math.sqrt(variance) || 1];
+  });
+}
+
+/** Splits samples, each class in the same shares, in an order drawn from a seed. */
+export function stratified(
+  { data, classes }: SeriesData,
+  shares: readonly number[],
+  seed: number,
+): Dataset[] {
+  const labels = numbers(data.label!);
+  const parts = shares.map(() => [] as number[]);
+  const random = Random.seeded(seed);
+  for (const [c] of classes.entries()) {
+    const own = labels.flatMap((label, i) => (label === c ? [i] : []));
+    for (let i = own.length - 1; i > 0; i--) {
+      const j = Math.floor(random.uniform() * (i + 1));
+      [own[i], own[j]] = [own[j]!, own[i]!];
+    }
+    let [from, share] = [0, 0];
+    for (const [p, part] of shares.entries()) {
+      share += part;
+      const to = p === shares.length - 1 ? own.length : Math.round(share * own.length);
+      parts[p]!.push(...own.slice(from, to));
+      from = to;
+    }
+  }
+  return parts.map((which) => takeSamples(data, which));
+}
+
+/** A perceptron on the hidden state, with as many outputs as F(z) has entries: relu within, tanh at the end. */
+function pathField(hidden: number, channels: number): ControlledField {
+  const widths = [hidden, hidden, hidden, hidden, hidden, hidden * channels];
+  const layers = widths
+    .slice(1)
+    .flatMap((width, i) => [...(i === 0 ? [] : [activation(relu)]), linear(widths[i]!, width)]);
+  const body = sequential(...layers);
+  return {
+    ...{
+      name: `mlp(${widths.slice(1, -1).join("-")}, relu, tanh)`,
+      hidden,
+      channels,
+      parameters: body.parameters,
+    },
+    apply: (b, theta, z) => tanh(b, body.apply(b, theta, z)),
+  };
+}
+
+/** The classifier: z0 from the first observation, a neural CDE along the Hermite path, the class from its last state. */
+export function pathClassifier(options: PathClassifierOptions) {
+  const { name, hidden, method, stepSize, gradient, dtype, classes, length, channels } = options;
+  const field = pathField(hidden, channels);
+  const parts = { initial: linear(channels, hidden), field, readout: linear(hidden, classes.length) };
+  const times = Array.from({ length }, (_, k) => (length === 1 ? 0 : k / (length - 1)));
+  const model = defineModel({
+    name,
+    ...parametersOf(parts),
+    inputs: { x: { shape: [length, channels] } },
+    apply(b, theta, { x }, training) {
+      const first = squeeze(b, slice(b, x, 1, 0, 1), [1]);
+      const z0 = parts.initial.apply(b, partOf(theta, "initial"), first);
+      const zs = cdeSolve(
+        b,
+        { field, method, stepSize, dtype },
+        {
+          ...{ theta: partOf(theta, "field"), z0, ...pathCoefficients(b, times, x), gradient, training },
+        },
+      );
+      return { logits: parts.readout.apply(b, partOf(theta, "readout"), gather(b, zs, 0)) };
+    },
+  });
+  const compared =
+    (of: (b: Builder, logits: Value, label: Value) => Value) =>
+    (
+      b: Builder,
+      {
+        outputs,
+        targets,
+      }: { readonly outputs: { readonly logits: Value }; readonly targets: { readonly label: Value } },
+    ) =>
+      of(b, outputs.logits, targets.label);
+  const losses = { probability: negativeProbability, "cross-entropy": crossEntropy } as const;
+  const task = defineTask({
+    model,
+    targets: { label: { shape: [], type: "int64" } },
+    loss: compared(losses[options.loss]),
+    metrics: { accuracy: compared(accuracy) },
+  });
+  return { model, task };
+}
+
+/** −(1/n) Σ softmax(z)_c */
+function negativeProbability(b: Builder, logits: Value, labels: Value): Value {
+  const own = gatherElements(b, softmax(b, logits, -1), unsqueeze(b, labels, [-1]), -1);
+  return neg(b, reduceMean(b, own));
+}
+
+/** Rows of true classes, columns of those that the model says: how many of the test data. */
+export async function confusion(
+  model: ReturnType<typeof pathClassifier>["model"],
+  test: Dataset,
+  classes: readonly string[],
+  { runtime, dtype, parameters }: TrainedTask,
+): Promise<number[][]> {
+  const { logits } = await predict(model, { x: test.x! }, { runtime, dtype, parameters });
+  const all = numbers(logits);
+  const labels = numbers(test.label!);
+  const matrix = classes.map(() => classes.map(() => 0));
+  for (const [i, label] of labels.entries()) {
+    const row = all.slice(i * classes.length, (i + 1) * classes.length);
+    const said = row.indexOf(Math.max(...row));
+    const counts = matrix[label]!;
+    counts[said] = counts[said]! + 1;
+  }
+  return matrix;
+}
+
+/** The task with its data, its exported model and the confusion matrix of its test data. */
+export function preparedClassifier(
+  options: PathClassifierOptions,
+  {
+    training,
+    validation,
+    test,
+  }: { readonly training: Dataset; readonly validation: Dataset; readonly test: Dataset },
+): PreparedTask {
+  const { model, task } = pathClassifier(options);
+  return {
+    ...{ task, training, validation, test },
+    files: ({ parameters, dtype }) => ({ "predict.onnx": encodePrediction(model, { parameters, dtype }) }),
+    findings: async (trained) => ({
+      classes: options.classes,
+      confusion: await confusion(model, test, options.classes, trained),
+    }),
+  };
+}

@@ -1,0 +1,59 @@
+import { DataError } from "../storage/data-error.js";
+import { parseUea } from "../storage/labelled-series.js";
+import {
+  classesOf,
+  longest,
+  preparedClassifier,
+  scaleOf,
+  seriesData,
+  stratified,
+} from "./path-classifier.js";
+import type { PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
+
+/** A classification problem of the UEA archive, by a neural CDE. */
+export const uea: TaskExperiment = {
+  name: "uea",
+  about: "a classification problem of the UEA archive, by a neural controlled differential equation",
+  data: { what: "the archive's files of a problem, X_TRAIN.ts,X_TEST.ts", files: 2, needed: true },
+  protocol: {
+    ...{ solver: "midpoint", coupling: 0.999, gradient: "reversible", stepSize: 0.02, dtype: "float32" },
+    ...{ steps: 600, batchSize: 32, optimiser: "adamw", learningRate: 3e-3, weightDecay: 1e-4 },
+    ...{ clip: 10, validateEvery: 50 },
+  },
+  full: { stepSize: 0.01, steps: 5000, learningRate: 1e-3, validateEvery: 100 },
+  prepare,
+};
+
+function prepare({ method, protocol, files, seed }: TaskContext): PreparedTask {
+  const { stepSize, gradient, dtype } = protocol;
+  const [training, test] = files.map(({ name, bytes }) =>
+    parseUea(new TextDecoder().decode(bytes), { source: name }),
+  );
+  const classes = classesOf(training!);
+  const unknown = test!.find(({ label }) => !classes.includes(label));
+  if (unknown !== undefined) {
+    throw new DataError(
+      { source: files[1]!.name },
+      `the class ${unknown.label} is in none of the training series`,
+    );
+  }
+  const shared = {
+    pad: "last",
+    classes,
+    length: longest([...training!, ...test!]),
+    scale: scaleOf(training!),
+  } as const;
+  const all = seriesData(training!, dtype, shared);
+  const [learnt, validation] = stratified(all, [0.85, 0.15], seed);
+  const { length, channels } = all;
+  const name = files[0]!.name.replace(/_TRAIN.*$/i, "");
+  return preparedClassifier(
+    {
+      ...{ name, hidden: 32, method, stepSize, gradient, dtype, loss: "cross-entropy" },
+      classes,
+      length,
+      channels,
+    },
+    { training: learnt!, validation: validation!, test: seriesData(test!, dtype, shared).data },
+  );
+}
