@@ -34,6 +34,7 @@ const withPeers: readonly Run[] = [
   { name: "peers", words: [], rounds: true },
   { name: "work-precision", words: [], rounds: true },
   { name: "javascript-peers", words: [], rounds: true },
+  { name: "language-model", words: [], rounds: true },
 ];
 
 const { values: options } = parseArgs({

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Chart } from "../../src/plot/chart.js";
 import { writeAtomic } from "../../src/storage/atomic.js";
+import { languageComparisonChart } from "../language-comparison/plot.js";
 import type { Result, Row } from "../result.js";
 import { resultsFolder } from "../results.js";
 import { scalingChart } from "../scaling/plot.js";
@@ -9,6 +10,7 @@ import { workPrecisionChart } from "../work-precision/plot.js";
 /** The plots of benchmarks whose rows say more in one, by the names of the benchmarks. */
 export const plots: Readonly<Record<string, (rows: readonly Row[]) => Chart>> = {
   scaling: (rows) => scalingChart(rows as never),
+  "language-comparison": (rows) => languageComparisonChart(rows as never),
   "work-precision": (rows) => workPrecisionChart(rows as never),
 };
 

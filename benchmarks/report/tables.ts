@@ -131,6 +131,41 @@ export const reports: Readonly<Record<string, Report>> = {
         penalty: (row) => (row.penalty as number).toFixed(2),
       }),
   },
+  "language-model": {
+    title: "Language models against PyTorch",
+    note: "Tokens per second of training (an update: gradient, clipping, AdamW) and of generation (token by token, keys and values kept), the same models in PyTorch, eager, on the CPU in float32. `most` is of the fastest round; CPU seconds count all threads and hardly depend on other work. A `revdeq` undoes its steps in revort, and stores them in PyTorch, which is less work and more memory.",
+    body: ({ rows }) =>
+      columns(rows, {
+        model: text("model"),
+        work: text("work"),
+        library: text("library"),
+        runtime: text("runtime"),
+        threads: text("threads"),
+        "tokens/s": number("tokensPerSecond"),
+        most: number("most"),
+        "tokens per CPU second": number("perProcessorSecond"),
+      }),
+  },
+  "language-comparison": {
+    title: "Language models of equal parameters",
+    note: "A block of a transformer once, its fixed point with steps undone, and the same with implicit gradients: as many parameters, on as many tokens in the same order. Perplexity of the validation text at the end, and the time of an update. This is a small scale: it says which learn more from few tokens, and nothing about large models.",
+    body: ({ rows }) => {
+      const last = Math.max(...rows.map((row) => row.updates as number));
+      return `![perplexity over updates](results/language-comparison.svg)\n\n${columns(
+        rows.filter((row) => row.updates === last),
+        {
+          model: text("model"),
+          seed: text("seed"),
+          parameters: text("parameters"),
+          tokens: text("tokens"),
+          "perplexity per token": number("perplexity"),
+          "per word": number("perplexityPerWord"),
+          residual: number("residual"),
+          "s/update": number("secondsPerUpdate"),
+        },
+      )}`;
+    },
+  },
   operators: {
     title: "Operators per step on ONNX Runtime",
     note: "Counted in the graphs of gradients with a loss at every step; `fused` after `src/runtime/fuse.ts`.",

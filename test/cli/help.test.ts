@@ -39,13 +39,13 @@ describe("revort --help", () => {
   });
 
   it("says what each option is unless it is given, or that the subject decides", async () => {
-    for (const command of ["train", "gradcheck", "solve", "export"]) {
-      const { stdout } = await run([command, "--help"]);
+    for (const command of ["train", "train revdeq-lm", "generate", "gradcheck", "solve", "export"]) {
+      const { stdout } = await run([...command.split(" "), "--help"]);
       const options = stdout.slice(stdout.indexOf("Options:"), stdout.indexOf("Examples:"));
       const entries = options.split(/\n {2}(?=-)/).map((entry) => entry.replace(/\s+/g, " "));
       // what takes a value and need not be given; a file, a folder or a name of the user's own has none
       const given =
-        /--(data|init|field|y0|t0|t1|out|resume|trainable|freeze|time-input|state-input|output-name)\b/;
+        /--(data|init|prompt|field|y0|t0|t1|out|resume|trainable|freeze|time-input|state-input|output-name)\b/;
       for (const entry of entries.filter((text) => /^--[\w-]+ </.test(text) && !given.test(text))) {
         expect(entry, command).to.match(/default|own|below|likewise|implies|where|ONNX|number of|as many/);
       }
