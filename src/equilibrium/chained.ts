@@ -62,27 +62,28 @@ function reversed(at: IterationAt, β: number): Pick<IterationChain, "undo" | "b
     const [y1] = after.memory as [Value];
     const isActive = greater(b, after.steps, i);
     const where = (value: Value, otherwise: Value) => whereSample(b, isActive, value, otherwise);
-    const z = where(unmixed(b, β, after.z, f(b, y1)), after.z);
+    const fy = f(b, y1);
+    const z = where(unmixed(b, β, after.z, fy), after.z);
     const point = first === null ? z : whereScalar(b, lessOrEqual(b, i, 0), first, z);
     const fz = f(b, point);
     const y = where(unmixed(b, β, y1, fz), y1);
     const steps = sub(b, after.steps, cast(b, isActive, "int64"));
-    return { before: { z, fz, memory: [y], steps }, point, y1, where };
+    return { before: { z, fz, memory: [y], steps }, y1, fy, point, where };
   };
   return {
     undo: (b, { i, shared: { given, first } }, after) => undone(b, at(given), i, after, first).before,
     back(b, { i, shared: { given, first } }, after, cotangents) {
       const f = at(given);
-      const { before, point, y1, where } = undone(b, f, i, after, first);
+      const { before, y1, fy, point, where } = undone(b, f, i, after, first);
       const floats = given.filter(({ dtype }) => isFloat(dtype));
       const none = zerosLike(b, after.z);
-      const through = (z: Value, cotangent: Value) =>
-        pullback(b, [f(b, z)], [mul(b, where(cotangent, none), β)], [z, ...floats]);
+      const through = (fx: Value, x: Value, cotangent: Value) =>
+        pullback(b, [fx], [mul(b, where(cotangent, none), β)], [x, ...floats]);
       const damped = (x: Value) => where(mul(b, x, 1 - β), x);
       const z̄ = cotangents.z ?? none;
-      const [toY, ...fromZ] = through(y1, z̄);
+      const [toY, ...fromZ] = through(fy, y1, z̄);
       const ȳ = accumulate(b, cotangents.memory[0] ?? none, toY!)!;
-      const [toZ, ...fromY] = through(point, ȳ);
+      const [toZ, ...fromY] = through(before.fz, point, ȳ);
       return {
         before,
         cotangents: { z: accumulate(b, damped(z̄), toZ!), fz: null, memory: [damped(ȳ)], steps: null },
