@@ -7,6 +7,7 @@ export const {
   solve,
   solveEach,
   solveFixedPoint,
+  solveSde,
   train,
   gradientOf,
   differentiator,
@@ -143,6 +144,7 @@ export {
   StepUnderflowError,
 } from "./integrate/failures.js";
 export { type NeuralOde, type NeuralOdeOptions, neuralOde } from "./integrate/neural-ode.js";
+export { type NeuralSde, type NeuralSdeOptions, neuralSde } from "./integrate/neural-sde.js";
 export type { Save } from "./integrate/saves.js";
 export { DivergenceError, ParameterError, type Solution, type SolveStats } from "./integrate/solve.js";
 export { type SolveWarning, StrictError, type WarningCode } from "./integrate/warnings.js";
@@ -193,18 +195,23 @@ export {
 } from "./library/fixed-points.js";
 export type { Nested, ObservationsLike, TensorLike, TimesLike } from "./library/given.js";
 export type { ArgsOption, EachLike, RecordSolution } from "./library/records.js";
+export type { SdeSolution, SolveSdeOptions } from "./library/sde.js";
 export type { OfRecords, SolveEachOptions, SolveOptions } from "./library/solving.js";
 export type { FitCheckOptions, TrainOptions, Trajectories } from "./library/training.js";
 export { alf } from "./methods/alf.js";
 export { checkTableau, TableauError } from "./methods/check-tableau.js";
 export { explicit } from "./methods/explicit.js";
+export { eulerMaruyama, milstein } from "./methods/ito.js";
 export { leapfrogMidpoint } from "./methods/leapfrog-midpoint.js";
 export type { Interval, Method, ReversibleMethod, State, System } from "./methods/method.js";
 export { methodNamed, solverNames } from "./methods/named.js";
 export { CouplingError, reversible } from "./methods/reversible.js";
 export { reversibleHeun } from "./methods/reversible-heun.js";
+export { CalculusError, type DrivenStep, type SdeMethod } from "./methods/sde-method.js";
+export { sdeMethodNamed, sdeMethodNames } from "./methods/sde-named.js";
 export { semiImplicitEuler } from "./methods/semi-implicit-euler.js";
 export { spectralRadius, stabilityArea } from "./methods/stability.js";
+export { reversibleHeunSde, stratonovich } from "./methods/stratonovich.js";
 export {
   bosh3,
   cashKarp,
@@ -246,6 +253,7 @@ export {
   type SampleTypes,
 } from "./models/model.js";
 export { type OdeSolveOptions, odeSolve } from "./models/ode-solve.js";
+export { drawKeys, type SdeSolveOptions, sdeSolve } from "./models/sde-solve.js";
 export { type Compared, defineTask, type Measure, type Task } from "./models/task.js";
 export { type Grid, gridThrough, TimeError } from "./programs/grid.js";
 export {
@@ -265,6 +273,14 @@ export { type JitOptions, jit } from "./runtimes/jit/jit.js";
 export { ortWasm, ortWebGpu } from "./runtimes/ort-web.js";
 export type { WebGpuOptions } from "./runtimes/ort-webgpu.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
+export {
+  BrownianError,
+  type BrownianMotion,
+  type BrownianTreeOptions,
+  keyedIncrements,
+  type NoiseStep,
+  virtualBrownianTree,
+} from "./systems/brownian.js";
 export type { ControlledField } from "./systems/cde.js";
 export {
   type ControlPath,
@@ -276,6 +292,14 @@ export {
 } from "./systems/control-path.js";
 export { DensityError, type Trace, withDensity } from "./systems/divergence.js";
 export { type Interpolation, PathError } from "./systems/interpolation.js";
+export {
+  type Calculus,
+  defineSde,
+  type NoiseKind,
+  type Sde,
+  type SdeDefinition,
+  SdeError,
+} from "./systems/sde.js";
 export type { Checkpoint } from "./train/checkpoint.js";
 export { TrainingDataError, targetsOf } from "./train/data.js";
 export type { FitCheck } from "./train/fit-check.js";

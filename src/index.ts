@@ -15,6 +15,7 @@ export const {
   solve,
   solveEach,
   solveFixedPoint,
+  solveSde,
   train,
   gradientOf,
   differentiator,

@@ -22,8 +22,11 @@ export const reconstructionLimit: Readonly<Record<FloatDType, number>> = { float
  */
 const margin = 100;
 
+/** What is to be known of a method whose steps are undone, whatever equation it is for. */
+export type Undone = Pick<Method, "name" | "coupling" | "stepMatrix">;
+
 /** What undoing n steps makes of rounding where the field is 0: ε gⁿ, with g = 1/λ for a coupled method. */
-export function roundingAfter(method: Method, dtype: FloatDType, steps: number): number {
+export function roundingAfter(method: Undone, dtype: FloatDType, steps: number): number {
   return epsilon[dtype] * undoGrowth(method) ** steps;
 }
 
@@ -39,7 +42,7 @@ export interface GuardedGradient {
  */
 export function guardedGradient(
   gradient: GradientMethod,
-  method: Method,
+  method: Undone,
   dtype: FloatDType,
   steps: number,
 ): GuardedGradient {
@@ -64,7 +67,7 @@ function undoneAtOnce(gradient: GradientMethod, steps: number): number {
   return Math.min(steps, ("refresh" in gradient ? gradient.refresh : undefined) ?? steps);
 }
 
-function growthText(method: Method): string {
+function growthText(method: Undone): string {
   return method.coupling === null
     ? `by ${show(undoGrowth(method))} a step`
     : `by 1/λ = ${show(undoGrowth(method))} a step`;

@@ -5,6 +5,7 @@ import { type ArrayShapes, isRecordField, type RecordField } from "../fields/rec
 import * as gradients from "../gradients/evaluate.js";
 import type { Value } from "../graph/graph.js";
 import { isField, type NeuralOde } from "../integrate/neural-ode.js";
+import type { NeuralSde } from "../integrate/neural-sde.js";
 import type { Solution } from "../integrate/solution.js";
 import * as solves from "../integrate/solve.js";
 import type { DataStream } from "../models/data-stream.js";
@@ -29,6 +30,7 @@ import { type EquationOptions, type OpenRuntime, parametersOf, withEquation as w
 import { checkFitOptions } from "./fitting.js";
 import { type FixedPointSolution, type SolveFixedPointOptions, solveFixedPoint } from "./fixed-points.js";
 import { type RecordSolution, recordSolution } from "./records.js";
+import { type SdeSolution, type SolveSdeOptions, solveSde } from "./sde.js";
 import {
   checkSolveOptions,
   equationOf,
@@ -103,6 +105,13 @@ export interface Calls {
    * @throws {ConvergenceError} if a sample does not converge, with `strict`; otherwise that is a warning
    */
   solveFixedPoint(cell: Cell, options: SolveFixedPointOptions): Promise<FixedPointSolution>;
+  /**
+   * Paths of dy = f(t, y; θ) dt + g(t, y; θ) dW, the same ones for the same seed on every runtime.
+   *
+   * @throws {ShapeError | ParameterError | TimeError} for states, parameters or times that do not fit the equation
+   * @throws {BrownianError} for times that its Brownian motion does not reach
+   */
+  solveSde(equation: NeuralSde, options: SolveSdeOptions): Promise<SdeSolution>;
   /**
    * Fits the parameters of an equation to trajectories.
    *
@@ -241,6 +250,7 @@ export function callsOn(open: OpenRuntime): Calls {
       checkFitOptions(options);
       return fit(task, data, { ...options, runtime: options.runtime ?? (await open()) });
     },
+    solveSde: (equation, options) => solveSde(open, equation, options),
     async evaluate(task, data, options) {
       return evaluate(task, data, { ...options, runtime: options.runtime ?? (await open()) });
     },

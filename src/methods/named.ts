@@ -12,11 +12,14 @@ import { type Tableau, tableaux } from "./tableaux.js";
 
 /** A name that no solver has. */
 export class UnknownSolverError extends RevortError {
-  constructor(readonly solver: string) {
-    const near = nearName(solver, solverNames);
+  constructor(
+    readonly solver: string,
+    names: readonly string[] = solverNames,
+  ) {
+    const near = nearName(solver, names);
     super(
       `There is no solver ${shown(solver)}${near === undefined ? "." : `; did you mean "${near}"?`} ` +
-        `The solvers are ${solverNames.join(", ")}.`,
+        `The solvers are ${names.join(", ")}.`,
     );
   }
 }

@@ -92,7 +92,7 @@ export function spectralRadius(matrix: StepMatrix, x: Complex): number {
  * eigenvalues of the step at x = 0, which is their largest over that of the determinant. 1/λ for a coupled method,
  * 1 / |1 − 2 η| for the asynchronous leapfrog, and 1 for methods that keep areas.
  */
-export function undoGrowth({ stepMatrix }: Method): number {
+export function undoGrowth({ stepMatrix }: Pick<Method, "stepMatrix">): number {
   if (stepMatrix === undefined) return 1;
   return spectralRadius(stepMatrix, [0, 0]) / Math.hypot(...determinantAt(stepMatrix, [0, 0]));
 }

@@ -137,7 +137,8 @@ function statesOf(
   return ys!;
 }
 
-function checkTheta(name: string, parameters: readonly string[], theta: Values): void {
+/** @throws {ParameterError} naming the parameter that is missing */
+export function checkTheta(name: string, parameters: readonly string[], theta: Values): void {
   const missing = parameters.find((parameter) => !Object.hasOwn(theta, parameter));
   if (missing === undefined) return;
   const given = Object.keys(theta).join(", ") || "none";

@@ -2,10 +2,10 @@ import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js"
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { add, div, mul, sub } from "./arithmetic.js";
-import { floor, log, sqrt } from "./elementwise.js";
+import { floor } from "./elementwise.js";
+import { normalOf } from "./normal.js";
 import { modulo } from "./power.js";
 import { cast, reshape } from "./reshape.js";
-import { cos } from "./trigonometry.js";
 
 // Random numbers as functions of a key and a counter: the same on every runtime, in any order, and nothing is kept.
 
@@ -41,9 +41,10 @@ export function randomUniform(b: Builder, key: Value, counters: Value, dtype: Fl
 }
 
 /**
- * Standard normal numbers by Box and Muller, √(−2 ln(1 − u)) cos 2πv, each from two counters.
+ * Standard normal numbers by Box and Muller, √(−2 ln(1 − u)) cos 2πv, each from two counters, the same bits on every runtime.
  *
- * @param counters  int64 [n]; the second of each pair is the counter plus `stride`
+ * @param key  as for the bits, or keys of a shape that broadcasts with that of the counters
+ * @param counters  int64; the second of each pair is the counter plus `stride`
  */
 export function randomNormal(
   b: Builder,
@@ -52,10 +53,28 @@ export function randomNormal(
   stride: number,
   dtype: FloatDType,
 ): Value {
-  const uniform = (at: Value) => mul(b, cast(b, randomBits(b, key, at), "float64"), 2 ** -32);
-  const second = add(b, counters, b.scalar("int64", stride));
-  const radius = sqrt(b, mul(b, log(b, sub(b, 1, uniform(counters))), -2));
-  return cast(b, mul(b, radius, cos(b, mul(b, uniform(second), 2 * Math.PI))), dtype);
+  const word = (at: Value) => cast(b, randomBits(b, key, at), "float64");
+  return cast(b, normalOf(b, word(counters), word(add(b, counters, b.scalar("int64", stride)))), dtype);
+}
+
+/**
+ * Keys that belong to a key and to numbers, as different as keys of different seeds.
+ *
+ * @param key  int64: any whole numbers where they are the first that randomness comes from
+ * @param numbers  int64, of a shape that broadcasts with that of the keys
+ * @returns odd int64
+ */
+export function derivedKeys(b: Builder, key: Value, numbers: Value): Value {
+  const two = b.scalar("int64", 2);
+  const root = b.scalar("int64", randomKey(0));
+  const mixed = (k: Value, at: Value) => {
+    const [high, low] = [0n, 1n].map((i) =>
+      randomBits(b, k, add(b, mul(b, at, two), b.scalar("int64", i))),
+    ) as [Value, Value];
+    const even = mul(b, div(b, low, two), two);
+    return add(b, add(b, mul(b, high, b.scalar("int64", word)), even), b.scalar("int64", 1));
+  };
+  return mixed(mixed(root, key), numbers);
 }
 
 /** The counters start, start + 1, …, in a shape. @param start  an int64 scalar */

@@ -1,7 +1,14 @@
 import { expect } from "chai";
 import { numbers, tensor } from "../../src/core/tensor.js";
 import { Builder } from "../../src/graph/builder.js";
-import { countersFrom, randomBits, randomKey, randomNormal, randomUniform } from "../../src/ops/random.js";
+import {
+  countersFrom,
+  derivedKeys,
+  randomBits,
+  randomKey,
+  randomNormal,
+  randomUniform,
+} from "../../src/ops/random.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
@@ -76,6 +83,54 @@ describe("random numbers by key and counter", () => {
     expect(moment(values, 2)).to.be.closeTo(1, 0.03);
     expect(moment(values, 3)).to.be.closeTo(0, 0.083);
     expect(moment(values, 4)).to.be.closeTo(3, 0.21);
+  });
+
+  it("are normal numbers of the same bits on jit and ONNX Runtime, and Box and Muller's to rounding", async () => {
+    const n = 5000;
+    const key = randomKey(3);
+    for (const dtype of ["float32", "float64"] as const) {
+      const b = new Builder();
+      const at = b.input("at", "int64", [n]);
+      const x = randomNormal(b, b.scalar("int64", key), at, n, dtype);
+      const graph = b.graph({ x });
+      const given = {
+        at: tensor(
+          "int64",
+          [n],
+          Array.from({ length: n }, (_, i) => BigInt(i)),
+        ),
+      };
+      const [one, other] = await Promise.all(
+        ["jit", "ort-cpu"].map(async (name) => (await runGraph(runtimes[name]!, graph, given)).x!),
+      );
+      expect(Buffer.from(one!.data.buffer).equals(Buffer.from(other!.data.buffer)), dtype).to.equal(true);
+      if (dtype === "float32") continue;
+      numbers(one!).forEach((value, i) => {
+        const [u, v] = [i, i + n].map((c) => Number(squares(BigInt(c), BigInt.asUintN(64, key))) / 2 ** 32);
+        const exact = Math.sqrt(-2 * Math.log(1 - u!)) * Math.cos(2 * Math.PI * v!);
+        // a few roundings of numbers up to 7
+        expect(value).to.be.closeTo(exact, 4e-15);
+      });
+    }
+  });
+
+  it("have keys of their own for other numbers, whatever they come from", async () => {
+    const b = new Builder();
+    const keys = derivedKeys(
+      b,
+      b.constant(tensor("int64", [3, 1], [0n, 1n, -1n])),
+      b.constant(
+        tensor(
+          "int64",
+          [1, 100],
+          Array.from({ length: 100 }, (_, i) => BigInt(i)),
+        ),
+      ),
+    );
+    const { found } = await runGraph(jit(), b.graph({ found: keys }), {});
+    const all = Array.from(found!.data as BigInt64Array);
+    expect(new Set(all).size).to.equal(300);
+    expect(all.every((key) => BigInt.asUintN(1, key) === 1n)).to.equal(true);
   });
 
   it("have odd keys, other ones for each seed", () => {

@@ -1,0 +1,42 @@
+import { eulerMaruyama, milstein } from "./ito.js";
+import { methodNamed, SolverOptionError, solverNames, UnknownSolverError } from "./named.js";
+import type { SdeMethod } from "./sde-method.js";
+import { reversibleHeunSde, stratonovich } from "./stratonovich.js";
+import { tableaux } from "./tableaux.js";
+
+const own = {
+  "euler-maruyama": eulerMaruyama,
+  milstein,
+  "reversible-heun": reversibleHeunSde,
+} as const satisfies Record<string, () => SdeMethod>;
+
+const isOwn = (name: string): name is keyof typeof own => Object.hasOwn(own, name);
+
+/** The names of methods for stochastic differential equations: those above, and explicit methods of order 2 or more. */
+export const sdeMethodNames: readonly string[] = [
+  ...Object.keys(own),
+  ...tableaux.filter(({ order }) => order >= 2).map(({ name }) => name),
+];
+
+/**
+ * A method for stochastic differential equations by the name that users type.
+ *
+ * @param options.coupling  λ in (0, 1] of an explicit method for equations of Stratonovich that is to be undone
+ * @throws {UnknownSolverError} for a name not among {@link sdeMethodNames}
+ * @throws {CalculusError} for a method that tends to no solution
+ * @throws {SolverOptionError | CouplingError} for a coupling that it does not have, or that is not in (0, 1]
+ */
+export function sdeMethodNamed(name: string, options: { readonly coupling?: number } = {}): SdeMethod {
+  if (!isOwn(name)) {
+    if (!solverNames.includes(name)) throw new UnknownSolverError(name, sdeMethodNames);
+    return stratonovich(methodNamed(name, options));
+  }
+  const method = own[name]();
+  if (options.coupling === undefined) return method;
+  throw new SolverOptionError(
+    method.calculus === "ito"
+      ? `The method "${name}" takes the noise of a step at its beginning, and at its end when it goes back, so that a state ` +
+          'coupled to it would solve another equation. Couple a method of Stratonovich: "heun", "midpoint".'
+      : `The method "${name}" is reversible without a coupling. Leave the coupling out.`,
+  );
+}
