@@ -27,34 +27,24 @@ export type NoiseKind = "scalar" | "diagonal" | "additive" | "general";
 
 type Coefficient = (b: Builder, theta: Values, t: Value, y: Value) => Value;
 
-/** The diffusion of each kind of noise, with what it needs to be told beside. */
-interface Diffusions {
-  readonly scalar: { readonly diffusion: Coefficient; readonly motions?: 1 };
-  readonly diagonal: { readonly diffusion: Coefficient; readonly motions?: undefined };
-  readonly additive: {
-    readonly diffusion: (b: Builder, theta: Values, t: Value) => Value;
-    /** m; 1 by default */
-    readonly motions?: number;
-  };
-  readonly general: { readonly diffusion: Coefficient; readonly motions: number };
+/** What {@link defineSde} takes: states are rows of numbers, [batch, dim]. */
+export interface SdeDefinition {
+  readonly name: string;
+  /** number of components of the state */
+  readonly dim: number;
+  readonly calculus: Calculus;
+  readonly noise: NoiseKind;
+  /** m, the number of Brownian motions of additive and general noise; 1 by default */
+  readonly motions?: number;
+  /** θ of drift and diffusion, named like a PyTorch state dict */
+  readonly parameters?: Readonly<Record<string, Parameter>>;
+  /** names of the components, for plots and files */
+  readonly components?: readonly string[];
+  /** f(t, y; θ), [batch, dim] */
+  readonly drift: Coefficient;
+  /** g(t, y; θ), of the shape that its kind of noise has; that of additive noise does not read y */
+  readonly diffusion: Coefficient;
 }
-
-/** What {@link defineSde} takes: rows of numbers [batch, dim], as states. */
-export type SdeDefinition = {
-  [Kind in NoiseKind]: {
-    readonly name: string;
-    /** number of components of the state */
-    readonly dim: number;
-    readonly calculus: Calculus;
-    readonly noise: Kind;
-    /** θ of drift and diffusion, named like a PyTorch state dict */
-    readonly parameters?: Readonly<Record<string, Parameter>>;
-    /** names of the components, for plots and files */
-    readonly components?: readonly string[];
-    /** f(t, y; θ), [batch, dim] */
-    readonly drift: Coefficient;
-  } & Diffusions[Kind];
-}[NoiseKind];
 
 /** A stochastic differential equation dy = f(t, y; θ) dt + g(t, y; θ) dW. */
 export interface Sde {
@@ -84,9 +74,8 @@ export interface Sde {
  */
 export function defineSde(definition: SdeDefinition): Sde {
   checkDefinition(definition);
-  const { name, dim, calculus, noise, parameters = {}, components, drift } = definition;
+  const { name, dim, calculus, noise, parameters = {}, components, drift, diffusion } = definition;
   const motions = noise === "diagonal" ? dim : (definition.motions ?? 1);
-  const diffusion = definition.diffusion as Coefficient;
   const shapes: Readonly<Record<NoiseKind, (batch: Value["shape"][number]) => Value["shape"]>> = {
     scalar: (batch) => [batch, dim],
     diagonal: (batch) => [batch, dim],
@@ -122,7 +111,7 @@ export function defineSde(definition: SdeDefinition): Sde {
 }
 
 /** @throws {OptionError} */
-function checkDefinition({ name, dim, calculus, noise, motions = 1 }: SdeDefinition): void {
+function checkDefinition({ name, dim, calculus, noise, motions }: SdeDefinition): void {
   const refuse = (what: string, given: unknown, expected: string): never => {
     throw new OptionError(`The SDE "${name}" has ${what} ${showValue(given)}. Give ${expected}.`);
   };
@@ -131,5 +120,8 @@ function checkDefinition({ name, dim, calculus, noise, motions = 1 }: SdeDefinit
     refuse("the calculus", calculus, '"ito" or "stratonovich"');
   if (!["scalar", "diagonal", "additive", "general"].includes(noise))
     refuse("the noise", noise, '"scalar", "diagonal", "additive" or "general"');
+  if (motions === undefined) return;
   if (!Number.isInteger(motions) || motions < 1) refuse("motions", motions, "the number of Brownian motions");
+  const own = { scalar: 1, diagonal: dim, additive: motions, general: motions }[noise];
+  if (motions !== own) refuse("motions", motions, `${own}, that of ${noise} noise, or leave it out`);
 }

@@ -7,7 +7,7 @@ import { GradientMethodError } from "../../src/chains/syntax.js";
 import { Random } from "../../src/core/random.js";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { encodePrediction } from "../../src/deploy/model-file.js";
-import type { Tensors } from "../../src/fields/field.js";
+import type { Tensors, Values } from "../../src/fields/field.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Value } from "../../src/graph/graph.js";
 import { neuralSde } from "../../src/integrate/neural-sde.js";
@@ -37,30 +37,18 @@ const parts = { drift: linear(2, 2), diffusion: linear(2, 2) };
 
 /** Neural drift and diffusion, and a force on each path, which is no parameter of the equation. */
 function neural(calculus: Calculus, noise: NoiseKind): Sde {
-  const g = (b: Builder, theta: Readonly<Record<string, Value>>, y: Value) =>
+  const g = (b: Builder, theta: Values, y: Value) =>
     mul(b, sigmoid(b, parts.diffusion.apply(b, partOf(theta, "diffusion"), y)), 0.8);
   return defineSde({
-    ...{ name: `neural ${noise}`, dim: 2, calculus, ...parametersOf(parts) },
+    ...{ name: `neural ${noise}`, dim: 2, calculus, noise, ...parametersOf(parts) },
+    ...(noise === "additive" ? { motions: 2 } : {}),
     drift: (b, theta, t, y) =>
       add(b, tanh(b, parts.drift.apply(b, partOf(theta, "drift"), add(b, y, t))), theta.force!),
-    ...(noise === "additive"
-      ? {
-          noise,
-          diffusion: (b: Builder, theta: Readonly<Record<string, Value>>) => theta["diffusion.weight"]!,
-          motions: 2,
-        }
-      : noise === "general"
-        ? {
-            ...{ noise, motions: 1 },
-            diffusion: (b: Builder, theta: Readonly<Record<string, Value>>, _t: Value, y: Value) =>
-              reshape(b, g(b, theta, y), [0, 2, 1]),
-          }
-        : {
-            noise,
-            diffusion: (b: Builder, theta: Readonly<Record<string, Value>>, _t: Value, y: Value) =>
-              g(b, theta, y),
-          }),
-  } as Parameters<typeof defineSde>[0]);
+    diffusion(b, theta, _t, y) {
+      if (noise === "additive") return theta["diffusion.weight"]!;
+      return noise === "general" ? reshape(b, g(b, theta, y), [0, 2, 1]) : g(b, theta, y);
+    },
+  });
 }
 
 const random = Random.seeded(8);
