@@ -28,6 +28,7 @@ const alone: readonly Run[] = [
   { name: "scaling", words: [], rounds: true },
   { name: "auto", words: [], rounds: true },
   { name: "operators", words: [], rounds: false },
+  { name: "kernels", words: [], rounds: true },
 ];
 
 const withPeers: readonly Run[] = [

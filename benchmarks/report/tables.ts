@@ -181,6 +181,19 @@ export const reports: Readonly<Record<string, Report>> = {
         "backward, fused": text("backwardFused"),
       }),
   },
+  kernels: {
+    title: "Single operators, beside ONNX Runtime's kernels",
+    note: "Milliseconds of processor time, one thread; `gradient` is by all operands. In float64 ONNX Runtime has no kernel for convolutions, which it is given as products.",
+    body: ({ rows }) =>
+      columns(rows, {
+        operator: text("operator"),
+        dtype: text("dtype"),
+        work: text("work"),
+        jit: number("jit"),
+        "ort-cpu": number("ort"),
+        ratio: number("ratio"),
+      }),
+  },
   "javascript-peers": {
     title: "Against TensorFlow.js and jax-js",
     note: "Microseconds per step, forward and backward. Solves of 100 steps. TensorFlow.js runs eagerly; jax-js has no loop, so a solve is unrolled, or each step is a call. revort's reversible gradient does twice the work.",

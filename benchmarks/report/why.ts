@@ -23,6 +23,8 @@ const reasons: Readonly<Record<string, string>> = {
     "The field is too small for ONNX Runtime, and large enough for XLA to use vectors wider than the 128 bits of WebAssembly's.",
   "work-precision":
     "diffrax's whole solve is one compiled loop as revort's is. A step is six evaluations one after the other, an error norm and a power, each waiting for the one before, and neither can take less than their latencies add up to.",
+  kernels:
+    "WebAssembly's vectors have 128 bits, ONNX Runtime's on this machine up to 512: where its kernels come near what these can do, they are more than twice as fast.",
   auto: "Prices of operators differ from machine to machine, and near the crossing both runtimes are about as fast.",
   "scaling/memory-jit":
     "States do not add to it, but the times of the steps do: where each starts and ends and how long it is, as arrays and as inputs of the graph.",
