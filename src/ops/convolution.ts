@@ -1,18 +1,21 @@
-import { ShapeError, showShape, sizeOf } from "../core/tensor.js";
+import { sizeOf } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
-import { type Attributes, type Op, showType, type Value } from "../graph/graph.js";
+import type { Attributes, Op, Value } from "../graph/graph.js";
 import { attributeOf, choice, floats, int, mayTake, takes } from "../graph/signature.js";
 import { add } from "./arithmetic.js";
 import { reduceSum } from "./broadcast.js";
+import { type ConvSetting, checkBias, convSetting, transposedSetting } from "./convolution-setting.js";
 import { composedOf } from "./folding.js";
 import { matmul, swapLast } from "./linalg.js";
-import { intOf, required } from "./operand.js";
-import { reshape } from "./reshape.js";
-import { fold, spatialSizes, unfold, type Windows, windowsOf } from "./windows.js";
+import { required } from "./operand.js";
+import { reshape, transpose } from "./reshape.js";
+import { pad } from "./slice.js";
+import { pulledApart } from "./transposed-convolution.js";
+import { fold, reachBeyond, unfold, type Windows } from "./windows.js";
 
-// Convolutions as products of matrices: with X̃ what the windows see, [C·offsets, windows],
+// Convolutions, y = w ∗ x + b. Their cotangents are convolutions too:
 //
-//   Y = W X̃ + b,   W̄ = Ȳ X̃ᵀ,   X̄ = fold(Wᵀ Ȳ),   b̄ = Σ Ȳ
+//   x̄ = w ∗ᵀ ȳ,   w̄ = x ∗ ȳ with batch and channels swapped, and strides and dilations,   b̄ = Σ ȳ
 
 const attributes = {
   auto_pad: choice(["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]),
@@ -23,57 +26,6 @@ const attributes = {
   strides: attributeOf("ints"),
 } as const;
 
-/** What a convolution is of: x [N, C, …], w [M, C / groups, …]. */
-interface Setting {
-  readonly windows: Windows;
-  readonly groups: number;
-  /** channels in and out */
-  readonly channels: number;
-  readonly filters: number;
-}
-
-function settingOf(op: "Conv" | "ConvTranspose", x: Value, w: Value, given: Attributes): Setting {
-  const input = spatialSizes(op, x);
-  const groups = intOf(given, "group", 1);
-  const channels = x.shape[1] as number;
-  const kernel = w.shape.slice(2) as number[];
-  const declared = given.kernel_shape as readonly number[] | undefined;
-  const [first, second] = w.shape as readonly [number, number];
-  const fits =
-    w.shape.length === x.shape.length &&
-    [...w.shape].every((dim) => typeof dim === "number") &&
-    groups >= 1 &&
-    channels % groups === 0 &&
-    (op === "Conv" ? second * groups === channels && first % groups === 0 : first === channels);
-  if (!fits || (declared !== undefined && declared.join() !== kernel.join())) {
-    throw new ShapeError(
-      `${op}: weights ${showType(w)}${declared === undefined ? "" : ` with kernel_shape ${showShape(declared)}`} do not fit ` +
-        `${showType(x)} in ${groups} ${groups === 1 ? "group" : "groups"}.`,
-    );
-  }
-  if (op === "Conv")
-    return { windows: windowsOf(op, input, kernel, given), groups, channels, filters: first };
-  return { windows: transposedWindows(input, kernel, given), groups, channels, filters: second * groups };
-}
-
-/** w [M, C/g, …] as matrices [g, M/g, C/g · offsets]. */
-function matrices(b: Builder, w: Value, groups: number): Value {
-  const [m, c, ...kernel] = w.shape as readonly number[];
-  return reshape(b, w, [groups, m! / groups, c! * sizeOf(kernel)]);
-}
-
-/** [N, C, offsets, windows] in groups, [N, g, C/g · offsets, windows]. */
-function grouped(b: Builder, columns: Value, groups: number): Value {
-  const [, c, offsets, count] = columns.shape as readonly number[];
-  return reshape(b, columns, [-1, groups, (c! / groups) * offsets!, count!]);
-}
-
-/** y [N, M, …] in groups, [N, g, M/g, windows]. */
-function flat(b: Builder, y: Value, groups: number): Value {
-  const [, m, ...sizes] = y.shape as readonly number[];
-  return reshape(b, y, [-1, groups, m! / groups, sizeOf(sizes)]);
-}
-
 function withBias(b: Builder, y: Value, bias: Value | null | undefined): Value {
   if (!bias) return y;
   return add(b, y, reshape(b, bias, [-1, ...y.shape.slice(2).map(() => 1)]));
@@ -82,35 +34,92 @@ function withBias(b: Builder, y: Value, bias: Value | null | undefined): Value {
 const biasCotangent = (b: Builder, g: Value) =>
   reduceSum(b, g, [0, ...g.shape.slice(2).map((_, i) => i + 2)]);
 
+/** A convolution as a product with what the windows see, [M, C · offsets] by [C · offsets, windows] for each image. */
+function product(b: Builder, x: Value, w: Value, setting: ConvSetting): Value {
+  const { windows, groups, filters, channels } = setting;
+  const count = sizeOf(windows.output);
+  const columns = reshape(
+    b,
+    unfold(b, x, windows),
+    typeof channels === "number"
+      ? [-1, groups, (channels / groups) * sizeOf(windows.kernel), count]
+      : [x.shape[0] as number, groups, -1, count],
+  );
+  const products = matmul(b, reshape(b, w, [groups, filters / groups, -1]), columns);
+  return reshape(b, products, [-1, filters, ...windows.output]);
+}
+
+/**
+ * A convolution of few windows with large kernels, as the cotangent of weights is one: for each channel the windows of all
+ * images are rows of one product, [images · windows, offsets] by [offsets, M], and those of the channels are added up.
+ */
+function productByChannel(b: Builder, x: Value, w: Value, { windows, groups, filters }: ConvSetting): Value {
+  const [images] = x.shape as readonly [number];
+  const [offsets, count] = [sizeOf(windows.kernel), sizeOf(windows.output)];
+  const byChannel = transpose(b, x, [1, 0, ...windows.input.map((_, i) => i + 2)]);
+  const seen = transpose(b, unfold(b, byChannel, windows), [0, 1, 3, 2]);
+  const rows = reshape(b, seen, [-1, images * count, offsets]);
+  const split = reshape(b, w, [groups, filters / groups, -1, offsets]);
+  const columns = reshape(b, transpose(b, split, [0, 2, 3, 1]), [-1, offsets, filters / groups]);
+  const products = reshape(b, matmul(b, rows, columns), [groups, -1, images * count, filters / groups]);
+  const sums = reshape(b, reduceSum(b, products, [1]), [groups, images, count, filters / groups]);
+  return reshape(b, transpose(b, sums, [1, 0, 3, 2]), [images, filters, ...windows.output]);
+}
+
 /** x [N, C, …] with w [M, C/group, …] and a bias [M]: [N, M, …]. */
 export const Conv: Op = {
   type: "Conv",
   inputs: [takes("X", floats), takes("W", floats), mayTake("B", floats)],
   attributes,
   infer([x, w, bias], given) {
-    const { windows, filters } = settingOf("Conv", x!, required("Conv", [x!, w!], 1), given);
+    const { windows, filters } = convSetting(x!, required("Conv", [x!, w!], 1), given);
     checkBias("Conv", bias, filters);
     return [{ dtype: x!.dtype, shape: [x!.shape[0]!, filters, ...windows.output] }];
   },
   ...composedOf((b, [x, w, bias], given) => {
-    const { windows, groups, filters } = settingOf("Conv", x!, w!, given);
-    const product = matmul(b, matrices(b, w!, groups), grouped(b, unfold(b, x!, windows), groups));
-    return [withBias(b, reshape(b, product, [-1, filters, ...windows.output]), bias)];
+    const setting = convSetting(x!, w!, given);
+    const { kernel, output } = setting.windows;
+    const isSideways = sizeOf(output) < sizeOf(kernel) && typeof x!.shape[0] === "number";
+    return [withBias(b, (isSideways ? productByChannel : product)(b, x!, w!, setting), bias)];
   }),
   vjp(b, { inputs: [x, w, bias], attributes: given }, [g]) {
-    const { windows, groups, channels } = settingOf("Conv", x!, w!, given);
-    const cotangent = flat(b, g!, groups);
-    const columns = grouped(b, unfold(b, x!, windows), groups);
-    const dw = reduceSum(b, matmul(b, cotangent, swapLast(b, columns)), [0]);
-    const seen = matmul(b, swapLast(b, matrices(b, w!, groups)), cotangent);
-    const offsets = [-1, channels, sizeOf(windows.kernel), sizeOf(windows.output)];
-    return [
-      fold(b, reshape(b, seen, offsets), windows),
-      reshape(b, dw, w!.shape as readonly number[]),
-      bias ? biasCotangent(b, g!) : null,
-    ];
+    const { windows, groups } = convSetting(x!, w!, given);
+    const { strides, dilations, before } = windows;
+    const beyond = reachBeyond(windows);
+    const dx = b.apply(ConvTranspose, [g!, w!], {
+      ...{ strides, dilations, group: groups },
+      pads: [...before, ...beyond.map((n) => Math.max(0, n))],
+      output_padding: beyond.map((n) => Math.max(0, -n)),
+    });
+    return [dx, weightsCotangent(b, x!, g!, windows, groups), bias ? biasCotangent(b, g!) : null];
   },
 };
+
+/**
+ * The cotangent of w [M, C/g, …] from what its windows see, x [N, C, …], and the cotangent ȳ [N, M, …] of what it makes of that:
+ *
+ *   w̄[m, c, q] = Σ_n Σ_p ȳ[n, m, p] x[n, c, s p + d q],
+ *
+ * a Conv of images c with N channels by filters m, with strides d and dilations s. Groups are groups of channels there too.
+ */
+function weightsCotangent(b: Builder, x: Value, g: Value, windows: Windows, groups: number): Value {
+  const { input, strides, dilations, before } = windows;
+  const places = input.map((_, i) => i + 2);
+  const channels = (x.shape[1] as number) / groups;
+  const split = reshape(b, x, [-1, groups, channels, ...input]);
+  const swapped = transpose(b, split, [2, 1, 0, ...places.map((axis) => axis + 1)]);
+  const images = reshape(b, swapped, [channels, -1, ...input]);
+  // there are no more windows than offsets in the kernel, so what the last one leaves over is cut away
+  const beyond = reachBeyond(windows);
+  const none = [0, 0, ...input.map(() => 0)];
+  const isCut = beyond.some((n) => n < 0);
+  const cut = isCut ? pad(b, images, none, [0, 0, ...beyond.map((n) => Math.min(0, n))]) : images;
+  const found = b.apply(Conv, [cut, transpose(b, g, [1, 0, ...places])], {
+    ...{ strides: dilations, dilations: strides, group: groups },
+    pads: [...before, ...beyond.map((n) => Math.max(0, n))],
+  });
+  return transpose(b, found, [1, 0, ...places]);
+}
 
 /** The transpose of a Conv in x: x [N, C, …] with w [C, M/group, …] and a bias [M]: [N, M, …]. */
 export const ConvTranspose: Op = {
@@ -118,74 +127,43 @@ export const ConvTranspose: Op = {
   inputs: [takes("X", floats), takes("W", floats), mayTake("B", floats)],
   attributes: { ...attributes, output_padding: attributeOf("ints"), output_shape: attributeOf("ints") },
   infer([x, w, bias], given) {
-    const { windows, filters } = settingOf(
-      "ConvTranspose",
-      x!,
-      required("ConvTranspose", [x!, w!], 1),
-      given,
-    );
+    const { windows, filters } = transposedSetting(x!, required("ConvTranspose", [x!, w!], 1), given);
     checkBias("ConvTranspose", bias, filters);
     return [{ dtype: x!.dtype, shape: [x!.shape[0]!, filters, ...windows.input] }];
   },
+  /** the transpose of the product that a Conv is: what each place of x says to all that its window looks at, added up */
   ...composedOf((b, [x, w, bias], given) => {
-    const { windows, groups, filters } = settingOf("ConvTranspose", x!, w!, given);
-    const seen = matmul(b, swapLast(b, matrices(b, w!, groups)), flat(b, x!, groups));
-    const offsets = [-1, filters, sizeOf(windows.kernel), sizeOf(windows.output)];
-    return [withBias(b, fold(b, reshape(b, seen, offsets), windows), bias)];
+    const { windows, groups, channels, filters } = transposedSetting(x!, w!, given);
+    const [own, count] = [(channels as number) / groups, sizeOf(windows.output)];
+    const said = matmul(
+      b,
+      swapLast(b, reshape(b, w!, [groups, own, -1])),
+      reshape(b, x!, [-1, groups, own, count]),
+    );
+    const each = reshape(b, said, [-1, filters, sizeOf(windows.kernel), count]);
+    return [withBias(b, fold(b, each, windows), bias)];
   }),
   vjp(b, { inputs: [x, w, bias], attributes: given }, [g]) {
-    const { windows, groups } = settingOf("ConvTranspose", x!, w!, given);
-    const columns = grouped(b, unfold(b, g!, windows), groups);
-    const dx = matmul(b, matrices(b, w!, groups), columns);
-    const dw = reduceSum(b, matmul(b, flat(b, x!, groups), swapLast(b, columns)), [0]);
+    const { windows, groups } = transposedSetting(x!, w!, given);
+    const { strides, dilations, before, after, output } = windows;
+    const all = conv(b, g!, w!, null, { strides, dilations, groups, pads: [...before, ...after] });
+    const more = output.map((n, i) => n - (all.shape[i + 2] as number));
+    const none = [0, 0, ...output.map(() => 0)];
     return [
-      reshape(b, dx, [-1, ...(x!.shape.slice(1) as number[])]),
-      reshape(b, dw, w!.shape as readonly number[]),
+      more.some((n) => n < 0) ? pad(b, all, none, [0, 0, ...more]) : all,
+      weightsCotangent(b, g!, x!, windows, groups),
       bias ? biasCotangent(b, g!) : null,
     ];
   },
 };
 
-/** The windows over the output of a ConvTranspose of which there is one for each place of its input. */
-function transposedWindows(size: readonly number[], kernel: readonly number[], given: Attributes): Windows {
-  const op = "ConvTranspose";
-  const rank = size.length;
-  const list = (name: string, otherwise: number, length = rank) => {
-    const value = (given[name] as readonly number[] | undefined) ?? new Array<number>(length).fill(otherwise);
-    if (value.length === length && value.every((n) => n >= (otherwise === 1 ? 1 : 0))) return value;
-    throw new ShapeError(
-      `${op}: ${name} must be ${length} numbers of ${otherwise} or more, but is ${showShape(value)}.`,
-    );
-  };
-  const [strides, dilations] = [list("strides", 1), list("dilations", 1)];
-  const [more, pads] = [list("output_padding", 0), list("pads", 0, 2 * rank)];
-  const wanted = given.output_shape as readonly number[] | undefined;
-  const auto = (given.auto_pad as string | undefined) ?? "NOTSET";
-  const whole = size.map((n, i) => strides[i]! * (n - 1) + more[i]! + dilations[i]! * (kernel[i]! - 1) + 1);
-  const same = auto === "SAME_UPPER" || auto === "SAME_LOWER";
-  const target = wanted ?? (same ? size.map((n, i) => n * strides[i]!) : undefined);
-  // what is more than there is, is put after it
-  const totals = target?.map((n, i) => whole[i]! - n);
-  const start = (total: number) => {
-    const half = Math.floor(Math.max(0, total) / 2);
-    return auto === "SAME_UPPER" ? half : Math.max(0, total) - half;
-  };
-  const none = size.map(() => 0);
-  const before = totals?.map(start) ?? (auto === "VALID" ? none : pads.slice(0, rank));
-  const ends = totals?.map((n, i) => n - before[i]!) ?? (auto === "VALID" ? none : pads.slice(rank));
-  const input = whole.map((n, i) => n - before[i]! - ends[i]!);
-  if (input.some((n) => n < 1))
-    throw new ShapeError(`${op}: nothing is left of ${showShape(whole)} with pads ${showShape(pads)}.`);
-  // what output_padding adds is in the input of the windows, and only the windows' reach is put after it
-  const after = size.map((n, i) =>
-    Math.max(0, strides[i]! * (n - 1) + dilations[i]! * (kernel[i]! - 1) + 1 - before[i]! - input[i]!),
+/** What a ConvTranspose is, as convolutions of x with the elements of w that each place of the result sees. */
+export function asConvolutions(b: Builder, x: Value, w: Value, bias: Value | null, given: Attributes): Value {
+  const { windows, groups } = transposedSetting(x, w, given);
+  const y = pulledApart(b, x, w, windows, groups, (seen, part, options) =>
+    conv(b, seen, part, null, options),
   );
-  return { input, kernel, strides, dilations, before, after, output: size };
-}
-
-function checkBias(op: string, bias: Value | null | undefined, filters: number): void {
-  if (!bias || (bias.shape.length === 1 && bias.shape[0] === filters)) return;
-  throw new ShapeError(`${op}: the bias must be [${filters}], but is ${showType(bias)}.`);
+  return withBias(b, y, bias);
 }
 
 export interface ConvOptions {

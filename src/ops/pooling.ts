@@ -2,12 +2,13 @@ import { sizeOf, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Attributes, Op, Value } from "../graph/graph.js";
 import { attributeOf, choice, flag, floats, takes } from "../graph/signature.js";
-import { div, mul } from "./arithmetic.js";
-import { reduceSum } from "./broadcast.js";
+import { add, div, mul } from "./arithmetic.js";
+import { maximum } from "./extrema.js";
 import { composedOf } from "./folding.js";
 import { ReduceMax, reduceMax } from "./reduce.js";
 import { reshape } from "./reshape.js";
-import { fold, seenBy, spatialSizes, unfold, type Windows, windowsOf } from "./windows.js";
+import { slice } from "./slice.js";
+import { fold, padded, seenBy, spatialSizes, unfold, type Windows, windowsOf } from "./windows.js";
 
 const attributes = {
   auto_pad: choice(["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]),
@@ -36,6 +37,30 @@ function counts(b: Builder, x: Value, windows: Windows, given: Attributes): Valu
   return b.constant(tensor(x.dtype as "float64", [seen.length], seen));
 }
 
+/**
+ * What the windows over x [N, C, …] see, put together along one axis after the other: of each offset in the kernel, what all
+ * windows see there, which is a slice of x.
+ */
+function seenTogether(
+  b: Builder,
+  x: Value,
+  windows: Windows,
+  fill: number,
+  together: (b: Builder, x: Value, y: Value) => Value,
+): Value {
+  const { kernel, strides, dilations, output } = windows;
+  return kernel.reduce(
+    (sofar, length, i) => {
+      const slices = Array.from({ length }, (_, q) => {
+        const first = q * dilations[i]!;
+        return slice(b, sofar, i + 2, first, first + strides[i]! * (output[i]! - 1) + 1, strides[i]!);
+      });
+      return slices.reduce((some, next) => together(b, some, next));
+    },
+    padded(b, x, windows, fill),
+  );
+}
+
 /** The mean of what each window of x [N, C, …] sees; what was put around x counts where `count_include_pad` says so. */
 export const AveragePool: Op = {
   type: "AveragePool",
@@ -44,9 +69,8 @@ export const AveragePool: Op = {
   infer: inferred("AveragePool"),
   ...composedOf((b, [x], given) => {
     const windows = poolOf("AveragePool", x!, given);
-    const sums = reduceSum(b, unfold(b, x!, windows), [2]);
-    const means = div(b, sums, counts(b, x!, windows, given));
-    return [reshape(b, means, [-1, x!.shape[1] as number, ...windows.output])];
+    const sums = seenTogether(b, x!, windows, 0, add);
+    return [div(b, sums, reshape(b, counts(b, x!, windows, given), windows.output))];
   }),
   vjp(b, { inputs: [x], attributes: given }, [g]) {
     const windows = poolOf("AveragePool", x!, given);
@@ -72,8 +96,7 @@ export const MaxPool: Op = {
   infer: inferred("MaxPool"),
   ...composedOf((b, [x], given) => {
     const windows = poolOf("MaxPool", x!, given);
-    const largest = reduceMax(b, unfold(b, x!, windows, Number.NEGATIVE_INFINITY), [2]);
-    return [reshape(b, largest, [-1, x!.shape[1] as number, ...windows.output])];
+    return [seenTogether(b, x!, windows, Number.NEGATIVE_INFINITY, maximum)];
   }),
   vjp(b, { inputs: [x], attributes: given }, [g]) {
     const windows = poolOf("MaxPool", x!, given);

@@ -27,11 +27,11 @@ export interface Windows {
   readonly output: readonly number[];
 }
 
-/** The spatial sizes of x [N, C, …]. @throws {ShapeError} unless they are known */
+/** The spatial sizes of x [N, C, …]. @throws {ShapeError} unless they are known, and one of N and C */
 export function spatialSizes(op: string, x: Value): readonly number[] {
   const sizes = x.shape.slice(2);
-  if (x.shape.length >= 3 && x.shape.slice(1).every((dim) => typeof dim === "number"))
-    return sizes as number[];
+  const isKnown = x.shape.slice(0, 2).some((dim) => typeof dim === "number");
+  if (sizes.length > 0 && isKnown && sizes.every((dim) => typeof dim === "number")) return sizes as number[];
   throw new ShapeError(
     `${op} takes [batch, channels, …] with known channels and at least one spatial axis of a known size, but was given ${showType(x)}.`,
   );
@@ -109,14 +109,25 @@ export function windowsOf(
   return { input, kernel, strides, dilations, before, after, output };
 }
 
+/** x [N, C, …] with what is put around it. */
+export function padded(b: Builder, x: Value, windows: Windows, fill = 0): Value {
+  const { before, after } = windows;
+  return isPadded(windows) ? pad(b, x, [0, 0, ...before], [0, 0, ...after], fill) : x;
+}
+
 /** x [N, C, …] as what each window sees: [N, C, offsets in the kernel, windows]. @param fill  what is put around x */
 export function unfold(b: Builder, x: Value, windows: Windows, fill = 0): Value {
-  const { input, before, after, kernel, output } = windows;
-  const flat = [-1, x.shape[1] as number, sizeOf(paddedSizes(windows))];
-  const around = isPadded(windows) ? pad(b, x, [0, 0, ...before], [0, 0, ...after], fill) : x;
+  const { input, kernel, output } = windows;
+  const flat = [...leading(x), sizeOf(paddedSizes(windows))];
+  const around = padded(b, x, windows, fill);
   const own = input.length === 1 ? around : reshape(b, around, flat);
   const seen = gather(b, own, placesIn(b, windows), 2);
-  return reshape(b, seen, [-1, x.shape[1] as number, sizeOf(kernel), sizeOf(output)]);
+  return reshape(b, seen, [...leading(x), sizeOf(kernel), sizeOf(output)]);
+}
+
+/** The first two dimensions as a reshape takes them: one of them may follow from the others. */
+export function leading({ shape: [batch, channels] }: Pick<Value, "shape">): [number, number] {
+  return typeof channels === "number" ? [-1, channels] : [batch as number, -1];
 }
 
 /** The transpose of {@link unfold}: what all windows say of each place, added up, [N, C, …]. */
@@ -151,6 +162,13 @@ function placesIn(b: Builder, windows: Windows): Value {
   return b.constant(tensor("int64", [places.length], places));
 }
 
+/** How far the last window reaches beyond the input along each axis; less than 0 is what it leaves over. */
+export function reachBeyond({ input, kernel, output, strides, dilations, before }: Windows): number[] {
+  return output.map(
+    (n, i) => strides[i]! * (n - 1) + dilations[i]! * (kernel[i]! - 1) + 1 - before[i]! - input[i]!,
+  );
+}
+
 /** How many places of the input each window sees; those put around it count, if they are to. */
 export function seenBy(
   windows: Windows,
@@ -179,7 +197,8 @@ function positions(sizes: readonly number[]): number[][] {
   );
 }
 
-function paddedSizes({ input, before, after }: Windows): number[] {
+/** Sizes with what is put around. */
+export function paddedSizes({ input, before, after }: Windows): number[] {
   return input.map((size, i) => size + before[i]! + after[i]!);
 }
 

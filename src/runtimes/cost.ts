@@ -51,8 +51,8 @@ export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
       const { op, attributes, inputs, outputs } = node;
       const output = outputs[0]!;
       const kind = floatOf(output.dtype);
-      if (op.type === "Gemm" || op.type === "MatMul") {
-        total.products[kind] += times * size(output) * dimOf(innerOf(node));
+      if (op.type in products) {
+        total.products[kind] += times * products[op.type]!(node, size, dimOf);
       } else if (op.type === "Loop") {
         visit(attributes.body as Graph, times * tripsOf(node, dimOf, assumed));
       } else if (op.type === "Scan") {
@@ -76,6 +76,29 @@ export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
 function floatOf(dtype: DType): "float32" | "float64" {
   return dtype === "float64" ? "float64" : "float32";
 }
+
+type Count = (
+  node: Node,
+  size: (value: Pick<Value, "shape">) => number,
+  dimOf: (dim: Dim) => number,
+) => number;
+
+const ofMatrices: Count = (node, size, dimOf) => size(node.outputs[0]!) * dimOf(innerOf(node));
+
+/** The input and the state before each step, multiplied by W and R. */
+const ofSteps: Count = ({ inputs }, size, dimOf) => {
+  const [x, w, r] = inputs as readonly [Value, Value, Value];
+  return dimOf(x.shape[0]!) * dimOf(x.shape[1]!) * (size(w) + size(r));
+};
+
+/** How many multiplications operators that are products take. */
+const products: Readonly<Record<string, Count>> = {
+  ...{ Gemm: ofMatrices, MatMul: ofMatrices },
+  ...{ RNN: ofSteps, GRU: ofSteps, LSTM: ofSteps },
+  /** each element of the result with a filter, or of x with what a channel says */
+  Conv: ({ inputs: [, w], outputs }, size, dimOf) => (size(outputs[0]!) * size(w!)) / dimOf(w!.shape[0]!),
+  ConvTranspose: ({ inputs: [x, w] }, size, dimOf) => (size(x!) * size(w!)) / dimOf(w!.shape[0]!),
+};
 
 function innerOf({ inputs, attributes }: Node): Dim {
   const { shape } = inputs[0]!;

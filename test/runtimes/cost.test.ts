@@ -6,10 +6,13 @@ import { gridInputs, lossSetting } from "../../src/gradients/differentiator.js";
 import type { GradientMethod } from "../../src/gradients/method.js";
 import { graphGradientOf } from "../../src/gradients/method.js";
 import { costsOf } from "../../src/gradients/one-graph.js";
+import { Builder } from "../../src/graph/builder.js";
+import type { Value } from "../../src/graph/graph.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { mse } from "../../src/learning/losses.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { midpoint } from "../../src/methods/tableaux.js";
+import { conv, convTranspose, gru } from "../../src/ops.js";
 import { gradientProgram } from "../../src/programs/training.js";
 import { workOf } from "../../src/runtimes/cost.js";
 import { randomTask } from "../support/gradients.js";
@@ -49,4 +52,27 @@ describe("the estimated work of a gradient", () => {
       expect(multiplications(method) / wanted).to.be.within(0.9, 1.5);
     });
   }
+});
+
+describe("the estimated work of convolutions and recurrent layers", () => {
+  const works = (apply: (b: Builder) => Value) => {
+    const b = new Builder();
+    return workOf(b.graph({ y: apply(b) }), new Map()).products.float32;
+  };
+  const input = (b: Builder, name: string, ...shape: number[]) => b.input(name, "float32", shape);
+
+  it("is that of the products which they are", () => {
+    // each of 2·6·5·5 results is a sum over 4 channels and 3·3 offsets
+    const size = { pads: [1, 1, 1, 1] };
+    expect(works((b) => conv(b, input(b, "x", 2, 4, 5, 5), input(b, "w", 6, 4, 3, 3), null, size))).to.equal(
+      300 * 36,
+    );
+    // each of 2·4·5·5 elements goes to 6 channels and 3·3 offsets
+    expect(works((b) => convTranspose(b, input(b, "x", 2, 4, 5, 5), input(b, "w", 4, 6, 3, 3)))).to.equal(
+      200 * 54,
+    );
+    // 7 times, 2 sequences, 3·5 gates of 4 inputs and 5 units
+    const weights = (b: Builder) => ({ w: input(b, "w", 1, 15, 4), r: input(b, "r", 1, 15, 5) });
+    expect(works((b) => gru(b, input(b, "x", 7, 2, 4), weights(b)).h)).to.equal(14 * (60 + 75));
+  });
 });

@@ -2,6 +2,7 @@ import { lanesOf, pushNumber, pushSplat, type Width } from "./cell.js";
 import { loadScalar, storeScalar, storeVector } from "./cells.js";
 import type { Frame } from "./frame.js";
 import { repeat } from "./nest.js";
+import { type Panel, packColumns, panelRow } from "./panel.js";
 import { bytesOf } from "./view.js";
 import type { Code, Local, Plain, Vector } from "./wasm/index.js";
 import { WideTotal } from "./wide-total.js";
@@ -15,6 +16,12 @@ const block = { rows: 4, vectors: 2 };
 /** How many products are added up in float32 before their sum goes to a float64 total, and up to how many there is no need. */
 const run = { length: 256, enough: 1024 };
 
+/**
+ * Columns are packed into panels where more rows than this are multiplied with a matrix of so many bytes, or where they are not
+ * side by side; but not into panels that no cache holds.
+ */
+const packing = { rows: 16, bytes: 1 << 14, panel: 1 << 19 };
+
 /** Bytes from row to row and from column to column. */
 export interface Matrix {
   readonly row: number;
@@ -22,11 +29,29 @@ export interface Matrix {
 }
 
 /** Pointers to the first elements of the matrices. */
-interface Corner {
+export interface Corner {
   readonly a: Local;
   readonly b: Local;
   readonly c: Local | null;
   readonly y: Local;
+}
+
+/** Vectors of columns of the widest stripe: two rows alone leave room for more of them. */
+function widestOf(rows: number): number {
+  return rows <= block.rows / 2 ? 2 * block.vectors : block.vectors;
+}
+
+/** The stripes that columns are computed in: of how many columns each, and how many of them one after the other. */
+export function stripesOf(rows: number, columns: number, lanes: Width): { width: number; times: number }[] {
+  const widths = [...new Set([widestOf(rows), block.vectors, 1])].map((vectors) => vectors * lanes);
+  const stripes: { width: number; times: number }[] = [];
+  let left = columns;
+  for (const width of [...widths, columns % lanes]) {
+    const times = width === 0 ? 0 : Math.floor(left / width);
+    left -= times * width;
+    if (times > 0) stripes.push({ width, times });
+  }
+  return stripes;
 }
 
 /** The loops of one product. */
@@ -48,39 +73,54 @@ export class Kernel {
 
   /** All blocks: columns outermost, so that a stripe of B stays in the cache. */
   blocks(rows: number, columns: number, corner: Corner): void {
-    const isWide = this.sides.b.column === this.bytes && this.sides.y.column === this.bytes;
-    // two rows alone leave room for more columns
-    const widest = rows <= block.rows / 2 ? 2 * block.vectors : block.vectors;
-    const stripes = isWide
-      ? [...new Set([widest, block.vectors, 1])].map((vectors) => vectors * this.lanes)
-      : [1];
-    if (isWide) stripes.push(columns % this.lanes);
-    let left = columns;
+    const packs = this.#packs(rows, widestOf(rows));
+    const isWide = (packs || this.sides.b.column === this.bytes) && this.sides.y.column === this.bytes;
+    const stripes = isWide ? stripesOf(rows, columns, this.lanes) : [{ width: 1, times: columns }];
+    const { plan } = this.frame.unit;
+    const buffer = packs ? plan.allocate(this.inner * widestOf(rows) * 16) : null;
     const at = {
       b: this.#copy(corner.b),
       c: corner.c === null ? null : this.#copy(corner.c),
       y: this.#copy(corner.y),
     };
-    for (const stripe of stripes) {
-      if (stripe === 0) continue;
-      const count = Math.floor(left / stripe);
-      left -= count * stripe;
-      repeat(this.code, count, () => {
-        this.#rows(rows, stripe, { a: corner.a, ...at });
+    for (const { width: stripe, times } of stripes) {
+      repeat(this.code, times, () => {
+        if (buffer === null) this.rows(rows, stripe, { a: corner.a, ...at }, this.sides.b);
+        else {
+          const b = this.code.i32(buffer.address).keep("i32");
+          const panel = this.#panel(stripe);
+          packColumns(this.code, panel, this.inner, this.sides.b, at.b, b);
+          this.rows(rows, stripe, { a: corner.a, ...at, b }, { row: panelRow(panel), column: this.bytes });
+          this.code.free(b);
+        }
         this.#advance(at.b, stripe * this.sides.b.column);
         if (at.c !== null) this.#advance(at.c, stripe * this.sides.c!.column);
         this.#advance(at.y, stripe * this.sides.y.column);
       });
     }
     for (const local of [at.b, at.y, ...(at.c === null ? [] : [at.c])]) this.code.free(local);
+    if (buffer !== null) plan.release(buffer);
   }
 
-  #rows(rows: number, stripe: number, corner: Corner): void {
+  #packs(rows: number, vectors: number): boolean {
+    const { b, y } = this.sides;
+    if (this.lanes === 1 || y.column !== this.bytes || this.inner * vectors * 16 > packing.panel)
+      return false;
+    return b.column !== this.bytes || (rows >= packing.rows && this.inner * b.row > packing.bytes);
+  }
+
+  #panel(columns: number): Panel {
+    const { dtype, lanes } = this;
+    return { dtype, lanes, vectors: Math.ceil(columns / lanes), columns };
+  }
+
+  /** A stripe of columns of the product, in blocks of rows. @param b  of the matrix B where it is read from */
+  rows(rows: number, stripe: number, corner: Corner, b: Matrix): void {
     const a = this.#copy(corner.a);
     const c = corner.c === null ? null : this.#copy(corner.c);
     const y = this.#copy(corner.y);
     const go = (height: number) => {
-      this.#block(height, stripe, { a, b: corner.b, c, y });
+      this.#block(height, stripe, { a, b: corner.b, c, y }, b);
       this.#advance(a, height * this.sides.a.row);
       if (c !== null) this.#advance(c, height * this.sides.c!.row);
       this.#advance(y, height * this.sides.y.row);
@@ -94,8 +134,9 @@ export class Kernel {
    * `height` rows by `stripe` columns of the product, in registers. Columns that do not fill a vector are computed in one
    * all the same: what it reads beyond them lies in memory too, and is not stored.
    */
-  #block(height: number, stripe: number, { a, b, c, y }: Corner): void {
-    const { code, sides, bytes } = this;
+  #block(height: number, stripe: number, { a, b, c, y }: Corner, matrix: Matrix): void {
+    const { code, bytes } = this;
+    const sides = { ...this.sides, b: matrix };
     const isWide = sides.b.column === bytes && sides.y.column === bytes;
     const width: Width = isWide ? this.lanes : 1;
     const vectors = Math.ceil(stripe / width);

@@ -3,6 +3,7 @@ import { type Node, nodesOf, sameShape, type Value } from "../../graph/graph.js"
 import { CompileError } from "../../runtime/runtime.js";
 import { pushNumber } from "./cell.js";
 import { emitIf, emitLoop, emitScan } from "./control.js";
+import { emitConvolution } from "./convolution.js";
 import { isElementwise } from "./elementwise.js";
 import { type Frame, isSmall, shapeOf } from "./frame.js";
 import {
@@ -160,6 +161,7 @@ const emitters: Readonly<Record<string, (frame: Frame, node: Node) => void>> = {
   Scan: (frame, node) => emitScan(frame, node, writeScope),
   If: (frame, node) => emitIf(frame, node, writeScope),
   Concat: emitConcat,
+  Conv: emitConvolution,
   Shape: emitShape,
   Size: emitSize,
   Packed: emitPacked,
