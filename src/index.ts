@@ -7,6 +7,7 @@ export * from "./browser.js";
 export { loadModel } from "./deploy/load-model.js";
 export { autoNode } from "./runtimes/auto-node.js";
 // ortWebGpu by the same name as in a browser
+export { ortCuda } from "./runtimes/ort-cuda.js";
 export { ortNode, ortWebGpu } from "./runtimes/ort-node.js";
 export { threadRuntime } from "./runtimes/thread.js";
 

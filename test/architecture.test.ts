@@ -62,8 +62,13 @@ const layers: readonly Layer[] = [
 /** What may choose a runtime, and so import one: files that are run, and the public names. */
 const entryPoints = ["cli/", "figures/memory-of-one.ts", "browser.ts", "index.ts", "tfjs.ts"];
 
-/** Files of other layers that may use Node's modules: worker threads are Node's. */
-const nodeFiles = ["runtimes/thread.ts", "runtimes/thread-messages.ts", "runtimes/thread-worker.ts"];
+/** Files of other layers that may use Node's modules: worker threads are Node's, and so are the libraries of its packages. */
+const nodeFiles = [
+  "runtimes/thread.ts",
+  "runtimes/thread-messages.ts",
+  "runtimes/thread-worker.ts",
+  "runtimes/ort-cuda.ts",
+];
 
 /** Files that import each other; there are none, and none are to be added. */
 const tangled: readonly (readonly string[])[] = [];
@@ -230,6 +235,7 @@ describe("what a browser takes", () => {
       "library/calls.ts",
       "runtimes/auto-node.ts",
       "runtimes/auto-node.ts",
+      "runtimes/ort-cuda.ts",
       "runtimes/ort-node.ts",
       "runtimes/thread.ts",
     ]);

@@ -6,17 +6,24 @@ import type { ModelValue } from "../graph/model.js";
 import { type Console, table } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { type FieldOptions, importOptions } from "./field-options.js";
+import { UsageError } from "./usage.js";
 
 /**
- * `revort inspect`: what an `.onnx` file holds, and what revort can do with it.
+ * `revort inspect`: what an `.onnx` file holds, and what revort can do with it; with `--runtimes`, which runtimes work here.
  *
  * @returns the exit code
  */
 export async function inspectCommand(
-  path: string,
-  options: FieldOptions & { readonly json?: boolean },
+  path: string | undefined,
+  options: FieldOptions & { readonly json?: boolean; readonly runtimes?: boolean },
   console: Console,
 ): Promise<number> {
+  if (options.runtimes) {
+    if (path !== undefined)
+      throw new UsageError("--runtimes is about this machine, not about a file. Leave one of them out.");
+    return (await import("./runtime-report.js")).runtimesCommand(options, console);
+  }
+  if (path === undefined) throw new UsageError("Give the file to inspect, or --runtimes.");
   const found = inspectModel(await loadModel(path), importOptions(options));
   if (options.json) console.json(found);
   else console.stdout.write(`${listing(found)}\n`);

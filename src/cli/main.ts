@@ -324,8 +324,14 @@ function program(console: Console, finish: Finish): Command {
       finish(import("./export.js").then(({ exportCommand }) => exportCommand(run, options, console))),
     );
 
-  command("inspect", "Shows what an .onnx file holds, and what revort can do with it.", "inspect field.onnx")
-    .argument("<file>", "an .onnx file")
+  command(
+    "inspect",
+    "Shows what an .onnx file holds, and what revort can do with it; or which runtimes work here.",
+    "inspect field.onnx",
+    "inspect --runtimes",
+  )
+    .argument("[file]", "an .onnx file")
+    .option("--runtimes", "for every runtime, whether it works here, or what to install")
     .addOption(timeInputOption())
     .addOption(stateInputOption())
     .addOption(outputNameOption())

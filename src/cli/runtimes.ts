@@ -22,6 +22,8 @@ const runtimes = {
   "ort-cpu": ortNode,
   /** the same, compiled to WebAssembly */
   "ort-wasm": ortWasm,
+  /** ONNX Runtime's CUDA provider, on an NVIDIA GPU, where its files are installed */
+  "ort-cuda": async () => (await import("../runtimes/ort-cuda.js")).ortCuda(),
   /** ONNX Runtime's WebGPU provider, on a GPU: float32 alone */
   "ort-webgpu": () => ortWebGpu(),
   /** TensorFlow.js on one of its backends: float32 alone, and no loops of unknown length */

@@ -9,7 +9,7 @@ import { type WebGpuOptions, webGpuRuntime } from "./ort-webgpu.js";
  * @throws {RuntimeUnavailableError} if `onnxruntime-node` is not installed or has no binary for this machine
  */
 export async function ortNode(): Promise<Runtime> {
-  const ort = await load();
+  const ort = await loadOrtNode();
   return ortCpuRuntime("ort-cpu", versionOf(ort), ort, ["cpu"]);
 }
 
@@ -20,14 +20,15 @@ export async function ortNode(): Promise<Runtime> {
  * @throws {RuntimeUnavailableError} if `onnxruntime-node` is not installed, or finds no GPU
  */
 export async function ortWebGpu(options: WebGpuOptions = {}): Promise<Runtime> {
-  const ort = await load();
+  const ort = await loadOrtNode();
   const remedy =
     "It needs a driver for Vulkan (on Linux with libvulkan.so.1), Metal or Direct3D 12. Without one use the runtimes jit, " +
     "ort-cpu or ort-wasm.";
   return webGpuRuntime(ort, versionOf(ort), remedy, options);
 }
 
-async function load(): Promise<OrtModule> {
+/** @throws {RuntimeUnavailableError} if `onnxruntime-node` is not installed or has no binary for this machine */
+export async function loadOrtNode(): Promise<OrtModule> {
   let ort: OrtModule & { readonly default?: OrtModule };
   try {
     ort = (await import("onnxruntime-node")) as unknown as OrtModule & { readonly default?: OrtModule };
