@@ -1,5 +1,6 @@
 import { type ConstantStep, constantStep, type Pid, pid } from "../control/control.js";
 import { encodeSolve } from "../deploy/solve-file.js";
+import { tfjsField, tfjsSolve } from "../deploy/tfjs-file.js";
 import {
   encodeTrainStart,
   encodeTrainStep,
@@ -18,7 +19,7 @@ import { type ExportKind, exportKinds } from "./export-kinds.js";
 import type { Problem } from "./problem.js";
 import { encodeRunField, metadataOfRun } from "./run-results.js";
 import type { RunSettings } from "./run-settings.js";
-import { optionFlag, UsageError } from "./usage.js";
+import { optionFlag, parseTimes, UsageError } from "./usage.js";
 
 export interface ExportOptions {
   readonly what?: ExportKind;
@@ -31,6 +32,8 @@ export interface ExportOptions {
   readonly atol?: number;
   readonly stepSize?: number;
   readonly maxSteps?: number;
+  /** times, as users type them */
+  readonly saveAt?: string;
   /** false: what could be left out must be given */
   readonly defaults?: boolean;
   /** parameters may be given when a solver runs */
@@ -58,6 +61,8 @@ const optionsOf: Readonly<Record<ExportKind, readonly (keyof ExportOptions)[]>> 
   field: ["best"],
   solve: ["best", "adaptive", "rtol", "atol", "stepSize", "maxSteps", "defaults", "openParameters"],
   "train-step": ["gradient", "updates", "fresh"],
+  tfjs: ["best"],
+  "tfjs-solve": ["best", "stepSize", "saveAt"],
 };
 
 /** @throws {UsageError} for an option that says nothing about what is exported */
@@ -88,6 +93,20 @@ export function solveFile({ problem, checkpoint }: ExportedRun, options: ExportO
     ...(openParameters === undefined ? {} : { openParameters }),
     metadata: metadataOfRun(problem),
   });
+}
+
+/** The files of a folder that TensorFlow.js loads: the field, or its solve at the times of the data. */
+export function tfjsFiles(
+  { problem, checkpoint }: ExportedRun,
+  { what, best, stepSize, saveAt }: ExportOptions,
+): ReadonlyMap<string, Uint8Array> {
+  const { data, ode } = problem;
+  const parameters = parametersOf((best ? checkpoint.best : checkpoint).trained);
+  const metadata = metadataOfRun(problem);
+  if (what === "tfjs") return tfjsField(ode, parameters, metadata);
+  const stepped = stepSize === undefined ? ode : { ...ode, stepSize };
+  const times = saveAt === undefined ? data.times : parseTimes("--save-at", saveAt);
+  return tfjsSolve(stepped, parameters, { t0: data.t0, saveAt: times, metadata });
 }
 
 /** How the equation of a run is solved: as in training, unless steps are to be chosen. */

@@ -1,6 +1,9 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { printable } from "../core/printable.js";
 import { toNested } from "../core/tensor.js";
 import { portableKinds } from "../deploy/kind.js";
+import { inspectGraphModel } from "../deploy/tfjs-file.js";
 import { decode } from "../graph/decode.js";
 import type { Model } from "../graph/model.js";
 import { writeAtomic } from "../storage/atomic.js";
@@ -13,11 +16,12 @@ import {
   type ExportOptions,
   fieldFile,
   solveFile,
+  tfjsFiles,
   trainStartFile,
   trainStepFile,
   trainStepNotes,
 } from "./export-files.js";
-import { valueLines } from "./inspect.js";
+import { graphModelLines, valueLines } from "./inspect.js";
 import { asTrained, problemOf } from "./problem.js";
 import { checkCheckpoint, loadCheckpoint, openRun, RunFolderError } from "./run-folder.js";
 import { readInit } from "./run-inputs.js";
@@ -26,7 +30,7 @@ import { decodeParameters } from "./settings.js";
 
 /**
  * `revort export`: a run as `.onnx` files that need nothing but ONNX Runtime: its trained field, a solver of its
- * equation, or its training step together with what that takes first.
+ * equation, or its training step together with what that takes first; or as a folder that TensorFlow.js loads.
  *
  * @returns the exit code
  */
@@ -52,6 +56,10 @@ export async function exportCommand(run: string, options: ExportOptions, console
     ...{ settings, checkpoint, init },
     problem: asTrained(problem, checkpoint.scheme?.coupling),
   };
+  if (what === "tfjs" || what === "tfjs-solve") {
+    const written = await writeFolder(out, tfjsFiles(exported, options));
+    return tfjsReport(run, options, written, console);
+  }
   const files = new Map<string, Uint8Array>();
   if (what === "field") files.set(out, fieldFile(exported, options));
   else if (what === "solve") files.set(out, solveFile(exported, options));
@@ -69,6 +77,48 @@ export async function exportCommand(run: string, options: ExportOptions, console
   }
   for (const [path, bytes] of files) console.note(`Written to ${path} (${bytes.length} bytes)`);
   if (what !== "field") console.stdout.write(`${description(model, options, exported)}\n`);
+  return exitCodes.done;
+}
+
+/** Writes files into a folder, which is made. @returns their paths */
+async function writeFolder(
+  folder: string,
+  files: ReadonlyMap<string, Uint8Array>,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  await mkdir(folder, { recursive: true });
+  const written = new Map<string, Uint8Array>();
+  for (const [name, bytes] of files) {
+    await writeAtomic(join(folder, name), bytes);
+    written.set(join(folder, name), bytes);
+  }
+  return written;
+}
+
+function tfjsReport(
+  run: string,
+  { what, out, json }: ExportOptions,
+  files: ReadonlyMap<string, Uint8Array>,
+  console: Console,
+): number {
+  const model = [...files].find(([path]) => path.endsWith("model.json"))![1];
+  const report = inspectGraphModel(new TextDecoder().decode(model))!;
+  if (json) {
+    console.json({ run, what, out, files: [...files.keys()], ...report });
+    return exitCodes.done;
+  }
+  for (const [path, bytes] of files) console.note(`Written to ${path} (${bytes.length} bytes)`);
+  const given = report.inputs.map(({ name }) => (name === "t" ? "t: tf.scalar(0)" : name)).join(", ");
+  console.stdout.write(
+    [
+      ...graphModelLines(out, report),
+      "",
+      "In JavaScript, with TensorFlow.js alone:",
+      "",
+      `  const model = await tf.loadGraphModel(${JSON.stringify(`${out}/model.json`)});`,
+      `  const ${report.outputs[0]!.name} = model.execute({ ${given} }, ${JSON.stringify(report.outputs[0]!.name)});`,
+      "",
+    ].join("\n"),
+  );
   return exitCodes.done;
 }
 

@@ -1,7 +1,10 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { printable } from "../core/printable.js";
 import { type Finding, type Inspection, inspectModel, type ParameterReport } from "../deploy/inspect.js";
-import { portableKinds } from "../deploy/kind.js";
+import { kindOf, portableKinds } from "../deploy/kind.js";
 import { loadModel } from "../deploy/load-model.js";
+import { type GraphModelReport, inspectGraphModel } from "../deploy/tfjs-file.js";
 import type { ModelValue } from "../graph/model.js";
 import { type Console, table } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
@@ -24,10 +27,51 @@ export async function inspectCommand(
     return (await import("./runtime-report.js")).runtimesCommand(options, console);
   }
   if (path === undefined) throw new UsageError("Give the file to inspect, or --runtimes.");
+  const own = await graphModelAt(path);
+  if (own !== null) {
+    if (options.json) console.json(own);
+    else console.stdout.write(`${graphModelLines(path, own).join("\n")}\n`);
+    return exitCodes.done;
+  }
   const found = inspectModel(await loadModel(path), importOptions(options));
   if (options.json) console.json(found);
   else console.stdout.write(`${listing(found)}\n`);
   return exitCodes.done;
+}
+
+/** The GraphModel of TensorFlow.js in a folder, or in its `model.json`; `null` if a path is neither. */
+async function graphModelAt(path: string): Promise<GraphModelReport | null> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder && !path.endsWith(".json")) return null;
+  const text = await readFile(isFolder ? join(path, "model.json") : path, "utf8").catch(() => null);
+  return text === null ? null : inspectGraphModel(text);
+}
+
+/** What people read of a GraphModel. */
+export function graphModelLines(path: string, found: GraphModelReport): string[] {
+  const values = (list: GraphModelReport["inputs"]) =>
+    list.map(
+      ({ name, dtype, shape }) =>
+        `  ${printable(`${name}  ${dtype} [${shape.map((dim) => dim ?? "?").join(", ")}]`)}`,
+    );
+  const kind = kindOf(found.metadata);
+  return [
+    `${printable(path)}`,
+    "  is a GraphModel of TensorFlow.js",
+    ...described("made by", found.generatedBy),
+    ...(kind === "solve"
+      ? ["  a solve at the times revort.saveAt, its steps written out: y0 in, the states out"]
+      : []),
+    ...Object.entries(found.metadata).map(([key, value]) => `  ${printable(`${key} = ${value}`)}`),
+    "",
+    ...["Inputs", ...values(found.inputs), "", "Outputs", ...values(found.outputs), ""],
+    "Operators of TensorFlow",
+    `  ${printable(entries(found.operators))}`,
+    `  ${found.weights.arrays} constants in ${printable(found.weights.files.join(", "))}`,
+  ];
 }
 
 function listing(found: Inspection): string {

@@ -263,20 +263,21 @@ function program(console: Console, finish: Finish): Command {
 
   command(
     "export",
-    "Writes .onnx files of a run that need nothing but ONNX Runtime: its field, a solver, or its training step.",
+    "Writes .onnx files of a run that need nothing but ONNX Runtime: its field, a solver, or its training step; or folders that TensorFlow.js loads.",
     "export runs/influenza --out influenza.onnx",
     "export runs/influenza --what solve --adaptive --rtol 1e-8 --out solve.onnx",
     "export runs/influenza --what train-step --out train-step.onnx",
+    "export runs/hare-lynx --what tfjs-solve --save-at 0:20:1 --out web/solve",
   )
     .argument("<run>", "a run's folder")
-    .requiredOption("--out <file>", "where to write")
+    .requiredOption("--out <file>", "where to write: a file, or a folder for TensorFlow.js")
     .addOption(
       new Option(
         "--what <kind>",
-        `${exportKinds.join(", ")}; field by default; a train-step comes with FILE.start.onnx, which outputs its first inputs`,
+        `${exportKinds.join(", ")}; field by default; a train-step comes with FILE.start.onnx, which outputs its first inputs; tfjs is the field, tfjs-solve its steps written out, for TensorFlow.js`,
       ).argParser(oneOf("--what", exportKinds)),
     )
-    .option("--best", "the parameters with the lowest loss instead of the last ones (field, solve)")
+    .option("--best", "the parameters with the lowest loss instead of the last ones (field, solve, tfjs)")
     .option("--adaptive [solver]", "solve: adaptive steps, with dopri5 unless another solver is named")
     .option(
       "--rtol <rtol>",
@@ -290,9 +291,10 @@ function program(console: Console, finish: Finish): Command {
     )
     .option(
       "--step-size <h>",
-      "solve: size of fixed steps, by default the run's own; of adaptive steps the largest, by default not bounded",
+      "solve, tfjs-solve: size of fixed steps, by default the run's own; of adaptive steps the largest, by default not bounded",
       positive("--step-size"),
     )
+    .option("--save-at <times>", "tfjs-solve: from:to:by, or times with commas; those of the data by default")
     .option(
       "--max-steps <n>",
       "solve: most steps that may be attempted; 100000 by default",

@@ -43,6 +43,8 @@ export interface GraphModelOptions extends Known {
   readonly target: Target;
   /** operators, at most, with loops written out */
   readonly operators?: number;
+  /** what to do where that is too few, without its end */
+  readonly remedy?: string;
   /** whether outputs that are inputs or constants are part of the model, too */
   readonly whole?: boolean;
   readonly metadata?: Readonly<Record<string, string>>;
@@ -60,7 +62,7 @@ export const usualOperators = 50_000;
 export function graphModel(graph: Graph, options: GraphModelOptions): GraphModel {
   const { target, operators = usualOperators, whole = false, metadata = {} } = options;
   const { name } = target;
-  const native = lowered(graph, options, target, operators);
+  const native = lowered(graph, options, operators);
   refuseFloat64(native, name);
   const limit = integerLimit(target);
   const bounds = integerBounds(native, name, limit);
@@ -127,12 +129,12 @@ function checkConstant(constant: Tensor, graph: Graph, name: string, limit: numb
 }
 
 /** The graph in operators that rules write. What is taken apart may be a loop, as a recurrent cell is: that is written out as well. */
-function lowered(graph: Graph, known: Known, target: Target, operators: number): Graph {
-  const { name } = target;
+function lowered(graph: Graph, { target, remedy, ...known }: GraphModelOptions, operators: number): Graph {
+  const room = { name: target.name, operators, ...(remedy === undefined ? {} : { remedy }) };
   const isNative = (node: Node) => isWritten(node, target);
-  const once = decompose(straight(graph, known, { name, operators }), isNative);
+  const once = decompose(straight(graph, known, room), isNative);
   if (!nodesOf(once).some(({ op }) => control.has(op.type))) return once;
-  return decompose(straight(once, {}, { name, operators }), isNative);
+  return decompose(straight(once, {}, room), isNative);
 }
 
 /** Whether a node is written by a rule, and not taken apart. */

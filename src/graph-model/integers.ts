@@ -126,6 +126,9 @@ export function indexOf({ op, inputs, attributes }: Node): { indices: Value; len
   return typeof length === "number" ? { indices, length } : null;
 }
 
+/** A batch has no more rows than that, where its size is not known. */
+const longest = 2 ** 24 - 1;
+
 /** Operators of which each element of the result is one of the first operand, unchanged. */
 const rearranging: ReadonlySet<string> = new Set([
   ...["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Expand", "Tile", "Slice"],
@@ -156,12 +159,11 @@ function resultOf(node: Node, of: (value: Value) => Interval): Interval | null {
   if (rearranging.has(op.type)) return x!;
   switch (op.type) {
     case "Shape":
-    case "Size":
-      return [0, 2 ** 31 - 1];
+      return [0, longest];
     case "ArgMax":
     case "ArgMin": {
       const dim = inputs[0]!.shape.at(Number(attributes.axis ?? 0))!;
-      return [0, typeof dim === "number" ? Math.max(0, dim - 1) : 2 ** 31 - 1];
+      return [0, typeof dim === "number" ? Math.max(0, dim - 1) : longest];
     }
     case "Cast":
       // floats saturate

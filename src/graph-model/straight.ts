@@ -25,6 +25,8 @@ export interface Room {
   readonly name: string;
   /** operators, at most */
   readonly operators: number;
+  /** what to do where that is too few, without its end */
+  readonly remedy?: string;
 }
 
 /**
@@ -44,18 +46,18 @@ export function straight(graph: Graph, { shapes, values }: Known, room: Room): G
   return b.graph(Object.fromEntries(graph.outputs.map(({ name }, i) => [name, outputs[i]!])), graph.name);
 }
 
-function writtenOut(graph: Graph, { name, operators }: Room): Rewrite {
+const usualRemedy =
+  "Take fewer steps at a time (a larger step size, a shorter time), allow more (tfjs({ operators })), or use jit or " +
+  "ort-cpu, which run loops";
+
+function writtenOut(graph: Graph, { name, operators, remedy = usualRemedy }: Room): Rewrite {
   let count = 0;
   const refuse = (what: string, remedy: string): never => {
     throw new CompileError(`${name} cannot run the graph "${graph.name}": ${what}. ${remedy}`);
   };
   return (b, node, operands, within) => {
     if (++count > operators) {
-      refuse(
-        `with its loops written out it has more than ${operators} operators`,
-        "Take fewer steps at a time (a larger step size, a shorter time), allow more (tfjs({ operators })), or use jit or " +
-          "ort-cpu, which run loops.",
-      );
+      refuse(`with its loops written out it has more than ${operators} operators`, `${remedy}.`);
     }
     switch (node.op.type) {
       case "Loop":

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { exitCodes } from "../../src/cli/exit-codes.js";
 import { numbers, scalar, tensor } from "../../src/core/tensor.js";
 import { decodeSafetensors } from "../../src/storage/safetensors.js";
 import { bareSession, float } from "../deploy/bare.js";
@@ -292,6 +293,40 @@ describe("revort export", () => {
       const { metadata } = await json(...words, "--gradient", "direct");
       expect(metadata["revort.gradient"]).to.equal("direct");
     });
+  });
+
+  it("writes folders that TensorFlow.js loads, of the field and of its solve, and inspect says what they are", async () => {
+    const [own, solved] = [folder("tfjs"), folder("tfjs-solve")];
+    const { stdout } = await run(["export", place, "--what", "tfjs", "--out", own]);
+    expect(stdout).to.contain("is a GraphModel of TensorFlow.js").and.contain("tf.loadGraphModel(");
+    await json(
+      "export",
+      place,
+      "--what",
+      "tfjs-solve",
+      "--step-size",
+      "0.1",
+      "--save-at",
+      "0:5:0.5",
+      "--out",
+      solved,
+    );
+    const report = await json("inspect", solved);
+    expect(report).to.deep.include({
+      inputs: [{ name: "y0", dtype: "float", shape: [null, 2] }],
+      metadata: { ...(report.metadata as object), "revort.kind": "solve", "revort.stepSize": "0.1" },
+    });
+    expect(existsSync(join(solved, "group1-shard1of1.bin"))).to.equal(true);
+    const tooLong = await refusal(
+      exitCodes.failed,
+      "export",
+      place,
+      "--what",
+      "tfjs-solve",
+      "--out",
+      folder("long"),
+    );
+    expect(tooLong).to.contain("more than 50000 operators").and.contain("a larger step size");
   });
 
   it("refuses options that say nothing about what is exported", async () => {
