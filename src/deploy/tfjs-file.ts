@@ -8,7 +8,7 @@ import { graphModel } from "../graph-model/graph-model.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkParameters } from "../integrate/solve-inputs.js";
 import { gridTensors, gridThrough } from "../programs/grid.js";
-import { y0Name, ysName } from "../programs/names.js";
+import { y0Name } from "../programs/names.js";
 import { solve } from "../programs/solve.js";
 import { type FieldMetadata, fieldGraph, metadataOf } from "./field-file.js";
 import { kindKey } from "./kind.js";
@@ -123,7 +123,7 @@ export function tfjsSolve(
       },
     },
   );
-  return graphModelFiles(b.graph({ [ysName]: ys }, "solve"), {
+  return graphModelFiles(b.graph({ ys }, "solve"), {
     metadata: {
       ...metadataOf(ode, metadata),
       [kindKey]: "solve",
