@@ -160,14 +160,19 @@ export class Run {
     );
     const drawn = this.#drawn;
     while (drawn.length < length) {
-      const batch = await source.next();
+      // what is there needs no turn of the event loop: updates may take microseconds
+      const next = source.next();
+      const batch = next instanceof Promise ? await next : next;
       if (batch === null) break;
-      drawn.push({ ...batch, count: step + drawn.length + 1, sampler: source.state() });
+      const { which, data } = batch;
+      const count = step + drawn.length + 1;
+      drawn.push({ which, count, sampler: source.state(), ...(data === undefined ? {} : { data }) });
     }
     const seen = { losses: this.losses, validations: this.validations };
-    return drawn
-      .slice(0, length)
-      .map((one, i) => ({ ...one, learningRate: learningRate * schedule.factor(step + i, seen) }));
+    return drawn.slice(0, length).map((one, i) => ({
+      ...one,
+      learningRate: learningRate * schedule.factor(step + i, seen),
+    }));
   }
 
   /** Does planned updates in one run, and counts those that are of use. @returns why there is no next one */
@@ -191,15 +196,18 @@ export class Run {
       if (!Number.isFinite(updated.gradientNorms[i])) {
         throw await this.#failure("whyGradientNotFinite", planned, loss);
       }
-      stopped = await this.#count(planned, updated, i, elapsed / plan.length);
+      this.#count(i, updated, elapsed / plan.length);
+      const { onUpdate } = this.#options;
+      if (onUpdate !== undefined) await onUpdate(this.#report(i, planned, updated, elapsed / plan.length));
+      stopped = this.#stop();
       if (stopped !== null) break;
     }
     this.#pace.ran(plan.length, elapsed, course.looked);
     return stopped;
   }
 
-  /** Counts an update, and reports it. */
-  async #count(planned: Step, updated: Updated, i: number, seconds: number): Promise<Stopped | null> {
+  /** Counts the i-th update of a run. */
+  #count(i: number, updated: Updated, seconds: number): void {
     const drift = updated.drifts?.[i] ?? null;
     if (drift !== null) this.#scheme.sees?.(this.#step + 1, drift);
     const loss = updated.losses[i]!;
@@ -208,14 +216,22 @@ export class Run {
     this.losses.push(loss);
     this.#step += 1;
     this.#seconds += seconds;
-    await this.#options.onUpdate?.({
-      ...{ step: this.#step, loss, gradientNorm: updated.gradientNorms[i]! },
-      learningRate: planned.learningRate,
+  }
+
+  /** What is to be known of the i-th update of a run, which counts. */
+  #report(i: number, { learningRate }: Step, updated: Updated, seconds: number): UpdateReport {
+    return {
+      ...{
+        step: this.#step,
+        loss: updated.losses[i]!,
+        gradientNorm: updated.gradientNorms[i]!,
+        learningRate,
+      },
       reconstructionError: updated.reconstructionErrors?.[i] ?? null,
       residual: updated.residuals?.[i] ?? null,
-      ...{ drift, seconds, checkpoint: () => this.checkpoint() },
-    });
-    return this.#stop();
+      drift: updated.drifts?.[i] ?? null,
+      ...{ seconds, checkpoint: () => this.checkpoint() },
+    };
   }
 
   async #failure(

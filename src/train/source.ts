@@ -5,7 +5,7 @@ import type { Batch } from "./updater.js";
 /** Where the samples of updates come from. */
 export interface Source {
   /** the samples of the next update; `null` where there are no more */
-  readonly next: () => Promise<Batch | null>;
+  readonly next: () => Batch | null | Promise<Batch | null>;
   /** where it is: enough to go on exactly as if it had never stopped */
   readonly state: () => SamplerState;
   /** Lets go of what is behind it. */
@@ -20,5 +20,5 @@ export function shuffled(count: number, size: number, start: number | SamplerSta
     );
   }
   const batches = sampler(count, size, start);
-  return { next: async () => ({ which: batches.next() }), state: batches.state };
+  return { next: () => ({ which: batches.next() }), state: batches.state };
 }
