@@ -50,8 +50,10 @@ export function taskObjective(task: AnyTask, options: TaskObjectiveOptions) {
       return {
         ...{ loss, gradients: { parameters: gradients } },
         buffers: before === undefined ? {} : { buffers: { ...before, ...seen.kept } },
-        reconstructionError: largest("error"),
-        ...{ drift: largest("drift"), residual: largest("residual") },
+        observed: {
+          reconstructionError: largest("error"),
+          ...{ drift: largest("drift"), residual: largest("residual") },
+        },
       };
     },
     ...(weigh === undefined

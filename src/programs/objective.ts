@@ -20,22 +20,30 @@ export interface ObjectiveInputs<Trained, Buffers, Data, Setup> {
   readonly batch: Value;
 }
 
+/** What updates can see of themselves, with the names that files have for the number of one update and for those of many. */
+export const observations = {
+  /** how far states that were undone came back from where they were, relative to y */
+  reconstructionError: { one: "reconstructionError", many: "reconstructionErrors" },
+  /** how far the companion of y was off, relative to y */
+  drift: { one: "relativeDrift", many: "drifts" },
+  /** how far fixed points were from being ones, relative to f(z) */
+  residual: { one: "residual", many: "residuals" },
+} as const;
+
+export type Observation = keyof typeof observations;
+
+/** Something of each that was seen. */
+export type Observed<X> = Readonly<Partial<Record<Observation, X>>>;
+
 /** A loss, its gradient, and what was seen on the way. */
 export interface Descent<Trained, Buffers> {
   readonly loss: Value;
   readonly gradients: Like<Trained, Value>;
   /** their new values */
   readonly buffers: Like<Buffers, Value>;
-  /** how far states that were undone came back from where they were, relative to y */
-  readonly reconstructionError: Value | null;
-  /** how far the companion of y was off, relative to y */
-  readonly drift: Value | null;
-  /** how far fixed points were from being ones, relative to f(z) */
-  readonly residual?: Value | null;
+  /** scalars: the worst of the batch */
+  readonly observed: Observed<Value>;
 }
-
-/** What updates can see of themselves. */
-export type Observation = "reconstructionError" | "drift" | "residual";
 
 /**
  * What updates minimise: a loss of what is trained over a batch of samples. It knows nothing of optimisers, of runs of many

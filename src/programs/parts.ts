@@ -31,11 +31,7 @@ export function inParts(part: AnyObjective, parts: number): AnyObjective {
       const whole = part.weigh?.(b, inputs.data) ?? b.scalar(dtype, parts);
       const start: Sums = {
         ...{ loss: b.scalar(dtype, 0), gradients: zerosOf(b, trained), buffers: zerosOf(b, buffers) },
-        ...{
-          reconstructionError: b.scalar(dtype, 0),
-          drift: b.scalar(dtype, 0),
-          residual: b.scalar(dtype, 0),
-        },
+        observed: Object.fromEntries(part.observes.map((name) => [name, b.scalar(dtype, 0)])),
       };
       const first = b.ints(Array.from({ length: size }, (_, i) => i));
       const { carried } = loop(
@@ -51,13 +47,7 @@ export function inParts(part: AnyObjective, parts: number): AnyObjective {
           return { carried: leavesOf(sumOf(inner, sums, found, { weight, whole })) };
         },
       );
-      const sums = withLeaves(start, carried) as unknown as Sums;
-      const seen = (name: Observation) => (part.observes.includes(name) ? sums[name] : null);
-      return {
-        ...sums,
-        reconstructionError: seen("reconstructionError"),
-        ...{ drift: seen("drift"), residual: seen("residual") },
-      };
+      return withLeaves(start, carried) as unknown as Sums;
     },
   };
 }
@@ -67,9 +57,7 @@ interface Sums extends Branch {
   readonly loss: Value;
   readonly gradients: Branch;
   readonly buffers: Branch;
-  readonly reconstructionError: Value;
-  readonly drift: Value;
-  readonly residual: Value;
+  readonly observed: Readonly<Record<string, Value>>;
 }
 
 /**
@@ -98,16 +86,13 @@ function sumOf(
       leavesOf<Value>(sum).map((value, i) => plus(value, own[i]!)),
     );
   };
-  const worst = (name: Observation) => {
-    const value = found[name] ?? null;
-    return value === null ? sums[name] : maximum(b, sums[name], value);
-  };
   return {
     loss: plus(sums.loss, found.loss),
     gradients: plusAll(sums.gradients, found.gradients),
     buffers: plusAll(sums.buffers, found.buffers),
-    reconstructionError: worst("reconstructionError"),
-    ...{ drift: worst("drift"), residual: worst("residual") },
+    observed: mapTree(sums.observed, (most, name) =>
+      maximum(b, most as Value, found.observed[name as Observation]!),
+    ),
   };
 }
 
@@ -137,9 +122,9 @@ export function descentProgram(objective: AnyObjective): Program<Branch, Branch>
         ...{ trained: partOf(values, trained), buffers: partOf(values, buffers) },
         ...{ data: partOf(values, data), setup: partOf(values, setup), batch: values.count as Value },
       });
-      const { loss, gradients, reconstructionError, drift, residual = null } = found;
+      const { loss, gradients, observed } = found;
       return {
-        ...{ loss, gradients, buffers: found.buffers, reconstructionError, drift, residual },
+        ...{ loss, gradients, buffers: found.buffers, observed: observed as Branch },
         weight: objective.weigh?.(b, partOf(values, data)) ?? null,
       };
     }),

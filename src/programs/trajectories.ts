@@ -46,7 +46,11 @@ export function trajectories(setting: TrajectoriesSetting) {
       const found = lossGradient(b, setting, gradient, given, inputs.data.data);
       const { loss, drift, reconstructionError } = found;
       return {
-        ...{ loss, drift, reconstructionError, buffers: {} },
+        ...{ loss, buffers: {} },
+        observed: {
+          ...(reconstructionError === null ? {} : { reconstructionError }),
+          ...(drift === null ? {} : { drift }),
+        },
         gradients: { parameters: found.parameters, ...(trainY0 ? { y0: found.y0 } : {}) },
       };
     },

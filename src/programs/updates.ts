@@ -9,7 +9,14 @@ import { less, where } from "../ops/logic.js";
 import { cast, shapeOf, unsqueeze } from "../ops/reshape.js";
 import { scatterND } from "../ops/scatter.js";
 import { gather } from "../ops/slicing.js";
-import { type AnyObjective, batchSizeOf, takenFrom, typesOf } from "./objective.js";
+import {
+  type AnyObjective,
+  batchSizeOf,
+  type Observed,
+  observations,
+  takenFrom,
+  typesOf,
+} from "./objective.js";
 import { inputType, type Program, programOf } from "./program.js";
 import { memoryOf, type UpdateSetting, update } from "./update.js";
 
@@ -28,24 +35,14 @@ export interface Changing {
   readonly memory: Branch;
 }
 
-/** What of each update is reported, by the names for many of them. */
-export const reported = {
-  loss: "losses",
-  norm: "gradientNorms",
-  reconstructionError: "reconstructionErrors",
-  drift: "drifts",
-  residual: "residuals",
-} as const;
+/** The names of what many updates report: a number of each. */
+export function reportNames({ observes }: Pick<AnyObjective, "observes">): string[] {
+  return ["losses", "gradientNorms", ...observes.map((name) => observations[name].many)];
+}
 
-type Report = keyof typeof reported;
-
-/** What updates of an objective report. */
-export function reportsOf({ observes }: Pick<AnyObjective, "observes">): Report[] {
-  return [
-    "loss",
-    "norm",
-    ...(["reconstructionError", "drift", "residual"] as const).filter((one) => observes.includes(one)),
-  ];
+/** What one of them reports, in the order of {@link reportNames}. */
+function reportOf({ observes }: AnyObjective, { loss, norm, observed }: Updated): Value[] {
+  return [loss, norm, ...observes.map((name) => observed[name]!)];
 }
 
 /** The types of what updates change. */
@@ -105,14 +102,12 @@ export function updateStepProgram(setting: UpdatesSetting): Program<Branch, Bran
   return standard(
     programOf("trainStep", inputs, (b, values): Branch => {
       const { count, learningRate, batches = null } = values as Record<string, Value>;
-      const { next, loss, norm, drift, reconstructionError, residual } = oneUpdate(b, setting, values, {
+      const { next, loss, norm, observed } = oneUpdate(b, setting, values, {
         ...{ before: readFrom(types, values), which: batches, learningRate: learningRate!, count: count! },
       });
       return {
         ...{ loss, gradientNorm: norm },
-        ...(drift === null ? {} : { relativeDrift: drift }),
-        ...(reconstructionError === null ? {} : { reconstructionError }),
-        ...(residual === null ? {} : { residual }),
+        ...Object.fromEntries(objective.observes.map((name) => [observations[name].one, observed[name]!])),
         next: { ...written(next), count: add(b, count!, one(b, count!)) },
       };
     }),
@@ -126,7 +121,7 @@ export function updateStepProgram(setting: UpdatesSetting): Program<Branch, Bran
 export function updateStepsProgram(setting: UpdatesSetting): Program<Branch, Branch> {
   const { objective } = setting;
   const types = changingTypes(setting);
-  const reports = reportsOf(objective);
+  const reports = reportNames(objective);
   const inputs: Branch = {
     ...written(types),
     learningRates: inputType(objective.dtype, ["updates"]),
@@ -144,11 +139,11 @@ export function updateStepsProgram(setting: UpdatesSetting): Program<Branch, Bra
         { trips, carried: leavesOf<Value>(start), length: "updates" },
         (inner, i, state) => {
           const done = nthUpdate(inner, setting, values, withLeaves(start, state), i);
-          return { carried: leavesOf(done.next), scans: reports.map((name) => done[name]!) };
+          return { carried: leavesOf(done.next), scans: reportOf(objective, done) };
         },
       );
       return {
-        ...Object.fromEntries(reports.map((name, k) => [reported[name], scans[k]!])),
+        ...Object.fromEntries(reports.map((name, k) => [name, scans[k]!])),
         next: {
           ...written(withLeaves(start, carried)),
           count: add(b, count!, cast(b, trips, count!.dtype)),
@@ -177,7 +172,7 @@ export function updatesProgram(
   const { objective } = setting;
   const { dtype } = objective;
   const types = changingTypes(setting);
-  const reports = reportsOf(objective);
+  const reports = reportNames(objective);
   const inputs: Branch = {
     ...written(types),
     ...(keepsBest ? { best: types.trained, bestLoss: inputType(dtype, []) } : {}),
@@ -207,14 +202,14 @@ export function updatesProgram(
           const after: typeof start = {
             changing: done.next,
             lowest: before.lowest && lower(inner, before.lowest, done.loss, before.changing.trained),
-            lists: reports.map((name, k) => put(before.lists[k]!, done[name]!)),
+            lists: reportOf(objective, done).map((value, k) => put(before.lists[k]!, value)),
           };
           return { carried: leavesOf(after) };
         },
       );
       const after = withLeaves(start, carried) as unknown as typeof start;
       return {
-        ...Object.fromEntries(reports.map((name, k) => [reported[name], after.lists[k]!])),
+        ...Object.fromEntries(reports.map((name, k) => [name, after.lists[k]!])),
         next: { ...written(after.changing), ...after.lowest },
       };
     }),
@@ -254,10 +249,11 @@ interface UpdateGiven {
   readonly count: Value;
 }
 
-interface Updated extends Readonly<Record<Report, Value | null>> {
+interface Updated {
   readonly next: Changing;
   readonly loss: Value;
   readonly norm: Value;
+  readonly observed: Observed<Value>;
 }
 
 /** One update, inside a graph. @param values  data and setup, among others */
@@ -277,7 +273,7 @@ function oneUpdate(
     batch: count,
   });
   const { dtype } = objective;
-  const { gradients, loss, drift, reconstructionError, residual = null } = found;
+  const { gradients, loss, observed } = found;
   const next = update(
     b,
     { optimiser, dtype, clip },
@@ -288,7 +284,7 @@ function oneUpdate(
   );
   return {
     next: { trained: next.trained, buffers: found.buffers, memory: next.memory },
-    ...{ loss, norm: next.norm, drift, reconstructionError, residual },
+    ...{ loss, norm: next.norm, observed },
   };
 }
 

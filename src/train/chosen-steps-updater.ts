@@ -1,6 +1,7 @@
 import { type Branch, byPath, mapTree } from "../core/tree.js";
 import type { Differentiator, FixedInputs, TrainedInputs } from "../gradients/differentiator.js";
 import { readScalar } from "../gradients/evaluate.js";
+import type { Observed } from "../programs/objective.js";
 import type { DeviceTensor } from "../runtime/runtime.js";
 import { applying } from "./applying.js";
 import type { Batch, Updater, UpdaterOptions } from "./updater.js";
@@ -15,24 +16,23 @@ export async function chosenStepsUpdater(
   fixedOf: (batch: Batch) => FixedInputs,
   { runtime, objectiveOf, batchSize, ...setting }: UpdaterOptions,
 ): Promise<Updater> {
-  const { trained: types } = objectiveOf(batchSize);
+  const objective = objectiveOf(batchSize);
+  const types = objective.trained;
   const apply = await applying(runtime, setting, types);
   return {
     most: 1,
     async run(from, lowest, [planned]) {
       const results = await compiled.run(trainedIn(from.trained), fixedOf(planned!));
       const loss = await readScalar(runtime, results.loss);
-      const watched = async (value: DeviceTensor | null) => value && [await readScalar(runtime, value)];
-      const seen = {
-        reconstructionErrors: await watched(results.reconstructionError),
-        drifts: await watched(results.drift),
-        residuals: null,
-      };
-      if (!Number.isFinite(loss))
-        return { losses: [loss], gradientNorms: [Number.NaN], ...seen, after: from };
+      const seen: Observed<DeviceTensor | null> = results;
+      const observed: Record<string, number[]> = {};
+      for (const name of objective.observes) observed[name] = [await readScalar(runtime, seen[name]!)];
+      if (!Number.isFinite(loss)) {
+        return { losses: [loss], gradientNorms: [Number.NaN], observed, after: from };
+      }
       const known = byPath<DeviceTensor>(results.gradients);
       const gradients: Branch = mapTree(types, (_, path) => known[path]!);
-      return { ...seen, ...(await apply.run(from, lowest, { loss, gradients, planned: planned! })) };
+      return { observed, ...(await apply.run(from, lowest, { loss, gradients, planned: planned! })) };
     },
     async release() {
       await compiled.release();

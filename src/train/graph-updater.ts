@@ -1,8 +1,8 @@
 import { emptyData, type FloatDType, numbers, scalar, type Tensor, tensor } from "../core/tensor.js";
 import { type Branch, mapTree } from "../core/tree.js";
-import { type AnyObjective, typesOf } from "../programs/objective.js";
+import { type AnyObjective, observations, typesOf } from "../programs/objective.js";
 import { inParts } from "../programs/parts.js";
-import { changingTypes, readFrom, reported, updatesProgram, written } from "../programs/updates.js";
+import { changingTypes, readFrom, updatesProgram, written } from "../programs/updates.js";
 import { compileProgram, handOverTree, uploadTree } from "../runtime/compile-program.js";
 import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
 import { joined } from "./samples.js";
@@ -61,7 +61,7 @@ export async function graphUpdater(options: UpdaterOptions): Promise<Updater> {
       });
       const next = results.next as Branch;
       return {
-        ...(await reportsFrom(runtime, results, plan.length)),
+        ...(await reportsFrom(runtime, objective, results, plan.length)),
         after: { ...readFrom(types, next), best: best ? (next.best as Branch) : {} },
       };
     },
@@ -110,15 +110,15 @@ function indices(rows: readonly (readonly number[])[], room: number): Tensor {
 }
 
 /** What updates say of themselves, on the host. */
-async function reportsFrom(runtime: Runtime, results: Branch, updates: number): Promise<Reports> {
+async function reportsFrom(
+  runtime: Runtime,
+  { observes }: AnyObjective,
+  results: Branch,
+  updates: number,
+): Promise<Reports> {
   const read = async (name: string) =>
     numbers(await runtime.download(results[name] as DeviceTensor)).slice(0, updates);
-  const readIf = async (name: string) => (results[name] == null ? null : read(name));
-  return {
-    losses: await read(reported.loss),
-    gradientNorms: await read(reported.norm),
-    reconstructionErrors: await readIf(reported.reconstructionError),
-    drifts: await readIf(reported.drift),
-    residuals: await readIf(reported.residual),
-  };
+  const observed: Record<string, readonly number[]> = {};
+  for (const name of observes) observed[name] = await read(observations[name].many);
+  return { losses: await read("losses"), gradientNorms: await read("gradientNorms"), observed };
 }

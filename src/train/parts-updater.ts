@@ -2,7 +2,7 @@ import { numbers, scalar, type Tensor } from "../core/tensor.js";
 import { type Branch, leavesOf, mapTree, withLeaves } from "../core/tree.js";
 import { bounds, SplitError, sharesOf, weightedSum } from "../gradients/parts.js";
 import type { ValueType } from "../graph/graph.js";
-import type { SampledType } from "../programs/objective.js";
+import type { Observed, SampledType } from "../programs/objective.js";
 import { descentProgram } from "../programs/parts.js";
 import {
   type CompiledProgram,
@@ -53,14 +53,14 @@ export async function partsUpdater(options: UpdaterOptions): Promise<Updater> {
       const others = workers.slice(1).map((worker) => worker.run(now, data, planned!.count));
       const found = (await Promise.all([workers[0]!.run(now, data, planned!.count), ...others])).flat();
       found.sort((one, other) => one.k - other.k);
-      const { loss, gradients, buffers: kept, seen } = together(whole.trained, found, ranges);
+      const { loss, gradients, buffers: kept, observed } = together(whole.trained, found, ranges);
       const place = (tree: Branch): Branch => handOverTree(home, tree);
       const after: Standing = { ...from, buffers: place(kept) };
       if (!Number.isFinite(loss)) {
-        return { losses: [loss], gradientNorms: [Number.NaN], ...seen, after };
+        return { losses: [loss], gradientNorms: [Number.NaN], observed, after };
       }
       return {
-        ...seen,
+        observed,
         ...(await apply.run(after, lowest, { loss, gradients: place(gradients), planned: planned! })),
       };
     },
@@ -162,9 +162,6 @@ function together(trained: Branch, found: readonly Found[], ranges: readonly (re
       }),
     );
   };
-  // NaN is worse than any number, and Math.max keeps it
-  const worst = (name: string) =>
-    parts[0]![name] === null ? null : [Math.max(...parts.map((_, k) => first(name, k)))];
   return {
     loss: numbers(
       weightedSum(
@@ -174,11 +171,10 @@ function together(trained: Branch, found: readonly Found[], ranges: readonly (re
     )[0]!,
     gradients: mean((part) => part.gradients as Branch, trained),
     buffers: mean((part) => part.buffers as Branch, null),
-    seen: {
-      reconstructionErrors: worst("reconstructionError"),
-      drifts: worst("drift"),
-      residuals: worst("residual"),
-    },
+    observed: mapTree(parts[0]!.observed as Branch, (_, name) => [
+      // NaN is worse than any number, and Math.max keeps it
+      Math.max(...parts.map(({ observed }) => numbers((observed as Record<string, Tensor>)[name]!)[0]!)),
+    ]) as unknown as Observed<readonly number[]>,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Branch } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
 import { isReconstructed } from "../gradients/reconstruction-limit.js";
 import type { Schedule } from "../learning/schedules.js";
+import { type Observation, observations } from "../programs/objective.js";
 import { downloadTree, uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { yieldToEventLoop } from "../runtime/yielding.js";
@@ -18,7 +19,7 @@ import type { Standing, Updated } from "./updater.js";
 export type Stopped = "done" | "aborted" | "patience" | "exhausted";
 
 /** What is known after an update. */
-export interface UpdateReport {
+export interface UpdateReport extends Readonly<Record<Observation, number | null>> {
   /** updates done, from 1 */
   readonly step: number;
   /** loss before this update */
@@ -184,8 +185,8 @@ export class Run {
     for (const [i, planned] of plan.entries()) {
       const loss = updated.losses[i]!;
       if (!Number.isFinite(loss)) throw await this.#failure("whyLossNotFinite", planned, loss);
-      const error = updated.reconstructionErrors?.[i] ?? null;
-      if (error !== null && !isReconstructed(error, this.#options.dtype)) {
+      const error = updated.observed.reconstructionError?.[i];
+      if (error !== undefined && !isReconstructed(error, this.#options.dtype)) {
         this.#seconds += (elapsed / plan.length) * (plan.length - i);
         await course.goOnBy(async () => {
           await this.#scheme.refresh(error, this.#step);
@@ -208,8 +209,8 @@ export class Run {
 
   /** Counts the i-th update of a run. */
   #count(i: number, updated: Updated, seconds: number): void {
-    const drift = updated.drifts?.[i] ?? null;
-    if (drift !== null) this.#scheme.sees?.(this.#step + 1, drift);
+    const drift = updated.observed.drift?.[i];
+    if (drift !== undefined) this.#scheme.sees?.(this.#step + 1, drift);
     const loss = updated.losses[i]!;
     this.#course.advance(this.#step, loss);
     this.#drawn.shift();
@@ -227,9 +228,7 @@ export class Run {
         gradientNorm: updated.gradientNorms[i]!,
         learningRate,
       },
-      reconstructionError: updated.reconstructionErrors?.[i] ?? null,
-      residual: updated.residuals?.[i] ?? null,
-      drift: updated.drifts?.[i] ?? null,
+      ...observedAt(updated, i),
       ...{ seconds, checkpoint: () => this.checkpoint() },
     };
   }
@@ -325,6 +324,13 @@ export class Run {
   async #fetched(tree: Branch, root?: string): Promise<Tensors> {
     return byPath(await downloadTree(this.#options.runtime, tree), root);
   }
+}
+
+/** What the i-th update of a run saw of itself. */
+function observedAt({ observed }: Updated, i: number): Readonly<Record<Observation, number | null>> {
+  const names = Object.keys(observations) as Observation[];
+  const entries = names.map((name) => [name, observed[name]?.[i] ?? null] as const);
+  return Object.fromEntries(entries) as Record<Observation, number | null>;
 }
 
 /** @throws {RevortError} for a checkpoint of another optimiser, or of other arrays */

@@ -1,7 +1,7 @@
 import type { FloatDType, Tensor } from "../core/tensor.js";
 import type { Branch } from "../core/tree.js";
 import type { Optimiser } from "../learning/optimisers.js";
-import type { AnyObjective } from "../programs/objective.js";
+import type { AnyObjective, Observed } from "../programs/objective.js";
 import type { Changing } from "../programs/updates.js";
 import type { Runtime } from "../runtime/runtime.js";
 
@@ -29,12 +29,8 @@ export interface Planned extends Batch {
 export interface Reports {
   readonly losses: readonly number[];
   readonly gradientNorms: readonly number[];
-  /** how far states came back from where they were, relative to y; `null` where steps are not undone */
-  readonly reconstructionErrors: readonly number[] | null;
-  /** how far the companion of y was off, relative to y; `null` for a method without one */
-  readonly drifts: readonly number[] | null;
-  /** how far fixed points were from being ones, relative to f(z), 0 where there are none; `null` where there can be none */
-  readonly residuals: readonly number[] | null;
+  /** what they saw of themselves */
+  readonly observed: Observed<readonly number[]>;
 }
 
 /** Updates that were done. */
