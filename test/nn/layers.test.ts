@@ -31,6 +31,7 @@ import {
   type Parametrised,
   parametersOf,
   residual,
+  reversibleBlocks,
   rmsNorm,
   sequential,
   silu,
@@ -104,6 +105,13 @@ const layers: Readonly<Record<string, [Parametrised, Apply]>> = {
     attention,
     (b, theta, [q, k, v]) => attention.attend(b, theta, q!, k!, v!),
   ],
+  "reversibleBlocks(3) of perceptrons": plain(
+    reversibleBlocks(
+      3,
+      sequential(linear(3, 4), activation(tanh), linear(4, 3)),
+      sequential(linear(3, 4), activation(tanh), linear(4, 3)),
+    ),
+  ),
   "concatSquash(3, 4)": [squash, (b, theta, [x, t]) => squash.apply(b, theta, x!, t!)],
   silu: plain(activation(silu)),
   "conv1d(4, 6, 3, 2 groups)": plain(conv1d(4, 6, 3, { padding: 1, groups: 2 })),

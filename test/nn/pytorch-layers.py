@@ -43,6 +43,21 @@ class Unrolled(nn.Module):
         return torch.stack(outputs, 1)
 
 
+class Couplings(nn.Module):
+    """The additive couplings of a RevNet, whose halves are those of the last axis."""
+
+    def __init__(self, count, part):
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.ModuleDict({"f": part(), "g": part()}) for _ in range(count))
+
+    def forward(self, x):
+        x1, x2 = x.chunk(2, 1)
+        for block in self.blocks:
+            x1 = x1 + block["f"](x2)
+            x2 = x2 + block["g"](x1)
+        return torch.cat([x1, x2], 1)
+
+
 def case(module, *inputs, call=None, strip=""):
     # parameters away from zeros and ones, so that each is seen
     with torch.no_grad():
@@ -126,5 +141,8 @@ cases = {
         nn.ConvTranspose2d(3, 2, 3, stride=2, padding=1, output_padding=1), torch.randn(2, 3, 3, 4)
     ),
     "rmsNorm(6) of small numbers": case(nn.RMSNorm(6), 1e-6 * torch.randn(2, 3, 6)),
+    "reversibleBlocks(3) of perceptrons": case(
+        Couplings(3, lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3))), torch.randn(5, 6), strip="blocks."
+    ),
 }
 json.dump({"torch": torch.__version__, "cases": cases}, sys.stdout)
