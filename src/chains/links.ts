@@ -2,11 +2,12 @@ import { pullback } from "../autodiff/vjp.js";
 import { isFloat } from "../core/tensor.js";
 import { leavesAt, leavesOf, withLeaves } from "../core/tree.js";
 import type { Builder } from "../graph/builder.js";
-import { sameShape, showType, type Value } from "../graph/graph.js";
+import type { Value } from "../graph/graph.js";
 import { accumulate } from "../ops/arithmetic.js";
 import { zerosLike } from "../ops/generate.js";
 import { gather } from "../ops/slicing.js";
-import { type Chain, ChainError, type ChainInputs, type Link } from "./chain.js";
+import type { Chain, ChainInputs, Link } from "./chain.js";
+import { checkStep, checkSteps, checkUndoes, reportedOf } from "./check.js";
 
 /** Which of some values have cotangents: floats. */
 type Floats = readonly number[];
@@ -68,127 +69,104 @@ export function linksOf<S, P, X>(
   rowCotangents: boolean | RowSums = true,
 ): Links {
   checkSteps(chain.name, inputs);
-  const { name } = chain;
-  const [start, shared, rows] = [inputs.start, inputs.shared, inputs.rows].map((tree) =>
-    leavesOf<Value>(tree),
-  ) as [Value[], Value[], Value[]];
+  const reads = readingOf(chain, inputs);
+  const { start, shared, rows } = reads;
   const floats = {
     state: floatsOf(start),
     shared: floatsOf(shared),
     rows: rowCotangents === false ? [] : floatsOf(rows),
   };
+  const undo: Links["undo"] = (b, i, after) => {
+    checkUndoes(chain);
+    return leavesOf<Value>(chain.undo!(b, reads.linkAt(i, reads.rowAt(b, i)), reads.stateOf(after)));
+  };
+  const pull: Links["pull"] = (b, i, before, cotangents) => {
+    const row = reads.rowAt(b, i);
+    const after = reads.step(b, i, row, before);
+    const [own, ownRow] = [at(before, floats.state), at(row, floats.rows)];
+    const wrt = [...own, ...at(shared, floats.shared), ...ownRow];
+    const pulled = pullback(b, at(after, floats.state), cotangents, wrt);
+    const fromRow = wrt.length - ownRow.length;
+    return {
+      cotangents: orZeros(b, pulled.slice(0, own.length), own),
+      shared: pulled.slice(own.length, fromRow),
+      row: orZeros(b, pulled.slice(fromRow), ownRow),
+    };
+  };
+  const { proceed } = chain;
+  return {
+    ...{ name: chain.name, start, shared, rows, steps: inputs.steps, floats, undo, pull },
+    reported: reportedOf(chain, inputs.start),
+    rowSums: typeof rowCotangents === "boolean" ? null : rowCotangents,
+    step: (b, i, before) => reads.step(b, i, reads.rowAt(b, i), before),
+    back(b, i, after, cotangents) {
+      const own = undoneBy(chain, inputs, reads, floats, { b, i, after, cotangents });
+      if (own !== null) return own;
+      const before = undo(b, i, after);
+      return { before, ...pull(b, i, before, cotangents) };
+    },
+    proceed: proceed
+      ? (b, i, before, after) =>
+          proceed(b, reads.linkAt(i, reads.rowAt(b, i)), reads.stateOf(before), reads.stateOf(after))
+      : null,
+  };
+}
+
+/** What the functions of a chain are given, of lists of leaves. */
+interface Reading<S, P, X> extends Pick<Links, "start" | "shared" | "rows"> {
+  readonly stateOf: (leaves: readonly Value[]) => S;
+  readonly rowAt: (b: Builder, i: Value) => readonly Value[];
+  readonly linkAt: (i: Value, row: readonly Value[]) => Link<P, X>;
+  readonly step: (b: Builder, i: Value, row: readonly Value[], before: readonly Value[]) => readonly Value[];
+}
+
+function readingOf<S, P, X>(chain: Chain<S, P, X>, inputs: ChainInputs<S, P, X>): Reading<S, P, X> {
+  const [start, shared, rows] = [inputs.start, inputs.shared, inputs.rows].map((tree) =>
+    leavesOf<Value>(tree),
+  ) as [Value[], Value[], Value[]];
   const stateOf = (leaves: readonly Value[]) => withLeaves(inputs.start, leaves) as S;
-  const rowAt = (b: Builder, i: Value) => rows.map((stack) => gather(b, stack, i));
-  const linkOf = (i: Value, row: readonly Value[]): Link<P, X> => ({
+  const linkAt = (i: Value, row: readonly Value[]): Link<P, X> => ({
     i,
     shared: inputs.shared,
     row: withLeaves(inputs.rows, row) as X,
   });
-  const taken = (b: Builder, i: Value, row: readonly Value[], before: readonly Value[]) => {
-    const after = leavesOf<Value>(chain.step(b, linkOf(i, row), stateOf(before)));
-    checkStep(name, start, after);
-    return after;
-  };
-  const wanted = { shared: at(shared, floats.shared), row: (row: readonly Value[]) => at(row, floats.rows) };
-
-  const undo: Links["undo"] = (b, i, after) => {
-    checkUndoes(chain);
-    return leavesOf<Value>(chain.undo!(b, linkOf(i, rowAt(b, i)), stateOf(after)));
-  };
-  const pull: Links["pull"] = (b, i, before, cotangents) => {
-    const row = rowAt(b, i);
-    const after = taken(b, i, row, before);
-    const own = at(before, floats.state);
-    const rest = [...wanted.shared, ...wanted.row(row)];
-    const pulled = pullback(b, at(after, floats.state), cotangents, [...own, ...rest]);
-    const fromRow = own.length + wanted.shared.length;
-    return {
-      cotangents: orZeros(b, pulled.slice(0, own.length), own),
-      shared: pulled.slice(own.length, fromRow),
-      row: orZeros(b, pulled.slice(fromRow), wanted.row(row)),
-    };
-  };
-  const back: Links["back"] = (b, i, after, cotangents) => {
-    const row = rowAt(b, i);
-    const given = withLeaves(inputs.start, spread(start.length, floats.state, cotangents));
-    const found = chain.back?.(b, linkOf(i, row), stateOf(after), given as never);
-    if (found === undefined || (found.row === null && floats.rows.length > 0)) {
-      const before = undo(b, i, after);
-      return { before, ...pull(b, i, before, cotangents) };
-    }
-    const of = (form: unknown, tree: unknown, which: Floats) => at(leavesAt<Value>(form, tree), which);
-    return {
-      before: leavesOf<Value>(found.before),
-      cotangents: orZeros(b, of(inputs.start, found.cotangents, floats.state), at(after, floats.state)),
-      shared: of(inputs.shared, found.shared, floats.shared),
-      row: orZeros(b, of(inputs.rows, found.row, floats.rows), wanted.row(row)),
-    };
-  };
   return {
-    ...{ name, start, shared, rows, steps: inputs.steps, floats, undo, pull, back },
-    reported: reportedOf(chain, inputs.start),
-    rowSums: typeof rowCotangents === "boolean" ? null : rowCotangents,
-    step: (b, i, before) => taken(b, i, rowAt(b, i), before),
-    proceed:
-      chain.proceed === undefined
-        ? null
-        : (b, i, before, after) => chain.proceed!(b, linkOf(i, rowAt(b, i)), stateOf(before), stateOf(after)),
+    ...{ start, shared, rows, stateOf, linkAt },
+    rowAt: (b, i) => rows.map((stack) => gather(b, stack, i)),
+    step(b, i, row, before) {
+      const after = leavesOf<Value>(chain.step(b, linkAt(i, row), stateOf(before)));
+      checkStep(chain.name, start, after);
+      return after;
+    },
   };
 }
 
-/** @throws {ChainError} if the steps of a chain cannot be undone */
-export function checkUndoes<S, P, X>({ name, undo }: Chain<S, P, X>): void {
-  if (undo !== undefined) return;
-  throw new ChainError(
-    `The steps of the chain "${name}" cannot be undone, so it has no reversible adjoint. Give it an \`undo\`, or use ` +
-      'the adjoint "checkpoint" or "direct".',
-  );
-}
-
-/** Which leaves of a state are saved. */
-function reportedOf<S, P, X>({ name, report }: Chain<S, P, X>, start: S): number[] {
-  const leaves = leavesOf<Value>(start);
-  // equal values may stand in two places of a start, so that places are told apart by stand-ins
-  const places = leaves.map((leaf) => ({ ...leaf }));
-  const reported = leavesOf<Value>(report === undefined ? places : report(withLeaves(start, places) as S));
-  return reported.map((leaf) => {
-    const place = places.indexOf(leaf);
-    if (place >= 0) return place;
-    throw new ChainError(
-      `The chain "${name}" reports a value ${showType(leaf)} that is no part of its state. \`report\` chooses among ` +
-        "the parts; compute with what comes out.",
-    );
-  });
-}
-
-function checkSteps<S, P, X>(name: string, { rows, steps }: ChainInputs<S, P, X>): void {
-  if (typeof steps !== "number") {
-    if (steps.dtype === "int64" && steps.shape.length === 0) return;
-    throw new ChainError(
-      `The chain "${name}" was given ${showType(steps)} for its number of steps, which must be an int64 scalar.`,
-    );
-  }
-  if (!Number.isInteger(steps) || steps < 0) {
-    throw new ChainError(`The chain "${name}" cannot have ${steps} steps: give a whole number, 0 or more.`);
-  }
-  for (const stack of leavesOf<Value>(rows)) {
-    const [length] = stack.shape;
-    if (length === steps || typeof length === "string") continue;
-    throw new ChainError(
-      `The chain "${name}" has ${steps} steps, but rows ${showType(stack)}. Give an array [${steps}, …]: a row for each.`,
-    );
-  }
-}
-
-function checkStep(name: string, start: readonly Value[], after: readonly Value[]): void {
-  const fits = start.every(
-    ({ dtype, shape }, k) => after[k]?.dtype === dtype && sameShape(after[k].shape, shape),
-  );
-  if (fits && start.length === after.length) return;
-  const show = (state: readonly Value[]) => state.map(showType).join(", ") || "nothing";
-  throw new ChainError(
-    `A step of the chain "${name}" makes ${show(after)} of the state ${show(start)}. It must keep all types and shapes.`,
-  );
+/** A step undone by the chain's own `back`; `null` where there is none, or not for what is wanted. */
+function undoneBy<S, P, X>(
+  chain: Chain<S, P, X>,
+  inputs: ChainInputs<S, P, X>,
+  reads: Reading<S, P, X>,
+  floats: Links["floats"],
+  step: {
+    readonly b: Builder;
+    readonly i: Value;
+    readonly after: readonly Value[];
+    readonly cotangents: readonly Value[];
+  },
+): UndoneStep | null {
+  const { b, i, after, cotangents } = step;
+  if (chain.back === undefined) return null;
+  const row = reads.rowAt(b, i);
+  const given = withLeaves(inputs.start, spread(after.length, floats.state, cotangents));
+  const found = chain.back(b, reads.linkAt(i, row), reads.stateOf(after), given as never);
+  if (found.row === null && floats.rows.length > 0) return null;
+  const of = (form: unknown, tree: unknown, which: Floats) => at(leavesAt<Value>(form, tree), which);
+  return {
+    before: leavesOf<Value>(found.before),
+    cotangents: orZeros(b, of(inputs.start, found.cotangents, floats.state), at(after, floats.state)),
+    shared: of(inputs.shared, found.shared, floats.shared),
+    row: orZeros(b, of(inputs.rows, found.row, floats.rows), at(row, floats.rows)),
+  };
 }
 
 export function floatsOf(values: readonly Value[]): number[] {

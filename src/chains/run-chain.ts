@@ -13,7 +13,8 @@ import type { Saves } from "./adjoint.js";
 import { type AdjointSpec, chainAdjointFor, chainMethodOf } from "./adjoints.js";
 import { type Chain, ChainError, type ChainInputs } from "./chain.js";
 import { chainRegion, type TaskIn } from "./chain-region.js";
-import { at, checkUndoes, type Links, linksOf } from "./links.js";
+import { checkUndoes } from "./check.js";
+import { at, type Links, linksOf } from "./links.js";
 import { tablesOf } from "./tables.js";
 
 export interface RunChainOptions {
