@@ -5,6 +5,7 @@ import { onnxTypeNumber } from "../graph/types.js";
 import { swish } from "../ops/activation.js";
 import { spaceToDepth } from "../ops/depth.js";
 import { layerNormalizationWhole, rmsNormalization } from "../ops/normalise.js";
+import { rotaryEmbedding } from "../ops/rotary-embedding.js";
 import { type Call, emit } from "./call.js";
 import { attention, gatherBatches, groupScales } from "./compositions.js";
 import { adaptConstantOfShape, adaptEqual, adaptTile } from "./dims.js";
@@ -48,6 +49,12 @@ export const adapters: ReadonlyMap<string, Adapter> = new Map<string, Adapter>([
   ],
   ["Swish", (b, { inputs: [x], attributes }) => [swish(b, x!, attributes.alpha as number | undefined)]],
   ["Attention", attention],
+  [
+    "RotaryEmbedding",
+    (b, { inputs: [x, cos, sin, positions = null], attributes }) => [
+      rotaryEmbedding(b, x!, [cos!, sin!], positions, attributes),
+    ],
+  ],
   ["Det", (b, call) => [determinant(b, call)]],
   ["NonZero", adaptNonZero],
   ["SpaceToDepth", adaptSpaceToDepth],

@@ -76,6 +76,17 @@ const written: readonly Signature[] = [
     attributes: { axis: int(-1), epsilon: float(1e-5), stash_type: stashType },
   },
   {
+    type: "RotaryEmbedding",
+    since: 23,
+    inputs: [
+      takes("X", floats),
+      takes("cos_cache", floats),
+      takes("sin_cache", floats),
+      mayTake("position_ids", int64),
+    ],
+    attributes: { interleaved: flag(0), num_heads: int(), rotary_embedding_dim: int(0) },
+  },
+  {
     type: "Scatter",
     since: 9,
     inputs: [takes("data", anything), takes("indices", indices), takes("updates", anything)],

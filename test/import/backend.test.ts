@@ -63,7 +63,7 @@ const unknown: Readonly<Record<string, readonly string[]>> = {
   ],
   "sequences and optionals": ["OptionalHasElement", "OptionalGetElement"],
   "operators that came after opset 22, of language models for the most part": [
-    ...["RotaryEmbedding", "TensorScatter", "LinearAttention", "SwiGLU", "CumProd", "BitCast"],
+    ...["TensorScatter", "LinearAttention", "SwiGLU", "CumProd", "BitCast"],
   ],
   "operators that no model of a dynamical system was seen to have": ["ReverseSequence"],
 };
