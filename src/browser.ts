@@ -21,7 +21,9 @@ export { type RegionRule, region, stopGradient, withoutRegions } from "./autodif
 export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
 export { type AdjointSpec, type ChainMethod, chainAdjoints } from "./chains/adjoints.js";
 export { type Back, type Chain, ChainError, type ChainInputs, type Link } from "./chains/chain.js";
-export { type ChainResult, type RunChainOptions, runChain } from "./chains/run-chain.js";
+export { reconstructionLimit } from "./chains/lost.js";
+export type { RunChainOptions } from "./chains/options.js";
+export { type ChainResult, runChain } from "./chains/run-chain.js";
 export { GradientMethodError } from "./chains/syntax.js";
 export {
   type Control,
@@ -122,7 +124,7 @@ export {
   showGradientMethod,
 } from "./gradients/method.js";
 export { parallelDifferentiator } from "./gradients/parallel.js";
-export { ReconstructionError, reconstructionLimit } from "./gradients/reconstruction-limit.js";
+export { ReconstructionError } from "./gradients/reconstruction-limit.js";
 export { Builder } from "./graph/builder.js";
 export { decode } from "./graph/decode.js";
 export { type EncodeOptions, encode } from "./graph/encode.js";

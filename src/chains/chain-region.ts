@@ -1,20 +1,20 @@
 import { regionWithWayBack } from "../autodiff/way-back.js";
+import { leastNormal } from "../core/spacing.js";
+import type { FloatDType } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import { div } from "../ops/arithmetic.js";
+import { abs } from "../ops/elementwise.js";
+import { maximum } from "../ops/extrema.js";
+import { reduceMax } from "../ops/reduce.js";
 import type { AdjointRule, Arriving, ChainCotangents, ChainTask } from "./adjoint.js";
 import { stored } from "./direct.js";
-import { at, spread } from "./links.js";
+import { at, type Links, spread } from "./links.js";
+import { unlessLost } from "./lost.js";
+import type { RunChainOptions } from "./options.js";
 
 /** A chain on what goes into it, in some scope: the leaves of its start, of what is shared, of its rows, and the steps. */
 export type TaskIn = (scope: Builder, inputs: readonly Value[]) => ChainTask;
-
-/** A chain that was gone through, as its way back sees it. */
-export interface Gone {
-  readonly task: ChainTask;
-  readonly end: readonly Value[];
-  /** how far states that were undone came back at most */
-  readonly error: Value;
-}
 
 /**
  * A chain as a region: it is gone through and pulled back by a rule. Its way back is differentiated through stored
@@ -29,7 +29,7 @@ export function chainRegion(
   rule: AdjointRule,
   inputs: readonly Value[],
   taskIn: TaskIn,
-  observe: (b: Builder, gone: Gone) => void = () => {},
+  { observe, lostFrom }: Pick<RunChainOptions, "observe" | "lostFrom">,
 ): readonly Value[] {
   return regionWithWayBack(b, inputs, {
     name: `chain ${name}`,
@@ -42,22 +42,27 @@ export function chainRegion(
       const width = task.links.start.length;
       const run = { count: count!, end: rest.slice(0, width), stacked: rest.slice(width), saved };
       const pulled = rule.pull(inner, task, run, arrivingAt(task, cotangents));
-      return {
-        cotangents: placed(task, pulled, values.length),
-        told: pulled.undone === null ? [] : [pulled.undone.error],
-      };
+      const all = placed(task, pulled, values.length);
+      if (pulled.undone === null) return { cotangents: all, told: [] };
+      const error = relativeTo(inner, task.links, run.end, pulled.undone.error);
+      return { cotangents: unlessLost(inner, error, all, lostFrom), told: [error] };
     },
     again(inner, values, cotangents) {
       const task = { ...taskIn(inner, values), schedule: null };
       const pulled = stored.pull(inner, task, stored.run(inner, task), arrivingAt(task, cotangents));
       return placed(task, pulled, values.length);
     },
-    tell(scope, { inputs: values, outputs: [, ...rest] }, [error]) {
-      if (error === undefined) return;
-      const task = taskIn(scope, values);
-      observe(scope, { task, end: rest.slice(0, task.links.start.length), error });
+    tell(scope, _, [error]) {
+      if (error !== undefined) observe?.(scope, error);
     },
   });
+}
+
+/** max |error| over the largest number of the first and the last state. */
+function relativeTo(b: Builder, { start, floats }: Links, end: readonly Value[], error: Value): Value {
+  const sizes = [...at(start, floats.state), ...at(end, floats.state)].map((x) => reduceMax(b, abs(b, x)));
+  const size = sizes.reduce((most, each) => maximum(b, most, each));
+  return div(b, error, maximum(b, size, leastNormal[error.dtype as FloatDType]));
 }
 
 /** Cotangents of the outputs of a region, as those of the end and of what is saved. */

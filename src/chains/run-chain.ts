@@ -1,33 +1,17 @@
 import { cut } from "../autodiff/way-back.js";
-import { leastNormal } from "../core/spacing.js";
-import type { FloatDType, Tensor } from "../core/tensor.js";
+import type { Tensor } from "../core/tensor.js";
 import { mapLeaves, withLeaves } from "../core/tree.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { div } from "../ops/arithmetic.js";
-import { abs } from "../ops/elementwise.js";
-import { maximum } from "../ops/extrema.js";
-import { reduceMax } from "../ops/reduce.js";
 import { slice } from "../ops/slice.js";
 import type { Saves } from "./adjoint.js";
-import { type AdjointSpec, chainAdjointFor, chainMethodOf } from "./adjoints.js";
+import { chainAdjointFor, chainMethodOf } from "./adjoints.js";
 import { type Chain, ChainError, type ChainInputs } from "./chain.js";
 import { chainRegion, type TaskIn } from "./chain-region.js";
 import { checkUndoes } from "./check.js";
-import { at, type Links, linksOf } from "./links.js";
+import { type Links, linksOf } from "./links.js";
+import type { RunChainOptions } from "./options.js";
 import { tablesOf } from "./tables.js";
-
-export interface RunChainOptions {
-  /** how it is differentiated, as users type it: `reversible`, `reversible:100`, `direct`, `checkpoint`, `checkpoint:8` */
-  readonly adjoint: AdjointSpec;
-  /** which states come out beside the one at the end: none by default; else numbers of steps, ascending */
-  readonly save?: "every" | readonly number[];
-  /**
-   * takes how far states that were undone came back, at most, relative to the largest of the start and the end; a scalar
-   * in the graph of the way back
-   */
-  readonly observe?: (b: Builder, error: Value) => void;
-}
 
 /** What comes out of a chain. */
 export interface ChainResult<S> {
@@ -50,7 +34,7 @@ export function runChain<S, P, X>(
   b: Builder,
   chain: Chain<S, P, X>,
   inputs: ChainInputs<S, P, X>,
-  { adjoint: spec, save, observe }: RunChainOptions,
+  { adjoint: spec, save, observe, lostFrom }: RunChainOptions,
 ): ChainResult<S> {
   const method = chainMethodOf(spec);
   const adjoint = chainAdjointFor(method);
@@ -77,14 +61,10 @@ export function runChain<S, P, X>(
       schedule: tables && mapLeaves(tables, (table) => scope.constant(table as Tensor)),
     };
   };
-  const [count, ...rest] = chainRegion(
-    b,
-    chain.name,
-    adjoint.rule,
-    lists.flat(),
-    taskIn,
-    (scope, { task: { links }, end, error }) => observe?.(scope, relative(scope, links, end, error)),
-  );
+  const [count, ...rest] = chainRegion(b, chain.name, adjoint.rule, lists.flat(), taskIn, {
+    observe,
+    lostFrom,
+  });
   const width = outer.start.length;
   const asked = save === "every" || save === undefined ? null : save.length;
   return {
@@ -131,13 +111,6 @@ function fixedSteps({ name, steps, proceed }: Links): number {
     `Which states of the chain "${name}" to store cannot be planned, as the number of its steps is not known beforehand` +
       `${proceed === null ? "" : " (it ends by a condition)"}. Use the adjoint "direct", or "reversible" if it can be undone.`,
   );
-}
-
-/** max |error| over the largest number of the first and the last state. */
-function relative(b: Builder, { start, floats }: Links, end: readonly Value[], error: Value): Value {
-  const sizes = [...at(start, floats.state), ...at(end, floats.state)].map((x) => reduceMax(b, abs(b, x)));
-  const size = sizes.reduce((most, each) => maximum(b, most, each));
-  return div(b, error, maximum(b, size, leastNormal[error.dtype as FloatDType]));
 }
 
 function firstOf(b: Builder, stack: Value, count: number): Value {

@@ -190,6 +190,8 @@ function throughSteps(b: Builder, problem: Problem, adjoint: ChainMethod, keep: 
       adjoint,
       observe: (scope, error) =>
         training?.observe?.(scope, { error: cast(scope, error, z0.dtype), drift: null }),
+      // the first steps are the last to be undone, and where the iteration contracts a gradient hardly depends on them
+      lostFrom: Number.POSITIVE_INFINITY,
     },
   );
   const residual = residualOf(b, stop, stopGradient(b, end.z), stopGradient(b, end.fz));

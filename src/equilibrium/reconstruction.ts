@@ -1,6 +1,6 @@
+import { reconstructionLimit } from "../chains/lost.js";
 import { epsilon } from "../core/spacing.js";
 import type { FloatDType } from "../core/tensor.js";
-import { reconstructionLimit } from "../gradients/reconstruction-limit.js";
 import type { ReversibleSolver } from "./reversible.js";
 
 /**

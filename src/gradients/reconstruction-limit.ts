@@ -1,3 +1,4 @@
+import { reconstructionLimit } from "../chains/lost.js";
 import { RevortError } from "../core/errors.js";
 import { epsilon } from "../core/spacing.js";
 import type { FloatDType } from "../core/tensor.js";
@@ -8,13 +9,6 @@ import type { GradientMethod } from "./method.js";
 
 /** A gradient by reconstruction whose reconstruction is lost, however many states are stored on the way. */
 export class ReconstructionError extends RevortError {}
-
-/**
- * The error of reconstructed states, relative to the largest y, past which a gradient by reconstruction is not used:
- * about that of the gradient. In float64, what `gradcheck` asks of gradients; in float32, what its rounding leaves of
- * the gradient of a long solve anyway.
- */
-export const reconstructionLimit: Readonly<Record<FloatDType, number>> = { float64: 1e-6, float32: 1e-3 };
 
 /**
  * How far below the limit the known part of the error is kept where states are stored for it: the field magnifies

@@ -1,4 +1,5 @@
 import { regionWithWayBack } from "../autodiff/way-back.js";
+import { unlessLost } from "../chains/lost.js";
 import type { Tensor } from "../core/tensor.js";
 import { mapLeaves } from "../core/tree.js";
 import type { Values } from "../fields/field.js";
@@ -123,7 +124,9 @@ function statesOf(
         cotangent ?? zerosLike(inner, ys!),
       );
       const { reconstructionError: error } = pulled;
-      return { cotangents: [pulled.y0, ...pulled.parameters], told: error === null ? [] : [error] };
+      const cotangents = [pulled.y0, ...pulled.parameters];
+      if (error === null) return { cotangents, told: [] };
+      return { cotangents: unlessLost(inner, error, cotangents), told: [error] };
     },
     again(inner, inputs, [cotangent]) {
       const own = inputsIn(inner, inputs);

@@ -1,7 +1,8 @@
+import { reconstructionLimit } from "../chains/lost.js";
 import { type FloatDType, scalar } from "../core/tensor.js";
 import { type Branch, mapTree, pathsOf } from "../core/tree.js";
 import { reasonOf, shownNames, watchedDerivative } from "../gradients/not-finite.js";
-import { ReconstructionError, reconstructionLimit } from "../gradients/reconstruction-limit.js";
+import { ReconstructionError } from "../gradients/reconstruction-limit.js";
 import { TrainingError } from "../gradients/training-error.js";
 import { Builder } from "../graph/builder.js";
 import { shownOrigin, type ValueType } from "../graph/graph.js";

@@ -8,7 +8,8 @@ import {
   chainMethodOf,
 } from "../../src/chains/adjoints.js";
 import { type Chain, ChainError } from "../../src/chains/chain.js";
-import { type RunChainOptions, runChain } from "../../src/chains/run-chain.js";
+import type { RunChainOptions } from "../../src/chains/options.js";
+import { runChain } from "../../src/chains/run-chain.js";
 import { GradientMethodError } from "../../src/chains/syntax.js";
 import { Random } from "../../src/core/random.js";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
