@@ -43,8 +43,9 @@ export function streamed(data: DataStream, { types, dtype, batchSize, start }: S
   }
   let used = start?.position ?? 0;
   const pieces = openedAt(data, used);
-  let rest: Dataset | null = null;
-  let count = 0;
+  // what is there of the stream, and how much of it is used
+  let held: Dataset | null = null;
+  let [from, count] = [0, 0];
   let piece = 0;
   let ended = false;
 
@@ -57,26 +58,30 @@ export function streamed(data: DataStream, { types, dtype, batchSize, start }: S
     }
     piece += 1;
     const found = checkDataset(`Piece ${piece} of the training data`, next.value, types, dtype);
-    rest = rest === null ? found.data : joinedSamples([rest, found.data]);
-    count += found.count;
+    const rest = held === null || from === count ? [] : [takeSamples(held, between(from, count))];
+    held = rest.length === 0 ? found.data : joinedSamples([...rest, found.data]);
+    [from, count] = [0, count - from + found.count];
   };
 
   return {
     async next() {
-      while (count < batchSize && !ended) await more();
-      if (count < batchSize) return null;
-      const indices = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
-      const batch = takeSamples(rest!, indices(0, batchSize));
-      rest = count === batchSize ? null : takeSamples(rest!, indices(batchSize, count));
-      count -= batchSize;
+      while (count - from < batchSize && !ended) await more();
+      if (count - from < batchSize) return null;
+      const data = { data: takeSamples(held!, between(from, from + batchSize)) };
+      from += batchSize;
       used += batchSize;
-      return { which: indices(0, batchSize), data: { data: batch } };
+      return { which: between(0, batchSize), data };
     },
     state: () => ({ random: [...notDrawn], order: [], position: used }),
     async close() {
       await pieces.return?.();
     },
   };
+}
+
+/** Indices from the first to the one before the last. */
+function between(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i);
 }
 
 /** The pieces of a stream after so many samples. */
@@ -101,12 +106,7 @@ async function* passedOver(pieces: Pieces, samples: number): AsyncGenerator<Data
       left -= own;
       continue;
     }
-    yield left === 0
-      ? piece
-      : takeSamples(
-          piece,
-          Array.from({ length: own - left }, (_, i) => left + i),
-        );
+    yield left === 0 ? piece : takeSamples(piece, between(left, own));
     left = 0;
   }
 }

@@ -1,7 +1,7 @@
 import { RevortError } from "../core/errors.js";
 import { Random } from "../core/random.js";
 import { castTensor, type FloatDType, numbers, showShape, type Tensor } from "../core/tensor.js";
-import { joinedAlong } from "../train/samples.js";
+import { joinedAlong, takenAlong } from "../train/samples.js";
 import { dtypeOf, type SampleTypes, showSample } from "./model.js";
 
 /** Data that do not fit a task. */
@@ -72,17 +72,7 @@ function checkFinite(what: string, name: string, value: Tensor): void {
 
 /** Samples of a dataset, by their indices. */
 export function takeSamples(data: Dataset, which: readonly number[]): Dataset {
-  return Object.fromEntries(
-    Object.entries(data).map(([name, value]) => {
-      const size = value.data.length / value.shape[0]!;
-      const source = value.data as Float64Array;
-      const taken = new (source.constructor as Float64ArrayConstructor)(which.length * size);
-      for (const [i, sample] of which.entries()) {
-        taken.set(source.subarray(sample * size, (sample + 1) * size), i * size);
-      }
-      return [name, { ...value, shape: [which.length, ...value.shape.slice(1)], data: taken } as Tensor];
-    }),
-  );
+  return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, takenAlong(value, 0, which)]));
 }
 
 /** Samples of several datasets of the same arrays, one after the other. */

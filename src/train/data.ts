@@ -81,20 +81,3 @@ export function targetsOf({ times, y0, observations }: Trajectories, dtype: Floa
     weight: missing ? tensor(dtype, expected, seen) : null,
   };
 }
-
-/** The given trajectories of a tensor whose trajectories lie along `axis`. */
-export function takeTrajectories(value: Tensor, axis: number, which: readonly number[]): Tensor {
-  const outer = value.shape.slice(0, axis).reduce((p, d) => p * d, 1);
-  const inner = value.shape.slice(axis + 1).reduce((p, d) => p * d, 1);
-  const count = value.shape[axis]!;
-  const shape = value.shape.map((dim, i) => (i === axis ? which.length : dim));
-  const source = value.data as Float64Array;
-  const data = new (source.constructor as Float64ArrayConstructor)(outer * which.length * inner);
-  for (let o = 0; o < outer; o++) {
-    for (const [i, index] of which.entries()) {
-      const from = (o * count + index) * inner;
-      data.set(source.subarray(from, from + inner), (o * which.length + i) * inner);
-    }
-  }
-  return { dtype: value.dtype, shape, data };
-}

@@ -28,7 +28,7 @@ import { trajectories } from "../programs/trajectories.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { chosenStepsUpdater, trainedIn } from "./chosen-steps-updater.js";
 import { compileUpdater } from "./compile-updater.js";
-import { takeTrajectories } from "./data.js";
+import { takenAlong } from "./samples.js";
 import type { Batch, Standing, Updater, UpdaterOptions } from "./updater.js";
 
 /** What updates of a fit to trajectories are compiled for. */
@@ -170,9 +170,9 @@ export function batchOf(fit: Fit, which: readonly number[]): Fit {
   if (which.length === fit.y0.shape[0]) return fit;
   return {
     ...fit,
-    y0: takeTrajectories(fit.y0, 0, which),
-    target: takeTrajectories(fit.target, 1, which),
-    weight: fit.weight && takeTrajectories(fit.weight, 1, which),
+    y0: takenAlong(fit.y0, 0, which),
+    target: takenAlong(fit.target, 1, which),
+    weight: fit.weight && takenAlong(fit.weight, 1, which),
   };
 }
 

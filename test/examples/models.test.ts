@@ -20,6 +20,7 @@ import {
   type Value,
 } from "revort";
 import { digitsTask, readDigits } from "../../examples/digits.js";
+import { series, seriesTask, unending } from "../../examples/irregular-series.js";
 import { spirals, spiralsTask } from "../../examples/latent-spirals.js";
 import { waves, wavesTask } from "../../examples/sequences.js";
 import { bareSession } from "../deploy/bare.js";
@@ -124,6 +125,22 @@ describe("examples/sequences.ts", () => {
     // at first it knows nothing of four classes
     expect(losses[0]).to.be.within(1.2, 1.6);
     expect(losses.at(-1)).to.be.below(0.7);
+  });
+});
+
+describe("examples/irregular-series.ts", () => {
+  it("learns from a stream of series at times of their own, whatever stands where nothing was observed", async () => {
+    const options = { runtime, steps: 40, batchSize: 16, parts: 2, optimiser: adamw({ learningRate: 3e-2 }) };
+    const found = await trained(seriesTask, unending, options);
+    expect(found.losses.at(-1)).to.be.below(found.losses[0]! / 2);
+    const data = series(20, 3);
+    const [values, mask] = [numbers(data.values!), numbers(data.mask!)];
+    const other = values.map((value, i) => (mask[i] === 0 ? 1e3 * i : value));
+    const masked = { ...data, values: tensor("float64", data.values!.shape, other) };
+    const { parameters } = found;
+    expect((await evaluate(seriesTask, masked, { runtime, parameters })).loss).to.equal(
+      (await evaluate(seriesTask, data, { runtime, parameters })).loss,
+    );
   });
 });
 

@@ -3,6 +3,8 @@ import {
   adam,
   adamw,
   cosine,
+  defineModel,
+  defineTask,
   differentiator,
   euler,
   gradientOf,
@@ -18,8 +20,13 @@ import {
   ShapeError,
   sgd,
   TimeError,
+  tensor,
   train,
+  // under another name: linters take a call of fit for a focused test
+  fit as trained,
 } from "../../src/index.js";
+import { linear } from "../../src/nn.js";
+import { reduceMean } from "../../src/ops.js";
 import { failure } from "../support/failure.js";
 
 const rejection = (promise: Promise<unknown>) => failure(promise, RevortError);
@@ -30,6 +37,33 @@ const observations = times.map((t) => [Math.exp(-t)]);
 const data = { t0: 0, times, y0: [1], observations };
 const affine = mlp({ dim: 1, hidden: [], time: false });
 const start = { "layers.0.weight": [[-0.5]], "layers.0.bias": [0] };
+
+describe("fit", () => {
+  it("refuses options that there are not, saying where they belong", async () => {
+    const task = defineTask({
+      model: defineModel({
+        name: "line",
+        ...linear(1, 1),
+        inputs: { x: { shape: [1] } },
+        apply: (b, theta, { x }) => ({ y: linear(1, 1).apply(b, theta, x) }),
+      }),
+      targets: {},
+      loss: (b, { outputs }) => reduceMean(b, outputs.y),
+    });
+    const samples = { x: tensor("float64", [2, 1], [1, 2]) };
+    for (const [options, message] of [
+      [{ steps: 1, epochs: 3 }, "the number of updates is steps"],
+      [{ steps: 1, accumulate: 3 }, "say parts"],
+      [{ steps: 1, batchsize: 3 }, 'did you mean "batchSize"'],
+      [{ batchSize: 2 }, "needs the number of updates, steps: 1000"],
+    ] as const) {
+      const error = await rejection(trained(task, samples, options as never));
+      expect(error).to.be.instanceOf(OptionError);
+      expect(error.message).to.include(message);
+    }
+    expect((await trained(task, samples, { steps: 2 })).losses).to.have.length(2);
+  });
+});
 
 describe("train", () => {
   it("takes a bare field, nested arrays, and losses and optimisers by name", async () => {

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { DTypeError, numbers, ShapeError, tensor } from "../../src/core/tensor.js";
-import { TrainingDataError, takeTrajectories, targetsOf } from "../../src/train/data.js";
+import { TrainingDataError, targetsOf } from "../../src/train/data.js";
+import { takenAlong } from "../../src/train/samples.js";
 
 const { NaN: gap, POSITIVE_INFINITY: infinite } = Number;
 
@@ -69,13 +70,13 @@ describe("training data", () => {
 
   it("are taken apart by trajectory along any axis", () => {
     const value = tensor("float64", [3, 2, 2], twelve);
-    const second = takeTrajectories(value, 1, [1]);
+    const second = takenAlong(value, 1, [1]);
     expect([second.shape, numbers(second)]).to.deep.equal([
       [3, 1, 2],
       [3, 4, 7, 8, 11, 12],
     ]);
-    expect(numbers(takeTrajectories(value, 0, [2, 0]))).to.deep.equal([9, 10, 11, 12, 1, 2, 3, 4]);
-    expect(numbers(takeTrajectories(value, 2, [1, 1]))).to.deep.equal(
+    expect(numbers(takenAlong(value, 0, [2, 0]))).to.deep.equal([9, 10, 11, 12, 1, 2, 3, 4]);
+    expect(numbers(takenAlong(value, 2, [1, 1]))).to.deep.equal(
       twelve.flatMap((v) => (v % 2 === 0 ? [v, v] : [])),
     );
   });
