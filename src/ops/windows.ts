@@ -33,7 +33,7 @@ export function spatialSizes(op: string, x: Value): readonly number[] {
   const isKnown = x.shape.slice(0, 2).some((dim) => typeof dim === "number");
   if (sizes.length > 0 && isKnown && sizes.every((dim) => typeof dim === "number")) return sizes as number[];
   throw new ShapeError(
-    `${op} takes [batch, channels, …] with known channels and at least one spatial axis of a known size, but was given ${showType(x)}.`,
+    `${op} takes [batch, channels, …], of which one may be open, and at least one spatial axis of a known size, but was given ${showType(x)}.`,
   );
 }
 

@@ -16,8 +16,8 @@ import { type Frame, shapeOf } from "./frame.js";
 import { repeat } from "./nest.js";
 import { type Panel, panelRow } from "./panel.js";
 import { Kernel } from "./product-kernel.js";
-import { isContiguous, type View } from "./view.js";
-import type { Local } from "./wasm/index.js";
+import { bytesOf, isContiguous, type View } from "./view.js";
+import type { Code, Local } from "./wasm/index.js";
 
 // Convolutions with few windows and large kernels, as the cotangent of weights is one: images are the channels of a Conv,
 // channels its batch, windows the offsets in its kernel. The windows of all images are columns of one product, and one channel
@@ -45,11 +45,7 @@ export function emitFewWindows(frame: Frame, node: Node): void {
   const panel: Panel = { dtype, lanes, vectors: 2, columns: 2 * lanes };
   const columns = columnsOf(frame, plan, images, panel.columns);
   const whole = frame.allocate({ dtype, shape: [images, ...paddedSizes(setting.windows)] });
-  code
-    .i32(whole.address)
-    .i32(0)
-    .i32(sizeOf(whole.shape) * bytes)
-    .fillMemory();
+  clear(code, whole);
   const sums = frame.allocate({ dtype, shape: [columns.stripes, filters, panel.columns] });
   const buffer = unit.plan.allocate(sizeOf(setting.windows.kernel) * panelRow(panel));
 
@@ -65,31 +61,11 @@ export function emitFewWindows(frame: Frame, node: Node): void {
     y: { row: panelRow(panel), column: bytes },
   });
   repeat(code, setting.groups, () => {
-    code
-      .i32(sums.address)
-      .i32(0)
-      .i32(sizeOf(sums.shape) * bytes)
-      .fillMemory();
+    clear(code, sums);
     const a = code.get(first).keep("i32");
     repeat(code, channels, () => {
       copyChannel(frame, plan, view, whole, channel);
-      const image = code.i32(whole.address).keep("i32");
-      const start = code.i32(columns.starts).keep("i32");
-      const sum = code.i32(sums.address).keep("i32");
-      repeat(code, columns.stripes, () => {
-        packWindows(code, { ...plan, channels: 1 }, false, panel, image, start, buffer.address);
-        const b = code.i32(buffer.address).keep("i32");
-        kernel.rows(
-          filters,
-          panel.columns,
-          { a, b, c: sum, y: sum },
-          { row: panelRow(panel), column: bytes },
-        );
-        code.free(b);
-        advance(code, start, 4 * panel.columns);
-        advance(code, sum, filters * panelRow(panel));
-      });
-      for (const local of [image, start, sum]) code.free(local);
+      addChannel(frame, plan, kernel, { panel, columns, a, buffer: buffer.address, whole, sums });
       advance(code, a, partBytes);
       advance(code, channel, view.strides[1]! * bytes);
     });
@@ -104,6 +80,38 @@ export function emitFewWindows(frame: Frame, node: Node): void {
   offsets?.free();
   for (const used of [whole.buffer!, sums.buffer!, buffer]) unit.plan.release(used);
   frame.setView(y, target);
+}
+
+/** Writes zeros. */
+function clear(code: Code, { address, shape, dtype }: View): void {
+  code
+    .i32(address)
+    .i32(0)
+    .i32(sizeOf(shape) * bytesOf(dtype))
+    .fillMemory();
+}
+
+/** Adds what one channel of all images gives to the sums of all columns. @param given  with a pointer to its filters, a */
+function addChannel(
+  { code }: Frame,
+  plan: ConvPlan,
+  kernel: Kernel,
+  given: { panel: Panel; columns: Columns; a: Local; buffer: number; whole: View; sums: View },
+): void {
+  const { panel, columns, a, buffer, whole, sums } = given;
+  const image = code.i32(whole.address).keep("i32");
+  const start = code.i32(columns.starts).keep("i32");
+  const sum = code.i32(sums.address).keep("i32");
+  repeat(code, columns.stripes, () => {
+    packWindows(code, { ...plan, channels: 1 }, false, panel, image, start, buffer);
+    const b = code.i32(buffer).keep("i32");
+    const rows = { row: panelRow(panel), column: plan.bytes };
+    kernel.rows(plan.filters, panel.columns, { a, b, c: sum, y: sum }, rows);
+    code.free(b);
+    advance(code, start, 4 * panel.columns);
+    advance(code, sum, plan.filters * panelRow(panel));
+  });
+  for (const local of [image, start, sum]) code.free(local);
 }
 
 /** Filters as the kernel takes them: the part of each channel in a row, wherever it is. */
