@@ -27,6 +27,7 @@ const alone: readonly Run[] = [
   { name: "start-up", words: [], rounds: true },
   { name: "scaling", words: [], rounds: true },
   { name: "auto", words: [], rounds: true },
+  { name: "runtimes", words: [], rounds: true },
   { name: "operators", words: [], rounds: false },
   { name: "kernels", words: [], rounds: true },
 ];

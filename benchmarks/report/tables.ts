@@ -117,6 +117,20 @@ export const reports: Readonly<Record<string, Report>> = {
         "states stored": text("storedStates"),
       })}`,
   },
+  runtimes: {
+    title: "The same models on every runtime",
+    note: "Milliseconds in float32, 2-width-width-2 with tanh: one evaluation of the field, a solve of 20 coupled midpoint steps, and its reversible gradient. On TensorFlow.js these are written out. `times jit` is the time over that on `jit`, which other work on the machine changes less.",
+    body: ({ rows }) =>
+      columns(rows, {
+        work: text("work"),
+        batch: text("batch"),
+        width: text("width"),
+        runtime: text("runtime"),
+        ms: number("milliseconds"),
+        minimum: number("least"),
+        "times jit": number("timesJit"),
+      }),
+  },
   auto: {
     title: "Is the runtime `auto` right?",
     note: "Microseconds per step of a reversible gradient, 2-width-width-2. `penalty` is the time on the chosen runtime over that on the faster one.",

@@ -201,6 +201,27 @@ export const tfjsChecks: OwnChecks = {
     }
   },
 
+  async "looks at indices also where another run has found them"({ open }) {
+    const runtime = await open();
+    const [finding, taking] = [new Builder(), new Builder()];
+    const best = finding.apply(opset.get("ArgMax")!, [finding.input("x", "float32", [5])], { keepdims: 0 });
+    const at = taking.input("at", "int64", []);
+    const row = taking.apply(opset.get("Gather")!, [taking.input("table", "float32", [3]), at]);
+    const [find, take] = [
+      await runtime.compile(finding.graph({ best })),
+      await runtime.compile(taking.graph({ row })),
+    ];
+    const table = runtime.upload(tensor("float32", [3], [10, 20, 30]));
+    const rowOf = async (...x: readonly number[]) => {
+      const found = await find.run({ x: runtime.upload(tensor("float32", [5], x)) });
+      return numbers(await runtime.download((await take.run({ at: found.best!, table })).row!));
+    };
+    expect(await rowOf(1, 3, 2, 0, 0)).to.deep.equal([20]);
+    expect((await failure(rowOf(0, 0, 0, 0, 5), InputError)).message).to.contain('"at" holds 4');
+    await find.release();
+    await take.release();
+  },
+
   async "gives the same bits from runs again, whatever has been to the device before"({ open }) {
     const runtime = await open();
     const b = new Builder();

@@ -32,15 +32,9 @@ export class TfjsMemory {
     return taken;
   }
 
-  /**
-   * The tensor as a model takes it.
-   *
-   * @param interval  what integers may be
-   * @throws {InputError} for others
-   */
-  give(input: string, value: TfjsTensor, interval: Interval | null): TfTensor {
+  /** The tensor as a model takes it. @throws {InputError} if it has been disposed of */
+  give(input: string, value: TfjsTensor): TfTensor {
     if (value.isDisposed) throw new InputError(`The tensor for "${input}" has been disposed of.`);
-    if (interval !== null && value.host !== null) this.#check(input, value.host, interval);
     if (value.tf === null) {
       const { dtype, shape, data } = value.host!;
       const isOwn = dtype === "float32" || dtype === "bool";
@@ -53,8 +47,10 @@ export class TfjsMemory {
     return value.tf;
   }
 
-  #check(input: string, { data, dtype }: Tensor, [low, high]: Interval): void {
-    if (dtype === "bool") return;
+  /** @throws {InputError} for integers that are not in an interval */
+  async check(input: string, value: TfjsTensor, [low, high]: Interval): Promise<void> {
+    if (value.dtype === "bool" || value.isDisposed) return;
+    const { data } = value.host ?? (await this.download(value));
     for (const element of data) {
       if (element >= low && element <= high) continue;
       throw new InputError(

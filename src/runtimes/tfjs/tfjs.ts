@@ -104,6 +104,31 @@ function unavailable(backend: Backend, why: string): string {
   return `tfjs-${backend} does not work here (${why}). ${remedies[backend]}`;
 }
 
+/** What of Node's process is used here, and no browser has. */
+interface Listening {
+  listeners(event: string): ((...values: unknown[]) => void)[];
+  removeListener(event: string, listener: (...values: unknown[]) => void): void;
+}
+
+/**
+ * Takes away what listens to the process for its errors from now on: the backend wasm throws all that nobody has caught again,
+ * with its own source beside it.
+ */
+function listenersFrom(): () => void {
+  const { process: node } = globalThis as { process?: Partial<Listening> };
+  if (node?.listeners === undefined) return () => {};
+  const own = node as Listening;
+  const events = ["uncaughtException", "unhandledRejection"];
+  const before = events.map((event) => new Set(own.listeners(event)));
+  return () => {
+    events.forEach((event, i) => {
+      for (const listener of own.listeners(event)) {
+        if (!before[i]!.has(listener)) own.removeListener(event, listener);
+      }
+    });
+  };
+}
+
 /** Makes a backend ready. The one that was set before, by whoever, stays the one in use. */
 async function open({ core }: TensorFlowJs, backend: Backend): Promise<void> {
   const before = core.engine().backendName;
@@ -111,10 +136,13 @@ async function open({ core }: TensorFlowJs, backend: Backend): Promise<void> {
     throw new RuntimeUnavailableError(unavailable(backend, why), { cause });
   };
   let isThere = false;
+  const forget = listenersFrom();
   try {
     isThere = await core.setBackend(backend);
   } catch (cause) {
     refuse((cause as Error).message.split("\n")[0]!, cause);
+  } finally {
+    forget();
   }
   if (!isThere) refuse("it cannot be started");
   // else it advertises tfjs-node on stderr
@@ -184,6 +212,9 @@ async function compile(setting: Setting, graph: Graph): Promise<Executable> {
         .concat([...shapes.values()].map((shape) => shape.join()))
         .join(";");
       const loaded = await modelFor(key, values, shapes);
+      for (const [name, interval] of loaded.written.inputs) {
+        if (interval !== null) await memory.check(name, feeds[name]!, interval);
+      }
       return execute(setting, graph, loaded, feeds, outputs);
     },
     async release() {
@@ -253,7 +284,7 @@ function execute(
   if (model !== null) {
     const tensors = on(tensorFlow, backend, () => {
       const given: Record<string, TfTensor> = {};
-      for (const [name, interval] of written.inputs) given[name] = memory.give(name, feeds[name]!, interval);
+      for (const name of written.inputs.keys()) given[name] = memory.give(name, feeds[name]!);
       try {
         const found = model.execute(given, outputs);
         return Array.isArray(found) ? found : [found];
