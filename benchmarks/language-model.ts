@@ -25,6 +25,8 @@ import { type Row, type Target, target, unmeasured } from "./result.js";
 const options = readOptions({
   config: "tiny",
   models: "transformer,revdeq",
+  works: "training,generation",
+  runtimes: "jit,ort-cpu",
   batch: "8",
   drawn: "32",
   rounds: "9",
@@ -40,6 +42,7 @@ const configuration: LanguageConfiguration = {
   equilibrium: { ...base.equilibrium, tolerance: 0 },
 };
 const kinds = options.models.split(",") as LanguageKind[];
+const works = options.works.split(",");
 const threads = options.threads.split(",").map(Number);
 const [batch, drawn] = [Number(options.batch), Number(options.drawn)];
 
@@ -115,7 +118,9 @@ const [compiled, ort] = [jit(), await ortNode()];
 for (const kind of kinds) {
   const language = languageModel(kind, configuration);
   const parameters = parameterCount(language);
-  const runs: [Runtime, number][] = [[compiled, 1], ...threads.map((n): [Runtime, number] => [ort, n])];
+  const runs = [[compiled, 1] as const, ...threads.map((n) => [ort, n] as const)].filter(([{ name }]) =>
+    options.runtimes.split(",").includes(name),
+  );
   for (const [runtime, n] of runs) {
     const own: Runtime = {
       ...runtime,
@@ -123,18 +128,20 @@ for (const kind of kinds) {
     };
     const about = { library: "revort", model: kind, runtime: runtime.name, threads: n, parameters };
     const name = `revort ${kind} ${runtime.name} ${n}`;
-    timed.push(
-      {
+    if (works.includes("training")) {
+      timed.push({
         about: { ...about, work: "training" },
         contender: { name: `${name} training`, run: training(language, windows, own) },
         tokens: updatesPerTurn * batch * configuration.length,
-      },
-      {
+      });
+    }
+    if (works.includes("generation")) {
+      timed.push({
         about: { ...about, work: "generation" },
         contender: { name: `${name} generation`, run: await generation(language, own) },
         tokens: drawn,
-      },
-    );
+      });
+    }
   }
 }
 
@@ -147,7 +154,7 @@ let peer: Peer | null = null;
 let versions: Ready["versions"] = {};
 try {
   const { relaxation, steps } = configuration.equilibrium;
-  const setting = { ...configuration, ...{ batch, drawn, kinds, threads, relaxation, steps } };
+  const setting = { ...configuration, ...{ batch, drawn, kinds, works, threads, relaxation, steps } };
   const script = join(import.meta.dirname, "peers", "language_model.py");
   const started = await Peer.start<Ready>(options.python, [script, JSON.stringify(setting)]);
   peer = started.peer;
@@ -185,7 +192,7 @@ function fastest(library: string, model: string, work: string): Row | undefined 
 }
 
 const targets = kinds.flatMap((model) =>
-  ["training", "generation"].map((work): Target => {
+  works.map((work): Target => {
     const wanted = { atLeast: options.config === "tiny" ? 2 : 1 };
     const asked = {
       name: `language-model/${options.config}/${model}/${work}`,

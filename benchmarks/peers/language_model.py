@@ -99,7 +99,7 @@ def training(kind):
         optimiser.step()
         return loss.item()
 
-    return update, sum(p.numel() for p in model.parameters())
+    return update
 
 
 def generation(kind):
@@ -122,13 +122,14 @@ def generation(kind):
 
 contenders, about = [], []
 for kind in setting["kinds"]:
-    update, count = training(kind)
-    generate = generation(kind)
-    for threads in setting["threads"]:
-        about.append({"model": kind, "work": "training", "threads": threads, "parameters": count})
-        contenders.append((threads, update))
-        about.append({"model": kind, "work": "generation", "threads": threads, "parameters": count})
-        contenders.append((threads, generate))
+    count = sum(p.numel() for p in Model(kind).parameters())
+    for work, make in [("training", training), ("generation", generation)]:
+        if work not in setting["works"]:
+            continue
+        run = make(kind)
+        for threads in setting["threads"]:
+            about.append({"model": kind, "work": work, "threads": threads, "parameters": count})
+            contenders.append((threads, run))
 
 print(json.dumps({"versions": {"torch": torch.__version__}, "contenders": about}), flush=True)
 for line in sys.stdin:

@@ -162,7 +162,7 @@ export const reports: Readonly<Record<string, Report>> = {
   },
   "language-comparison": {
     title: "Language models of equal parameters",
-    note: "A block of a transformer once, its fixed point with steps undone, and the same with implicit gradients: as many parameters, on as many tokens in the same order. Perplexity of the validation text at the end, and the time of an update. This is a small scale: it says which learn more from few tokens, and nothing about large models.",
+    note: "A block of a transformer once, its fixed point with steps undone, and the same with implicit gradients: as many parameters, on as many tokens in the same order. Perplexity of the validation text at the end, and the time of an update. The implicit gradient is that of a fixed point, which so few steps have not reached (`residual`); undoing steps is exact for any number of them. This is a small scale: it says which learn more from few tokens, and nothing about large models. The time of an update is that of a busy machine.",
     body: ({ rows }) => {
       const last = Math.max(...rows.map((row) => row.updates as number));
       return `![perplexity over updates](results/language-comparison.svg)\n\n${columns(

@@ -37,7 +37,7 @@ const reasons: Readonly<Record<string, string>> = {
   "start-up":
     "Building the graphs is JavaScript that runs for the first time, before the engine has optimised it.",
   "language-model/tiny/transformer/training":
-    "Four tenths of an update are products of matrices, which ONNX Runtime and PyTorch both take as fast as the processor can; a factor of two over all of it would leave nothing for the rest.",
+    "Four tenths of an update are products of matrices, which ONNX Runtime and PyTorch both take as fast as the processor can; a factor of two over all of it would leave nothing for the rest. By processor time the two are about equal; the machine was shared.",
   "language-model/tiny/revdeq/training":
     "Undoing the steps takes eight more evaluations of the cell than PyTorch's backprop through stored ones, 33 products where that has 24: what memory that does not grow with the steps costs.",
   "language-model": "Products of matrices, which both libraries take as fast as the processor can.",

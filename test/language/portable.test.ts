@@ -6,7 +6,7 @@ import { Random } from "../../src/core/random.js";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { encodeFitSteps, encodePrediction, fitStart } from "../../src/deploy/model-file.js";
 import type { Tensors } from "../../src/fields/field.js";
-import { configurations } from "../../src/language/configuration.js";
+import { configurations, languageKinds } from "../../src/language/configuration.js";
 import { cellModel, languageModel } from "../../src/language/language-model.js";
 import { fit as trained } from "../../src/models/fit.js";
 import { predict } from "../../src/models/measuring.js";
@@ -74,7 +74,7 @@ describe("language models in Python, without revort", () => {
     ),
   });
 
-  for (const kind of ["revdeq", "transformer"] as const) {
+  for (const kind of languageKinds) {
     it(`${kind}: the whole model and its training step say and do what they do here`, async function () {
       this.timeout(120_000);
       const runtime = await ortNode();
