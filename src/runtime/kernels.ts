@@ -132,6 +132,20 @@ export function hasWebGpuKernel(node: Node): boolean {
       const normalised = x.shape.slice(Number(attributes.axis ?? -1));
       return [scale, bias ?? scale].every(({ shape }) => sameShape(shape, normalised));
     }
+    case "Resize":
+      // it smooths nothing, and was tried for the two modes that images are given in
+      return (
+        attributes.antialias !== 1 &&
+        attributes.mode !== "cubic" &&
+        attributes.coordinate_transformation_mode !== "tf_crop_and_resize" &&
+        runsOnOrt(node)
+      );
+    case "GRU":
+      return (
+        ((attributes.activations ?? []) as readonly string[]).every((name) =>
+          ["sigmoid", "tanh"].includes(name.toLowerCase()),
+        ) && runsOnOrt(node)
+      );
     default:
       if (!runsOnOrt(node) || imprecise.has(op.type)) return false;
       return !processorOnly.has(op.type) || outputs[0]!.dtype === "int64";
