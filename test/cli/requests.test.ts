@@ -3,7 +3,7 @@ import { solverNames } from "../../src/methods/named.js";
 import { refusal, run } from "./command.js";
 
 describe("the command line", () => {
-  const commands = ["start", "train", "gradcheck", "solve", "export", "inspect", "figure"];
+  const commands = ["start", "train", "gradcheck", "solve", "export", "inspect", "figure", "generate"];
 
   it("explains itself", async () => {
     const { code, stdout, stderr } = await run(["--help"]);

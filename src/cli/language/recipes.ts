@@ -17,7 +17,10 @@ export interface Recipe {
   readonly validationWindows: number | null;
 }
 
-/** `paper` as published, but that it is shuffled, and that the plateau is one of the validation text; its 10 epochs of WikiText-103 are some 80 000 updates. */
+/**
+ * `paper` as published, but that its windows are shuffled, and that the plateau is one of the validation text. Its 10 epochs of
+ * WikiText-103 are some 80 000 updates.
+ */
 export const recipes: Readonly<Record<ConfigurationName, Recipe>> = {
   tiny: {
     ...{ tokenizer: "bytes", steps: 600, batchSize: 8, accumulate: 1, learningRate: 3e-3 },
