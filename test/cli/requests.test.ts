@@ -110,7 +110,7 @@ describe("the command line", () => {
     ["train --resume", /argument missing/],
     ["solve --y0 1 --t0 0 --t1 1", /missing required argument 'field'/],
     ["export --out x.onnx", /missing required argument 'run'/],
-    ["inspect", /missing required argument 'file'/],
+    ["inspect", /Give the file to inspect, or --runtimes/],
     ["inspect nothing.onnx", /nothing\.onnx cannot be read/],
     ["inspect a.onnx b.onnx", /too many arguments/],
     ["figure nothing", /There is no figure "nothing"\. Name one of/],
