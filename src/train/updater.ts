@@ -1,4 +1,4 @@
-import type { FloatDType, Tensor } from "../core/tensor.js";
+import type { FloatDType } from "../core/tensor.js";
 import type { Branch } from "../core/tree.js";
 import type { Optimiser } from "../learning/optimisers.js";
 import type { AnyObjective, Observed } from "../programs/objective.js";
@@ -74,6 +74,3 @@ export interface UpdaterOptions {
   readonly keepsBest: boolean;
   readonly dtype: FloatDType;
 }
-
-/** A list of numbers with room for as many as a graph takes. */
-export type Room = (values: readonly number[]) => Tensor;
