@@ -6,12 +6,12 @@ import type { Value } from "../graph/graph.js";
 import { adamw, type Optimiser } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
 import { randomKey } from "../ops/random.js";
-import { memoryOf } from "../programs/update.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
-import { type Checkpoint, emptyMemory, treeFrom, type Validation } from "../train/checkpoint.js";
-import { checkMemory, Run, type Stopped, type UpdateReport, type Validating } from "../train/run.js";
+import type { Checkpoint, Validation } from "../train/checkpoint.js";
+import { Run, type Stopped, type UpdateReport, type Validating } from "../train/run.js";
 import type { TrainNote } from "../train/scheme.js";
 import { shuffled } from "../train/source.js";
+import { startOf } from "../train/start.js";
 import { type DataStream, isStream, streamed } from "./data-stream.js";
 import { checkDataset, type Dataset, DatasetError } from "./dataset.js";
 import { type Measuring, measuring } from "./measuring.js";
@@ -118,10 +118,7 @@ export async function fit<
   const values = resume
     ? resumedValues(task.model, resume, dtype)
     : initialValues(task.model, { dtype, seed, given: options.parameters ?? {} });
-  const { trained, buffers } = changingOf(values);
-  const memory = memoryOf(optimiser, trained);
-  const noMemory = emptyMemory(memory, dtype);
-  checkMemory(resume, noMemory, optimiser.name);
+  const start = startOf({ ...changingOf(values), resume }, { optimiser, dtype, keepsBest: false });
   const notes: TrainNote[] = [];
   const scheme = await TaskScheme.compiled({
     ...{ task, lost: resume?.lost ?? [] },
@@ -145,19 +142,12 @@ export async function fit<
             ...{ runtime, dtype, what: "The validation data", atOnce: options.validationBatchSize },
           });
     const { steps, patience, signal, updatesPerRun, onUpdate } = options;
-    const run = new Run(
-      scheme,
-      {
-        ...{ trained, buffers, best: {}, resume },
-        memory: resume ? treeFrom(memory, resume.memory, "memory") : noMemory,
-      },
-      {
-        ...{ runtime, dtype, source, learningRate: optimiser.learningRate, schedule, steps, patience },
-        ...{ signal, updatesPerRun, onUpdate },
-        validating: measures && validatingBy(measures, every, options.onValidation),
-        keeps: () => (scheme.lost.length === 0 ? {} : { lost: scheme.lost }),
-      },
-    );
+    const run = new Run(scheme, start, {
+      ...{ runtime, dtype, source, learningRate: optimiser.learningRate, schedule, steps, patience },
+      ...{ signal, updatesPerRun, onUpdate },
+      validating: measures && validatingBy(measures, every, options.onValidation),
+      keeps: () => (scheme.lost.length === 0 ? {} : { lost: scheme.lost }),
+    });
     const stopped = await run.toEnd();
     const checkpoint = await run.checkpoint();
     // where a fit ends between two validations, the end is looked at too; a resumed one does not see that

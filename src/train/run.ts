@@ -1,4 +1,3 @@
-import { RevortError } from "../core/errors.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { Branch } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
@@ -13,6 +12,7 @@ import { Course, type Step } from "./course.js";
 import { Pace } from "./pace.js";
 import type { Scheme } from "./scheme.js";
 import type { Source } from "./source.js";
+import type { Start } from "./start.js";
 import type { Standing, Updated } from "./updater.js";
 
 /** Why there is no next update. */
@@ -67,17 +67,6 @@ export interface RunOptions {
   readonly onUpdate: ((report: UpdateReport) => void | Promise<void>) | undefined;
   /** what a checkpoint keeps beside what every run has */
   readonly keeps: () => Partial<Checkpoint>;
-}
-
-/** Where a run starts: anew, or where one has stopped. */
-export interface Start {
-  /** on the host */
-  readonly trained: Branch;
-  readonly buffers: Branch;
-  readonly memory: Branch;
-  /** what was trained when the loss was lowest, where updates keep that */
-  readonly best: Branch;
-  readonly resume: Checkpoint | undefined;
 }
 
 /** Updates of an objective, from where they start to where they stop. */
@@ -331,15 +320,4 @@ function observedAt({ observed }: Updated, i: number): Readonly<Record<Observati
   const names = Object.keys(observations) as Observation[];
   const entries = names.map((name) => [name, observed[name]?.[i] ?? null] as const);
   return Object.fromEntries(entries) as Record<Observation, number | null>;
-}
-
-/** @throws {RevortError} for a checkpoint of another optimiser, or of other arrays */
-export function checkMemory(resume: Checkpoint | undefined, empty: Branch, optimiser: string): void {
-  if (resume === undefined) return;
-  const names = (tensors: Tensors) => Object.keys(tensors).sort().join();
-  if (names(resume.memory) === names(byPath(empty, "memory"))) return;
-  throw new RevortError(
-    `The run to go on from was one of another optimiser than ${optimiser}, or trained other arrays. ` +
-      "Give the optimiser and the settings that it was started with.",
-  );
 }

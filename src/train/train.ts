@@ -14,16 +14,16 @@ import { adamw } from "../learning/optimisers.js";
 import { constant } from "../learning/schedules.js";
 import { isReversible } from "../methods/method.js";
 import { y0Name } from "../programs/names.js";
-import { memoryOf } from "../programs/update.js";
-import { emptyMemory, parametersOf, treeFrom } from "./checkpoint.js";
+import { parametersOf } from "./checkpoint.js";
 import { type Trajectories, targetsOf } from "./data.js";
 import { DriftWatch } from "./drift-watch.js";
 import { checkFit } from "./fit-check.js";
 import { gradientTask, gridOf } from "./gradient-task.js";
 import { checkNumbers, type TrainOptions, type TrainResult, type UpdateReport } from "./options.js";
-import { checkMemory, Run } from "./run.js";
+import { Run } from "./run.js";
 import type { TrainNote } from "./scheme.js";
 import { shuffled } from "./source.js";
+import { startOf } from "./start.js";
 import { TrajectoryScheme } from "./trajectory-scheme.js";
 import { checkTrainable } from "./trajectory-updater.js";
 
@@ -41,49 +41,29 @@ export { parametersOf, TrainingError };
  * @throws {DriftError} with `strict`, if the two solutions of a coupled method drift apart
  */
 export async function train(ode: NeuralOde, data: Trajectories, options: TrainOptions): Promise<TrainResult> {
-  const { runtime, steps, loss = mse(), optimiser = adamw(), schedule = constant(), seed = 0 } = options;
-  const y0 = checkState(ode, data.y0);
-  const { target, weight } = targetsOf({ ...data, y0 }, ode.dtype);
-  const count = y0.shape[0]!;
-  const batchSize = options.batchSize ?? count;
-  const trainY0 = options.trainY0 ?? false;
-  checkTrainable(ode.field, { count, batchSize, trainY0 });
-  checkNumbers(options);
-
-  const grid = gridOf(ode, data, options.control);
-  const way = { t0: data.t0, end: data.times.at(-1)! };
-  checkResolution(ode, way, options.control ? largestStep(options.control, way) : ode.stepSize);
-  const fit: Fit = { grid, y0, target, weight };
-  const source = shuffled(count, batchSize, options.resume?.sampler ?? seed);
-
-  const { resume, control } = options;
-  const parameters =
-    (resume && parametersOf(resume.trained)) ??
-    options.parameters ??
-    initialParameters(ode.field, Random.seeded(seed), ode.dtype);
-  const trained: Branch = {
-    parameters: checkParameters(ode.field, parameters, ode),
-    ...(trainY0 ? { y0: resume?.trained[y0Name] ?? y0 } : {}),
-  };
-  const memory = memoryOf(optimiser, trained);
-  const noMemory = emptyMemory(memory, ode.dtype);
-  checkMemory(resume, noMemory, optimiser.name);
-
+  const { fit, batchSize, trained, source, optimiser, loss } = preparedFor(ode, data, options);
+  const { runtime, steps, schedule = constant(), resume, control } = options;
+  const { dtype } = ode;
+  const start = startOf({ trained, buffers: {}, resume }, { optimiser, dtype, keepsBest: true });
   const notes: TrainNote[] = [];
   const watch = new DriftWatch(options.strict ?? false, resume?.drift ?? null);
   const scheme = await TrajectoryScheme.compiled(
     ode,
     {
       asked: options.gradient ?? (isReversible(ode.method) ? "reversible" : "direct"),
-      task: gradientTask(ode, { ...data, y0 }, options),
+      task: gradientTask(ode, { ...data, y0: fit.y0 }, options),
       updater: {
-        ...{ runtime, loss, optimiser, trainY0, fit, batchSize, clip: options.clip ?? null },
-        ...{ helpers: options.helpers ?? [], parts: options.parts ?? null },
+        ...{ runtime, loss, optimiser, fit, batchSize, clip: options.clip ?? null },
+        ...{
+          trainY0: options.trainY0 ?? false,
+          helpers: options.helpers ?? [],
+          parts: options.parts ?? null,
+        },
         ...(control && { control }),
       },
       kept: resume?.scheme,
       choosesCoupling: options.coupling === "auto",
-      ...{ data: { ...data, y0 }, watch },
+      ...{ data: { ...data, y0: fit.y0 }, watch },
       note(note) {
         notes.push(note);
         options.onNote?.(note);
@@ -91,25 +71,19 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
     },
     resume?.step ?? 0,
   );
-  const { learningRate } = optimiser;
   const { patience, signal, updatesPerRun, onUpdate } = options;
-  const run = new Run(
-    scheme,
-    {
-      ...{ trained, buffers: {}, resume },
-      memory: resume ? treeFrom(memory, resume.memory, "memory") : noMemory,
-      best: resume ? treeFrom(trained, resume.best.trained) : trained,
-    },
-    {
-      ...{ runtime, dtype: ode.dtype, source, learningRate, schedule, steps },
-      ...{ patience, signal, updatesPerRun, onUpdate, validating: null },
-      keeps: () => ({ scheme: scheme.kept, ...(watch.record === null ? {} : { drift: watch.record }) }),
-    },
-  );
+  const run = new Run(scheme, start, {
+    ...{ runtime, dtype, source, learningRate: optimiser.learningRate, schedule, steps },
+    ...{ patience, signal, updatesPerRun, onUpdate, validating: null },
+    keeps: () => ({ scheme: scheme.kept, ...(watch.record === null ? {} : { drift: watch.record }) }),
+  });
   try {
     const stopped = await run.toEnd();
-    const end = await run.checkpoint();
-    const found = { parameters: parametersOf(end.trained), y0: end.trained[y0Name] ?? y0 };
+    const checkpoint = await run.checkpoint();
+    const found = {
+      parameters: parametersOf(checkpoint.trained),
+      y0: checkpoint.trained[y0Name] ?? fit.y0,
+    };
     const wanted = (options.check ?? true) && stopped !== "aborted";
     const { evaluations, storedStates } = scheme.updater.cost;
     const { gradient, coupling } = scheme.kept;
@@ -119,19 +93,39 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
       warnings: await warningsAtEnd(scheme, watch, run.losses.length, found),
       // trajectories do not run out
       stopped: stopped as TrainResult["stopped"],
-      checkpoint: end,
+      checkpoint,
       check: wanted
-        ? await checkFit(scheme.ode, data, {
-            runtime,
-            loss,
-            ...found,
-            ...(control === undefined ? {} : { control }),
-          })
+        ? await checkFit(scheme.ode, data, { runtime, loss, ...found, ...(control && { control }) })
         : null,
     };
   } finally {
     await scheme.release();
   }
+}
+
+/** What is trained, on what, once it was checked. */
+function preparedFor(ode: NeuralOde, data: Trajectories, options: TrainOptions) {
+  const { control, resume, seed = 0, trainY0 = false, loss = mse(), optimiser = adamw() } = options;
+  const y0 = checkState(ode, data.y0);
+  const { target, weight } = targetsOf({ ...data, y0 }, ode.dtype);
+  const count = y0.shape[0]!;
+  const { batchSize = count } = options;
+  checkTrainable(ode.field, { count, batchSize, trainY0 });
+  checkNumbers(options);
+  const grid = gridOf(ode, data, control);
+  const way = { t0: data.t0, end: data.times.at(-1)! };
+  checkResolution(ode, way, control ? largestStep(control, way) : ode.stepSize);
+  const source = shuffled(count, batchSize, resume?.sampler ?? seed);
+  const parameters =
+    (resume && parametersOf(resume.trained)) ??
+    options.parameters ??
+    initialParameters(ode.field, Random.seeded(seed), ode.dtype);
+  const trained: Branch = {
+    parameters: checkParameters(ode.field, parameters, ode),
+    ...(trainY0 ? { y0: resume?.trained[y0Name] ?? y0 } : {}),
+  };
+  const fit: Fit = { grid, y0, target, weight };
+  return { fit, batchSize, trained, source, optimiser, loss };
 }
 
 /** What is doubtful about the solves of updates, and, where a coupled pair drifted apart, whether damping explains it. */
