@@ -150,6 +150,7 @@ export { type NeuralSde, type NeuralSdeOptions, neuralSde } from "./integrate/ne
 export type { Save } from "./integrate/saves.js";
 export { DivergenceError, ParameterError, type Solution, type SolveStats } from "./integrate/solve.js";
 export { type SolveWarning, StrictError, type WarningCode } from "./integrate/warnings.js";
+export { inGroups, type ParameterGroup } from "./learning/groups.js";
 export {
   accuracy,
   binaryCrossEntropy,
@@ -281,6 +282,7 @@ export {
   type BrownianTreeOptions,
   keyedIncrements,
   type NoiseStep,
+  startingNoise,
   virtualBrownianTree,
 } from "./systems/brownian.js";
 export type { ControlledField } from "./systems/cde.js";
@@ -294,6 +296,7 @@ export {
 } from "./systems/control-path.js";
 export { DensityError, type Trace, withDensity } from "./systems/divergence.js";
 export { type Interpolation, PathError } from "./systems/interpolation.js";
+export { withPathDivergence } from "./systems/path-divergence.js";
 export {
   type Calculus,
   defineSde,

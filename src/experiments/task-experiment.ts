@@ -1,6 +1,7 @@
 import type { FloatDType } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
+import type { Optimiser } from "../learning/optimisers.js";
 import type { Method } from "../methods/method.js";
 import type { Dataset } from "../models/dataset.js";
 import type { AnyTask } from "../models/task.js";
@@ -56,6 +57,8 @@ export interface PreparedTask {
   readonly validation: Dataset | null;
   /** measured once, at the end, and never trained on or chosen by */
   readonly test: Dataset | null;
+  /** what is made of the optimiser that is asked for: some parameters updated otherwise, say */
+  readonly optimiser?: (asked: Optimiser) => Optimiser;
   /** files that are written of a trained model, as bytes by name: `sample.onnx` */
   readonly files: (trained: TrainedTask) => Readonly<Record<string, Uint8Array>>;
   /** what else is found out about a trained model, as it goes into `result.json` */

@@ -1,2 +1,8 @@
 /** The names of the task experiments, without what it takes to make them. */
-export const taskNames: readonly string[] = ["two-moons", "character-trajectories", "uea"];
+export const taskNames: readonly string[] = [
+  "two-moons",
+  "character-trajectories",
+  "uea",
+  "latent-sde",
+  "ou-sde-gan",
+];

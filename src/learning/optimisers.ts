@@ -8,6 +8,8 @@ import { pow } from "../ops/power.js";
 
 /** What one update of one parameter works on. All are of the parameter's shape but the two scalars. */
 export interface UpdateInputs {
+  /** of the parameter, as the model has it */
+  readonly name: string;
   readonly parameter: Value;
   readonly gradient: Value;
   /** what the optimiser remembers, by the names in `memory` */

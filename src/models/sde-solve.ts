@@ -1,13 +1,14 @@
 import { type AdjointSpec, chainMethodOf } from "../chains/adjoints.js";
-import type { Chain } from "../chains/chain.js";
+import type { Chain, Link } from "../chains/chain.js";
 import { runChain } from "../chains/run-chain.js";
 import { GradientMethodError } from "../chains/syntax.js";
-import { isFloat, ShapeError, tensor } from "../core/tensor.js";
+import { isFloat, ShapeError, showShape, tensor } from "../core/tensor.js";
+import { mapLeaves } from "../core/tree.js";
 import type { Values } from "../fields/field.js";
 import { guardedGradient } from "../gradients/reconstruction-limit.js";
 import { storedCloser } from "../gradients/stored-closer.js";
 import type { Builder } from "../graph/builder.js";
-import { showType, type Value } from "../graph/graph.js";
+import { type Shape, sameShape, showType, type Value } from "../graph/graph.js";
 import type { NeuralSde } from "../integrate/neural-sde.js";
 import type { State } from "../methods/method.js";
 import type { DrivenStep } from "../methods/sde-method.js";
@@ -16,10 +17,10 @@ import { add, mul } from "../ops/arithmetic.js";
 import { cast, unsqueeze } from "../ops/reshape.js";
 import { concat, gather } from "../ops/slicing.js";
 import { type Grid, gridThrough, stepsOf, TimeError } from "../programs/grid.js";
-import { keysOfPaths } from "../systems/brownian.js";
+import { BrownianError, keysOfPaths } from "../systems/brownian.js";
 import { checkTheta } from "./ode-solve.js";
 
-export interface SdeSolveOptions {
+interface CommonOptions {
   /** θ of drift and diffusion by name, and whatever else they read, as a context of each sample: all of it is differentiated */
   readonly theta: Values;
   /** state at t0, [batch, dim] */
@@ -27,22 +28,41 @@ export interface SdeSolveOptions {
   readonly t0: number;
   /** times of the states that come out, increasing from t0 on */
   readonly times: readonly number[];
-  /**
-   * what the noise is a function of, whole numbers, int64: one for all paths, which then differ by their place in the batch;
-   * or one for each, [batch]. In training, {@link drawKeys} has new ones for each update
-   */
-  readonly key: Value;
   /** "reversible" by default where the method can be undone, else "checkpoint" */
   readonly gradient?: AdjointSpec | "auto";
   /** what the model is told that it is in; takes what the solve and its way back observe of themselves */
   readonly training?: Training | null;
 }
 
-/** What all steps read. */
+/** What drives a solve: noise by keys, or increments of a path that is given. */
+type Driver =
+  | {
+      /**
+       * what the noise is a function of, whole numbers, int64: one for all paths, which then differ by their place in the
+       * batch; or one for each, [batch]. In training, {@link drawKeys} has new ones for each update
+       */
+      readonly key: Value;
+      readonly increments?: undefined;
+    }
+  | {
+      readonly key?: undefined;
+      /**
+       * X(t1) − X(t0) over each step in place of ΔW, [steps, batch, m], differentiated like the rest: the equation then is
+       * controlled by a path of data, dy = f dt + g dX
+       */
+      readonly increments: Value;
+    };
+
+export type SdeSolveOptions = CommonOptions & Driver;
+
+/** What all steps read; no keys where increments are given. */
 interface Shared {
   readonly theta: Values;
-  readonly keys: Value;
+  readonly keys: Value | null;
 }
+
+/** What a step reads for itself: its increment, where it is given. */
+type Row = { readonly dW: Value } | null;
 
 /**
  * A solve of dy = f(t, y; θ) dt + g(t, y; θ) dW as a part of a model: the states at given times, [times, batch, dim], from a
@@ -53,11 +73,11 @@ interface Shared {
  * @throws {TimeError} for times that do not increase from t0 on
  * @throws {GradientMethodError} if the method cannot be differentiated so
  * @throws {ShapeError} for a state of another shape
- * @throws {BrownianError} for keys that do not fit the paths, or times that a Brownian tree does not reach
+ * @throws {BrownianError} for keys or increments that do not fit the paths, or times that a Brownian tree does not reach
  */
 export function sdeSolve(b: Builder, equation: NeuralSde, options: SdeSolveOptions): Value {
   const { sde, brownian, stepSize } = equation;
-  const { theta, y0, t0, times, key, training = null } = options;
+  const { theta, y0, t0, times, training = null } = options;
   checkTheta(sde.name, Object.keys(sde.parameters), theta);
   checkStart(equation, y0);
   const backwards = times.find((time, i) => time < (times[i - 1] ?? t0));
@@ -65,10 +85,12 @@ export function sdeSolve(b: Builder, equation: NeuralSde, options: SdeSolveOptio
     throw new TimeError(`An SDE is solved forwards in time, but ${backwards} comes before what precedes it.`);
   }
   const grid = gridThrough(t0, times, stepSize);
-  brownian.check([t0, ...times]);
   const steps = stepsOf(grid);
   const adjoint = adjointOf(equation, options, steps);
-  const keys = keysOfPaths(b, key, y0.shape[0]!);
+  if (options.increments === undefined) brownian.check([t0, ...times]);
+  else checkIncrements(equation, options.increments, [steps, y0.shape[0]!, sde.motions]);
+  const keys = options.key === undefined ? null : keysOfPaths(b, options.key, y0.shape[0]!);
+  const rows: Row = options.increments === undefined ? null : { dW: options.increments };
   const places = grid.offsets.slice(1);
   // a loop that saves each step needs no other one around it
   const everyStep =
@@ -76,7 +98,7 @@ export function sdeSolve(b: Builder, equation: NeuralSde, options: SdeSolveOptio
   const { saved } = runChain(
     b,
     chainOf(equation, grid),
-    { start: equation.method.start(y0), shared: { theta, keys }, rows: null, steps },
+    { start: equation.method.start(y0), shared: { theta, keys }, rows, steps },
     {
       ...{ adjoint, save: everyStep ? "every" : places },
       observe: (scope, error) => training?.observe?.(scope, { error, drift: null }),
@@ -89,48 +111,46 @@ export function sdeSolve(b: Builder, equation: NeuralSde, options: SdeSolveOptio
 }
 
 /** The steps of a solve as a chain: step i reads its times from a table, and its noise from the keys. */
-function chainOf({ sde, method, brownian, dtype }: NeuralSde, { times }: Grid): Chain<State, Shared> {
+function chainOf({ sde, method, brownian, dtype }: NeuralSde, { times }: Grid): Chain<State, Shared, Row> {
   const starts = tensor(dtype, [times.length], times);
   const lengths = tensor(
     dtype,
     [times.length - 1],
     times.slice(1).map((time, i) => time - times[i]!),
   );
-  const stepOf = (b: Builder, i: Value, { theta, keys }: Shared): DrivenStep => {
+  const stepOf = (b: Builder, { i, shared: { theta, keys }, row }: Link<Shared, Row>): DrivenStep => {
     const at = (place: Value) => gather(b, b.constant(starts), place);
     const [t0, t1] = [at(i), at(add(b, i, b.scalar("int64", 1)))];
     const h = gather(b, b.constant(lengths), i);
+    const dW = row?.dW ?? brownian.increment(b, { i, t0, t1, h, keys: keys!, motions: sde.motions, dtype });
     return {
-      ...{ b, t0, t1, h, noise: sde.noise },
-      dW: brownian.increment(b, { i, t0, t1, h, keys, motions: sde.motions, dtype }),
+      ...{ b, t0, t1, h, dW, noise: sde.noise },
       drift: (t, y) => sde.drift(b, theta, t, y),
       diffusion: (t, y) => sde.diffusion(b, theta, t, y),
       diffuse: (t, y, w) => sde.diffuse(b, theta, t, y, w),
-      parameters: Object.values(theta).filter(({ dtype: own }) => isFloat(own)),
+      parameters: [
+        ...Object.values(theta).filter(({ dtype: own }) => isFloat(own)),
+        ...(row ? [row.dW] : []),
+      ],
     };
   };
   const { undo, back } = method;
   return {
     name: `SDE ${sde.name}`,
     report: ([y]) => y,
-    step: (b, { i, shared }, before) => method.step(stepOf(b, i, shared), before),
-    ...(undo && { undo: (b, { i, shared }, after) => undo.call(method, stepOf(b, i, shared), after) }),
+    step: (b, link, before) => method.step(stepOf(b, link), before),
+    ...(undo && { undo: (b, link, after) => undo.call(method, stepOf(b, link), after) }),
     ...(back && {
-      back(b, { i, shared }, after, cotangents) {
-        const step = stepOf(b, i, shared);
-        const found = back.call(method, step, after, cotangents as readonly (Value | null)[]);
-        const own = new Map(step.parameters.map((value, k) => [value, found.parameters[k] ?? null]));
-        return {
-          before: found.state,
-          cotangents: found.cotangents as never,
-          shared: {
-            theta: Object.fromEntries(
-              Object.entries(shared.theta).map(([name, value]) => [name, own.get(value) ?? null]),
-            ),
-            keys: null,
-          } as never,
-          row: null,
-        };
+      back(b, link, after, cotangents) {
+        const step = stepOf(b, link);
+        const {
+          state,
+          cotangents: before,
+          parameters,
+        } = back.call(method, step, after, cotangents as readonly (Value | null)[]);
+        const found = new Map(step.parameters.map((value, k) => [value, parameters[k] ?? null]));
+        const of = (tree: unknown) => mapLeaves(tree, (leaf) => found.get(leaf as Value) ?? null) as never;
+        return { before: state, cotangents: before as never, shared: of(link.shared), row: of(link.row) };
       },
     }),
   };
@@ -161,6 +181,15 @@ function checkStart({ sde, dtype }: NeuralSde, y0: Value): void {
   if (y0.dtype === dtype && y0.shape.length === 2 && y0.shape[1] === sde.dim) return;
   throw new ShapeError(
     `The states of "${sde.name}" are ${dtype} [batch, ${sde.dim}], but y0 is ${showType(y0)}.`,
+  );
+}
+
+/** @throws {BrownianError} */
+function checkIncrements({ sde, dtype }: NeuralSde, increments: Value, shape: Shape): void {
+  if (increments.dtype === dtype && sameShape(increments.shape, shape)) return;
+  throw new BrownianError(
+    `The steps of this solve of "${sde.name}" take increments ${dtype}${showShape(shape)}, one for each step, path and ` +
+      `motion, but ${showType(increments)} was given.`,
   );
 }
 

@@ -1,5 +1,5 @@
 import type { FloatDType } from "../core/tensor.js";
-import { type Branch, leavesOf, partOf, withLeaves } from "../core/tree.js";
+import { type Branch, leavesOf, partOf, pathsOf, withLeaves } from "../core/tree.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { Optimiser } from "../learning/optimisers.js";
@@ -52,9 +52,10 @@ export function update(
   const scale =
     clip === null ? null : minimum(b, b.scalar(dtype, 1), div(b, clip, add(b, norm, tiny(dtype))));
   const remembered = optimiser.memory.map((part) => leavesOf<Value>(memory[part]));
-  const after = leavesOf<Value>(trained).map((parameter, i) =>
+  const after = pathsOf(trained).map(([path, parameter], i) =>
     optimiser.update(b, {
-      parameter,
+      name: path.replace(/^parameters\//, ""),
+      parameter: parameter as Value,
       gradient: scale === null ? given[i]! : mul(b, given[i]!, scale),
       memory: Object.fromEntries(optimiser.memory.map((part, k) => [part, remembered[k]![i]!])),
       learningRate,

@@ -162,3 +162,19 @@ export function keysOfPaths(b: Builder, key: Value, batch: Value["shape"][number
     `One key makes those of a known number of paths, but here it is "${batch}". Give a key for each path, [${batch}].`,
   );
 }
+
+/**
+ * Standard normal numbers [batch, width] that belong to keys of paths, and are independent of the noise of a solve: for where
+ * a path starts.
+ *
+ * @param key  int64 [batch], as a solve takes it
+ */
+export function startingNoise(b: Builder, key: Value, width: number, dtype: FloatDType): Value {
+  const keys = unsqueeze(b, derivedKeys(b, key, b.scalar("int64", 1)), [1]);
+  const counters = tensor(
+    "int64",
+    [1, width],
+    Array.from({ length: width }, (_, j) => 2 * j),
+  );
+  return randomNormal(b, keys, b.constant(counters), 1, dtype);
+}

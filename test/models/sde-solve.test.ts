@@ -11,6 +11,7 @@ import type { Tensors, Values } from "../../src/fields/field.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Value } from "../../src/graph/graph.js";
 import { neuralSde } from "../../src/integrate/neural-sde.js";
+import { pick, upload } from "../../src/integrate/solve-inputs.js";
 import { sdeMethodNamed } from "../../src/methods/sde-named.js";
 import { predict } from "../../src/models/measuring.js";
 import { defineModel } from "../../src/models/model.js";
@@ -27,7 +28,12 @@ import { tanh } from "../../src/ops/trigonometry.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
-import { keyedIncrements, keysOfPaths, virtualBrownianTree } from "../../src/systems/brownian.js";
+import {
+  BrownianError,
+  keyedIncrements,
+  keysOfPaths,
+  virtualBrownianTree,
+} from "../../src/systems/brownian.js";
 import { type Calculus, defineSde, type NoiseKind, type Sde } from "../../src/systems/sde.js";
 import { scratch } from "../cli/command.js";
 import { runGraph } from "../support/evaluate.js";
@@ -111,19 +117,30 @@ async function gradientsOf(
   );
 }
 
-async function differenceOf(setting: Setting, name: string, k: number): Promise<number> {
+/** Central differences of the loss by some numbers: of each, its array and place. */
+async function differencesOf(
+  setting: Setting,
+  places: readonly (readonly [string, number])[],
+): Promise<number[]> {
   const h = 1e-5;
-  const at = async (by: number) => {
-    const b = new Builder();
-    const values = Object.fromEntries(
-      Object.entries(given).map(([each, { dtype, shape }]) => [each, b.input(each, dtype, shape)]),
-    );
+  const b = new Builder();
+  const values = Object.fromEntries(
+    Object.entries(given).map(([name, { dtype, shape }]) => [name, b.input(name, dtype, shape)]),
+  );
+  const runtime = jit();
+  const compiled = await runtime.compile(
+    withoutRegions(b.graph({ loss: lossOf(b, setting, values, "direct") })),
+  );
+  const at = async (name: string, k: number, by: number) => {
     const moved = numbers(given[name]!).map((x, i) => (i === k ? x + by : x));
     const inputs = { ...given, [name]: tensor("float64", given[name]!.shape, moved) };
-    const graph = withoutRegions(b.graph({ loss: lossOf(b, setting, values, "direct") }));
-    return numbers((await runGraph(jit(), graph, inputs)).loss!)[0]!;
+    const { loss } = await compiled.run(pick(upload(runtime, inputs), compiled.inputs));
+    return numbers(await runtime.download(loss!))[0]!;
   };
-  return ((await at(h)) - (await at(-h))) / (2 * h);
+  const found: number[] = [];
+  for (const [name, k] of places) found.push(((await at(name, k, h)) - (await at(name, k, -h))) / (2 * h));
+  await compiled.release();
+  return found;
 }
 
 describe("a stochastic solve in a model", () => {
@@ -152,14 +169,16 @@ describe("a stochastic solve in a model", () => {
           });
         }
       }
-      for (const [name, k] of [
+      const places = [
         ["drift.weight", 1],
         ["diffusion.weight", 2],
         ["force", 3],
         ["y0", 4],
-      ] as const) {
+      ] as const;
+      const differences = await differencesOf(setting, places);
+      for (const [i, [name, k]] of places.entries()) {
         // differences of order h² and of rounding / h
-        expect(direct[name]![k], name).to.be.closeTo(await differenceOf(setting, name, k), 1e-8);
+        expect(direct[name]![k], name).to.be.closeTo(differences[i]!, 1e-8);
       }
     });
   }
@@ -202,6 +221,62 @@ describe("a stochastic solve in a model", () => {
         expect(numbers(found.slope!), gradient).to.deep.equal([w]);
       }
     }
+  });
+
+  it("is driven by the increments of a path, which have gradients too", async () => {
+    const setting = { sde: neural("stratonovich", "diagonal"), method: "reversible-heun" };
+    // steps of 0.25 in place of noise
+    const increments = draw(4, 3, 2);
+    const equation = neuralSde({ ...setting, stepSize: 0.25 });
+    const run = async (gradient: AdjointSpec, moved = increments) => {
+      const b = new Builder();
+      const values = Object.fromEntries(
+        Object.entries({ ...given, increments }).map(([name, { dtype, shape }]) => [
+          name,
+          b.input(name, dtype, shape),
+        ]),
+      );
+      const { y0, increments: path, ...theta } = values as Record<string, Value>;
+      const ys = sdeSolve(b, equation, {
+        theta,
+        y0: y0!,
+        t0: 0,
+        times: [0.25, 0.5, 1],
+        increments: path!,
+        gradient,
+      });
+      const loss = reduceSum(b, mul(b, tanh(b, ys), b.constant(weights)));
+      const [byPath, byForce] = pullback(b, [loss], [b.scalar("float64", 1)], [path!, theta.force!]);
+      const graph = withoutRegions(b.graph({ loss, byPath: byPath!, byForce: byForce! }));
+      const found = await runGraph(jit(), graph, { ...given, increments: moved });
+      return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, numbers(value)]));
+    };
+    const [direct, own] = [await run("direct"), await run("reversible")];
+    for (const name of ["byPath", "byForce"]) {
+      direct[name]!.forEach((value, i) => {
+        expect(own[name]![i], name).to.be.closeTo(value, 1e-10);
+      });
+    }
+    const h = 1e-5;
+    const at = async (by: number) =>
+      (
+        await run(
+          "direct",
+          tensor(
+            "float64",
+            [4, 3, 2],
+            numbers(increments).map((x, i) => (i === 7 ? x + by : x)),
+          ),
+        )
+      ).loss![0]!;
+    // differences of order h² and of rounding / h
+    expect(direct.byPath![7]).to.be.closeTo(((await at(h)) - (await at(-h))) / (2 * h), 1e-8);
+    const b = new Builder();
+    const theta = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, b.constant(value)]));
+    const wrong = b.constant(draw(3, 3, 2));
+    expect(() =>
+      sdeSolve(b, equation, { theta, y0: theta.y0!, t0: 0, times: [1], increments: wrong }),
+    ).to.throw(BrownianError, "[4, 3, 2]");
   });
 
   it("says which gradients there are", () => {

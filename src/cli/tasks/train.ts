@@ -185,7 +185,7 @@ async function trainRun(
 /** Trains, and keeps what was reached every so many seconds, and where it fails. */
 async function fitted(
   { settings, checkpoint }: Run,
-  { task, training, validation }: PreparedTask,
+  { task, training, validation, optimiser = (asked) => asked }: PreparedTask,
   runtime: Runtime,
   folder: string,
   console: Console,
@@ -202,7 +202,7 @@ async function fitted(
     const samples = Object.values(training)[0]!.shape[0]!;
     const result = await fit(task, training, {
       ...{ runtime, steps, dtype, seed, batchSize: Math.min(batchSize ?? samples, samples) },
-      optimiser: optimiserOf(settings),
+      optimiser: optimiser(optimiserOf(settings)),
       ...(clip === null ? {} : { clip }),
       ...(validation === null ? {} : { validation }),
       ...(validation === null || validateEvery === null ? {} : { validateEvery }),
