@@ -64,7 +64,7 @@ export function region(
     Object.fromEntries([...outputs, ...saved].map((value, i) => [`output${i}`, value])),
     name,
   );
-  const foreign = capturesOf(body).find(({ constant }) => constant === null);
+  const foreign = capturesOf(body).find((value) => !isFixed(value));
   if (foreign !== undefined) {
     throw new GraphError(
       `The region "${name}" reads a value ${showType(foreign)} of the graph around it that is not among its inputs. ` +
@@ -123,4 +123,14 @@ export function stopGradient(b: Builder, x: Value): Value {
     build: (_, [y]) => ({ outputs: [y!] }),
     pull: () => [null],
   })[0]!;
+}
+
+/**
+ * Whether a value follows from constants alone, as zeros do that are too many to be folded: it lies in the outermost scope, and
+ * there is no gradient that could be lost.
+ */
+function isFixed({ constant, node }: Value): boolean {
+  if (constant !== null) return true;
+  if (node === null || subgraphsOf(node.attributes).length > 0) return false;
+  return node.inputs.every((input) => input === null || isFixed(input));
 }

@@ -5,7 +5,7 @@ import { numbers, tensor } from "../../src/core/tensor.js";
 import { Builder } from "../../src/graph/builder.js";
 import { GraphError, nodesOf, type Value } from "../../src/graph/graph.js";
 import { add, div, mul, sub } from "../../src/ops/arithmetic.js";
-import { reduceSum } from "../../src/ops/broadcast.js";
+import { expand, reduceSum } from "../../src/ops/broadcast.js";
 import { ifElse, loop } from "../../src/ops/control.js";
 import { exp } from "../../src/ops/elementwise.js";
 import { greater } from "../../src/ops/logic.js";
@@ -112,6 +112,20 @@ describe("a region", () => {
     const x = b.input("x", "float64", [2]);
     const graph = withoutRegions(b.graph({ y: reduceSum(b, steep(b, x)) }));
     expect(nodesOf(graph).map(({ op }) => op.type)).to.deep.equal(["Sin", "ReduceSum"]);
+  });
+
+  it("may read what follows from constants alone, also where that is too large to be folded", async () => {
+    const b = new Builder();
+    const x = b.input("x", "float64", [2]);
+    const build = (inner: Builder, [y]: readonly Value[]) => {
+      // more than are computed while a graph is built, and so a node of the graph around
+      const many = expand(inner, inner.scalar("float64", 0.5), [2 ** 20 + 1]);
+      return { outputs: [mul(inner, y!, reduceSum(inner, many))] };
+    };
+    const y = region(b, [x], { name: "wide", build, pull: (_, __, [g]) => [g!] });
+    const graph = withoutRegions(b.graph({ y: y[0]! }));
+    const found = await runGraph(jit(), graph, { x: tensor("float64", [2], [1, 2]) });
+    expect(numbers(found.y!)).to.deep.equal([2 ** 19 + 0.5, 2 ** 20 + 1]);
   });
 
   it("refuses to read what is not given to it, whose gradient would be lost", () => {

@@ -1,5 +1,7 @@
 import { expect } from "chai";
 import { numbers, tensor } from "../../src/core/tensor.js";
+import { encodeFitSteps } from "../../src/deploy/model-file.js";
+import { decode } from "../../src/graph/decode.js";
 import {
   ConfigurationError,
   configurations,
@@ -99,7 +101,8 @@ describe("language models", () => {
 });
 
 describe("the published RevDEQ language model", () => {
-  const { parameters } = languageModel("revdeq", configurations.paper).model;
+  const { model, task } = languageModel("revdeq", configurations.paper);
+  const { parameters } = model;
   const sizeOf = (name: string) => parameters[name]!.shape.reduce((product, dim) => product * dim, 1);
   const sumOf = (names: readonly string[]) => names.reduce((sum, name) => sum + sizeOf(name), 0);
 
@@ -130,5 +133,16 @@ describe("the published RevDEQ language model", () => {
     const named = Object.values(layers).flatMap(([names]) => names);
     expect(named.sort()).to.deep.equal(Object.keys(parameters).sort());
     expect(sumOf(named)).to.equal(95_909_376);
+  });
+
+  it("has a training step as a file, in its whole size: weights go in, and are not drawn here", () => {
+    const window = tensor("int64", [1, 448], new Array(448).fill(7));
+    const options = { dtype: "float32", batchSize: 1 } as const;
+    const bytes = encodeFitSteps(task, { tokens: window, next: window }, options);
+    const { graph } = decode(bytes, { source: "steps.onnx" });
+    const sizes = graph.inputs.map(({ shape }) => shape!.reduce<number>((p, dim) => p * Number(dim), 1));
+    // parameters and AdamW's two memories of them, and little else
+    const all = sizes.reduce((sum, size) => sum + size, 0);
+    expect(all - 3 * 95_909_376).to.be.within(0, 2000);
   });
 });
