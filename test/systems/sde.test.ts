@@ -149,6 +149,29 @@ describe("methods for stochastic differential equations", () => {
     });
   });
 
+  it("save states at the start, twice at one time, and at each step, as one solve does", async () => {
+    const of = async (saveAt: readonly number[], dtype: "float32" | "float64" = "float64") => {
+      const equation = neuralSde({ sde: geometric("stratonovich"), stepSize: 0.1, dtype });
+      return numbers((await solveSde(jit, equation, { y0: [2], paths: 2, saveAt })).ys);
+    };
+    const each = Array.from({ length: 11 }, (_, k) => k / 10);
+    const every = await of(each);
+    const some = await of([0, 0, 0.2, 0.2, 1]);
+    expect(await of([0])).to.deep.equal([2, 2]);
+    expect(some.slice(0, 4)).to.deep.equal([2, 2, 2, 2]);
+    expect(some.slice(4, 6)).to.deep.equal(some.slice(6, 8));
+    for (const [from, at] of [
+      [4, 4],
+      [8, 20],
+    ] as const) {
+      // times of steps that are cut from other stretches are rounded otherwise
+      expect(some[from]).to.be.closeTo(every[at]!, 1e-14);
+      expect(some[from + 1]).to.be.closeTo(every[at + 1]!, 1e-14);
+    }
+    // ten steps, rounded to 24 bits each
+    expect((await of([1], "float32"))[0]).to.be.closeTo(every[20]!, 1e-5);
+  });
+
   it("are refused where they would solve another equation", () => {
     const ito = geometric("ito");
     expect(() => neuralSde({ sde: ito, method: "heun", stepSize: 0.1 })).to.throw(
