@@ -34,9 +34,9 @@ export function pathsOf<T>(tree: T, path = ""): [path: string, leaf: Leaf][] {
   );
 }
 
-/** The leaves of a tree by their paths, as files have them. */
-export function byPath<X extends Leaf>(tree: unknown): Readonly<Record<string, X>> {
-  return Object.fromEntries(pathsOf(tree)) as Record<string, X>;
+/** The leaves of a tree by their paths, as files have them. @param root  what the paths start with */
+export function byPath<X extends Leaf>(tree: unknown, root = ""): Readonly<Record<string, X>> {
+  return Object.fromEntries(pathsOf(tree, root)) as Record<string, X>;
 }
 
 /** The leaves of a tree, in the order in which the tree has them. */

@@ -1,5 +1,6 @@
 import { withoutRegions } from "../autodiff/region.js";
 import { type FloatDType, scalar, type Tensor, tensor } from "../core/tensor.js";
+import { byPath } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import { encode } from "../graph/encode.js";
@@ -17,7 +18,7 @@ import { batchSizeOf } from "../programs/objective.js";
 import { memoryOf } from "../programs/update.js";
 import { type UpdatesSetting, updatesProgram } from "../programs/updates.js";
 import { sampler } from "../train/batches.js";
-import { byPath, type Checkpoint, emptyMemory, treeFrom } from "../train/checkpoint.js";
+import { type Checkpoint, emptyMemory, treeFrom } from "../train/checkpoint.js";
 import { version } from "../version.js";
 import { kindKey } from "./kind.js";
 import { portable } from "./portable.js";
@@ -121,7 +122,7 @@ export function fitStart<
   const rows = Array.from({ length: updates }, () => batches.next());
   const seen = { losses: resume?.losses ?? [], validations: resume?.validations ?? [] };
   const rates = rows.map((_, i) => optimiser.learningRate * schedule.factor(done + i, seen));
-  return byPath({
+  return byPath<Tensor>({
     ...{ ...trained, ...buffers },
     memory: resume ? treeFrom(memory, resume.memory, "memory") : emptyMemory(memory, dtype),
     ...{ data: samples, key: scalar("int64", randomKey(seed)) },

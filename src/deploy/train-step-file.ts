@@ -2,7 +2,7 @@ import { GradientMethodError } from "../chains/syntax.js";
 import type { Control } from "../control/control.js";
 import { Random } from "../core/random.js";
 import { scalar, type Tensor, tensor } from "../core/tensor.js";
-import type { Branch } from "../core/tree.js";
+import { type Branch, byPath } from "../core/tree.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { chooseGradient, type GradientChoice } from "../gradients/choice.js";
 import { gridOfTimes, lossSetting } from "../gradients/differentiator.js";
@@ -23,7 +23,7 @@ import { type TrajectoriesSetting, trajectories } from "../programs/trajectories
 import { memoryOf } from "../programs/update.js";
 import { type UpdatesSetting, updateStepProgram, updateStepsProgram } from "../programs/updates.js";
 import { sampler } from "../train/batches.js";
-import { byPath, type Checkpoint, emptyMemory, treeFrom } from "../train/checkpoint.js";
+import { type Checkpoint, emptyMemory, treeFrom } from "../train/checkpoint.js";
 import { type Trajectories, targetsOf } from "../train/data.js";
 import { batchOf, checkTrainable, firstBatch, samplesIn, setupOf } from "../train/trajectory-updater.js";
 import { version } from "../version.js";
@@ -88,7 +88,7 @@ export function encodeTrainStep(
   const { gradient: method } = choice;
   const { optimiser, clip, objective } = updates;
   const graph = portable(trainStepGraph(ode, data, options));
-  const grid = byPath(setupOf(ode, fit, method, objective.setup));
+  const grid = byPath<Tensor>(setupOf(ode, fit, method, objective.setup));
   // of times that nothing depends on, ONNX Runtime would complain
   const read = inputsReadBy(graph);
   const inputs = graph.inputs.filter((value) => read.has(value) || !Object.hasOwn(grid, value.name!));
@@ -145,7 +145,7 @@ export function trainStart(ode: NeuralOde, data: Trajectories, options: TrainSta
   const size = batchSizeOf(objective)!;
   const batches = sampler(fit.y0.shape[0]!, size, resume?.sampler ?? seed);
   const rows = Array.from({ length: samples === null ? 0 : length }, () => batches.next());
-  return byPath({
+  return byPath<Tensor>({
     ...samplesIn(objective.data, fit),
     ...trained,
     memory: resume ? treeFrom(noMemory, resume.memory, "memory") : noMemory,

@@ -1,5 +1,5 @@
 import { emptyData, type FloatDType, sizeOf, type Tensor } from "../core/tensor.js";
-import { type Branch, mapTree, pathsOf } from "../core/tree.js";
+import { type Branch, mapTree } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
 import type { ValueType } from "../graph/graph.js";
 import { parameterName } from "../programs/names.js";
@@ -52,11 +52,6 @@ export interface Checkpoint {
   readonly lost?: readonly number[];
   /** updates whose solves drifted apart so far; missing if there were none */
   readonly drift?: DriftRecord;
-}
-
-/** A tree of tensors as a record of them, by their paths. */
-export function byPath(tree: unknown, root = ""): Tensors {
-  return Object.fromEntries(pathsOf(tree, root)) as Tensors;
 }
 
 /** A tree of the form of types, from tensors by their paths. */

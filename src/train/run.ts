@@ -1,5 +1,5 @@
-import type { FloatDType } from "../core/tensor.js";
-import type { Branch } from "../core/tree.js";
+import type { FloatDType, Tensor } from "../core/tensor.js";
+import { type Branch, byPath } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
 import { isReconstructed } from "../gradients/reconstruction-limit.js";
 import type { Schedule } from "../learning/schedules.js";
@@ -7,7 +7,7 @@ import { type Observation, observations } from "../programs/objective.js";
 import { downloadTree, uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { yieldToEventLoop } from "../runtime/yielding.js";
-import { type Best, byPath, type Checkpoint, type Measures, type Validation } from "./checkpoint.js";
+import type { Best, Checkpoint, Measures, Validation } from "./checkpoint.js";
 import { Course, type Step } from "./course.js";
 import { Pace } from "./pace.js";
 import type { Scheme } from "./scheme.js";
@@ -311,7 +311,7 @@ export class Run {
   }
 
   async #fetched(tree: Branch, root?: string): Promise<Tensors> {
-    return byPath(await downloadTree(this.#options.runtime, tree), root);
+    return byPath<Tensor>(await downloadTree(this.#options.runtime, tree), root);
   }
 }
 

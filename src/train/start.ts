@@ -1,8 +1,8 @@
 import { RevortError } from "../core/errors.js";
-import type { Branch } from "../core/tree.js";
+import { type Branch, byPath } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
 import { memoryOf } from "../programs/update.js";
-import { byPath, type Checkpoint, emptyMemory, treeFrom } from "./checkpoint.js";
+import { type Checkpoint, emptyMemory, treeFrom } from "./checkpoint.js";
 import type { UpdaterOptions } from "./updater.js";
 
 /** Where a run starts: anew, or where one has stopped. */
