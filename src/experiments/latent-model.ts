@@ -67,20 +67,11 @@ function componentwise(
   };
 }
 
-/**
- * A latent SDE: an encoder reads a series from its end, and steers the drift of the posterior; prior and posterior share a
- * diffusion; observations are read off linearly.
- *
- *   dz = f(z, context(t)) dt + g(z) ∘ dW  (posterior),   dz = h(z) dt + g(z) ∘ dW  (prior),   x = A z + a
- *
- * @see Li et al. 2020, arXiv:2001.01328, and the example of their torchsde
- */
-export function latentModel(options: LatentModelOptions) {
-  const { times, observed, widths, method, stepSize, gradient, dtype } = options;
-  const { latent, context, hidden } = widths;
-  const cell = gruCell(observed, hidden);
+/** The networks of a latent SDE, and all that is trained. */
+function networksOf({ observed, widths: { latent, context, hidden } }: LatentModelOptions) {
   const parts = {
-    ...{ encoder: cell, context: linear(hidden, context), start: linear(context, 2 * latent) },
+    ...{ encoder: gruCell(observed, hidden), context: linear(hidden, context) },
+    start: linear(context, 2 * latent),
     posterior: mlp([latent + context, hidden, hidden, latent], { activation: "softplus" }),
     prior: mlp([latent, hidden, hidden, latent], { activation: "softplus" }),
     ...{ diffusion: componentwise(latent, hidden), readout: linear(latent, observed) },
@@ -88,7 +79,14 @@ export function latentModel(options: LatentModelOptions) {
   const start: Readonly<Record<string, Parameter>> = {
     ...{ "z0.mean": filled([latent], 0), "z0.logVariance": filled([latent], 0) },
   };
-  const parameters = { ...parametersOf(parts).parameters, ...start };
+  return { parts, parameters: { ...parametersOf(parts).parameters, ...start } };
+}
+
+type Networks = ReturnType<typeof networksOf>;
+
+/** The posterior with its divergence from the prior, which reads `contexts` beside its parameters, and the prior by itself. */
+function equationsOf({ parts, parameters }: Networks, options: LatentModelOptions) {
+  const { times, widths, method, stepSize, dtype } = options;
   const interval = times[1]! - times[0]!;
   const prior: Sde["drift"] = (b, theta, _t, z) => parts.prior.apply(b, partOf(theta, "prior"), z);
   const diffusion: Sde["diffusion"] = (b, theta, _t, z) =>
@@ -98,7 +96,8 @@ export function latentModel(options: LatentModelOptions) {
     const k = add(b, floor(b, add(b, mul(b, t, 1 / interval), 1e-3)), 1);
     return gather(b, contexts, cast(b, minimum(b, k, times.length - 1), "int64"));
   };
-  const shared = { dim: latent, calculus: "stratonovich", noise: "diagonal", parameters, diffusion } as const;
+  const dim = widths.latent;
+  const shared = { dim, calculus: "stratonovich", noise: "diagonal", parameters, diffusion } as const;
   const posterior = defineSde({
     ...{ ...shared, name: "posterior" },
     drift(b, theta, t, z) {
@@ -107,8 +106,42 @@ export function latentModel(options: LatentModelOptions) {
     },
   });
   const setting = { method, stepSize, dtype };
-  const along = neuralSde({ sde: withPathDivergence(posterior, prior), ...setting });
-  const free = neuralSde({ sde: defineSde({ ...shared, name: "prior", drift: prior }), ...setting });
+  return {
+    along: neuralSde({ sde: withPathDivergence(posterior, prior), ...setting }),
+    free: neuralSde({ sde: defineSde({ ...shared, name: "prior", drift: prior }), ...setting }),
+  };
+}
+
+/** Series [batch, times, observed] read from their ends, as contexts [times, batch, context]. */
+function encoded(
+  b: Builder,
+  { parts }: Networks,
+  { observed, widths, dtype }: LatentModelOptions,
+  theta: Values,
+  xs: Value,
+): Value {
+  const first = squeeze(b, slice(b, xs, 1, 0, 1), [1]);
+  // zeros, [batch, hidden]
+  const blank = matmul(b, first, zeros(b, dtype, [observed, widths.hidden]));
+  const { outputs } = overSequence(b, parts.encoder, partOf(theta, "encoder"), flip(b, xs, 1), [blank]);
+  const contexts = parts.context.apply(b, partOf(theta, "context"), outputs);
+  return flip(b, transpose(b, contexts, [1, 0, 2]), 0);
+}
+
+/**
+ * A latent SDE: an encoder reads a series from its end, and steers the drift of the posterior; prior and posterior share a
+ * diffusion; observations are read off linearly.
+ *
+ *   dz = f(z, context(t)) dt + g(z) ∘ dW  (posterior),   dz = h(z) dt + g(z) ∘ dW  (prior),   x = A z + a
+ *
+ * @see Li et al. 2020, arXiv:2001.01328, and the example of their torchsde
+ */
+export function latentModel(options: LatentModelOptions) {
+  const { times, observed, widths, gradient, dtype } = options;
+  const { latent } = widths;
+  const networks = networksOf(options);
+  const { parts, parameters } = networks;
+  const { along, free } = equationsOf(networks, options);
   const read = (b: Builder, theta: Values, zs: Value) =>
     transpose(b, parts.readout.apply(b, partOf(theta, "readout"), zs), [1, 0, 2]);
 
@@ -119,16 +152,7 @@ export function latentModel(options: LatentModelOptions) {
     // the seed of a series decides its noise; in training, it is other noise in each update
     inputs: { xs: { shape: [times.length, observed] }, seed: { shape: [], type: "int64" } },
     apply(b, theta, { xs, seed }, training) {
-      const backwards = flip(b, xs, 1);
-      const first = squeeze(b, slice(b, xs, 1, 0, 1), [1]);
-      // zeros, [batch, hidden]
-      const blank = matmul(b, first, zeros(b, dtype, [observed, hidden]));
-      const { outputs } = overSequence(b, cell, partOf(theta, "encoder"), backwards, [blank]);
-      const contexts = flip(
-        b,
-        transpose(b, parts.context.apply(b, partOf(theta, "context"), outputs), [1, 0, 2]),
-        0,
-      );
+      const contexts = encoded(b, networks, options, theta, xs);
       const q = parts.start.apply(b, partOf(theta, "start"), gather(b, contexts, 0));
       const [mean, logVariance] = [slice(b, q, 1, 0, latent), slice(b, q, 1, latent, 2 * latent)];
       const key = training === null ? seed : drawKeys(b, training, xs.shape[0] as number);

@@ -1,12 +1,14 @@
 import { Random } from "../core/random.js";
 import { numbers, type Tensor, tensor } from "../core/tensor.js";
 import { encodePrediction } from "../deploy/model-file.js";
+import type { Values } from "../fields/field.js";
+import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { normalDivergence, normalNegativeLogDensity } from "../learning/likelihoods.js";
 import type { Dataset } from "../models/dataset.js";
 import { predict } from "../models/measuring.js";
 import { defineTask } from "../models/task.js";
-import { add, mul } from "../ops/arithmetic.js";
+import { add, mul, sub } from "../ops/arithmetic.js";
 import { reduceMean } from "../ops/reduce.js";
 import type { Chart, Panel } from "../plot/chart.js";
 import { latentModel, publishedWidths } from "./latent-model.js";
@@ -42,6 +44,38 @@ export const latentSde: TaskExperiment = {
   prepare,
 };
 
+/** −log p(x | z) + KL of z0 + KL of the path, for one series, and each of them. */
+function taskOf(model: ReturnType<typeof latentModel>["model"]) {
+  const [length, observed] = model.inputs.xs.shape as readonly [number, number];
+  type Found = Readonly<Record<"series" | "mean" | "logVariance" | "pathDivergence", Value>>;
+  const logLikelihood = (b: Builder, xs: Value, { series }: Found) => {
+    const variance = b.scalar(xs.dtype, 2 * Math.log(deviation));
+    return mul(b, normalNegativeLogDensity(b, xs, series, variance), -length * observed);
+  };
+  const startDivergence = (b: Builder, { mean, logVariance }: Found, theta: Values) =>
+    normalDivergence(
+      b,
+      { mean, logVariance },
+      { mean: theta["z0.mean"]!, logVariance: theta["z0.logVariance"]! },
+    );
+  const pathDivergence = (b: Builder, outputs: Found) => reduceMean(b, outputs.pathDivergence);
+  return defineTask({
+    model,
+    targets: {},
+    loss: (b, { outputs, inputs, theta }) =>
+      sub(
+        b,
+        add(b, startDivergence(b, outputs, theta), pathDivergence(b, outputs)),
+        logLikelihood(b, inputs.xs, outputs),
+      ),
+    metrics: {
+      logLikelihood: (b, { outputs, inputs }) => logLikelihood(b, inputs.xs, outputs),
+      startDivergence: (b, { outputs, theta }) => startDivergence(b, outputs, theta),
+      pathDivergence: (b, { outputs }) => pathDivergence(b, outputs),
+    },
+  });
+}
+
 function prepare({ protocol }: TaskContext): PreparedTask {
   const { stepSize, dtype } = protocol;
   const intervals = Math.max(1, Math.round(end / Math.max(stepSize, 0.02)));
@@ -50,43 +84,13 @@ function prepare({ protocol }: TaskContext): PreparedTask {
     ...{ times, observed: 3, widths: publishedWidths, stepSize, dtype },
     ...sdeSolverOf(protocol),
   });
-  const count = 3 * times.length;
-  const start = (outputs: Readonly<Record<string, Value>>) => ({
-    mean: outputs.mean!,
-    logVariance: outputs.logVariance!,
-  });
-  const prior = (theta: Readonly<Record<string, Value>>) => ({
-    mean: theta["z0.mean"]!,
-    logVariance: theta["z0.logVariance"]!,
-  });
-  const logVariance = 2 * Math.log(deviation);
-  const task = defineTask({
-    model,
-    targets: {},
-    // −log p(x | z) + KL of z0 + KL of the path, for one series
-    loss(b, { outputs, inputs, theta }) {
-      const likelihood = normalNegativeLogDensity(b, inputs.xs, outputs.series, b.scalar(dtype, logVariance));
-      const divergence = add(
-        b,
-        normalDivergence(b, start(outputs), prior(theta)),
-        reduceMean(b, outputs.pathDivergence),
-      );
-      return add(b, mul(b, likelihood, count), divergence);
-    },
-    metrics: {
-      logLikelihood: (b, { outputs, inputs }) =>
-        mul(b, normalNegativeLogDensity(b, inputs.xs, outputs.series, b.scalar(dtype, logVariance)), -count),
-      startDivergence: (b, { outputs, theta }) => normalDivergence(b, start(outputs), prior(theta)),
-      pathDivergence: (b, { outputs }) => reduceMean(b, outputs.pathDivergence),
-    },
-  });
   const data = (paths: number, seed: number): Dataset => ({
     xs: lorenzPaths(paths, times, { seed, deviation, dtype }),
     seed: seeds(paths),
   });
   const test = data(sizes.test, 2);
   return {
-    task,
+    task: taskOf(model),
     training: data(sizes.training, 1),
     validation: null,
     test,

@@ -71,65 +71,64 @@ function drivenState(name: string, channels: number, isScaled: boolean) {
   });
 }
 
+/** Paths [times, batch, 1] from noise [batch, 5] and keys. */
+function generatorOf({ times, method, stepSize, gradient, dtype }: SdeGanOptions) {
+  const sde = drivenState("generator", motions, true);
+  const initial = mlp([initialNoise, width, hidden], { activation: "relu" });
+  const parts = { initial, sde, readout: linear(hidden, 1) };
+  const equation = neuralSde({ sde, stepSize, method, dtype });
+  return {
+    ...parametersOf(parts),
+    drawn(b: Builder, theta: Values, start: Value, key: Value, training: Training | null): Value {
+      const y0 = initial.apply(b, partOf(theta, "initial"), start);
+      const zs = sdeSolve(b, equation, {
+        ...{ theta: partOf(theta, "sde"), y0, t0: times[0]!, times, key, gradient, training },
+      });
+      return parts.readout.apply(b, partOf(theta, "readout"), zs);
+    },
+  };
+}
+
+/** A score for each of some paths [times, batch, 1]: the mean of those at the beginning and the end. */
+function discriminatorOf({ times, method, gradient, dtype }: SdeGanOptions) {
+  const sde = drivenState("discriminator", 1, false);
+  const initial = mlp([2, width, hidden], { activation: "relu" });
+  const parts = { initial, sde, readout: linear(hidden, 1) };
+  const equation = neuralSde({ sde, stepSize: times[1]! - times[0]!, method, dtype });
+  const [t0, last] = [times[0]!, times.length - 1];
+  return {
+    ...parametersOf(parts),
+    judged(b: Builder, theta: Values, ys: Value, training: Training | null): Value {
+      const first = withTime(b, b.scalar(dtype, t0), gather(b, ys, 0));
+      const y0 = initial.apply(b, partOf(theta, "initial"), first);
+      const increments = sub(b, slice(b, ys, 0, 1, last + 1), slice(b, ys, 0, 0, last));
+      const zs = sdeSolve(b, equation, {
+        ...{ theta: partOf(theta, "sde"), y0, t0, times: [t0, times[last]!], increments, gradient, training },
+      });
+      const scores = parts.readout.apply(b, partOf(theta, "readout"), zs);
+      return squeeze(b, reduceMean(b, scores, [0]), [1]);
+    },
+  };
+}
+
 /**
  * A generator, a neural SDE whose paths are read off linearly, and a discriminator, the same kind of equation with the path
- * that it judges in place of the noise: a neural CDE. The score of a path is the mean of those at its beginning and its end.
+ * that it judges in place of the noise: a neural CDE.
  *
  * @see Kidger, Foster, Li, Oberhauser & Lyons 2021, "Neural SDEs as infinite-dimensional GANs", arXiv:2102.03657
  */
-export function sdeGan({ times, method, stepSize, gradient, dtype }: SdeGanOptions) {
-  const [noise, path] = [drivenState("generator", motions, true), drivenState("discriminator", 1, false)];
-  const generator = {
-    initial: mlp([initialNoise, width, hidden], { activation: "relu" }),
-    sde: noise,
-    readout: linear(hidden, 1),
-  };
-  const discriminator = {
-    initial: mlp([2, width, hidden], { activation: "relu" }),
-    sde: path,
-    readout: linear(hidden, 1),
-  };
-  const parts = { generator: parametersOf(generator), discriminator: parametersOf(discriminator) };
-  const setting = { method, dtype };
-  const drawing = neuralSde({ sde: noise, stepSize, ...setting });
-  const judging = neuralSde({ sde: path, stepSize: times[1]! - times[0]!, ...setting });
-  const [t0, t1] = [times[0]!, times.at(-1)!];
-  const last = times.length - 1;
-
-  /** Paths [times, batch, 1] from noise [batch, 5] and keys. */
-  const drawn = (b: Builder, all: Values, start: Value, key: Value, training: Training | null) => {
-    const theta = partOf(all, "generator");
-    const z0 = generator.initial.apply(b, partOf(theta, "initial"), start);
-    const zs = sdeSolve(b, drawing, {
-      theta: partOf(theta, "sde"),
-      y0: z0,
-      t0,
-      times,
-      key,
-      gradient,
-      training,
-    });
-    return generator.readout.apply(b, partOf(theta, "readout"), zs);
-  };
-  /** A score for each of some paths [times, batch, 1]. */
-  const judged = (b: Builder, all: Values, ys: Value, training: Training | null) => {
-    const theta = partOf(all, "discriminator");
-    const z0 = discriminator.initial.apply(
-      b,
-      partOf(theta, "initial"),
-      withTime(b, b.scalar(dtype, t0), gather(b, ys, 0)),
-    );
-    const increments = sub(b, slice(b, ys, 0, 1, last + 1), slice(b, ys, 0, 0, last));
-    const zs = sdeSolve(b, judging, {
-      ...{ theta: partOf(theta, "sde"), y0: z0, t0, times: [t0, t1], increments, gradient, training },
-    });
-    return squeeze(b, reduceMean(b, discriminator.readout.apply(b, partOf(theta, "readout"), zs), [0]), [1]);
-  };
+export function sdeGan(options: SdeGanOptions) {
+  const { times, dtype } = options;
+  const [generator, discriminator] = [generatorOf(options), discriminatorOf(options)];
+  const drawn = (b: Builder, theta: Values, start: Value, key: Value, training: Training | null) =>
+    generator.drawn(b, partOf(theta, "generator"), start, key, training);
+  const judged = (b: Builder, theta: Values, ys: Value, training: Training | null) =>
+    discriminator.judged(b, partOf(theta, "discriminator"), ys, training);
 
   /** Scores of given paths, and of as many of the generator's. */
   const model = defineModel({
     name: "SDE-GAN",
-    ...parametersOf(parts),
+    ...parametersOf({ generator, discriminator }),
     // the seed of a path decides the noise of the one beside it; in training, it is other noise in each update
     inputs: { ys: { shape: [times.length, 1] }, seed: { shape: [], type: "int64" } },
     apply(b, theta, { ys, seed }, training) {
