@@ -59,7 +59,7 @@ export {
   reduceProd,
   reduceSumSquare,
 } from "./ops/reduce.js";
-export { cast, reshape, shapeOf, squeeze, transpose, unsqueeze } from "./ops/reshape.js";
+export { cast, reshape, rounded, shapeOf, squeeze, transpose, unsqueeze } from "./ops/reshape.js";
 export { type ResizeOptions, resize } from "./ops/resize.js";
 export { gatherElements, gatherND, scatterElements, scatterND } from "./ops/scatter.js";
 export { flip, pad, slice } from "./ops/slice.js";

@@ -6,7 +6,7 @@ import { add, div, mul, sub } from "../ops/arithmetic.js";
 import { sqrt } from "../ops/elementwise.js";
 import { groupNormalization, layerNormalization } from "../ops/normalise.js";
 import { reduceMean } from "../ops/reduce.js";
-import { reshape } from "../ops/reshape.js";
+import { reshape, rounded } from "../ops/reshape.js";
 import { filled } from "./initial.js";
 import { type Layer, LayerError } from "./layer.js";
 import { checkWidths } from "./linear.js";
@@ -101,7 +101,9 @@ export function batchNorm(
         ["running_var", mul(b, variance, n / (n - 1))],
       ] as const) {
         const batch = mul(b, reshape(b, value, [channels]), momentum);
-        training.keep(name, add(b, mul(b, theta[name]!, 1 - momentum), batch));
+        // the same bits however a batch is gone through: in parts, what does not depend on them is multiplied beforehand
+        const kept = rounded(b, mul(b, theta[name]!, 1 - momentum));
+        training.keep(name, add(b, kept, rounded(b, batch)));
       }
       return scaled(mean, variance);
     },

@@ -3,9 +3,11 @@ import type { Value } from "../graph/graph.js";
 import { add, div, mul, sub } from "./arithmetic.js";
 import { abs, sqrt } from "./elementwise.js";
 import { greater, greaterOrEqual, where } from "./logic.js";
+import { rounded } from "./reshape.js";
 
 // Box and Muller's map in additions, multiplications, divisions and roots alone. IEEE 754 rounds each of these in one way,
-// so normal numbers are the same bits on every runtime, which logarithms and cosines of libraries are not.
+// so normal numbers are the same bits on every runtime, which logarithms and cosines of libraries are not; products in sums are
+// kept from being fused with them.
 
 /**
  * √(−2 ln u) cos 2πv of uniform words of 32 bits: u = 1 − x / 2³², v = y / 2³².
@@ -34,12 +36,13 @@ function logOfWord(b: Builder, k: Value): Value {
   const s = div(b, sub(b, m, 1), add(b, m, 1));
   // 0.03¹¹ / 23 is below the rounding of the first term
   const terms = Array.from({ length: 11 }, (_, i) => 2 / (2 * i + 1));
-  return add(b, mul(b, sub(b, exponent, 32), Math.LN2), mul(b, s, polynomial(b, mul(b, s, s), terms)));
+  const whole = rounded(b, mul(b, sub(b, exponent, 32), Math.LN2));
+  return add(b, whole, rounded(b, mul(b, s, polynomial(b, mul(b, s, s), terms))));
 }
 
 /** cos 2πv for v in [0, 1): −sin(π z / 2) at z = 1 − |4v − 2|, by the series of the sine. */
 function cosineOfTurns(b: Builder, v: Value): Value {
-  const z = sub(b, 1, abs(b, sub(b, mul(b, v, 4), 2)));
+  const z = sub(b, 1, abs(b, sub(b, rounded(b, mul(b, v, 4)), 2)));
   // (π/2)²³ / 23! is 1e−18
   const terms = [-Math.PI / 2];
   for (let i = 1; i < 12; i++) terms.push((-terms[i - 1]! * (Math.PI / 2) ** 2) / (2 * i * (2 * i + 1)));
@@ -49,5 +52,5 @@ function cosineOfTurns(b: Builder, v: Value): Value {
 /** Σ cᵢ xⁱ by Horner's rule. */
 function polynomial(b: Builder, x: Value, coefficients: readonly number[]): Value {
   const [last, ...rest] = [...coefficients].reverse();
-  return rest.reduce<Value>((sum, c) => add(b, mul(b, sum, x), c), b.scalar("float64", last!));
+  return rest.reduce<Value>((sum, c) => add(b, rounded(b, mul(b, sum, x)), c), b.scalar("float64", last!));
 }

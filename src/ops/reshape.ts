@@ -1,6 +1,7 @@
 import {
   castTensor,
   type DType,
+  isFloat,
   ShapeError,
   showShape,
   sizeOf,
@@ -26,13 +27,26 @@ import { constantInts, required } from "./operand.js";
 
 // Operators that rearrange elements without changing one.
 
+/** Identity: nothing, but after a product, where it keeps a runtime from adding to it before it is rounded ({@link rounded}). */
 export const Identity: Op = {
   type: "Identity",
   inputs: [takes("input", anything)],
   infer: (inputs) => [required("Identity", inputs, 0)],
-  simplify: (_, inputs) => [required("Identity", inputs, 0)],
+  fold: ([x]) => [x!],
+  simplify(_, inputs) {
+    const x = required("Identity", inputs, 0);
+    return x.node?.op.type === "Mul" && isFloat(x.dtype) ? null : [x];
+  },
   vjp: (_b, _node, [cotangent]) => [cotangent!],
 };
+
+/**
+ * x y, rounded before anything is done with it: for sums of products that are to be the same bits on every runtime and in
+ * every graph. A runtime with an instruction for x y + z, which rounds once, does not use it there.
+ */
+export function rounded(b: Builder, product: Value): Value {
+  return b.emit(Identity, [product])[0]!;
+}
 
 /** Cast between element types. Between float types its transpose is the Cast back; others carry no gradient. */
 export const Cast: Op = {

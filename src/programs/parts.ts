@@ -3,9 +3,10 @@ import type { Builder } from "../graph/builder.js";
 import type { Value, ValueType } from "../graph/graph.js";
 import { add, div, mul } from "../ops/arithmetic.js";
 import { loop } from "../ops/control.js";
-import { maximum } from "../ops/extrema.js";
+import { maximum, minimum } from "../ops/extrema.js";
 import { zeros } from "../ops/linalg.js";
 import { less, where } from "../ops/logic.js";
+import { cast, rounded } from "../ops/reshape.js";
 import { type AnyObjective, batchSizeOf, type Observation, takenFrom, typesOf } from "./objective.js";
 import { type Program, programOf } from "./program.js";
 import { countType, standard } from "./updates.js";
@@ -76,7 +77,8 @@ function sumOf(
   // a part in which nothing was observed has no mean: 0 / 0
   const counts = weight === null ? null : less(b, 0, weight);
   const plus = (sum: Value, term: Value) => {
-    const more = add(b, sum, mul(b, share, term));
+    // as threads add them up
+    const more = add(b, sum, rounded(b, mul(b, share, term)));
     return counts === null ? more : where(b, counts, more, sum);
   };
   const plusAll = (sum: Branch, terms: Branch): Branch => {
@@ -112,21 +114,36 @@ function zerosOf(b: Builder, types: Branch): Branch {
 /**
  * The graph of an objective alone: loss, gradients and new buffers of a batch, or of a part of one, to be added up elsewhere
  * by what was observed in it, where that is not the number of its samples.
+ *
+ * It is in a loop of one iteration, as a part is in {@link inParts}: what does not depend on the data stands outside of it
+ * there as here, and is rounded alike.
  */
 export function descentProgram(objective: AnyObjective): Program<Branch, Branch> {
   const { trained, buffers, data, setup } = objective;
   const inputs: Branch = { ...trained, ...buffers, ...data, ...setup, count: countType(objective) };
   return standard(
     programOf("descent", inputs, (b, values): Branch => {
-      const found = objective.descent(b, {
-        ...{ trained: partOf(values, trained), buffers: partOf(values, buffers) },
-        ...{ data: partOf(values, data), setup: partOf(values, setup), batch: values.count as Value },
-      });
-      const { loss, gradients, observed } = found;
-      return {
-        ...{ loss, gradients, buffers: found.buffers, observed: observed as Branch },
-        weight: objective.weigh?.(b, partOf(values, data)) ?? null,
+      const count = values.count as Value;
+      const nothing = b.scalar(objective.dtype, 0);
+      const none: Branch = {
+        ...{ loss: nothing, gradients: zerosOf(b, trained), buffers: zerosOf(b, buffers) },
+        observed: Object.fromEntries(objective.observes.map((name) => [name, nothing])),
+        weight: objective.weigh === undefined ? null : nothing,
       };
+      // counted from 1, so that no compiler knows that it is one
+      const trips = cast(b, minimum(b, count, b.scalar(count.dtype, 1)), "int64");
+      const { carried } = loop(b, { trips, carried: leavesOf<Value>(none) }, (inner) => {
+        const own = partOf(values, data);
+        const found = objective.descent(inner, {
+          ...{ trained: partOf(values, trained), buffers: partOf(values, buffers) },
+          ...{ data: own, setup: partOf(values, setup), batch: count },
+        });
+        const { loss, gradients, buffers: kept, observed } = found;
+        const weight = objective.weigh?.(inner, own) ?? null;
+        const all = { loss, gradients, buffers: kept, observed: observed as Branch, weight };
+        return { carried: leavesOf<Value>(all) };
+      });
+      return withLeaves(none, carried) as Branch;
     }),
   );
 }

@@ -8,7 +8,7 @@ import { sqrt } from "../ops/elementwise.js";
 import { range, zerosLike } from "../ops/generate.js";
 import { greaterOrEqual, where } from "../ops/logic.js";
 import { derivedKeys, randomNormal } from "../ops/random.js";
-import { cast, unsqueeze } from "../ops/reshape.js";
+import { cast, rounded, unsqueeze } from "../ops/reshape.js";
 
 // Brownian motion that is computed where it is needed, from keys. Nothing of it is stored: the way back has the same bits.
 
@@ -110,15 +110,15 @@ export function virtualBrownianTree({ t0, t1, tolerance }: BrownianTreeOptions):
       (inner, _level, [node, place, deviation, left, right]) => {
         const middle = add(
           inner,
-          mul(inner, add(inner, left!, right!), 0.5),
-          mul(inner, normals(inner, step, node!), deviation!),
+          rounded(inner, mul(inner, add(inner, left!, right!), 0.5)),
+          rounded(inner, mul(inner, normals(inner, step, node!), deviation!)),
         );
         const isRight = greaterOrEqual(inner, place!, 0.5);
         const child = mul(inner, node!, inner.scalar("int64", 2));
         return {
           carried: [
             add(inner, child, cast(inner, isRight, "int64")),
-            sub(inner, mul(inner, place!, 2), cast(inner, isRight, step.dtype)),
+            sub(inner, rounded(inner, mul(inner, place!, 2)), cast(inner, isRight, step.dtype)),
             mul(inner, deviation!, Math.SQRT1_2),
             where(inner, isRight, middle, left!),
             where(inner, isRight, right!, middle),
@@ -127,7 +127,7 @@ export function virtualBrownianTree({ t0, t1, tolerance }: BrownianTreeOptions):
       },
     );
     const [, place, , left, right] = carried as [Value, Value, Value, Value, Value];
-    return add(b, left, mul(b, sub(b, right, left), place));
+    return add(b, left, rounded(b, mul(b, sub(b, right, left), place)));
   };
   return {
     name: `Brownian tree on [${t0}, ${t1}] to ${tolerance}`,

@@ -1,8 +1,9 @@
 import { isFloat } from "../../core/tensor.js";
-import { broadcastShapes, type Graph, type Op, sameShape, type Value } from "../../graph/graph.js";
+import { broadcastShapes, type Graph, type Node, type Op, sameShape, type Value } from "../../graph/graph.js";
 import type { Rewrite } from "../../graph/passes.js";
 import { floats, takes } from "../../graph/signature.js";
 import { usesIn } from "../../graph/uses.js";
+import { Identity } from "../../ops/reshape.js";
 
 function fusedOp(type: string): Op {
   return {
@@ -19,6 +20,11 @@ export const MultiplyAdd = fusedOp("MultiplyAdd");
 /** z − x y, rounded once. */
 export const MultiplySubtract = fusedOp("MultiplySubtract");
 
+/** A product that has been kept from being fused, or need not be: as any other. */
+export function roundedAnyway({ op }: Pick<Node, "op">, [x]: readonly (Value | null)[]): Value[] | null {
+  return op === Identity ? [x!] : null;
+}
+
 /**
  * Sums of products that nothing else needs, as one operation: half the instructions, and half the latency where steps
  * follow from each other, as the stages of a Runge–Kutta method do. Single elements are left alone, for which
@@ -32,6 +38,8 @@ export function contraction(graph: Graph): Rewrite {
     uses.get(value) === 1 &&
     sameShape(value.shape, sum.shape);
   return (b, { op, inputs, outputs }, images) => {
+    // a product whose rounding counts is no term, and from here on it is as any other
+    if (op === Identity) return roundedAnyway({ op }, images);
     const sum = outputs[0]!;
     if ((op.type !== "Add" && op.type !== "Sub") || !isFloat(sum.dtype)) return null;
     if (sum.shape.every((dim) => dim === 1)) return null;

@@ -1,6 +1,7 @@
 import { sizeOf } from "../../core/tensor.js";
 import type { Graph, Value } from "../../graph/graph.js";
-import { contraction } from "./contract.js";
+import type { Rewrite } from "../../graph/passes.js";
+import { contraction, roundedAnyway } from "./contract.js";
 import { Frame } from "./frame.js";
 import { lower } from "./rewrites.js";
 import { writeScope } from "./scope.js";
@@ -48,7 +49,11 @@ export function programOf(
   capacities: ReadonlyMap<string, number>,
   fused: boolean,
 ): Program {
-  const { graph: concrete, loops, hints } = specialise(graph, sizes, lower, fused ? contraction : null);
+  // without the instruction, every product is rounded
+  const rewrite: Rewrite = fused
+    ? lower
+    : (b, node, inputs, within) => roundedAnyway(node, inputs) ?? lower(b, node, inputs, within);
+  const { graph: concrete, loops, hints } = specialise(graph, sizes, rewrite, fused ? contraction : null);
   const unit = new Unit(loops, capacities, hints, fused);
   const rowsOf = ({ shape: [rows] }: Value) => (typeof rows === "string" ? unit.placesOf(rows) : null);
   const main = unit.module.define([], [], "run");

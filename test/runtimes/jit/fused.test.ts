@@ -42,7 +42,9 @@ describe("the fused multiply-add of the compiled runtime", () => {
     const mocha = fileURLToPath(new URL("../../../node_modules/mocha/bin/mocha.js", import.meta.url));
     const files = [
       ...["fused.test.ts", "functions.test.ts", "white-dwarf.test.ts", "opset.test.ts", "contract.test.ts"],
-      ...["../long-sums.test.ts", "../../ops/agreement.test.ts"],
+      ...["../long-sums.test.ts", "../../ops/agreement.test.ts", "../../ops/random.test.ts"],
+      // what is to be the same bits in any number of threads, and on every runtime
+      ...["../../models/parts.test.ts", "../../systems/brownian.test.ts"],
     ].map(here);
     const report = execFileSync(
       process.execPath,
