@@ -50,6 +50,8 @@ export type Flaw =
   | "quotients of equals"
   /** powers of 0 are NaN or 1e-19 */
   | "powers of zero"
+  /** powers of NaN are 0, ∞ or some number */
+  | "powers of NaN"
   /** the remainder of floats is x − y ⌊x / y⌋, of which few digits are right */
   | "remainders"
   /** rectified, −∞ is NaN */
@@ -58,7 +60,7 @@ export type Flaw =
   | "writing in place"
   /** integers are divided as float32 */
   | "integer quotients"
-  /** integers are not transposed: what comes out is what lay there before */
+  /** integers are not transposed, nor reduced along axes that are not the last: what comes out is what lay there before */
   | "transposed integers"
   /** an integer that was cast to float stays one until something is computed with it, and moving it fails */
   | "lazy casts";
@@ -68,7 +70,7 @@ const flaws: Readonly<Record<Backend, ReadonlySet<Flaw>>> = {
   wasm: new Set<Flaw>(["extrema of NaN", "sines", "integer quotients"]),
   webgl: new Set<Flaw>([
     ...(["extrema of NaN", "extrema from 1e20 on", "quotients of equals", "powers of zero"] as const),
-    ...(["remainders", "rectified infinity", "integer quotients"] as const),
+    ...(["powers of NaN", "remainders", "rectified infinity", "integer quotients"] as const),
   ]),
   webgpu: new Set<Flaw>([
     ...([

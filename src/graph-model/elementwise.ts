@@ -168,8 +168,13 @@ const rectify: Rule = ({ w, node, x: [x], has }) => {
 const power: Rule = ({ w, node, x: [x, y], has, refuse }) => {
   const [base, exponent] = node.inputs;
   if (!isFloat(base!.dtype)) refuse("it has no powers of integers");
-  const z = w.node("Pow", [x!, y!]);
   const infinite = w.float(Number.POSITIVE_INFINITY);
+  let z = w.node("Pow", [x!, y!]);
+  if (has("powers of NaN")) {
+    // NaN to any power is NaN, but 1 to that of 0
+    const isNumbered = w.node("LogicalOr", [w.node("Equal", [x!, x!]), w.node("Equal", [y!, w.float(0)])]);
+    z = w.node("SelectV2", [isNumbered, z, x!]);
+  }
   const known = exponent!.constant === null ? null : numbers(exponent!.constant);
   let result = z;
   if (has("powers of zero")) {

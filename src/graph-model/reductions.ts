@@ -3,16 +3,28 @@ import { broadcastShapes, normaliseAxis, type Shape, sameShape } from "../graph/
 import { reductionAxes } from "../ops/broadcast.js";
 import { isStatic } from "../ops/dims.js";
 import { shaped } from "./layout.js";
-import { type Place, type Rule, type Rules, throughIntegers } from "./rule.js";
+import { type Place, type Rule, type Rules, throughIntegers, toFloat } from "./rule.js";
 
 // Sums, products and extrema along axes, and products of matrices.
 
 const reduction =
   (op: string): Rule =>
-  ({ w, node, x }) => {
+  (place) => {
+    const { w, node, x } = place;
     const axes = reductionAxes(node.op.type, node.inputs, node.attributes);
-    return w.node(op, [x[0]!, w.list(axes)], { keep_dims: node.attributes.keepdims !== 0 });
+    const keeps = node.attributes.keepdims !== 0;
+    return transposable(place, x[0]!, (value) => w.node(op, [value, w.list(axes)], { keep_dims: keeps }));
   };
+
+/**
+ * What goes along axes other than the last transposes its operand first: where integers are not transposed, those go as
+ * floats, which have all that are there.
+ */
+function transposable(place: Place, x: string, along: (value: string) => string): string {
+  const { w, node, has } = place;
+  if (isFloat(node.inputs[0]!.dtype) || !has("transposed integers")) return along(x);
+  return w.node("Cast", [along(toFloat(place, x))], { DstT: { type: "int32" } });
+}
 
 const extremum =
   (op: Extremum): Rule =>
@@ -28,15 +40,10 @@ type Extremum = "Max" | "Min";
  * The largest or the smallest along axes. Where a backend starts with ∓1e20, and numbers are beyond that, it is that of the
  * numbers divided by 2⁶⁴, which they are exactly.
  */
-function extremumOf(
-  { w, node, has }: Place,
-  op: Extremum,
-  x: string,
-  axes: readonly number[],
-  keeps: boolean,
-): string {
+function extremumOf(place: Place, op: Extremum, x: string, axes: readonly number[], keeps: boolean): string {
+  const { w, node, has } = place;
   const along = (value: string) => w.node(op, [value, w.list(axes)], { keep_dims: keeps });
-  if (!isFloat(node.inputs[0]!.dtype) || !has("extrema from 1e20 on")) return along(x);
+  if (!isFloat(node.inputs[0]!.dtype) || !has("extrema from 1e20 on")) return transposable(place, x, along);
   const scaled = w.node("Mul", [along(w.node("Mul", [x, w.float(2 ** -64)])), w.float(2 ** 64)]);
   const isBeyond =
     op === "Max" ? w.node("Less", [scaled, w.float(-1e20)]) : w.node("Greater", [scaled, w.float(1e20)]);
@@ -73,10 +80,12 @@ const argument =
     return node.attributes.keepdims === 0 ? shaped(place, whole, node.outputs[0]!.shape) : whole;
   };
 
-const runningSum: Rule = ({ w, node, x }) => {
+const runningSum: Rule = (place) => {
+  const { w, node, x } = place;
   const axis = normaliseAxis(numbers(node.inputs[1]!.constant!)[0]!, node.inputs[0]!.shape.length, "CumSum");
   const { exclusive = 0, reverse = 0 } = node.attributes;
-  return w.node("Cumsum", [x[0]!, w.axis(axis)], { exclusive: exclusive === 1, reverse: reverse === 1 });
+  const order = { exclusive: exclusive === 1, reverse: reverse === 1 };
+  return transposable(place, x[0]!, (value) => w.node("Cumsum", [value, w.axis(axis)], order));
 };
 
 /**
