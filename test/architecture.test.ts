@@ -208,6 +208,57 @@ describe("architecture", () => {
   });
 });
 
+/** Files that are run or opened, and not imported by another of src/. */
+const roots = [
+  ...["index.ts", "tfjs.ts", "ops.ts", "nn.ts", "language.ts", "cli/bin.ts"],
+  ...["figures/memory-of-one.ts", "runtimes/thread-worker.ts"],
+];
+
+/** Things of which there is a list, by how they are declared: whoever adds one and forgets the list is told. */
+const listed: Readonly<Record<string, { readonly folder: string; readonly declared: RegExp }>> = {
+  operators: { folder: "ops/", declared: /^export const (\w+): Op\b/gm },
+  tableaux: {
+    folder: "methods/tableaux/",
+    declared: /^export const (\w+) = \{$|^export const (\w+) = \{ name/gm,
+  },
+  layers: { folder: "nn/", declared: /^export function (\w+)\([^;{]*\): (?:\w*Layer|\w*Cell)\b/gm },
+  experiments: { folder: "experiments/", declared: /^export const (\w+): (?:Task)?Experiment\b/gm },
+  adjoints: {
+    folder: "chains/",
+    declared: /^(?:export )?const (\w+) = \{(?=(?:(?!^\})[\s\S])*^\} as const satisfies ChainAdjoint)/gm,
+  },
+  "rules of TensorFlow.js": { folder: "graph-model/", declared: /^export const (\w+): Rules\b/gm },
+};
+
+describe("what is added in one place", () => {
+  it("is a file that another takes in", () => {
+    const taken = new Set(all.filter(({ own }) => own).map(({ target }) => target));
+    expect(files.filter((file) => !taken.has(file) && !roots.includes(file))).to.deep.equal([]);
+  });
+
+  for (const [what, { folder, declared }] of Object.entries(listed)) {
+    it(`is in its list: ${what}`, () => {
+      const found = files
+        .filter((file) => file.startsWith(folder))
+        .flatMap((file) =>
+          [...codeOf(file).matchAll(declared)].map(([, name, other]) => ({ file, name: (name ?? other)! })),
+        );
+      expect(found.length).to.be.above(0);
+      const elsewhere = (own: string, name: string) =>
+        files.some((file) => file !== own && new RegExp(`\\b${name}\\b`).test(codeOf(file)));
+      // a list may be in the same file, where the names of records are among their strings
+      const listedThere = (own: string, name: string) =>
+        [
+          ...codeOf(own)
+            .replace(/"[^"\n]*"/g, "")
+            .matchAll(new RegExp(`\\b${name}\\b`, "g")),
+        ].length > 1;
+      const forgotten = found.filter(({ file, name }) => !elsewhere(file, name) && !listedThere(file, name));
+      expect(forgotten.map(({ file, name }) => `${file}: ${name}`)).to.deep.equal([]);
+    });
+  }
+});
+
 describe("what a browser takes", () => {
   it("needs no module of Node, by any way", () => {
     const reached = new Set<string>();
