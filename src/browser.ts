@@ -134,7 +134,7 @@ export { decompose, inline, rebuild } from "./graph/passes.js";
 export { instantiate } from "./import/instantiate.js";
 export { toGraph } from "./import/to-graph.js";
 export { type Accuracy, type AccurateSolution, solveAccurately } from "./integrate/accurate.js";
-export type { CouplingChoice } from "./integrate/coupling.js";
+export type { CouplingChoice } from "./integrate/coupling-choice.js";
 export { DenseSolution } from "./integrate/dense-solution.js";
 export { type EventGradientOptions, eventGradient } from "./integrate/event-gradient.js";
 export {
@@ -149,7 +149,8 @@ export { type NeuralOde, type NeuralOdeOptions, neuralOde } from "./integrate/ne
 export { type NeuralSde, type NeuralSdeOptions, neuralSde } from "./integrate/neural-sde.js";
 export type { Save } from "./integrate/saves.js";
 export { DivergenceError, ParameterError, type Solution, type SolveStats } from "./integrate/solve.js";
-export { type SolveWarning, StrictError, type WarningCode } from "./integrate/warnings.js";
+export type { SolveWarning, WarningCode } from "./integrate/solve-warning.js";
+export { StrictError } from "./integrate/warnings.js";
 export { inGroups, type ParameterGroup } from "./learning/groups.js";
 export {
   accuracy,

@@ -3,7 +3,7 @@ import { printable, printableJson } from "../core/printable.js";
 import type { FloatDType } from "../core/tensor.js";
 import { encodeField, type FieldMetadata } from "../deploy/field-file.js";
 import type { Tensors, VectorField } from "../fields/field.js";
-import type { SolveWarning } from "../integrate/warnings.js";
+import type { SolveWarning } from "../integrate/solve-warning.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { encodeSafetensors } from "../storage/safetensors.js";
 import type { Checkpoint } from "../train/checkpoint.js";

@@ -7,19 +7,10 @@ import { CouplingError, reversible } from "../methods/reversible.js";
 import { dissipationProgram } from "../programs/dissipation.js";
 import { compileProgram, uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";
+import type { CouplingChoice } from "./coupling-choice.js";
 import type { NeuralOde } from "./neural-ode.js";
 import type { CheckedRequest } from "./request.js";
 import type { Solution } from "./solution.js";
-
-/** λ as it was chosen, and why. */
-export interface CouplingChoice {
-  readonly coupling: number;
-  /** the fastest damping of the field found along the solution, per unit of time */
-  readonly damping: number;
-  /** size of a step of the plain method, typically */
-  readonly stepSize: number;
-  readonly message: string;
-}
 
 /** States of a solution at which the field is looked at. */
 const looks = 8;

@@ -1,8 +1,8 @@
 import type { Tensor } from "../core/tensor.js";
 import type { Grid } from "../programs/grid.js";
-import type { CouplingChoice } from "./coupling.js";
+import type { CouplingChoice } from "./coupling-choice.js";
 import type { DenseSolution } from "./dense-solution.js";
-import type { SolveWarning } from "./warnings.js";
+import type { SolveWarning } from "./solve-warning.js";
 
 export interface Solution {
   /** the times of the saved states */

@@ -3,15 +3,8 @@ import type { FloatDType } from "../core/tensor.js";
 import type { Method } from "../methods/method.js";
 import { DriftError, SolveError, type SolvePosition } from "./failures.js";
 import type { SolveStats } from "./solution.js";
+import type { SolveWarning } from "./solve-warning.js";
 import { tightness } from "./tightness.js";
-
-export type WarningCode = "drift" | "reconstruction" | "stability" | "tolerance" | "times";
-
-/** Something unreliable about a solution that was reached all the same. */
-export interface SolveWarning {
-  readonly code: WarningCode;
-  readonly message: string;
-}
 
 /** An unreliable solution, where that was asked to be an error. */
 export class StrictError extends SolveError {

@@ -1,6 +1,6 @@
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { StepMatrix } from "./stability.js";
+import type { StepMatrix } from "./step-matrix.js";
 import type { Tableau } from "./tableaux.js";
 
 /** The differential equation inside one scope of a graph: dy/dt = f(t, y), with θ listed for cotangents. */

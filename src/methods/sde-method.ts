@@ -3,7 +3,7 @@ import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { Calculus, NoiseKind } from "../systems/sde.js";
 import type { Backward, State, StateCotangents } from "./method.js";
-import type { StepMatrix } from "./stability.js";
+import type { StepMatrix } from "./step-matrix.js";
 
 /** A method that would converge to the solution of another equation, or has no order for the noise of this one. */
 export class CalculusError extends RevortError {}

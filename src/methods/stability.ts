@@ -1,16 +1,9 @@
 import { RevortError } from "../core/errors.js";
 import type { Method } from "./method.js";
+import type { Polynomial, StepMatrix } from "./step-matrix.js";
 import type { Tableau } from "./tableaux.js";
 
 // Linear stability: what a step does to y' = α y, in terms of x = α h.
-
-/** A real polynomial in x, by its coefficients from that of x⁰ on. */
-export type Polynomial = readonly number[];
-
-/** A step on y' = α y as a matrix of polynomials in x = α h: 1 × 1, or 2 × 2 for a method with a second state. */
-export type StepMatrix =
-  | readonly [readonly [Polynomial]]
-  | readonly [readonly [Polynomial, Polynomial], readonly [Polynomial, Polynomial]];
 
 /** A complex number: its real and imaginary parts. */
 export type Complex = readonly [re: number, im: number];

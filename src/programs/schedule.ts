@@ -1,11 +1,8 @@
 import { checkpointTurns, refreshTurns, type Schedule } from "../chains/tables.js";
-import type { Shape, Value, ValueType } from "../graph/graph.js";
+import type { Shape, ValueType } from "../graph/graph.js";
 import { adjointNamed, type GraphGradient } from "./adjoints.js";
 import type { Setting } from "./inputs.js";
 import { inputType } from "./program.js";
-
-/** Which states a gradient stores on its way, and how it comes back from them. */
-export type ScheduleValues = Schedule<Value>;
 
 /** The types of the tables of a schedule; `null` for a gradient that has none. */
 export function scheduleTypes(

@@ -6,7 +6,7 @@ import type { Value, ValueType } from "../graph/graph.js";
 import { zerosLike } from "../ops/generate.js";
 import { firstTime, type Setting, type SolveInputs, systemIn } from "./inputs.js";
 import { inputType } from "./program.js";
-import type { ScheduleValues } from "./schedule.js";
+import type { ScheduleValues } from "./schedule-values.js";
 
 /** How a solve is differentiated. */
 export type GradientMethod =

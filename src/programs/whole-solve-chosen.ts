@@ -16,7 +16,7 @@ import { counting, tryStep } from "./attempt.js";
 import type { Carry } from "./carry.js";
 import { clockFor, leastStep } from "./clock.js";
 import { loopOver } from "./loop-over.js";
-import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./whole-solve.js";
+import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./whole-solve-setting.js";
 
 /**
  * Steps by their estimated error, all of a batch sharing them: attempts up to each time, with the controller carried

@@ -11,7 +11,7 @@ import { and, equal, greaterOrEqual, lessOrEqual, not, or, where } from "../ops/
 import { cast } from "../ops/reshape.js";
 import { systemIn } from "./inputs.js";
 import { loopOver } from "./loop-over.js";
-import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./whole-solve.js";
+import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./whole-solve-setting.js";
 
 /** Where a solve by steps of one size has got to. */
 export interface Stepped {

@@ -1,9 +1,6 @@
-import type { ConstantStep, Pid } from "../control/control.js";
-import type { FloatDType } from "../core/tensor.js";
-import type { VectorField } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
-import type { Value, ValueType } from "../graph/graph.js";
-import type { Method, State } from "../methods/method.js";
+import type { ValueType } from "../graph/graph.js";
+import type { State } from "../methods/method.js";
 import { not, where } from "../ops/logic.js";
 import { shapeOf } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
@@ -12,50 +9,7 @@ import { loopOver } from "./loop-over.js";
 import { inputType, programOf } from "./program.js";
 import { chosenSteps } from "./whole-solve-chosen.js";
 import { equalSteps } from "./whole-solve-equal.js";
-
-/** What a solve of any length is made for. */
-export interface WholeSolveSetting {
-  readonly field: VectorField;
-  readonly method: Method;
-  readonly dtype: FloatDType;
-  readonly control: Pid | ConstantStep;
-}
-
-/** A solve on its way: its state and what else it carries, and how it came there. */
-export interface Underway<C> {
-  readonly at: C;
-  /** steps taken so far, int64 */
-  readonly accepted: Value;
-  /** steps tried in vain so far, int64; `null` where none can be */
-  readonly rejected: Value | null;
-  /** whether it did not get where it should have, a bool */
-  readonly failed: Value;
-}
-
-/** A way to go from time to time, inside a graph. */
-export interface Travel<C> {
-  readonly start: Underway<C>;
-  /** Goes on to a time, in either direction; what has failed stays where it is. */
-  readonly goTo: (b: Builder, from: Underway<C>, target: Value) => Underway<C>;
-}
-
-/** The inputs of a whole solve. */
-export interface WholeSolveInputs<X = Value> {
-  readonly parameters: Readonly<Record<string, X>>;
-  readonly y0: X;
-  readonly t0: X;
-  /** the last time */
-  readonly t1: X;
-  /** the times to save at, [saves] */
-  readonly ts: X;
-  /** how many steps may be tried, int64 */
-  readonly maxSteps: X;
-  /** for steps that are chosen */
-  readonly rtol: X | null;
-  readonly atol: X | null;
-  /** for steps of one size */
-  readonly stepSize: X | null;
-}
+import type { Travel, Underway, WholeSolveInputs, WholeSolveSetting } from "./whole-solve-setting.js";
 
 function wholeSolveTypes(setting: WholeSolveSetting): WholeSolveInputs<ValueType> {
   const { field, dtype, control } = setting;

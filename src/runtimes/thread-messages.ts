@@ -1,7 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Tensor } from "../core/tensor.js";
 import type { CompileOptions } from "../runtime/runtime.js";
-import type { ThreadedRuntime } from "./thread.js";
 
 // What the two ends of `threadRuntime` say to each other.
 
@@ -55,3 +54,6 @@ export interface Reply {
   readonly result?: unknown;
   readonly failure?: { readonly name: string; readonly message: string };
 }
+
+/** The runtimes that a thread can be started with. */
+export type ThreadedRuntime = "ort-cpu" | "jit" | "auto";

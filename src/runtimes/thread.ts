@@ -16,10 +16,7 @@ import {
   type Runtime,
   RuntimeUnavailableError,
 } from "../runtime/runtime.js";
-import type { Message, Output, Reply, Request, ThreadData } from "./thread-messages.js";
-
-/** The runtimes that a thread can be started with. */
-export type ThreadedRuntime = "ort-cpu" | "jit" | "auto";
+import type { Message, Output, Reply, Request, ThreadData, ThreadedRuntime } from "./thread-messages.js";
 
 /** A runtime in a thread of its own. */
 export interface ThreadRuntime extends Runtime {

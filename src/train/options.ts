@@ -3,7 +3,7 @@ import { RevortError } from "../core/errors.js";
 import type { Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
-import type { SolveWarning } from "../integrate/warnings.js";
+import type { SolveWarning } from "../integrate/solve-warning.js";
 import type { Loss } from "../learning/losses.js";
 import type { Optimiser } from "../learning/optimisers.js";
 import type { Schedule } from "../learning/schedules.js";

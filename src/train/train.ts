@@ -8,7 +8,7 @@ import { SolveError } from "../integrate/failures.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkResolution, largestStep } from "../integrate/resolution.js";
 import { checkParameters, checkState, solve } from "../integrate/solve.js";
-import type { SolveWarning } from "../integrate/warnings.js";
+import type { SolveWarning } from "../integrate/solve-warning.js";
 import { mse } from "../learning/losses.js";
 import { adamw } from "../learning/optimisers.js";
 import { constant } from "../learning/schedules.js";

@@ -1,15 +1,7 @@
 import { type Node, sameShape, type Value } from "../../graph/graph.js";
 import type { Frame } from "./frame.js";
 import { isSmallProduct, productOf } from "./product.js";
-
-/** R + Σ Aᵢ Bᵢ, where R may be zero (`null`): each product adds to what is there, and no term is ever stored by itself. */
-export interface ProductSum {
-  readonly products: readonly Node[];
-  readonly rest: Value | null;
-  /** what adds them up, the last of which gives the result */
-  readonly adds: readonly Node[];
-  readonly result: Value;
-}
+import type { ProductSum } from "./product-sum.js";
 
 /** Whether a node is a product that can add to a matrix in memory. */
 function isTerm(node: Node): boolean {

@@ -3,7 +3,7 @@ import { lanesOf } from "./cell.js";
 import { type Frame, shapeOf } from "./frame.js";
 import { emitNest } from "./nest.js";
 import { Kernel, type Matrix } from "./product-kernel.js";
-import type { ProductSum } from "./product-sums.js";
+import type { ProductSum } from "./product-sum.js";
 import { broadcastStrides, bytesOf, type View } from "./view.js";
 
 // Products of matrices, Y = A B + C. Transposition is a matter of strides.

@@ -19,7 +19,8 @@ import {
 import { emitMap, emitSmallMap, isArrayFunction } from "./map.js";
 import { emitConcat, emitMovement, emitPacked, isMovement } from "./movement.js";
 import { emitProduct, emitTerm, isSmallProduct } from "./product.js";
-import { type ProductSum, productSums } from "./product-sums.js";
+import type { ProductSum } from "./product-sum.js";
+import { productSums } from "./product-sums.js";
 import { emitReduction, emitSmallReduction, isReduction } from "./reduce.js";
 import {
   emitCumSum,
