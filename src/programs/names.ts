@@ -2,7 +2,5 @@
 
 /** A parameter θ of the field. */
 export const parameterName = (name: string): string => `parameters/${name}`;
-/** The gradient of something that went in, named as it went in. */
-export const gradientName = (name: string): string => `gradients/${name}`;
 /** State at the first time. */
 export const y0Name = "y0";
