@@ -15,7 +15,7 @@ import type { FloatDType } from "../src/core/tensor.js";
 import type { ExactGraphGradient } from "../src/programs/adjoints.js";
 import type { Runtime } from "../src/runtime/runtime.js";
 import { type ThreadRuntime, threadRuntime } from "../src/runtimes/thread.js";
-import type { ThreadedRuntime } from "../src/runtimes/thread-messages.js";
+import type { ThreadedRuntime } from "../src/runtimes/threaded-runtime.js";
 import { conclude, readOptions, say } from "./conclude.js";
 import { batchedTask, compileGradient } from "./gradient-task.js";
 import { measure, provenance, table } from "./measure.js";

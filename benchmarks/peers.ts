@@ -16,7 +16,7 @@ import type { GradientSpec } from "../src/gradients/method.js";
 import { jit } from "../src/runtimes/jit/jit.js";
 import { ortNode } from "../src/runtimes/ort-node.js";
 import { type ThreadRuntime, threadRuntime } from "../src/runtimes/thread.js";
-import type { ThreadedRuntime } from "../src/runtimes/thread-messages.js";
+import type { ThreadedRuntime } from "../src/runtimes/threaded-runtime.js";
 import { conclude, readOptions, say, skip } from "./conclude.js";
 import { batchedTask, compileGradient, type GradientTask, whiteDwarfTask } from "./gradient-task.js";
 import { type Contender, measure, provenance, type RemoteContender, table } from "./measure.js";

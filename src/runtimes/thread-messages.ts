@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Tensor } from "../core/tensor.js";
 import type { CompileOptions } from "../runtime/runtime.js";
+import type { ThreadedRuntime } from "./threaded-runtime.js";
 
 // What the two ends of `threadRuntime` say to each other.
 
@@ -54,6 +55,3 @@ export interface Reply {
   readonly result?: unknown;
   readonly failure?: { readonly name: string; readonly message: string };
 }
-
-/** The runtimes that a thread can be started with. */
-export type ThreadedRuntime = "ort-cpu" | "jit" | "auto";

@@ -16,7 +16,8 @@ import {
   type Runtime,
   RuntimeUnavailableError,
 } from "../runtime/runtime.js";
-import type { Message, Output, Reply, Request, ThreadData, ThreadedRuntime } from "./thread-messages.js";
+import type { Message, Output, Reply, Request, ThreadData } from "./thread-messages.js";
+import type { ThreadedRuntime } from "./threaded-runtime.js";
 
 /** A runtime in a thread of its own. */
 export interface ThreadRuntime extends Runtime {

@@ -4,7 +4,7 @@ import { Builder } from "../../src/graph/builder.js";
 import { add } from "../../src/ops/arithmetic.js";
 import { RunError } from "../../src/runtime/runtime.js";
 import { type ThreadRuntime, threadRuntime } from "../../src/runtimes/thread.js";
-import type { ThreadedRuntime } from "../../src/runtimes/thread-messages.js";
+import type { ThreadedRuntime } from "../../src/runtimes/threaded-runtime.js";
 import { transportChecks } from "../runtime/checks.js";
 import { conformance } from "../runtime/conformance.js";
 import { failure } from "../support/failure.js";

@@ -9,7 +9,7 @@ import { constant, cosine, plateau, type Schedule, warmedUp } from "../../learni
 import { type FitResult, fit } from "../../models/fit.js";
 import type { Runtime } from "../../runtime/runtime.js";
 import { threadRuntime } from "../../runtimes/thread.js";
-import type { ThreadedRuntime } from "../../runtimes/thread-messages.js";
+import type { ThreadedRuntime } from "../../runtimes/threaded-runtime.js";
 import { readText } from "../../storage/read.js";
 import { encodeSafetensors } from "../../storage/safetensors.js";
 import type { Checkpoint } from "../../train/checkpoint.js";

@@ -1,0 +1,2 @@
+/** The runtimes that a thread can be started with. */
+export type ThreadedRuntime = "ort-cpu" | "jit" | "auto";
