@@ -17,11 +17,11 @@ import {
   readRunFile,
   readRunText,
   removeRunFile,
-  resultFiles,
   runFiles,
   writeRunFile,
 } from "./run-files.js";
 import { type RunInputs, readSources } from "./run-inputs.js";
+import { removeRun } from "./run-removal.js";
 import { type RunSettings, runSettings } from "./run-settings.js";
 
 /** A folder that holds no run, a damaged one, one of another version, or one that would be overwritten. */
@@ -51,7 +51,7 @@ export async function beginRun(
           "or choose another folder with --out.",
       );
     }
-    await removeResults(folder);
+    await removeRun(folder);
   }
   const written = [...inputs.keys(), runFiles.settings];
   const undo = async () => {
@@ -74,11 +74,6 @@ export async function beginRun(
 export async function writeSettings(folder: string, settings: RunSettings): Promise<void> {
   const content = { format, revort: version, settings } satisfies z.infer<typeof manifest>;
   await writeRunFile(folder, runFiles.settings, `${printableJson(content, 2)}\n`);
-}
-
-/** The checkpoint first: what is left after a power cut must not be continued with the settings of another run. */
-async function removeResults(folder: string): Promise<void> {
-  for (const name of [runFiles.checkpoint, ...resultFiles]) await removeRunFile(folder, name);
 }
 
 /** @throws {RunFolderError} */

@@ -15,12 +15,13 @@ import { activation, parametersOf, partOf } from "../nn/layer.js";
 import { linear } from "../nn/linear.js";
 import { sequential } from "../nn/sequential.js";
 import { relu } from "../ops/activation.js";
-import { neg } from "../ops/arithmetic.js";
+import { div, neg, sub } from "../ops/arithmetic.js";
+import { expandTo } from "../ops/broadcast.js";
 import { reduceMean } from "../ops/reduce.js";
 import { squeeze, unsqueeze } from "../ops/reshape.js";
 import { gatherElements } from "../ops/scatter.js";
 import { slice } from "../ops/slice.js";
-import { gather } from "../ops/slicing.js";
+import { concat, gather } from "../ops/slicing.js";
 import { softmax } from "../ops/softmax.js";
 import { tanh } from "../ops/trigonometry.js";
 import type { LabelledSeries } from "../storage/labelled-series.js";
@@ -45,7 +46,11 @@ export interface PathClassifierOptions {
   readonly length: number;
   /** time included */
   readonly channels: number;
+  /** mean and standard deviation of each channel but time, which series are brought to 0 and 1 by */
+  readonly scale?: Scale;
 }
+
+type Scale = readonly (readonly [mean: number, deviation: number])[];
 
 /** Series as arrays: x [samples, times, channels], time the first channel; label [samples]. */
 export interface SeriesData {
@@ -72,8 +77,7 @@ export function seriesData(
     readonly pad: "zero" | "last";
     readonly classes?: readonly string[];
     readonly length?: number;
-    /** mean and standard deviation of each channel, which they are brought to 0 and 1 by */
-    readonly scale?: readonly (readonly [mean: number, deviation: number])[];
+    readonly scale?: Scale;
   },
 ): SeriesData {
   const own = series[0]!.values[0]!.length;
@@ -166,7 +170,7 @@ export function pathClassifier(options: PathClassifierOptions) {
   const { name, hidden, method, stepSize, gradient, dtype, classes, length, channels } = options;
   const field = pathField(hidden, channels);
   const parts = { initial: linear(channels, hidden), field, readout: linear(hidden, classes.length) };
-  const times = Array.from({ length }, (_, k) => (length === 1 ? 0 : k / (length - 1)));
+  const times = timesOf(length);
   const model = defineModel({
     name,
     ...parametersOf(parts),
@@ -210,6 +214,37 @@ function negativeProbability(b: Builder, logits: Value, labels: Value): Value {
   return neg(b, reduceMean(b, own));
 }
 
+/**
+ * The classifier of series as they are in the data, [batch, times, channels] without time, in their units. A shorter series
+ * is padded as in training: with zeros, or its last values.
+ */
+function deployed(model: ReturnType<typeof pathClassifier>["model"], options: PathClassifierOptions) {
+  const { length, channels, dtype, scale } = options;
+  const own = channels - 1;
+  const column = (k: 0 | 1, otherwise: number) =>
+    tensor(
+      dtype,
+      [own],
+      Array.from({ length: own }, (_, c) => scale?.[c]?.[k] ?? otherwise),
+    );
+  const times = tensor(dtype, [1, length, 1], timesOf(length));
+  return defineModel({
+    name: model.name,
+    parameters: model.parameters,
+    inputs: { series: { shape: [length, own] } },
+    apply(b, theta, { series }) {
+      const scaled = div(b, sub(b, series, b.constant(column(0, 0))), b.constant(column(1, 1)));
+      const time = expandTo(b, b.constant(times), slice(b, series, 2, 0, 1));
+      return model.apply(b, theta, { x: concat(b, [time, scaled], 2) }, null);
+    },
+  });
+}
+
+/** From 0 to 1. */
+function timesOf(length: number): number[] {
+  return Array.from({ length }, (_, k) => (length === 1 ? 0 : k / (length - 1)));
+}
+
 /** Rows of true classes, columns of those that the model says: how many of the test data. */
 export async function confusion(
   model: ReturnType<typeof pathClassifier>["model"],
@@ -242,7 +277,9 @@ export function preparedClassifier(
   const { model, task } = pathClassifier(options);
   return {
     ...{ task, training, validation, test },
-    files: ({ parameters, dtype }) => ({ "predict.onnx": encodePrediction(model, { parameters, dtype }) }),
+    files: ({ parameters, dtype }) => ({
+      "predict.onnx": encodePrediction(deployed(model, options), { parameters, dtype }),
+    }),
     findings: async (trained) => ({
       classes: options.classes,
       confusion: await confusion(model, test, options.classes, trained),

@@ -85,6 +85,6 @@ export interface TaskExperiment {
   /** what the published protocol has otherwise: with --full */
   readonly full: Partial<TaskProtocol>;
   readonly prepare: (context: TaskContext) => PreparedTask | Promise<PreparedTask>;
-  /** published values of losses and metrics by the data that they are of: "test accuracy", "training loss" */
+  /** published values for its own data, of losses and metrics by what they are of: "test accuracy", "training loss" */
   readonly published?: Readonly<Record<string, Published>>;
 }

@@ -1,5 +1,5 @@
 import { Random } from "../core/random.js";
-import { type FloatDType, numbers, type Tensor, tensor } from "../core/tensor.js";
+import { type FloatDType, numbers, tensor } from "../core/tensor.js";
 import { encodePrediction } from "../deploy/model-file.js";
 import type { Parameter, Values, VectorField } from "../fields/field.js";
 import { neuralOde } from "../integrate/neural-ode.js";
@@ -9,10 +9,11 @@ import { type Flow, normalisingFlow } from "../models/flow.js";
 import { defineModel } from "../models/model.js";
 import { defineTask } from "../models/task.js";
 import { concatSquash } from "../nn/linear.js";
-import { neg } from "../ops/arithmetic.js";
+import { add, div, mul, neg, sub } from "../ops/arithmetic.js";
 import { reduceMean } from "../ops/reduce.js";
 import { tanh } from "../ops/trigonometry.js";
 import type { Chart, Panel } from "../plot/chart.js";
+import { DataError } from "../storage/data-error.js";
 import { parseTable } from "../storage/table.js";
 import type { DataFile, PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "./task-experiment.js";
 
@@ -61,16 +62,26 @@ function moons(count: number, noise: number, random: Random): number[][] {
   return points.map((point) => point.map((x) => x + noise * random.normal()));
 }
 
-/** Points less the mean of all numbers, over their standard deviation: one of each for both coordinates. */
-function standardised(points: readonly (readonly number[])[]): number[][] {
+type Points = readonly (readonly number[])[];
+
+/** What points are brought to mean 0 and standard deviation 1 by: one of each for both coordinates. */
+interface Scale {
+  readonly mean: number;
+  readonly deviation: number;
+}
+
+/** @throws {DataError} for points that are all one */
+function scaleOf(points: Points, source: string): Scale {
   const all = points.flat();
   const mean = all.reduce((sum, x) => sum + x, 0) / all.length;
   const deviation = Math.sqrt(all.reduce((sum, x) => sum + (x - mean) ** 2, 0) / all.length);
-  return points.map((point) => point.map((x) => (x - mean) / deviation));
+  if (deviation > 0) return { mean, deviation };
+  throw new DataError({ source }, "all its numbers are the same, so there is no density to learn");
 }
 
-function dataOf(points: readonly (readonly number[])[], dtype: FloatDType): Dataset {
-  return { x: tensor(dtype, [points.length, 2], standardised(points).flat()) };
+function dataOf(points: Points, { mean, deviation }: Scale, dtype: FloatDType): Dataset {
+  const standardised = points.flat().map((x) => (x - mean) / deviation);
+  return { x: tensor(dtype, [points.length, 2], standardised) };
 }
 
 /** The density of points in the plane, learnt by a continuous normalising flow. */
@@ -112,85 +123,81 @@ function prepare({ method, protocol, files: [file] }: TaskContext): PreparedTask
     loss: (b, { outputs }) => neg(b, reduceMean(b, outputs.logDensity)),
   });
   const points = file === undefined ? moons(1000, 0.05, Random.seeded(0)) : pointsIn(file);
+  const scale = scaleOf(points, file?.name ?? "two-moons");
   return {
     task,
-    training: dataOf(points, dtype),
+    training: dataOf(points, scale, dtype),
     validation: null,
-    test: file === undefined ? dataOf(moons(1000, 0.05, Random.seeded(1)), dtype) : null,
+    test: file === undefined ? dataOf(moons(1000, 0.05, Random.seeded(1)), scale, dtype) : null,
     files: ({ parameters }) => ({
-      "logprob.onnx": encodePrediction(model, { parameters, dtype }),
-      "sample.onnx": encodePrediction(samplerOf(flow), { parameters, dtype }),
+      "logprob.onnx": encodePrediction(densityOf(flow, scale), { parameters, dtype }),
+      "sample.onnx": encodePrediction(samplerOf(flow, scale), { parameters, dtype }),
     }),
-    charts: async (trained) => ({ samples: await drawSamples(flow, points, trained) }),
+    // the loss is that of points in units of these
+    findings: async () => ({ scale }),
+    charts: async (trained) => ({ samples: await drawSamples(flow, points, scale, trained) }),
   };
 }
 
-/** The model that maps points of the base distribution to those of the data. */
-function samplerOf(flow: Flow) {
+/** The model that says the log-density of points as they are in the data, in their units. */
+function densityOf(flow: Flow, { mean, deviation }: Scale) {
+  return defineModel({
+    name: "two-moons density",
+    parameters: flow.ode.field.parameters,
+    inputs: { x: { shape: [2] } },
+    apply(b, theta, { x }) {
+      const found = flow.logDensity(b, { theta, x: div(b, sub(b, x, mean), deviation) });
+      // p(x) dx = p(s) ds, s = (x − mean) / deviation in both coordinates
+      return { logDensity: sub(b, found.logDensity, 2 * Math.log(deviation)), base: found.base };
+    },
+  });
+}
+
+/** The model that maps points of the base distribution to points as they are in the data. */
+function samplerOf(flow: Flow, { mean, deviation }: Scale) {
   return defineModel({
     name: "two-moons sampler",
     parameters: flow.ode.field.parameters,
     inputs: { base: { shape: [2] } },
-    apply: (b, theta, { base }) => ({ x: flow.sample(b, { theta, base }) }),
+    apply: (b, theta, { base }) => ({
+      x: add(b, mul(b, flow.sample(b, { theta, base }), deviation), mean),
+    }),
   });
 }
 
-function pointsIn({ name, bytes }: DataFile): readonly (readonly number[])[] {
+function pointsIn({ name, bytes }: DataFile): Points {
   return parseTable(new TextDecoder().decode(bytes), { source: name, columns: 2 }).rows;
 }
 
-/** Points of the base distribution on their way to the data, beside those. */
+/** Points of the base distribution on their way to the data, beside those, all in the units of the data. */
 async function drawSamples(
   { ode }: Flow,
-  data: readonly (readonly number[])[],
+  data: Points,
+  { mean, deviation }: Scale,
   { runtime, dtype, parameters }: TrainedTask,
 ): Promise<Chart> {
   const count = 1000;
   const random = Random.seeded(0);
-  const y0 = tensor(
-    dtype,
-    [count, 2],
-    Array.from({ length: 2 * count }, () => random.normal()),
-  );
+  const draws = Array.from({ length: 2 * count }, () => random.normal());
   const times = [0, 0.25, 0.5, 0.75, 1];
+  const y0 = tensor(dtype, [count, 2], draws);
   const { ys } = await solve(ode, { runtime, parameters, y0, t0: 0, saveAt: times });
-  const cloud = (
-    title: string,
-    xs: readonly number[],
-    ys: readonly number[],
-    color: "blue" | "vermillion",
-  ): Panel => ({
-    title,
-    ...{ x: { title: "x", domain: [-3, 3] }, y: { title: "y", domain: [-3, 3] } },
-    ...{ width: 220, height: 220 },
-    layers: [{ kind: "points", color, x: xs, y: ys }],
-  });
-  const panels = times.map((t, k) => {
-    const own = rowsAt(ys, k, count);
-    return cloud(
-      `t = ${t}`,
-      own.map(([x]) => x!),
-      own.map(([, y]) => y!),
-      "blue",
-    );
-  });
-  const shown = standardised(data);
-  return {
-    title: "Two moons: samples of the base distribution on their way, and the data",
-    columns: 3,
-    panels: [
-      ...panels,
-      cloud(
-        "data",
-        shown.map(([x]) => x!),
-        shown.map(([, y]) => y!),
-        "vermillion",
-      ),
-    ],
+  // three standard deviations of the base distribution, and all of the data
+  const axis = (k: number) => {
+    const own = data.map((point) => point[k]!);
+    const ends = [-3, 3].map((x) => mean + x * deviation);
+    return { title: "xy"[k]!, domain: [Math.min(ends[0]!, ...own), Math.max(ends[1]!, ...own)] as const };
   };
-}
-
-function rowsAt(ys: Tensor, k: number, count: number): number[][] {
-  const all = numbers(ys).slice(2 * k * count, 2 * (k + 1) * count);
-  return Array.from({ length: count }, (_, i) => [all[2 * i]!, all[2 * i + 1]!]);
+  const cloud = (title: string, points: Points, color: "blue" | "vermillion"): Panel => ({
+    ...{ title, x: axis(0), y: axis(1), width: 220, height: 220 },
+    layers: [{ kind: "points", color, x: points.map(([x]) => x!), y: points.map(([, y]) => y!) }],
+  });
+  const moved = numbers(ys).map((x) => mean + x * deviation);
+  const at = (k: number) =>
+    Array.from({ length: count }, (_, i) => moved.slice(2 * (k * count + i), 2 * (k * count + i + 1)));
+  return {
+    title: "Samples of the base distribution on their way, and the data",
+    columns: 3,
+    panels: [...times.map((t, k) => cloud(`t = ${t}`, at(k), "blue")), cloud("data", data, "vermillion")],
+  };
 }

@@ -49,7 +49,7 @@ function prepare({ method, protocol, files, seed }: TaskContext): PreparedTask {
   const name = files[0]!.name.replace(/_TRAIN.*$/i, "");
   return preparedClassifier(
     {
-      ...{ name, hidden: 32, method, stepSize, gradient, dtype, loss: "cross-entropy" },
+      ...{ name, hidden: 32, method, stepSize, gradient, dtype, loss: "cross-entropy", scale: shared.scale },
       classes,
       length,
       channels,

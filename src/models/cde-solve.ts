@@ -64,8 +64,7 @@ export function cdeSolve(
     ...(method === undefined ? {} : { method }),
     ...{ stepSize, dtype },
   });
-  const own = Object.fromEntries(Object.keys(field.parameters).map((name) => [name, theta[name]!]));
   return odeSolve(b, ode, {
-    ...{ theta: { ...own, [pathName]: coefficients }, y0: z0, t0: first, times, gradient, training },
+    ...{ theta: { ...theta, [pathName]: coefficients }, y0: z0, t0: first, times, gradient, training },
   });
 }

@@ -115,12 +115,11 @@ export function normalisingFlow({
     ode,
     logDensity(b, { theta, x, gradient = "auto", training = null, probe }) {
       checkPoints(x, dim);
-      const own = Object.fromEntries(Object.keys(field.parameters).map((name) => [name, theta[name]!]));
       const known = trace === "exact" ? {} : { [probeName]: probe ?? drawn(b, training, kind, x.shape) };
       const nothing = zerosLike(b, slice(b, x, 1, 0, 1));
       const state = concat(b, [x, ...Array.from({ length: width }, () => nothing)], 1);
       const ys = odeSolve(b, whole, {
-        ...{ theta: { ...own, ...known }, y0: state, t0: t1, times: [0], gradient, training },
+        ...{ theta: { ...theta, ...known }, y0: state, t0: t1, times: [0], gradient, training },
       });
       const end = gather(b, ys, 0);
       const y0 = slice(b, end, 1, 0, dim);

@@ -32,6 +32,11 @@ export function alongPath(
   { name, hidden, channels, parameters, apply }: ControlledField,
   knots: readonly number[],
 ): VectorField {
+  if (Object.hasOwn(parameters, pathName)) {
+    throw new PathError(
+      `The field "${name}" has a parameter "${pathName}", which is what it reads its path as. Name it otherwise.`,
+    );
+  }
   return {
     name: `${name} along a path`,
     state: ["batch", hidden],

@@ -56,6 +56,11 @@ export function withDensity(
   }: { readonly trace?: Trace; readonly regularisers?: readonly Exclude<Column, "trace">[] } = {},
 ): VectorField {
   const dim = dimensionOf(field);
+  if (trace === "hutchinson" && Object.hasOwn(field.parameters, probeName)) {
+    throw new DensityError(
+      `The field "${field.name}" has a parameter "${probeName}", which is what Hutchinson's estimator reads its ε as. Name it otherwise.`,
+    );
+  }
   const wanted = columns.filter((name) => name === "trace" || regularisers.includes(name));
   return {
     name: `${field.name} with its density`,

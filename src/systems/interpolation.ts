@@ -6,7 +6,8 @@ export class PathError extends RevortError {}
 /**
  * How a path goes through observations:
  *
- * - `hermite`: cubic, with the slope of the step before at each knot (backward differences); causal, once continuously differentiable
+ * - `hermite`: cubic, with the slope of the step before at each knot (backward differences); once continuously differentiable,
+ *   and causal where no value is missing
  * - `natural`: the natural cubic spline; not causal, twice continuously differentiable
  * - `linear`
  * - `rectilinear`: along time first, then to the new values; causal, also where values are missing
@@ -82,7 +83,7 @@ export interface KnotValues {
  * Missing values (NaN) filled in, channel by channel: `rectilinear` goes on with the last value, which nothing later can
  * change; the others interpolate, linearly or by their own spline, and go on with the first and the last one outside.
  *
- * @throws {PathError} for a channel without any value
+ * @throws {PathError} for a channel without any value, or, where nothing later may count, without a first one
  */
 export function filledIn(
   kind: Interpolation,
@@ -95,6 +96,11 @@ export function filledIn(
   if (known.length === 0) throw new PathError(`${what} has no value at any time. Leave it out.`);
   const [first, last] = [known[0]!, known.at(-1)!];
   if (kind === "rectilinear") {
+    if (first > 0) {
+      throw new PathError(
+        `${what} has no value at the first time, and a rectilinear path does not wait for a later one. Give it one, 0 or a mean.`,
+      );
+    }
     let latest = x[first]!;
     return x.map((value) => {
       if (!Number.isNaN(value)) latest = value;

@@ -1,14 +1,30 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
+import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { taskNames } from "../../src/experiments/task-names.js";
 import { taskExperiments } from "../../src/experiments/tasks.js";
+import { bareSession } from "../deploy/bare.js";
 import { missingModules, python } from "../support/python.js";
 import { readJson, refusal, run, scratch, written } from "./command.js";
 
 const small = ["--steps", "3", "--batch-size", "8", "--step-size", "0.25", "--runtime", "jit"];
 
+/** Outputs of a file, as anybody runs it. */
+async function ran(
+  path: string,
+  inputs: Readonly<Record<string, Tensor>>,
+): Promise<Record<string, number[]>> {
+  const outputs = await (await bareSession(readFileSync(path))).run(inputs);
+  return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, numbers(value)]));
+}
+
 describe("revort train NAME, for a task", () => {
   const folder = scratch();
+  /** Words for a flow of few points, which takes less to measure than those of the experiment. */
+  const few = () => {
+    const rows = Array.from({ length: 20 }, (_, i) => `${Math.cos(i)},${Math.sin(i)}`);
+    return ["two-moons", "--data", written(folder("few.csv"), `x,y\n${rows.join("\n")}\n`), ...small];
+  };
 
   it("has the names of the experiments there are", () => {
     expect(taskNames).to.deep.equal(taskExperiments.map(({ name }) => name));
@@ -42,8 +58,8 @@ describe("revort train NAME, for a task", () => {
       const { code, stderr } = await run(["train", ...words]);
       expect(code, stderr).to.equal(0);
     };
-    await train("two-moons", ...small, "--out", whole);
-    await train("two-moons", ...small, "--steps", "1", "--out", parts);
+    await train(...few(), "--out", whole);
+    await train(...few(), "--steps", "1", "--out", parts);
     await train("--resume", parts, "--steps", "2", "--out", copy);
     await train("--resume", copy, "--steps", "3");
     for (const name of ["params.safetensors", "losses.csv", "samples.svg"]) {
@@ -53,14 +69,38 @@ describe("revort train NAME, for a task", () => {
     expect(await refusal(2, "train", "--resume", whole, "--seed", "5")).to.include("leave out --seed");
   });
 
-  it("takes data of one's own, and keeps a copy", async () => {
+  it("takes data of one's own, keeps a copy, and writes models in the units of it", async () => {
     const place = folder("own");
-    const points = Array.from({ length: 20 }, (_, i) => `${Math.cos(i)},${Math.sin(i) + 3}\n`).join("");
-    const data = written(folder("points.csv"), `x,y\n${points}`);
-    const { code, stderr } = await run(["train", "two-moons", ...small, "--data", data, "--out", place]);
+    const points = Array.from({ length: 20 }, (_, i) => [50 * Math.cos(i), 50 * Math.sin(i) + 300]);
+    const data = written(
+      folder("my points, all.csv"),
+      `x,y\n${points.map((row) => row.join()).join("\n")}\n`,
+    );
+    const words = ["train", "two-moons", ...small, "--data", data, "--out", place];
+    const { code, stderr } = await run(words);
     expect(code, stderr).to.equal(0);
-    expect(readFileSync(`${place}/data-points.csv`, "utf8")).to.include("x,y");
-    expect(readJson(`${place}/result.json`)).to.have.property("test", null);
+    expect(readFileSync(`${place}/data-my points, all.csv`, "utf8")).to.include("x,y");
+    const report = readJson(`${place}/result.json`);
+    expect(report.test).to.equal(null);
+    const x = tensor("float32", [20, 2], points.flat());
+    const { logDensity, base } = await ran(`${place}/logprob.onnx`, { x });
+    const mean = logDensity!.reduce((sum, value) => sum + value, 0) / 20;
+    // the loss is that of standardised points: p(x) = p(s) / deviation²
+    const all = points.flat();
+    const middle = all.reduce((sum, value) => sum + value, 0) / 40;
+    const deviation = Math.sqrt(all.reduce((sum, value) => sum + (value - middle) ** 2, 0) / 40);
+    expect(report.findings.scale).to.deep.equal({ mean: middle, deviation });
+    expect(-mean).to.be.closeTo(report.training.loss + 2 * Math.log(deviation), 1e-4);
+    const back = (await ran(`${place}/sample.onnx`, { base: tensor("float32", [20, 2], base!) })).x!;
+    // there and back by four coupled steps, in units of 50
+    expect(Math.max(...back.map((value, i) => Math.abs(value - all[i]!)))).to.be.below(0.05 * deviation);
+    const same = written(folder("same.csv"), "x,y\n1,1\n1,1\n");
+    expect(await refusal(2, "train", "two-moons", "--data", same, "--out", folder("none"))).to.include(
+      "all its numbers",
+    );
+    expect(await refusal(2, ...words, "--batch-size", "21", "--overwrite")).to.include(
+      "--batch-size takes 1 to 20",
+    );
     const odd = written(folder("odd.csv"), "x,y\n1,2\n3,\n");
     const message = await refusal(2, "train", "two-moons", "--data", odd, "--out", folder("none"));
     expect(message).to.include("odd.csv").and.include("line 3").and.include("missing");
@@ -100,6 +140,17 @@ describe("revort train NAME, for a task", () => {
     expect(findings.classes).to.deep.equal(["l", "r"]);
     expect(findings.confusion.flat().reduce((sum: number, n: number) => sum + n)).to.equal(4);
     expect(readdirSync(place)).to.include.members(["predict.onnx", "data-series.json"]);
+    // series as they are in the file
+    const all = tensor(
+      "float32",
+      [20, 12, 2],
+      series.flatMap(({ x }) => x.flat()),
+    );
+    const logits = (await ran(`${place}/predict.onnx`, { series: all })).logits!;
+    const right = series.filter(
+      ({ label }, i) => (logits[2 * i]! > logits[2 * i + 1]! ? "l" : "r") === label,
+    );
+    expect(right.length).to.be.above(16);
     const lines = series.map(
       ({ label, x }) => `${[0, 1].map((c) => x.map((row) => row[c]).join()).join(":")}:${label}`,
     );
@@ -120,10 +171,82 @@ describe("revort train NAME, for a task", () => {
     const other = await run(archive);
     expect(other.code, other.stderr).to.equal(0);
     expect(JSON.parse(other.stdout).test.metrics.accuracy).to.be.within(0, 1);
+    // scaled in the model as in training: it is as often right as the confusion matrix says
+    const found = (await ran(`${folder("uea")}/predict.onnx`, { series: all })).logits!;
+    const counted = [0, 1].map((c) =>
+      [0, 1].map(
+        (d) =>
+          series.filter(
+            ({ label }, i) => "lr"[c] === label && (found[2 * i]! >= found[2 * i + 1]! ? 0 : 1) === d,
+          ).length,
+      ),
+    );
+    expect(JSON.parse(other.stdout).findings.confusion).to.deep.equal(counted);
     expect(await refusal(2, "train", "uea", "--data", train!))
       .to.include("FILE,FILE")
       .and.include("_TEST.ts");
     expect(await refusal(2, "train", "character-trajectories")).to.include("needs --data FILE");
+  });
+
+  it("keeps two files of one name apart", async () => {
+    const lines = (label: string) =>
+      `@data\n${Array(4).fill(`1,2,3:3,2,${label.length}:${label}`).join("\n")}\n`;
+    const [one, two] = ["a", "b"].map((name) => {
+      mkdirSync(folder(name));
+      return written(`${folder(name)}/x.ts`, lines("c").replace("1,2,3", name === "a" ? "1,2,3" : "7,8,9"));
+    });
+    const place = folder("two");
+    const words = ["--steps", "0", "--step-size", "0.5", "--runtime", "jit", "--out", place];
+    const { code, stderr } = await run(["train", "uea", "--data", `${one},${two}`, ...words]);
+    expect(code, stderr).to.equal(0);
+    expect(readFileSync(`${place}/data-1-x.ts`, "utf8")).to.include("1,2,3");
+    expect(readFileSync(`${place}/data-2-x.ts`, "utf8")).to.include("7,8,9");
+  });
+
+  it("starts from given parameters, also where it goes on", async () => {
+    const [from, place, other] = ["from", "started", "other"].map((name) => folder(name)) as [
+      string,
+      string,
+      string,
+    ];
+    expect((await run(["train", ...few(), "--steps", "1", "--out", from])).code).to.equal(0);
+    const init = ["--init", `${from}/params.safetensors`];
+    const { code, stderr } = await run(["train", ...few(), ...init, "--steps", "0", "--out", place]);
+    expect(code, stderr).to.equal(0);
+    expect(readJson(`${place}/result.json`).training).to.deep.equal(readJson(`${from}/result.json`).training);
+    expect((await run(["train", ...few(), ...init, "--out", other])).code).to.equal(0);
+    expect((await run(["train", "--resume", place, "--steps", "3"])).code).to.equal(0);
+    for (const name of ["params.safetensors", "losses.csv"]) {
+      expect(readFileSync(`${place}/${name}`).equals(readFileSync(`${other}/${name}`)), name).to.equal(true);
+    }
+    const wrong = written(folder("wrong.safetensors"), "no tensors");
+    expect(
+      await refusal(2, "train", "two-moons", ...small, "--init", wrong, "--out", folder("wrong")),
+    ).to.include("--init");
+    expect(existsSync(folder("wrong"))).to.equal(false);
+  });
+
+  it("replaces a run of any kind, and leaves nothing of it", async () => {
+    const place = folder("mixed");
+    const runs = [
+      ["train", "influenza", "--steps", "1"],
+      ["train", ...few(), "--steps", "1"],
+      [
+        ...["train", "revdeq-lm", "--width", "8", "--heads", "2", "--hidden", "16", "--context", "16"],
+        "--steps",
+        "1",
+      ],
+      ["train", "influenza", "--steps", "1"],
+    ];
+    const left: string[][] = [];
+    for (const words of runs) {
+      const { code, stderr } = await run([...words, "--out", place, "--overwrite"]);
+      expect(code, stderr).to.equal(0);
+      left.push(readdirSync(place).sort());
+    }
+    expect(left[3]).to.deep.equal(left[0]);
+    expect(left[1]).not.to.include("field.onnx");
+    expect(left[2]).not.to.include("logprob.onnx");
   });
 
   it("refuses what it has no use for, and what belongs to other experiments", async () => {
@@ -131,13 +254,14 @@ describe("revort train NAME, for a task", () => {
     expect(await refusal(2, "train", "influenza", "--batch-size", "3")).to.include(
       "--batch-size is for two-moons, ",
     );
+    expect(await refusal(2, "train", "two-moons", "--validate-every", "3")).to.include("no validation data");
     const place = folder("taken");
-    expect((await run(["train", "two-moons", ...small, "--steps", "0", "--out", place])).code).to.equal(0);
+    expect((await run(["train", ...few(), "--steps", "0", "--out", place])).code).to.equal(0);
     expect(await refusal(2, "train", "two-moons", ...small, "--out", place)).to.include(
       "holds a run already",
     );
     expect(await refusal(2, "export", place, "--out", folder("x.onnx"))).to.include("no trajectory fit");
-    expect((await run(["train", "two-moons", ...small, "--out", place, "--overwrite"])).code).to.equal(0);
+    expect((await run(["train", ...few(), "--out", place, "--overwrite"])).code).to.equal(0);
   });
 
   it("writes models that Python's onnxruntime runs: samples have the density that the other one says", async function () {

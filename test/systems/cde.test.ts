@@ -7,6 +7,7 @@ import { initialParameters } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Value } from "../../src/graph/graph.js";
+import { ParameterError } from "../../src/integrate/solve-inputs.js";
 import { cdeSolve } from "../../src/models/cde-solve.js";
 import { mul } from "../../src/ops/arithmetic.js";
 import { reduceMean } from "../../src/ops/reduce.js";
@@ -137,7 +138,13 @@ describe("a control path", () => {
         expect(value, `${kind} ${k}`).to.be.closeTo([1, 1, between, 3, 3][k]!, 1e-12);
       });
     }
-    expect(await at("rectilinear", [0, 2, 4, 6, 8])).to.deep.equal([1, 1, 1, 3, 3]);
+    const late = series([2, Number.NaN, Number.NaN, 3, Number.NaN]);
+    const values = await along(controlPath(times, late, { interpolation: "rectilinear" }), [0, 2, 4, 6, 8]);
+    expect(values.map(({ value }) => value[1])).to.deep.equal([2, 2, 2, 3, 3]);
+    expect(() => controlPath(times, series(holes), { interpolation: "rectilinear" })).to.throw(
+      PathError,
+      "Channel 1 of sample 0 has no value at the first time",
+    );
     expect(() => controlPath(times, series(Array(5).fill(Number.NaN)))).to.throw(
       PathError,
       "Channel 1 of sample 0",
@@ -247,7 +254,15 @@ describe("a controlled differential equation", () => {
     const path = controlPath(times, observed);
     const coefficients = b.constant(path.coefficients);
     const options = { theta: {}, z0: b.input("z0", "float64", [2, 3]), knots: path.knots, coefficients };
-    expect(() => cdeSolve(b, { field: { ...field, channels: 2 }, stepSize: 0.1 }, options)).to.throw();
+    const given = Object.fromEntries(Object.entries(theta).map(([name, value]) => [name, b.constant(value)]));
+    const wide = { field: { ...field, channels: 2 }, stepSize: 0.1 };
+    expect(() => cdeSolve(b, wide, { ...options, theta: given })).to.throw(PathError, "of 2 channels");
+    expect(() => cdeSolve(b, { field, stepSize: 0.1 }, options)).to.throw(ParameterError, "layers.0.weight");
+    const named = { ...field, parameters: { path: field.parameters["layers.0.bias"]! } };
+    expect(() => cdeSolve(b, { field: named, stepSize: 0.1 }, options)).to.throw(
+      PathError,
+      "Name it otherwise",
+    );
     expect(() => cdeSolve(b, { field, stepSize: 0.1 }, { ...options, times: [3] })).to.throw(
       PathError,
       "from 0 to 2",

@@ -8,6 +8,7 @@ import { mlp } from "../../src/fields/mlp.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Value } from "../../src/graph/graph.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
+import { ParameterError } from "../../src/integrate/solve-inputs.js";
 import { normalisingFlow } from "../../src/models/flow.js";
 import { add } from "../../src/ops/arithmetic.js";
 import { matmul } from "../../src/ops/linalg.js";
@@ -231,6 +232,10 @@ describe("a continuous normalising flow", () => {
     expect(() =>
       normalisingFlow({ ode, trace: "hutchinson" }).logDensity(b, { theta, x: points(b, [[1, 2]]) }),
     ).to.throw(DensityError, "give probe");
+    expect(() => normalisingFlow({ ode }).logDensity(b, { theta, x: points(b, [[1, 2]]) })).to.throw(
+      ParameterError,
+      "layers.0.weight",
+    );
     const t = b.scalar("float64", 0);
     expect(() => withDensity(affine).apply(b, theta, t, points(b, [[1, 2, 0]]))).to.throw(
       DensityError,

@@ -4,7 +4,7 @@ import type { LanguageKind } from "../../language/configuration.js";
 import { type LanguageModel, parameterCount } from "../../language/language-model.js";
 import type { TokenizedText } from "../../language/text.js";
 import type { FitResult, Validation } from "../../models/fit.js";
-import { type RenderedChart, renderChart } from "../../plot/chart.js";
+import type { Chart } from "../../plot/chart.js";
 import { table } from "../console.js";
 import type { RuntimeName } from "../runtimes.js";
 import type { LanguageSettings } from "./settings.js";
@@ -41,6 +41,8 @@ export interface LanguageReport {
   readonly iterations: number | null;
   /** how far undone states were off at most, relative to them; `null` where nothing is undone */
   readonly reconstructionError: number | null;
+  /** what was done otherwise on the way than was asked for, as states stored closer */
+  readonly notes: FitResult["notes"];
   readonly stopped: FitResult["stopped"];
   readonly out: string;
 }
@@ -80,7 +82,7 @@ export function reportOf({
     perplexity: measured && perplexityOf(measured.loss, validation),
     residual: measured?.metrics.residual ?? null,
     iterations: measured?.metrics.iterations ?? null,
-    ...{ reconstructionError, stopped: result.stopped, out },
+    ...{ reconstructionError, notes: result.notes, stopped: result.stopped, out },
   };
 }
 
@@ -118,9 +120,9 @@ export function summary(report: LanguageReport): string {
 }
 
 /** The losses of the updates, and of the validation text. */
-export function drawLosses({ losses, validations }: LanguageReport, title: string): Promise<RenderedChart> {
+export function lossChart({ losses, validations }: LanguageReport, title: string): Chart {
   const x = losses.map((_, update) => update);
-  return renderChart({
+  return {
     title,
     panels: [
       {
@@ -138,5 +140,5 @@ export function drawLosses({ losses, validations }: LanguageReport, title: strin
         ],
       },
     ],
-  });
+  };
 }

@@ -26,6 +26,8 @@ export interface TaskReport extends Omit<TaskSettings, "steps" | "dataFiles"> {
   readonly findings: Readonly<Record<string, unknown>>;
   /** how far undone states were off at most, relative to them; `null` where nothing is undone */
   readonly reconstructionError: number | null;
+  /** what was done otherwise on the way than was asked for, as states stored closer */
+  readonly notes: FitResult["notes"];
   readonly seconds: number;
   readonly secondsPerStep: number;
   readonly stopped: FitResult["stopped"];
@@ -44,7 +46,7 @@ export interface Reported {
 }
 
 export function reportOf({ settings, prepared, result, training, test, ...rest }: Reported): TaskReport {
-  const { losses, validations, seconds, checkpoint, best, stopped } = result;
+  const { losses, validations, seconds, checkpoint, best, notes, stopped } = result;
   const { steps: _, dataFiles: __, ...own } = settings;
   const sizes = Object.values(prepared.task.model.parameters as Record<string, { shape: readonly number[] }>);
   return {
@@ -56,18 +58,18 @@ export function reportOf({ settings, prepared, result, training, test, ...rest }
       last: losses.at(-1) ?? null,
       min: losses.length === 0 ? null : losses.reduce((least, loss) => Math.min(least, loss)),
     },
-    ...{ losses, validations, best: best.step, training, test, seconds, stopped },
+    ...{ losses, validations, best: best.step, training, test, notes, seconds, stopped },
     secondsPerStep: losses.length === 0 ? 0 : seconds / losses.length,
     ...rest,
   };
 }
 
-/** What people read at the end. */
-export function summary({ published = {} }: TaskExperiment, report: TaskReport): string {
+/** What people read at the end. @param isOwnData  whether the data are the user's in place of the experiment's own */
+export function summary({ published = {} }: TaskExperiment, report: TaskReport, isOwnData: boolean): string {
   const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
   const measured = (of: string, measures: Measures): [string, string][] =>
     Object.entries({ loss: measures.loss, ...measures.metrics }).map(([name, value]) => {
-      const known = published[`${of} ${name}`];
+      const known = isOwnData ? undefined : published[`${of} ${name}`];
       const beside = known === undefined ? "" : `   (published ${known.value}, ${known.source})`;
       return [`${name} of the ${of} data`, `${digits(value)}${beside}`];
     });

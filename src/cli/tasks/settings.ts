@@ -16,6 +16,8 @@ export const taskSettings = z.strictObject({
   experiment: z.string(),
   /** copies of the files given with --data, in the run's folder */
   dataFiles: z.array(z.string()),
+  /** whether it starts from parameters that were given */
+  init: z.boolean().default(false),
   solver: z.string(),
   coupling: z.number().nullable(),
   gradient: z.string(),
@@ -51,7 +53,15 @@ export interface TaskOptions extends ProblemOptions {
 const taken = {
   ...{ data: true, solver: true, coupling: true, reversible: true, gradient: true, stepSize: true },
   ...{ dtype: true, runtime: true, steps: true, batchSize: true, optimiser: true, learningRate: true },
-  ...{ weightDecay: true, clip: true, validateEvery: true, patience: true, seed: true, full: true },
+  ...{
+    weightDecay: true,
+    clip: true,
+    validateEvery: true,
+    patience: true,
+    seed: true,
+    full: true,
+    init: true,
+  },
   ...{ resume: true, out: true, overwrite: true, checkpointEvery: true, json: true },
 } satisfies Partial<Record<keyof TaskOptions, true>>;
 
@@ -88,7 +98,7 @@ export function settingsFor(
     throw new UsageError(`The optimiser ${optimiser} has no weight decay. Leave it out, or use adamw.`);
   }
   return taskSettings.parse({
-    ...{ experiment: name, dataFiles, solver, gradient, optimiser },
+    ...{ experiment: name, dataFiles, solver, gradient, optimiser, init: options.init !== undefined },
     coupling: couplingOf(solver, gradient, base.coupling, options),
     ...{ stepSize: options.stepSize ?? base.stepSize, dtype: options.dtype ?? base.dtype },
     ...{ runtime: options.runtime ?? usualRuntime, steps: options.steps ?? base.steps },
