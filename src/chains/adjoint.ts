@@ -57,9 +57,12 @@ export interface ChainCotangents {
   readonly shared: readonly Value[];
   /** as stacks; none where they are not wanted */
   readonly rows: readonly Value[];
-  /** the first state as undoing gives it back, and how far states came back at most; `null` where none are undone */
-  readonly undone: { readonly start: readonly Value[]; readonly error: Value } | null;
+  /** the first state as undoing gives it back, and how good it is; `null` where no step is undone */
+  readonly undone: { readonly start: readonly Value[]; readonly errors: UndoingErrors } | null;
 }
+
+/** How far undone states are off at most, and, where the chain estimates it, what that makes of the gradient: scalars. */
+export type UndoingErrors = readonly Value[];
 
 /** Tells something of a state, or of stacked states, that is not differentiated. */
 export type Observe = (b: Builder, state: readonly Value[]) => readonly Value[];

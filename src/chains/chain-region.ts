@@ -44,8 +44,10 @@ export function chainRegion(
       const pulled = rule.pull(inner, task, run, arrivingAt(task, cotangents));
       const all = placed(task, pulled, values.length);
       if (pulled.undone === null) return { cotangents: all, told: [] };
-      const error = relativeTo(inner, task.links, run.end, pulled.undone.error);
-      return { cotangents: unlessLost(inner, error, all, lostFrom), told: [error] };
+      const [ofStates, ofGradient] = pulled.undone.errors.map((error) =>
+        relativeTo(inner, task.links, run.end, error),
+      );
+      return { cotangents: unlessLost(inner, ofGradient ?? ofStates!, all, lostFrom), told: [ofStates!] };
     },
     again(inner, values, cotangents) {
       const task = { ...taskIn(inner, values), schedule: null };

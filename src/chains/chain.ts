@@ -39,6 +39,11 @@ export interface Chain<S, P = null, X = null> {
    * derivatives.
    */
   readonly proceed?: (b: Builder, link: Link<P, X>, before: S, after: S) => Value;
+  /**
+   * An estimate of the error of a gradient that undone states leave, in units of the state, by which it is judged. By
+   * default it is how far the states are off: where cotangents have died away by the time they meet them, that is too much.
+   */
+  readonly lost?: (b: Builder, undone: Undone<S>) => Value;
   /** which parts of a state are saved, where states between are: all by default */
   readonly report?: (state: S) => unknown;
 }
@@ -60,6 +65,17 @@ export interface Back<S, P, X> {
   readonly shared: Like<P, Value | null>;
   /** `null` where they are not known: where they are wanted, the step is then undone and taken again */
   readonly row: Like<X, Value | null> | null;
+}
+
+/** A state that steps were undone to, and what is known of it. */
+export interface Undone<S> {
+  readonly state: S;
+  /** what it should be */
+  readonly known: S;
+  /** cotangents where it is, … */
+  readonly here: Like<S, Value | null>;
+  /** … and those that came in at the end of the chain */
+  readonly atEnd: Like<S, Value | null>;
 }
 
 /** What a chain starts from and reads. */

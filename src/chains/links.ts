@@ -1,6 +1,6 @@
 import { pullback } from "../autodiff/vjp.js";
 import { isFloat } from "../core/tensor.js";
-import { leavesAt, leavesOf, withLeaves } from "../core/tree.js";
+import { type Like, leavesAt, leavesOf, withLeaves } from "../core/tree.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { accumulate } from "../ops/arithmetic.js";
@@ -51,6 +51,20 @@ export interface Links {
     | null;
   /** @throws {ChainError} if the steps cannot be undone */
   readonly undo: (b: Builder, i: Value, after: readonly Value[]) => readonly Value[];
+  /**
+   * The error of a gradient that goes on from an undone state, where the chain has an estimate of its own; `null` where not.
+   *
+   * @param here, atEnd  cotangents of float leaves
+   */
+  readonly lost:
+    | ((
+        b: Builder,
+        state: readonly Value[],
+        known: readonly Value[],
+        here: readonly (Value | null)[],
+        atEnd: readonly (Value | null)[],
+      ) => Value)
+    | null;
   /** Pulls cotangents of the state after step i back through it. */
   readonly pull: (b: Builder, i: Value, before: readonly Value[], cotangents: readonly Value[]) => PulledStep;
   /** Undoes step i, and pulls cotangents back through it. @throws {ChainError} if the steps cannot be undone */
@@ -93,7 +107,10 @@ export function linksOf<S, P, X>(
       row: orZeros(b, pulled.slice(fromRow), ownRow),
     };
   };
-  const { proceed } = chain;
+  const { proceed, lost } = chain;
+  const { stateOf } = reads;
+  const cotangentsOf = (leaves: readonly (Value | null)[]) =>
+    withLeaves(inputs.start, spread(start.length, floats.state, leaves)) as Like<S, Value | null>;
   return {
     ...{ name: chain.name, start, shared, rows, steps: inputs.steps, floats, undo, pull },
     reported: reportedOf(chain, inputs.start),
@@ -105,6 +122,13 @@ export function linksOf<S, P, X>(
       const before = undo(b, i, after);
       return { before, ...pull(b, i, before, cotangents) };
     },
+    lost: lost
+      ? (b, state, known, here, atEnd) =>
+          lost(b, {
+            ...{ state: stateOf(state), known: stateOf(known) },
+            ...{ here: cotangentsOf(here), atEnd: cotangentsOf(atEnd) },
+          })
+      : null,
     proceed: proceed
       ? (b, i, before, after) =>
           proceed(b, reads.linkAt(i, reads.rowAt(b, i)), reads.stateOf(before), reads.stateOf(after))

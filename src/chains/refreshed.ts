@@ -5,9 +5,9 @@ import { loop } from "../ops/control.js";
 import { maximum } from "../ops/extrema.js";
 import { shapeOf } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
-import type { AdjointRule, Arriving } from "./adjoint.js";
+import type { AdjointRule, Arriving, UndoingErrors } from "./adjoint.js";
 import { at } from "./links.js";
-import { distance } from "./reversible.js";
+import { undoingErrors } from "./reversible.js";
 import { arrivedAt, arrivingFrom, perTurn, type ScheduledTask, throughLegs } from "./scheduled.js";
 import { afterStep, layoutOf, noRows, type Sweep } from "./sweep.js";
 import { refreshTurns } from "./tables.js";
@@ -31,45 +31,51 @@ export const refreshing: AdjointRule = {
   pull(b, given, { end, saved: kept }, own) {
     const task = given as ScheduledTask;
     const arriving = arrivingFrom(b, task, own);
-    const { error, state, cotangents, sums, rows } = throughTurns(b, task, { end, kept }, arriving);
-    const last = distance(b, task.links, state, task.links.start);
+    const { errors, state, cotangents, sums, rows } = throughTurns(b, task, { end, kept }, arriving);
+    const last = { state, known: task.links.start, here: cotangents, atEnd: arriving.end };
     return {
       start: arrivedAt(b, task, arriving, cotangents, b.scalar("int64", 0)),
       ...{ shared: sums, rows },
-      undone: { start: state, error: maximum(b, error, last) },
+      undone: { start: state, errors: worse(b, errors, undoingErrors(b, task.links, last)) },
     };
   },
 };
 
 /**
- * The way back by undoing steps. In each turn, a stored state replaces the one that was got back; how far that was off at
- * most is the error.
+ * The way back by undoing steps. In each turn, a stored state replaces the one that was got back; the errors are those of
+ * the worst of these.
  */
 function throughTurns(
   b: Builder,
   task: ScheduledTask,
   { end, kept }: Readonly<Record<"end" | "kept", readonly Value[]>>,
   arriving: Arriving,
-): Sweep & { readonly error: Value } {
+): Sweep & { readonly errors: UndoingErrors } {
   const { links, schedule } = task;
   const { turns } = schedule;
   const layout = layoutOf(links, end);
   const { dtype } = at(links.start, links.floats.state)[0]!;
+  const zero = b.scalar(dtype, 0);
+  const none: UndoingErrors = links.lost === null ? [zero] : [zero, zero];
+  const unpacked = (values: readonly Value[]) =>
+    [values.slice(0, none.length), layout.unpack(values.slice(none.length))] as const;
   const { carried } = loop(
     b,
     {
       trips: gather(b, shapeOf(b, turns), 0),
-      carried: [b.scalar(dtype, 0), ...layout.first(b, arriving, noRows(b, links))],
+      carried: [...none, ...layout.first(b, arriving, noRows(b, links))],
       length: "turns",
     },
-    (outer, turn, [error, ...values]) => {
+    (outer, turn, values) => {
       const row = gather(outer, turns, turn);
       const [leg, from, to] = (["leg", "from", "to"] as const).map((name) =>
         gather(outer, row, refreshTurns[name]),
       ) as [Value, Value, Value];
       const restored = kept.map((states) => gather(outer, states, leg));
-      const undone = layout.unpack(values);
-      const off = maximum(outer, error!, distance(outer, links, undone.state, restored));
+      const [before, undone] = unpacked(values);
+      const { state, cotangents } = undone;
+      const at = { state, known: restored, here: cotangents, atEnd: arriving.end };
+      const errors = worse(outer, before, undoingErrors(outer, links, at));
       const through = loop(
         outer,
         {
@@ -86,9 +92,13 @@ function throughTurns(
           return { carried: layout.pack(afterStep(inner, links, i, own, step)) };
         },
       );
-      return { carried: [off, ...through.carried] };
+      return { carried: [...errors, ...through.carried] };
     },
   );
-  const [error, ...values] = carried;
-  return { error: error!, ...layout.unpack(values) };
+  const [errors, sweep] = unpacked(carried);
+  return { errors, ...sweep };
+}
+
+function worse(b: Builder, one: UndoingErrors, other: UndoingErrors): UndoingErrors {
+  return one.map((error, k) => maximum(b, error, other[k]!));
 }

@@ -4,7 +4,7 @@ import { sub } from "../ops/arithmetic.js";
 import { abs } from "../ops/elementwise.js";
 import { maximum } from "../ops/extrema.js";
 import { reduceMax } from "../ops/reduce.js";
-import type { AdjointRule } from "./adjoint.js";
+import type { AdjointRule, UndoingErrors } from "./adjoint.js";
 import { at, type Links } from "./links.js";
 import { sweepBack } from "./sweep.js";
 import { walk } from "./walk.js";
@@ -17,16 +17,36 @@ export const reversing: AdjointRule = {
     const swept = sweepBack(b, task, arriving, { end, count }, (inner, i, { state, cotangents }) =>
       links.back(inner, i, state, cotangents),
     );
-    const { state: start } = swept;
+    const { state: start, cotangents } = swept;
+    const known = links.start;
     return {
-      ...{ start: swept.cotangents, shared: swept.sums, rows: swept.rows },
-      undone: { start, error: distance(b, links, start, links.start) },
+      ...{ start: cotangents, shared: swept.sums, rows: swept.rows },
+      undone: {
+        start,
+        errors: undoingErrors(b, links, { state: start, known, here: cotangents, atEnd: arriving.end }),
+      },
     };
   },
 };
 
+/** How good an undone state is. @param at.here, at.atEnd  cotangents of float leaves */
+export function undoingErrors(
+  b: Builder,
+  links: Links,
+  {
+    state,
+    known,
+    here,
+    atEnd,
+  }: Readonly<Record<"state" | "known", readonly Value[]>> &
+    Readonly<Record<"here" | "atEnd", readonly (Value | null)[]>>,
+): UndoingErrors {
+  const ofStates = distance(b, links, state, known);
+  return links.lost === null ? [ofStates] : [ofStates, links.lost(b, state, known, here, atEnd)];
+}
+
 /** How far two states lie apart in what is reported, in the maximum norm. */
-export function distance(
+function distance(
   b: Builder,
   { reported, floats }: Links,
   one: readonly Value[],

@@ -109,9 +109,11 @@ function whatIsWrong(
     );
   }
   if (!(relativeError <= tolerances[dtype])) {
+    const what = Number.isFinite(relativeError)
+      ? `differs from that through stored steps by ${relativeError.toExponential(1)}, more than ${tolerances[dtype]}`
+      : "is lost to rounding";
     wrong.push(
-      `The gradient by undoing steps differs from that through stored steps by ${relativeError.toExponential(1)}, more than ` +
-        `${tolerances[dtype]}: the pair came back only to ${reconstructionError.toExponential(1)}. Rounding grows by ` +
+      `The gradient by undoing steps ${what}: the pair came back only to ${reconstructionError.toExponential(1)}. Rounding grows by ` +
         `1 / |1 − β| = ${Number((1 / Math.abs(1 - relaxation)).toPrecision(3))} a step on the way back; take a smaller --beta.`,
     );
   }

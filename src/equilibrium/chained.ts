@@ -9,6 +9,7 @@ import { greater, lessOrEqual, where as whereScalar } from "../ops/logic.js";
 import { cast } from "../ops/reshape.js";
 import type { Iteration } from "./cell.js";
 import { type Iterating, type Reached, stepped } from "./iterate.js";
+import { lostOfGradient } from "./reconstruction.js";
 import { isReversibleSolver, unmixed } from "./reversible.js";
 import { any, goesOn, residualOf, whereSample } from "./stop.js";
 
@@ -43,7 +44,7 @@ export function chainOf(
     step: (b, { shared }, before) => stepped(b, at(shared.given), before, isActive(b, before), solver),
     // f(z) follows from z
     report: ({ z, memory }) => [z, memory],
-    ...(isReversibleSolver(solver) ? reversed(at, solver.relaxation) : {}),
+    ...(isReversibleSolver(solver) ? { ...reversed(at, solver.relaxation), lost: lostOfGradient } : {}),
   };
   return endsEarly ? { ...chain, proceed: (b, _link, _before, after) => any(b, isActive(b, after)) } : chain;
 }

@@ -32,7 +32,8 @@ const optionNames = {
 export const inputName = "the input of the layer";
 
 /**
- * A deep equilibrium model as a layer: x ↦ z, z = f(z, x; θ), from z₀ = 0. Its parameters are those of the cell.
+ * A deep equilibrium model as a layer: x ↦ z, z = f(z, x; θ), from z₀ = 0. Its parameters are those of the cell. Gradients are
+ * those of `fixedPoint`: NaN where undoing steps lost them, which `fit` mends by storing states.
  *
  * @throws {OptionError} for options that there are not, or out of range
  */

@@ -107,7 +107,7 @@ export function solveAdjoint(adjoint: ChainAdjoint<ChainMethod>): SolveAdjoint<C
         parameters: addAll(b, found.shared, start.parameters),
         times: inputs.shares && withStart(b, found.rows[0]!, start.t0),
         reconstructed: undone && undone.start[0]!,
-        reconstructionError: undone && relativeTo(b, ys, inputs.y0, undone.error),
+        reconstructionError: undone && relativeTo(b, ys, inputs.y0, undone.errors[0]!),
       };
     },
   };

@@ -90,6 +90,27 @@ describe("revort gradcheck of a fixed point", () => {
     expect(JSON.parse(single.stdout).notes).to.have.length(1);
   });
 
+  it("says where rounding is all that is left of the gradient by undoing", async () => {
+    // f(z) = 0.9 z + 1 where z > −5, through one unit of each layer: a line, at which cotangents shrink slowly
+    const unit = (k: number, weight: number, bias: number) => {
+      const [inputs, outputs] = widths.slice(k) as [number, number];
+      const at = (length: number, value: number) => Array.from({ length }, (_, i) => (i === 0 ? value : 0));
+      return {
+        [`layers.${k}.weight`]: at(inputs * outputs, weight),
+        [`layers.${k}.bias`]: at(outputs, bias),
+      };
+    };
+    const line = {
+      parameters: { ...unit(0, 1, 5), ...unit(1, 1, 0), ...unit(2, 0.9, -3.5) },
+    } as unknown as Case;
+    const words = ["gradcheck", "revdeq-mlp", "--init", fileOf(line, "line"), "--dtype", "float32"];
+    const { code, stderr } = await run([...words, "--tolerance", "1e-6", "--max-steps", "200"]);
+    expect(code).to.equal(1);
+    expect(stderr).to.include(
+      "The gradient by undoing steps is lost to rounding: the pair came back only to",
+    );
+  });
+
   it("refuses options of solves for fixed points, and the other way round", async () => {
     expect(await refusal(2, "gradcheck", "revdeq-mlp", "--solver", "rk4")).to.include(
       "--solver is about solves, but revdeq-mlp is a fixed point",

@@ -14,7 +14,7 @@ import { undoableSteps, undoingWarning } from "../../src/equilibrium/reconstruct
 import { reversibleIteration } from "../../src/equilibrium/reversible.js";
 import { relaxedIteration, simpleIteration } from "../../src/equilibrium/solver.js";
 import { Builder } from "../../src/graph/builder.js";
-import { relu } from "../../src/ops/activation.js";
+import { leakyRelu, relu } from "../../src/ops/activation.js";
 import { add, mul } from "../../src/ops/arithmetic.js";
 import { reduceSum } from "../../src/ops/broadcast.js";
 import { matmul } from "../../src/ops/linalg.js";
@@ -64,6 +64,25 @@ async function slopes(
     const slope = at!.gradients[name]!.reduce((sum, g, j) => sum + g * directions[i]![j]!, 0);
     return { name, slope, difference: (8 * (a - b) - (c - d)) / (12 * h) };
   });
+}
+
+/** The matrix scaled to a spectral norm, by power iteration. */
+function ofNorm({ shape, data }: Tensor, norm: number): Tensor {
+  const [rows, W] = [shape[0]!, numbers({ dtype: "float64", shape, data } as Tensor)];
+  const times = (v: readonly number[], turned: boolean) =>
+    v.map((_, i) => v.reduce((sum, x, j) => sum + x * W[turned ? j * rows + i : i * rows + j]!, 0));
+  let v = Array.from({ length: rows }, () => 1);
+  let size = 1;
+  for (let k = 0; k < 200; k++) {
+    const next = times(times(v, false), true);
+    size = Math.hypot(...next);
+    v = next.map((x) => x / size);
+  }
+  return tensor(
+    "float64",
+    shape,
+    W.map((x) => (norm * x) / Math.sqrt(size)),
+  );
 }
 
 const flat = ({ gradients: { W, x } }: Results) => [...W!, ...x!];
@@ -294,6 +313,63 @@ describe("the precision of the state", () => {
     // gradients of order one: what float32 leaves of f and its derivatives
     for (const name of ["W", "x"])
       expect(apart(mixed.gradients[name]!, exact.gradients[name]!), name).to.be.below(2e-5);
+  });
+
+  it("makes what undoing lost of a gradient NaN, and nothing else, though states are lost in both", async () => {
+    const given = Object.fromEntries(
+      Object.entries({ ...inputs, W: ofNorm(inputs.W, 0.7) }).map(([name, value]) => [
+        name,
+        castTensor(value, "float32"),
+      ]),
+    );
+    const undone = async (cellOf: Cell, gradient: "reversible" | "reversible:20" | "reversible:5") => {
+      const run = (by: typeof gradient | "direct") =>
+        found(cellOf, given, {
+          ...{ solver: reversibleIteration({ relaxation: 0.8 }), gradient: by },
+          stop: { rtol: 0, atol: 0, maxSteps: 40 },
+        });
+      const [one, other] = [await run(gradient), await run("direct")];
+      return { error: one.error!, apart: apart(flat(one), flat(other)), gradients: flat(one) };
+    };
+    // tanh is saturated at states that are far off, where cotangents are but damped: e c stays what it was
+    const saturated = await undone(cell, "reversible");
+    expect(saturated.error).to.be.above(1e6);
+    expect(saturated.apart).to.be.below(1e-2);
+    for (const gradient of ["reversible", "reversible:20"] as const) {
+      const steep = await undone(
+        affineCell((b, x) => leakyRelu(b, x, 0.3)),
+        gradient,
+      );
+      expect(steep.gradients.every(Number.isNaN), gradient).to.equal(true);
+    }
+    const closer = await undone(
+      affineCell((b, x) => leakyRelu(b, x, 0.3)),
+      "reversible:5",
+    );
+    expect(closer.apart).to.be.below(1e-4);
+  });
+
+  it("judges each sample by its own steps: one that took none is no reason to give the others up", async () => {
+    // the first sample starts at its fixed point, tanh(W z0 + x) = z0, so its cotangents are whole where states of others are lost
+    const [W, z] = [numbers(inputs.W), 0.5];
+    const x = numbers(inputs.x).map((value, i) =>
+      i < dim ? Math.atanh(z) - z * W.slice(i * dim, (i + 1) * dim).reduce((sum, w) => sum + w) : value,
+    );
+    const z0 = x.map((_, i) => (i < dim ? z : 0));
+    const given = {
+      W: castTensor(inputs.W, "float32"),
+      ...{ x: tensor("float32", [batch, dim], x), z0: tensor("float32", [batch, dim], z0) },
+    };
+    const run = (gradient: "reversible" | "direct") =>
+      found(cell, given, {
+        ...{ solver: reversibleIteration({ relaxation: 0.8 }), gradient },
+        stop: { rtol: 0, atol: 1e-6, maxSteps: 20 },
+      });
+    const [undone, direct] = [await run("reversible"), await run("direct")];
+    expect(undone.steps[0]).to.equal(0);
+    expect(undone.error).to.be.above(1);
+    // gradients are of order one, and their error is below what is refused
+    expect(apart(flat(undone), flat(direct))).to.be.below(1e-2);
   });
 
   it("says how many steps can be relied on, and warns of more", () => {
