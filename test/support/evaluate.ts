@@ -1,9 +1,11 @@
+import { withoutRegions } from "../../src/autodiff/region.js";
 import type { FloatDType, Tensor } from "../../src/core/tensor.js";
-import { tensor } from "../../src/core/tensor.js";
+import { numbers, tensor } from "../../src/core/tensor.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Graph, Value } from "../../src/graph/graph.js";
 import { pick, upload } from "../../src/integrate/solve.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
+import { jit } from "../../src/runtimes/jit/jit.js";
 
 /** Runs a graph once, from host to host. Inputs that the graph does not take are left out. */
 export async function runGraph(
@@ -52,4 +54,14 @@ export function rows(values: number | readonly number[], width = 1, dtype: Float
   return typeof values === "number"
     ? tensor(dtype, [], [values])
     : tensor(dtype, [values.length / width, width], values);
+}
+
+/** The numbers of what is built, solves and other regions within it included, on the compiled runtime. */
+export async function valuesOf(
+  build: (b: Builder) => Readonly<Record<string, Value>>,
+  inputs: Readonly<Record<string, Tensor>> = {},
+): Promise<Record<string, number[]>> {
+  const b = new Builder();
+  const outputs = await runGraph(jit(), withoutRegions(b.graph(build(b))), inputs);
+  return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, numbers(value)]));
 }

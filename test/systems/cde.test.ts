@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import { withoutRegions } from "../../src/autodiff/region.js";
 import { pullback } from "../../src/autodiff/vjp.js";
 import { Random } from "../../src/core/random.js";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
@@ -12,28 +11,10 @@ import { cdeSolve } from "../../src/models/cde-solve.js";
 import { mul } from "../../src/ops/arithmetic.js";
 import { reduceMean } from "../../src/ops/reduce.js";
 import { gather } from "../../src/ops/slicing.js";
-import { uploadTree } from "../../src/runtime/compile-program.js";
-import { jit } from "../../src/runtimes/jit/jit.js";
 import type { ControlledField } from "../../src/systems/cde.js";
 import { controlPath, pathCoefficients, pathDerivative, pathValue } from "../../src/systems/control-path.js";
 import { type Interpolation, PathError } from "../../src/systems/interpolation.js";
-
-async function values(
-  build: (b: Builder) => Record<string, Value>,
-  inputs: Readonly<Record<string, Tensor>> = {},
-): Promise<Record<string, number[]>> {
-  const b = new Builder();
-  const runtime = jit();
-  const executable = await runtime.compile(withoutRegions(b.graph(build(b))));
-  const found = await executable.run(uploadTree(runtime, inputs));
-  const read = await Promise.all(
-    Object.entries(found).map(
-      async ([name, value]) => [name, numbers(await runtime.download(value))] as const,
-    ),
-  );
-  await executable.release();
-  return Object.fromEntries(read);
-}
+import { valuesOf as values } from "../support/evaluate.js";
 
 const times = [0, 0.3, 1, 1.4, 2];
 /** [1, 5 times, 2 channels]: time, and a series */

@@ -1,21 +1,18 @@
 import { expect } from "chai";
-import { withoutRegions } from "../../src/autodiff/region.js";
 import { pullback } from "../../src/autodiff/vjp.js";
 import { Random } from "../../src/core/random.js";
-import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { tensor } from "../../src/core/tensor.js";
 import { initialParameters, type VectorField } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { Builder } from "../../src/graph/builder.js";
-import type { Value } from "../../src/graph/graph.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { ParameterError } from "../../src/integrate/solve-inputs.js";
 import { normalisingFlow } from "../../src/models/flow.js";
 import { add } from "../../src/ops/arithmetic.js";
 import { matmul } from "../../src/ops/linalg.js";
 import { reduceMean } from "../../src/ops/reduce.js";
-import { uploadTree } from "../../src/runtime/compile-program.js";
-import { jit } from "../../src/runtimes/jit/jit.js";
 import { DensityError, withDensity } from "../../src/systems/divergence.js";
+import { valuesOf as values } from "../support/evaluate.js";
 
 /** dy/dt = y A + c */
 const affine: VectorField = {
@@ -29,23 +26,6 @@ const affine: VectorField = {
       b.constant(tensor("float64", [1, 2], [0.2, -0.4])),
     ),
 };
-
-async function values(
-  build: (b: Builder) => Record<string, Value>,
-  inputs: Readonly<Record<string, Tensor>> = {},
-): Promise<Record<string, number[]>> {
-  const b = new Builder();
-  const runtime = jit();
-  const executable = await runtime.compile(withoutRegions(b.graph(build(b))));
-  const found = await executable.run(uploadTree(runtime, inputs));
-  const read = await Promise.all(
-    Object.entries(found).map(
-      async ([name, value]) => [name, numbers(await runtime.download(value))] as const,
-    ),
-  );
-  await executable.release();
-  return Object.fromEntries(read);
-}
 
 const points = (b: Builder, rows: readonly number[][]) =>
   b.constant(tensor("float64", [rows.length, rows[0]!.length], rows.flat()));
