@@ -83,11 +83,15 @@ export async function gradcheckCommand(
   const runtime = await openRuntime(settings.runtime, { say: console.note });
   let problem = await problemOf(settings, sources, runtime);
   const init = settings.init === null ? undefined : (inputs.get(settings.init) as Uint8Array);
-  const parameters =
+  const { field } = problem.ode;
+  // in the field's order, whatever the file's: gradients are held against differences number by number
+  const parameters = checkParameters(
+    field,
     init === undefined
-      ? initialParameters(problem.ode.field, Random.seeded(settings.seed), settings.dtype)
-      : decodeParameters(init, options.init!, settings.dtype);
-  checkParameters(problem.ode.field, parameters, problem.ode);
+      ? initialParameters(field, Random.seeded(settings.seed), settings.dtype)
+      : decodeParameters(init, options.init!, settings.dtype),
+    problem.ode,
+  );
   if (options.coupling === "auto") {
     const chosen = await withChosenCoupling(settings, sources, problem, parameters, runtime);
     problem = chosen.problem;

@@ -1,8 +1,11 @@
 import { expect } from "chai";
 import { type GradcheckReport, whatIsWrong } from "../../src/cli/gradcheck.js";
 import type { Problem } from "../../src/cli/problem.js";
+import { Random } from "../../src/core/random.js";
+import { sizeOf, tensor } from "../../src/core/tensor.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { midpoint } from "../../src/methods/tableaux.js";
+import { encodeSafetensors } from "../../src/storage/safetensors.js";
 import { fixture, json, refusal, run, scratch, written } from "./command.js";
 
 describe("revort gradcheck", () => {
@@ -48,6 +51,24 @@ describe("revort gradcheck", () => {
       expect(report.loss).to.be.greaterThan(0);
     });
   }
+
+  it("takes parameters by their names, in whatever order a file has them", async () => {
+    // a file has them by the alphabet, biases first; the field has weights first
+    const random = Random.seeded(3);
+    const drawn = (...shape: number[]) =>
+      tensor(
+        "float64",
+        shape,
+        Array.from({ length: sizeOf(shape) }, () => 0.3 * random.normal()),
+      );
+    const tensors = {
+      ...{ "layers.0.weight": drawn(10, 3), "layers.0.bias": drawn(10) },
+      ...{ "layers.1.weight": drawn(2, 10), "layers.1.bias": drawn(2) },
+    };
+    const init = written(folder("sorted.safetensors"), encodeSafetensors(tensors));
+    const report = await json("gradcheck", "white-dwarf", "--step-size", "0.05", "--init", init);
+    expect(report.finiteDifference.relativeError).to.be.lessThan(1e-8);
+  });
 
   it("has stored steps and checkpoints for a solver that cannot be undone", async () => {
     const report = await json("gradcheck", "influenza", "--gradient", "direct");
