@@ -4,14 +4,13 @@ import type { FloatDType } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { div } from "../ops/arithmetic.js";
-import { abs } from "../ops/elementwise.js";
 import { maximum } from "../ops/extrema.js";
-import { reduceMax } from "../ops/reduce.js";
 import type { AdjointRule, Arriving, ChainCotangents, ChainTask } from "./adjoint.js";
 import { stored } from "./direct.js";
 import { at, type Links, spread } from "./links.js";
 import { unlessLost } from "./lost.js";
 import type { RunChainOptions } from "./options.js";
+import { largestIn } from "./reversible.js";
 
 /** A chain on what goes into it, in some scope: the leaves of its start, of what is shared, of its rows, and the steps. */
 export type TaskIn = (scope: Builder, inputs: readonly Value[]) => ChainTask;
@@ -61,8 +60,9 @@ export function chainRegion(
 }
 
 /** max |error| over the largest number of the first and the last state. */
-function relativeTo(b: Builder, { start, floats }: Links, end: readonly Value[], error: Value): Value {
-  const sizes = [...at(start, floats.state), ...at(end, floats.state)].map((x) => reduceMax(b, abs(b, x)));
+function relativeTo(b: Builder, links: Links, end: readonly Value[], error: Value): Value {
+  const { start, floats } = links;
+  const sizes = [...at(start, floats.state), ...at(end, floats.state)].map((x) => largestIn(b, links, x));
   const size = sizes.reduce((most, each) => maximum(b, most, each));
   return div(b, error, maximum(b, size, leastNormal[error.dtype as FloatDType]));
 }

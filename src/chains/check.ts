@@ -1,4 +1,4 @@
-import { leavesOf, withLeaves } from "../core/tree.js";
+import { byPath, leavesOf, pathsOf, withLeaves } from "../core/tree.js";
 import { sameShape, showType, type Value } from "../graph/graph.js";
 import { type Chain, ChainError, type ChainInputs } from "./chain.js";
 
@@ -44,6 +44,24 @@ export function checkSteps<S, P, X>(name: string, { rows, steps }: ChainInputs<S
       `The chain "${name}" has ${steps} steps, but rows ${showType(stack)}. Give an array [${steps}, …]: a row for each.`,
     );
   }
+}
+
+/**
+ * The leaves of a state in the order in which the first one has them, whatever the order of its own names.
+ *
+ * @throws {ChainError} for a state of other names
+ */
+export function stateLeaves(name: string, start: unknown, state: unknown): Value[] {
+  const paths = pathsOf(start).map(([path]) => path);
+  const found = byPath<Value>(state);
+  if (Object.keys(found).length === paths.length && paths.every((path) => Object.hasOwn(found, path))) {
+    return paths.map((path) => found[path]!);
+  }
+  const show = (list: readonly string[]) => `{ ${list.join(", ")} }`;
+  throw new ChainError(
+    `The chain "${name}" makes ${show(Object.keys(found))} of the state ${show(paths)}. Give back what it consists of, under ` +
+      "the same names.",
+  );
 }
 
 export function checkStep(name: string, start: readonly Value[], after: readonly Value[]): void {

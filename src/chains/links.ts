@@ -7,7 +7,7 @@ import { accumulate } from "../ops/arithmetic.js";
 import { zerosLike } from "../ops/generate.js";
 import { gather } from "../ops/slicing.js";
 import type { Chain, ChainInputs, Link } from "./chain.js";
-import { checkStep, checkSteps, checkUndoes, reportedOf } from "./check.js";
+import { checkStep, checkSteps, checkUndoes, reportedOf, stateLeaves } from "./check.js";
 
 /** Which of some values have cotangents: floats. */
 type Floats = readonly number[];
@@ -42,6 +42,8 @@ export interface Links {
   /** which leaves of a state are saved */
   readonly reported: readonly number[];
   readonly floats: { readonly state: Floats; readonly shared: Floats; readonly rows: Floats };
+  /** the leaves of a state by which it is told whether undoing steps gives it back: its floats, unless it is said otherwise */
+  readonly compared: Floats;
   /** `null` where cotangents of rows are stacked */
   readonly rowSums: RowSums | null;
   readonly step: (b: Builder, i: Value, before: readonly Value[]) => readonly Value[];
@@ -92,7 +94,8 @@ export function linksOf<S, P, X>(
   };
   const undo: Links["undo"] = (b, i, after) => {
     checkUndoes(chain);
-    return leavesOf<Value>(chain.undo!(b, reads.linkAt(i, reads.rowAt(b, i)), reads.stateOf(after)));
+    const before = chain.undo!(b, reads.linkAt(i, reads.rowAt(b, i)), reads.stateOf(after));
+    return stateLeaves(chain.name, inputs.start, before);
   };
   const pull: Links["pull"] = (b, i, before, cotangents) => {
     const row = reads.rowAt(b, i);
@@ -113,7 +116,7 @@ export function linksOf<S, P, X>(
     withLeaves(inputs.start, spread(start.length, floats.state, leaves)) as Like<S, Value | null>;
   return {
     ...{ name: chain.name, start, shared, rows, steps: inputs.steps, floats, undo, pull },
-    reported: reportedOf(chain, inputs.start),
+    ...{ reported: reportedOf(chain, inputs.start), compared: floats.state },
     rowSums: typeof rowCotangents === "boolean" ? null : rowCotangents,
     step: (b, i, before) => reads.step(b, i, reads.rowAt(b, i), before),
     back(b, i, after, cotangents) {
@@ -158,7 +161,7 @@ function readingOf<S, P, X>(chain: Chain<S, P, X>, inputs: ChainInputs<S, P, X>)
     ...{ start, shared, rows, stateOf, linkAt },
     rowAt: (b, i) => rows.map((stack) => gather(b, stack, i)),
     step(b, i, row, before) {
-      const after = leavesOf<Value>(chain.step(b, linkAt(i, row), stateOf(before)));
+      const after = stateLeaves(chain.name, inputs.start, chain.step(b, linkAt(i, row), stateOf(before)));
       checkStep(chain.name, start, after);
       return after;
     },
@@ -186,7 +189,7 @@ function undoneBy<S, P, X>(
   if (found.row === null && floats.rows.length > 0) return null;
   const of = (form: unknown, tree: unknown, which: Floats) => at(leavesAt<Value>(form, tree), which);
   return {
-    before: leavesOf<Value>(found.before),
+    before: stateLeaves(chain.name, inputs.start, found.before),
     cotangents: orZeros(b, of(inputs.start, found.cotangents, floats.state), at(after, floats.state)),
     shared: of(inputs.shared, found.shared, floats.shared),
     row: orZeros(b, of(inputs.rows, found.row, floats.rows), at(row, floats.rows)),

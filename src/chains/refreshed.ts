@@ -6,8 +6,7 @@ import { maximum } from "../ops/extrema.js";
 import { shapeOf } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
 import type { AdjointRule, Arriving, UndoingErrors } from "./adjoint.js";
-import { at } from "./links.js";
-import { undoingErrors } from "./reversible.js";
+import { errorType, undoingErrors } from "./reversible.js";
 import { arrivedAt, arrivingFrom, perTurn, type ScheduledTask, throughLegs } from "./scheduled.js";
 import { afterStep, layoutOf, noRows, type Sweep } from "./sweep.js";
 import { refreshTurns } from "./tables.js";
@@ -54,8 +53,7 @@ function throughTurns(
   const { links, schedule } = task;
   const { turns } = schedule;
   const layout = layoutOf(links, end);
-  const { dtype } = at(links.start, links.floats.state)[0]!;
-  const zero = b.scalar(dtype, 0);
+  const zero = b.scalar(errorType(links), 0);
   const none: UndoingErrors = links.lost === null ? [zero] : [zero, zero];
   const unpacked = (values: readonly Value[]) =>
     [values.slice(0, none.length), layout.unpack(values.slice(none.length))] as const;

@@ -1,9 +1,11 @@
+import type { FloatDType } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { sub } from "../ops/arithmetic.js";
 import { abs } from "../ops/elementwise.js";
 import { maximum } from "../ops/extrema.js";
 import { reduceMax } from "../ops/reduce.js";
+import { cast } from "../ops/reshape.js";
 import type { AdjointRule, UndoingErrors } from "./adjoint.js";
 import { at, type Links } from "./links.js";
 import { sweepBack } from "./sweep.js";
@@ -42,19 +44,24 @@ export function undoingErrors(
     Readonly<Record<"here" | "atEnd", readonly (Value | null)[]>>,
 ): UndoingErrors {
   const ofStates = distance(b, links, state, known);
-  return links.lost === null ? [ofStates] : [ofStates, links.lost(b, state, known, here, atEnd)];
+  if (links.lost === null) return [ofStates];
+  return [ofStates, cast(b, links.lost(b, state, known, here, atEnd), errorType(links))];
 }
 
-/** How far two states lie apart in what is reported, in the maximum norm. */
-function distance(
-  b: Builder,
-  { reported, floats }: Links,
-  one: readonly Value[],
-  other: readonly Value[],
-): Value {
-  const seen = reported.filter((leaf) => floats.state.includes(leaf));
-  const others = at(other, seen);
-  return at(one, seen)
-    .map((value, k) => reduceMax(b, abs(b, sub(b, value, others[k]!))))
+/** How far two states lie apart, in the maximum norm. */
+function distance(b: Builder, links: Links, one: readonly Value[], other: readonly Value[]): Value {
+  const others = at(other, links.compared);
+  return at(one, links.compared)
+    .map((value, k) => largestIn(b, links, sub(b, value, others[k]!)))
     .reduce((most, off) => maximum(b, most, off));
+}
+
+/** The largest |x|, in the type in which the errors of a chain are told. */
+export function largestIn(b: Builder, links: Links, x: Value): Value {
+  return cast(b, reduceMax(b, abs(b, x)), errorType(links));
+}
+
+/** That of its states; where those are of both, the one that they are rounded to more coarsely. */
+export function errorType({ start, floats }: Links): FloatDType {
+  return floats.state.some((leaf) => start[leaf]!.dtype === "float32") ? "float32" : "float64";
 }

@@ -105,7 +105,8 @@ export function sweepBack(
   const { links, saves } = task;
   if (saves.kind === "at") return sweepByStretches(b, { links, saves }, arriving, end, stepBack);
   const layout = layoutOf(links, end);
-  const stacks = links.rowSums === null;
+  // a chain may take fewer steps than it has rows: the others have no part in it
+  const stacks = links.rowSums === null && typeof links.steps === "number" && links.proceed === null;
   const last = sub(b, count, b.scalar("int64", 1));
   const { carried, scans } = loop(
     b,

@@ -16,7 +16,10 @@ export function stepsOf(b: Builder, { links, saves }: Pick<ChainTask, "links" | 
 /** The number of steps as a dimension. */
 export function lengthOf({ steps, rows, proceed }: Links): Dim {
   if (proceed !== null) return "steps";
-  return typeof steps === "number" ? steps : (rows[0]?.shape[0] ?? "steps");
+  if (typeof steps === "number") return steps;
+  const length = rows[0]?.shape[0] ?? "steps";
+  // a number of steps that is a value may be less than that of the rows
+  return typeof length === "string" || steps.constant !== null ? length : "steps";
 }
 
 /** The steps that lead to a save: the index of the first, and how many. */

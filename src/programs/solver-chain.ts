@@ -68,12 +68,14 @@ export function solverTask(b: Builder, setting: Setting, inputs: BackwardInputs)
   const { offsets, ...rows } = grid;
   const start = method.start(systemIn(b, field, parameters), firstTime(b, grid), y0);
   const steps = everyStep ? saves : gather(b, offsets, saves);
+  const links = linksOf(
+    solverChain(setting),
+    { start, shared: parameters, rows, steps },
+    shares !== null && timeSums(setting, shares),
+  );
   return {
-    links: linksOf(
-      solverChain(setting),
-      { start, shared: parameters, rows, steps },
-      shares !== null && timeSums(setting, shares),
-    ),
+    // y alone: its companion, or its velocity, is of another size
+    links: { ...links, compared: links.reported },
     saves: everyStep ? { kind: "every" } : { kind: "at", count: saves, offsets, coincident },
     schedule,
   };

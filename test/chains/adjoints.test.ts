@@ -319,6 +319,102 @@ describe("a chain that ends by itself and can be undone", () => {
   }
 });
 
+describe("a chain that takes fewer steps than it has rows", () => {
+  const few = 3;
+  const rowsOf = (count: number) => tensor("float64", [count, 2, 3], numbers(given.x).slice(0, count * 6));
+  /** Gradients of Σ y² at the end and at every state, of a chain with so many rows. */
+  const gradientsOf = (chain: typeof pair, adjoint: AdjointSpec, count: number, taken: number | "given") => {
+    const b = new Builder();
+    const { y, z, w, v } = inputsOf(b);
+    const x = b.input("rows", "float64", [count, 2, 3]);
+    const most = taken === "given" ? b.input("most", "int64", []) : taken;
+    const inputs = { start: { y, z }, shared: { w, v }, rows: { x }, steps: most };
+    const { end, saved } = runChain(b, chain, inputs, { adjoint, save: "every" });
+    const parts = [end.y, ...saved].map((each) => reduceSum(b, mul(b, each, each)));
+    const loss = parts.reduce((sum, each) => add(b, sum, each));
+    const pulled = pullback(b, [loss], [b.scalar("float64", 1)], [y, z, w, v, x]);
+    const outputs = Object.fromEntries(pulled.map((value, k) => [`d${k}`, value!]));
+    const feeds = { ...given, rows: rowsOf(count), most: tensor("int64", [], [few]) };
+    return runGraph(jit(), withoutRegions(b.graph({ loss, ...outputs })), feeds);
+  };
+  /** It counts its steps by itself: the third is the last. */
+  const third: typeof pair = {
+    ...pair,
+    proceed: (b, { i }) => less(b, i, b.scalar("int64", few - 1)),
+  };
+
+  for (const adjoint of ["direct", "reversible"] as const) {
+    for (const [what, chain, taken] of [
+      ["as it ends by itself", third, steps],
+      ["as their number is a value", pair, "given"],
+    ] as const) {
+      it(`has gradients of all rows, zeros for those that it does not get to, ${what} (${adjoint})`, async () => {
+        const known = await gradientsOf(pair, adjoint, few, few);
+        const found = await gradientsOf(chain, adjoint, steps, taken);
+        const { d4: rows, ...others } = known;
+        for (const [name, value] of Object.entries(others)) expectSame(found[name]!, value, 1e-12, name);
+        const padded = [...numbers(rows!), ...new Array<number>((steps - few) * 6).fill(0)];
+        expect(found.d4!.shape).to.deep.equal([steps, 2, 3]);
+        expectSame(found.d4!, tensor("float64", [steps, 2, 3], padded), 1e-12, "rows");
+      });
+    }
+  }
+});
+
+describe("the state of a chain", () => {
+  it("is told by its names, in whatever order a step gives them", async () => {
+    const turned: typeof pair = {
+      ...pair,
+      step(b, link, before) {
+        const { y, z } = pair.step(b, link, before);
+        return { z, y };
+      },
+      undo(b, link, after) {
+        const { y, z } = pair.undo!(b, link, after);
+        return { z, y };
+      },
+    };
+    for (const adjoint of ["direct", "reversible"] as const) {
+      const of = (chain: typeof pair) => {
+        const b = new Builder();
+        const { y, z, w, v, x } = inputsOf(b);
+        const inputs = { start: { y, z }, shared: { w, v }, rows: { x }, steps };
+        const { end } = runChain(b, chain, inputs, { adjoint });
+        const pulled = pullback(b, [reduceSum(b, end.y)], [b.scalar("float64", 1)], [y, z]);
+        return runGraph(jit(), withoutRegions(b.graph({ y1: end.y, dy: pulled[0]!, dz: pulled[1]! })), given);
+      };
+      expect(await of(turned), adjoint).to.deep.equal(await of(pair));
+    }
+  });
+
+  it("may be of several types, and is looked at in all of its floats, whatever is reported of it", async () => {
+    // z ← z/2, which `undo` doubles, or nearly so; n counts, and is all that is reported
+    const of = async (adjoint: AdjointSpec, doubled: number) => {
+      const b = new Builder();
+      const [single, double] = [b.input("single", "float32", [2]), b.input("double", "float64", [2])];
+      const { end } = runChain(
+        b,
+        {
+          name: "halving",
+          step: (inner, _link, { n, u, z }) => ({ n: add(inner, n, 1), u, z: mul(inner, z, 0.5) }),
+          undo: (inner, _link, { n, u, z }) => ({ n: sub(inner, n, 1), u, z: mul(inner, z, doubled) }),
+          report: ({ n }) => n,
+        },
+        { start: { n: b.scalar("int64", 0), u: single, z: double }, shared: null, rows: null, steps: 4 },
+        { adjoint },
+      );
+      const [dz] = pullback(b, [reduceSum(b, end.z)], [b.scalar("float64", 1)], [double]);
+      const feeds = { single: tensor("float32", [2], [1, 1]), double: tensor("float64", [2], [1, 1]) };
+      return numbers((await runGraph(jit(), withoutRegions(b.graph({ dz: dz! })), feeds)).dz!);
+    };
+    for (const adjoint of ["reversible", "reversible:2"] as const) {
+      expect(await of(adjoint, 2), adjoint).to.deep.equal([1 / 16, 1 / 16]);
+      // of two steps, 2 %: more than 1e-3, that of the coarser of its types
+      expect(await of(adjoint, 2.02), adjoint).to.deep.equal([Number.NaN, Number.NaN]);
+    }
+  });
+});
+
 describe("a chain", () => {
   const inputsIn = (b: Builder) => ({
     start: { y: b.input("y", "float64", [2, 3]), z: b.input("z", "float64", [2, 3]) },
@@ -399,6 +495,15 @@ describe("a chain", () => {
           inputsIn(b),
           { adjoint: "direct" },
         ),
+    ],
+    [
+      "a step that gives the state other names",
+      ChainError,
+      'The chain "pair" makes { y, x } of the state { y, z }.',
+      (b) =>
+        runChain(b, { ...oneWay, step: (_b, _link, { y, z }) => ({ y, x: z }) as never }, inputsIn(b), {
+          adjoint: "direct",
+        }),
     ],
     [
       "a report of what is no part of the state",
