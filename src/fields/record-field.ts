@@ -98,9 +98,15 @@ export function defineField<
     return Object.fromEntries(arrays.map(([key, shape], i) => [key, of(parts[i]!, shape)])) as Each<S, Value>;
   };
   const joined = (b: Builder, given: Each<S, Value>): Value => {
+    const unknown = Object.keys(given).find((key) => !Object.hasOwn(state, key));
+    if (unknown !== undefined) {
+      throw new FieldArgumentError(
+        `The field "${name}" has no array "${unknown}" in its state; there are ${Object.keys(state).join(", ")}.`,
+      );
+    }
     const flat = arrays.map(([key, shape], i) => {
       const value = given[key];
-      if (value === undefined || value.shape.length !== shape.length + 1) {
+      if (value === undefined || !isOfSamples(value, shape)) {
         throw new FieldArgumentError(
           `The field "${name}" has the array "${key}" ${showShape(["batch", ...shape])} in its state, but ` +
             `${value === undefined ? "there is none of that name" : `it has ${showShape(value.shape)}`}. Return ` +
@@ -145,6 +151,13 @@ export function defineField<
 /** Whether the state of a field is a record of arrays. */
 export function isRecordField(field: VectorField): field is RecordField {
   return typeof field === "object" && field !== null && "arraysOf" in field;
+}
+
+/** Whether a value is [batch, …] of a shape for one sample. */
+function isOfSamples({ shape: all }: Value, shape: readonly number[]): boolean {
+  const own = all.slice(1);
+  const fits = own.every((dim, k) => typeof dim === "string" || dim === shape[k]);
+  return all.length === shape.length + 1 && fits;
 }
 
 /** A field on so many samples, with its args among the parameters. */

@@ -94,7 +94,9 @@ export function plateau(
       let [factor, best, bad, resting] = [1, Number.POSITIVE_INFINITY, 0, 0];
       const looks = validations.length > 0 ? validations.map(({ loss }) => loss) : means(losses, every);
       for (const loss of looks) {
-        if (loss < best * (1 - threshold)) [best, bad] = [loss, 0];
+        // a share of its size, as it may be negative
+        const falls = best === Number.POSITIVE_INFINITY || loss < best - threshold * Math.abs(best);
+        if (falls) [best, bad] = [loss, 0];
         else bad += 1;
         if (resting > 0) [resting, bad] = [resting - 1, 0];
         if (bad > patience) [factor, resting, bad] = [Math.max(factor * gamma, final), cooldown, 0];

@@ -33,7 +33,8 @@ const notDrawn = [0, 0, 0, 0] as const;
 /**
  * Batches of a stream; what does not fill one at its end is left out.
  *
- * @throws {RevortError} if the run to go on from was on data that were all there
+ * @throws {RevortError} if the run to go on from was on data that were all there, and in place of a first batch
+ *   {DatasetError} if there are not so many samples
  */
 export function streamed(data: DataStream, { types, dtype, batchSize, start }: StreamOptions): Source {
   if (start !== undefined && start.order.length > 0) {
@@ -66,7 +67,13 @@ export function streamed(data: DataStream, { types, dtype, batchSize, start }: S
   return {
     async next() {
       while (count - from < batchSize && !ended) await more();
-      if (count - from < batchSize) return null;
+      if (count - from < batchSize && used > 0) return null;
+      if (count - from < batchSize) {
+        throw new DatasetError(
+          `The stream of training data ends after ${count} samples, but a batch takes ${batchSize}. Give more, or a smaller ` +
+            "batchSize.",
+        );
+      }
       const data = { data: takeSamples(held!, between(from, from + batchSize)) };
       from += batchSize;
       used += batchSize;

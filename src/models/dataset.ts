@@ -1,6 +1,6 @@
 import { RevortError } from "../core/errors.js";
 import { Random } from "../core/random.js";
-import { castTensor, type FloatDType, numbers, showShape, type Tensor } from "../core/tensor.js";
+import { castTensor, type FloatDType, isFloat, numbers, showShape, type Tensor } from "../core/tensor.js";
 import { joinedAlong, takenAlong } from "../train/samples.js";
 import { dtypeOf, type SampleTypes, showSample } from "./model.js";
 
@@ -14,7 +14,7 @@ export type Dataset = Readonly<Record<string, Tensor>>;
  * The arrays that are asked for, in their types.
  *
  * @param what  names the data in messages: "The training data"
- * @throws {DatasetError} naming an array that is missing, unknown, of another shape, or not finite
+ * @throws {DatasetError} naming an array that is missing, unknown, of another shape, not finite, or not of whole numbers
  */
 export function checkDataset(
   what: string,
@@ -54,19 +54,23 @@ export function checkDataset(
           : `${what} have ${count} samples of one array, but ${own} of "${name}".`,
       );
     }
-    if (type.type !== "int64") checkFinite(what, name, value);
+    checkNumbers(what, name, value, type.type === "int64");
     checked[name] = castTensor(value, dtypeOf(type, float));
   }
   return { data: checked, count: count! };
 }
 
-function checkFinite(what: string, name: string, value: Tensor): void {
-  const bad = numbers(value).findIndex((x) => !Number.isFinite(x));
+function checkNumbers(what: string, name: string, value: Tensor, whole: boolean): void {
+  if (!isFloat(value.dtype)) return;
+  const found = numbers(value);
+  const bad = found.findIndex((x) => (whole ? !Number.isSafeInteger(x) : !Number.isFinite(x)));
   if (bad < 0) return;
   const size = value.data.length / value.shape[0]!;
   throw new DatasetError(
-    `${what} have ${numbers(value)[bad]} in "${name}" of sample ${Math.floor(bad / size)}. Leave such samples out, or give a ` +
-      "mask beside them.",
+    `${what} have ${found[bad]} in "${name}" of sample ${Math.floor(bad / size)}` +
+      (whole && Number.isFinite(found[bad])
+        ? ", but whole numbers are taken there."
+        : ". Leave such samples out, or give a mask beside them."),
   );
 }
 

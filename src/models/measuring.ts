@@ -1,10 +1,12 @@
 import { type FloatDType, numbers, type Tensor } from "../core/tensor.js";
+import { mapLeaves } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
+import { sharesOf } from "../gradients/parts.js";
 import type { Value } from "../graph/graph.js";
 import { compileProgram, downloadTree, uploadTree } from "../runtime/compile-program.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
 import type { Measures } from "../train/checkpoint.js";
-import { checkDataset, type Dataset, takeSamples } from "./dataset.js";
+import { checkDataset, type Dataset, DatasetError, takeSamples } from "./dataset.js";
 import type { Model, SampleTypes } from "./model.js";
 import type { AnyTask, Task } from "./task.js";
 import { measuresProgram, predictionProgram } from "./task-measures.js";
@@ -82,7 +84,11 @@ interface OnDevice {
   readonly buffers: DeviceTensors;
 }
 
-/** Compiles loss and metrics of a dataset, taken in parts and averaged over its samples. */
+/**
+ * Compiles loss and metrics of a dataset, taken in parts and averaged over its samples, or over what the task says.
+ *
+ * @throws {DatasetError} for data that do not fit the task, or a number of samples that is none
+ */
 export async function measuring(
   task: AnyTask,
   given: Dataset,
@@ -94,6 +100,9 @@ export async function measuring(
   }: { runtime: Runtime; dtype: FloatDType; what: string; atOnce?: number | undefined },
 ): Promise<Measuring> {
   const { data, count } = checkDataset(what, given, { ...task.model.inputs, ...task.targets }, dtype);
+  if (!Number.isInteger(atOnce) || atOnce < 1) {
+    throw new DatasetError(`${what} are measured 1 or more samples at once, but ${atOnce} were asked for.`);
+  }
   const compile = (size: number) => compileProgram(runtime, measuresProgram(task, dtype, size));
   const compiled = new Map<number, Awaited<ReturnType<typeof compile>>>();
   const parts: { size: number; data: DeviceTensors }[] = [];
@@ -105,18 +114,24 @@ export async function measuring(
   }
   return {
     async measure({ parameters, buffers }) {
-      let loss = 0;
-      const metrics: Record<string, number> = {};
+      const found: { weight: number; loss: number; metrics: Record<string, number> }[] = [];
       for (const { size, data } of parts) {
         const results = await compiled.get(size)!.run({ parameters, buffers, data });
-        const mean = await downloadTree(runtime, results);
-        const share = size / count;
-        loss += share * numbers(mean.loss)[0]!;
-        for (const [name, value] of Object.entries(mean.metrics)) {
-          metrics[name] = (metrics[name] ?? 0) + share * numbers(value)[0]!;
-        }
+        const { loss, metrics, weight } = mapLeaves(
+          await downloadTree(runtime, results),
+          (leaf) => numbers(leaf as Tensor)[0]!,
+        );
+        found.push({ weight: weight ?? size, loss, metrics });
       }
-      return { loss, metrics };
+      const shares = sharesOf(found.map(({ weight }) => weight));
+      // a part in which nothing was observed has no mean: 0 / 0
+      const mean = (of: (part: (typeof found)[number]) => number) =>
+        found.reduce((sum, part, k) => (shares[k] === 0 ? sum : sum + shares[k]! * of(part)), 0);
+      const names = Object.keys(found[0]!.metrics);
+      return {
+        loss: mean(({ loss }) => loss),
+        metrics: Object.fromEntries(names.map((name) => [name, mean(({ metrics }) => metrics[name]!)])),
+      };
     },
     async release() {
       for (const one of compiled.values()) await one.release();

@@ -1,6 +1,7 @@
 import { regionWithWayBack } from "../autodiff/way-back.js";
 import { unlessLost } from "../chains/lost.js";
-import type { Tensor } from "../core/tensor.js";
+import { checkOptions } from "../core/options.js";
+import { DTypeError, type Tensor } from "../core/tensor.js";
 import { mapLeaves } from "../core/tree.js";
 import type { Values } from "../fields/field.js";
 import {
@@ -15,11 +16,13 @@ import type { GradientRequest } from "../gradients/method.js";
 import { scheduleOn } from "../gradients/schedule-on.js";
 import { storedCloser } from "../gradients/stored-closer.js";
 import type { Builder } from "../graph/builder.js";
-import type { Value } from "../graph/graph.js";
+import { showType, type Value } from "../graph/graph.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { ParameterError, settingOf } from "../integrate/solve-inputs.js";
 import type { Training } from "../nn/layer.js";
 import { zerosLike } from "../ops/generate.js";
+import { unsqueeze } from "../ops/reshape.js";
+import { concat } from "../ops/slicing.js";
 import { adjointFor } from "../programs/adjoints.js";
 import { type Grid, gridTensors, gridThrough, stepsOf, TimeError } from "../programs/grid.js";
 import type { GridValues } from "../programs/inputs.js";
@@ -48,6 +51,14 @@ export type RecordOdeSolveOptions<S extends ArrayShapes, A extends ArrayShapes> 
   readonly y0: Each<S, Value>;
 } & ([keyof A] extends [never] ? { readonly args?: undefined } : { readonly args: Each<A, Value> });
 
+const optionNames = {
+  ...{ theta: true, y0: true, t0: true, times: true, gradient: true, training: true, args: true },
+} satisfies Record<keyof OdeSolveOptions | "args", true>;
+const elsewhere = {
+  ...{ parameters: "say theta", saveAt: "say times", t1: "say times, the last of which is the end" },
+  ...{ adjoint: "say gradient", stepSize: "it belongs to neuralOde", dtype: "it belongs to neuralOde" },
+};
+
 /**
  * A solve of dy/dt = f(t, y; θ) as a part of a model: the states at given times, [times, batch, …], from a state and
  * parameters that are values of the graph. It goes back by the gradient that is asked for, not through its nodes: states
@@ -60,6 +71,8 @@ export type RecordOdeSolveOptions<S extends ArrayShapes, A extends ArrayShapes> 
  * @throws {TimeError} for times out of order, or an equation without a step size
  * @throws {GradientMethodError} if the method of the equation cannot be differentiated so
  * @throws {ShapeError} unless the state has a known shape
+ * @throws {DTypeError} unless state and parameters are of the type that the equation is solved in
+ * @throws {OptionError} for an option that there is not
  */
 export function odeSolve<S extends ArrayShapes, A extends ArrayShapes>(
   b: Builder,
@@ -73,6 +86,7 @@ export function odeSolve(
   options: OdeSolveOptions | RecordOdeSolveOptions<ArrayShapes, ArrayShapes>,
 ): Value | Each<ArrayShapes, Value> {
   const { field } = ode;
+  checkOptions("odeSolve", options, optionNames, elsewhere);
   if (!isRecordField(field)) return statesOf(b, ode, options as OdeSolveOptions);
   const { y0, args = {}, theta, ...rest } = options as RecordOdeSolveOptions<ArrayShapes, ArrayShapes>;
   const own = Object.entries(args).map(([name, value]) => [argumentName(name), value] as const);
@@ -87,12 +101,19 @@ function statesOf(
 ): Value {
   const { field, dtype } = ode;
   checkTheta(field.name, Object.keys(field.parameters), theta);
+  checkTypes(ode, y0, theta);
   if (!Number.isFinite(ode.stepSize)) {
     throw new TimeError("A solve inside a model takes steps of a given size: give neuralOde a stepSize.");
   }
   const grid = gridThrough(t0, times, ode.stepSize);
   const state = y0.shape as readonly number[];
   const steps = stepsOf(grid);
+  if (steps === 0)
+    return concat(
+      b,
+      times.map(() => unsqueeze(b, y0, [0])),
+      0,
+    );
   const method = storedCloser(ode, chooseGradient(ode, gradient, { state, steps }).gradient, steps, training);
   const adjoint = adjointFor(method);
   const coincident = grid.offsets.some((offset, i) => i > 0 && offset === grid.offsets[i - 1]);
@@ -148,6 +169,18 @@ export function checkTheta(name: string, parameters: readonly string[], theta: V
   throw new ParameterError(
     `The parameter "${missing}" of the field "${name}" is not among the values given (${given}). ` +
       "Give theta: the field's part of the model's parameters.",
+  );
+}
+
+/** @throws {DTypeError} for a state or parameters of another type than the equation is solved in */
+function checkTypes({ field, dtype }: NeuralOde, y0: Value, theta: Values): void {
+  const own = Object.keys(field.parameters).map((name) => [`theta "${name}"`, theta[name]!] as const);
+  const other = [["y0", y0] as const, ...own].find(([, value]) => value.dtype !== dtype);
+  if (other === undefined) return;
+  const [name, value] = other;
+  throw new DTypeError(
+    `The equation of "${field.name}" is solved in ${dtype}, but ${name} is ${showType(value)}. Use the model in ${dtype} ` +
+      `(fit's option dtype), or give neuralOde dtype: "${value.dtype}".`,
   );
 }
 

@@ -3,11 +3,25 @@ import type { Values } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { Training } from "../nn/layer.js";
+import { cast } from "../ops/reshape.js";
 import { programOf } from "../programs/program.js";
 import { standard } from "../programs/updates.js";
 import { applied, checkScalar, type Named, type SampleTypes } from "./model.js";
 import type { AnyTask } from "./task.js";
 import { dataTypesOf, parameterTypesOf } from "./task-types.js";
+
+/** What the loss of samples is a mean over; `null` where that is their number. */
+export function weightOf(
+  b: Builder,
+  { weigh, model }: AnyTask,
+  dtype: FloatDType,
+  data: Values,
+): Value | null {
+  if (weigh === undefined) return null;
+  const weight = weigh(b, data as never);
+  checkScalar(`What the loss of a task with the model "${model.name}" is a mean over`, weight);
+  return cast(b, weight, dtype);
+}
 
 /** A loss and metrics at given parameters and buffers. */
 export function measured(b: Builder, task: AnyTask, theta: Values, data: Values, training: Training | null) {
@@ -40,12 +54,13 @@ export function predictionProgram(model: AnyTask["model"], dtype: FloatDType, sa
   );
 }
 
-/** The graph that maps parameters, buffers and so many samples to loss and metrics, as after training. */
+/** The graph that maps parameters, buffers and so many samples to loss and metrics, as after training, and their weight. */
 export function measuresProgram(task: AnyTask, dtype: FloatDType, samples: number) {
   const inputs = { ...parameterTypesOf(task.model, dtype), data: dataTypesOf(task, dtype, samples) };
   return standard(
-    programOf("measures", inputs, (b, { parameters, buffers, data }) =>
-      measured(b, task, { ...parameters, ...buffers }, data, null),
-    ),
+    programOf("measures", inputs, (b, { parameters, buffers, data }) => ({
+      ...measured(b, task, { ...parameters, ...buffers }, data, null),
+      weight: weightOf(b, task, dtype, data),
+    })),
   );
 }

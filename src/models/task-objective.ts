@@ -10,9 +10,9 @@ import { zerosLike } from "../ops/generate.js";
 import { countersFrom, randomNormal, randomUniform } from "../ops/random.js";
 import type { Objective } from "../programs/objective.js";
 import { inputType } from "../programs/program.js";
-import { checkScalar, ModelDefinitionError } from "./model.js";
+import { ModelDefinitionError } from "./model.js";
 import type { AnyTask } from "./task.js";
-import { measured } from "./task-measures.js";
+import { measured, weightOf } from "./task-measures.js";
 import { dataTypesOf, type Named, parameterTypesOf } from "./task-types.js";
 
 export interface TaskObjectiveOptions {
@@ -31,7 +31,6 @@ export function taskObjective(task: AnyTask, options: TaskObjectiveOptions) {
   const kept = Object.keys(buffers).length === 0 ? {} : { buffers };
   const data = { data: dataTypesOf(task, dtype, batchSize) };
   const setup = { key: inputType("int64", []) };
-  const { weigh } = task;
   const objective: Objective<typeof trained, Kept, typeof data, typeof setup> = {
     ...{ name: task.model.name, dtype, trained, buffers: kept, data, setup, draws: true },
     observes: ["reconstructionError", "drift", "residual"],
@@ -56,15 +55,9 @@ export function taskObjective(task: AnyTask, options: TaskObjectiveOptions) {
         },
       };
     },
-    ...(weigh === undefined
+    ...(task.weigh === undefined
       ? {}
-      : {
-          weigh(b, { data: samples }) {
-            const weight = weigh(b, samples as never);
-            checkScalar(`What the loss of a task with the model "${task.model.name}" is a mean over`, weight);
-            return weight;
-          },
-        }),
+      : { weigh: (b, { data: samples }) => weightOf(b, task, dtype, samples)! }),
   };
   return objective;
 }

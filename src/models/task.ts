@@ -39,8 +39,8 @@ export interface Task<
   /** what is lowered: one number, a mean over the samples */
   readonly loss: Measure<Inputs, Targets, Outputs>;
   /**
-   * what the loss is a mean over, where that is not the number of samples: the sum of a mask, say. A batch in parts is
-   * averaged by it.
+   * what the loss is a mean over, where that is not the number of samples: the sum of a mask, say. A batch in parts, and
+   * data that are measured in parts, are averaged by it.
    */
   readonly weigh?: (b: Builder, data: Named<Inputs & Targets>) => Value;
   /** other numbers of the same kind */

@@ -31,7 +31,9 @@ export function inParts(part: AnyObjective, parts: number): AnyObjective {
     descent(b, inputs) {
       const whole = part.weigh?.(b, inputs.data) ?? b.scalar(dtype, parts);
       const start: Sums = {
-        ...{ loss: b.scalar(dtype, 0), gradients: zerosOf(b, trained), buffers: zerosOf(b, buffers) },
+        // where nothing was observed in any part, it is not a number
+        loss: part.weigh === undefined ? b.scalar(dtype, 0) : div(b, 0, whole),
+        ...{ gradients: zerosOf(b, trained), buffers: zerosOf(b, buffers) },
         observed: Object.fromEntries(part.observes.map((name) => [name, b.scalar(dtype, 0)])),
       };
       const first = b.ints(Array.from({ length: size }, (_, i) => i));

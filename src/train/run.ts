@@ -158,7 +158,8 @@ export class Run {
       const count = step + drawn.length + 1;
       drawn.push({ which, count, sampler: source.state(), ...(data === undefined ? {} : { data }) });
     }
-    const seen = { losses: this.losses, validations: this.validations };
+    // those of the run that this one goes on from say nothing of this one, if it has none itself
+    const seen = { losses: this.losses, validations: validating === null ? [] : this.validations };
     return drawn.slice(0, length).map((one, i) => ({
       ...one,
       learningRate: learningRate * schedule.factor(step + i, seen),
@@ -254,7 +255,7 @@ export class Run {
     if (validating === null || this.validations.at(-1)?.step === this.#step) return;
     const standing = await this.#course.standing();
     const found = { step: this.#step, ...(await validating.measure(standing)) };
-    if (found.loss < (this.#lowest()?.loss ?? Number.POSITIVE_INFINITY)) {
+    if (isLower(found.loss, this.#lowest()?.loss ?? Number.NaN)) {
       const { trained, buffers } = standing;
       this.#best = {
         ...{ step: this.#step, loss: found.loss },
@@ -267,7 +268,7 @@ export class Run {
 
   #lowest(): Validation | null {
     return this.validations.reduce<Validation | null>(
-      (low, one) => (low === null || one.loss < low.loss ? one : low),
+      (low, one) => (low === null || isLower(one.loss, low.loss) ? one : low),
       null,
     );
   }
@@ -313,6 +314,11 @@ export class Run {
   async #fetched(tree: Branch, root?: string): Promise<Tensors> {
     return byPath<Tensor>(await downloadTree(this.#options.runtime, tree), root);
   }
+}
+
+/** Whether a loss is lower than another; any number is lower than what is none, as that of an empty mask. */
+function isLower(loss: number, than: number): boolean {
+  return !Number.isNaN(loss) && !(loss >= than);
 }
 
 /** What the i-th update of a run saw of itself. */

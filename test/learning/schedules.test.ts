@@ -74,6 +74,19 @@ describe("schedules", () => {
     });
   }
 
+  it("plateau takes a share of the size of a loss that is negative, as log-likelihoods have it", () => {
+    const factor = (losses: readonly number[]) =>
+      plateau({ patience: 1, gamma: 0.5, threshold: 0.1 }).factor(0, {
+        losses: [],
+        validations: losses.map((loss, step) => ({ step, loss })),
+      });
+    // it rises by less than a tenth each time: no new best
+    expect(factor([-10, -9.5, -9.2])).to.equal(0.5);
+    // it falls by more than a tenth, and by less
+    expect(factor([-10, -11.5, -13, -15])).to.equal(1);
+    expect(factor([-10, -10.5, -10.9])).to.equal(0.5);
+  });
+
   it("plateau gives the same losses however many updates one run does, and after a resumption", async () => {
     const schedule = plateau({ patience: 1, gamma: 0.5, every: 5, threshold: 0.2 });
     const ode = neuralOde({

@@ -422,5 +422,21 @@ describe("a field on a record of arrays refuses", () => {
     const forgets = defineField({ name: "forgets", state: { x: [1], v: [1] }, apply });
     const error = await failure(solve(forgets, { ...rest, y0: { x: [1], v: [1] } }), FieldArgumentError);
     expect(error.message).to.contain('the array "x" [batch, 1]').and.contain("Return { x, v }");
+    // as many numbers in all, but each array of the other's
+    const exchanges = defineField({
+      ...{ name: "exchanges", state: { x: [2], v: [3] } },
+      apply: (_b, _theta, _t, { x, v }) => ({ x: v, v: x }),
+    });
+    const given = { ...rest, y0: { x: [1, 2], v: [3, 4, 5] } };
+    expect((await failure(solve(exchanges, given), FieldArgumentError)).message).to.contain(
+      'the array "x" [batch, 2] in its state, but it has [1, 3]',
+    );
+    const adds = defineField({
+      ...{ name: "adds", state: { x: [2] } },
+      apply: (_b, _theta, _t, { x }) => ({ x, a: x }) as never,
+    });
+    expect(
+      (await failure(solve(adds, { ...rest, y0: { x: [1, 2] } }), FieldArgumentError)).message,
+    ).to.contain('no array "a"');
   });
 });

@@ -143,6 +143,18 @@ describe("training on a stream of data", () => {
     expect((await failure(other, RevortError)).message).to.include("was on a stream");
   });
 
+  it("refuses a stream that ends before its first batch, unless a run has used it up already", async () => {
+    for (const [stream, count] of [
+      [[], 0],
+      [[between(0, 4), between(4, 9)], 9],
+    ] as const) {
+      const error = await failure(run(stream), DatasetError);
+      expect(error.message).to.include(`ends after ${count} samples, but a batch takes 10`);
+    }
+    const { checkpoint } = await run([between(0, 15)]);
+    expect((await run([between(0, 15)], { resume: checkpoint, steps: 20 })).stopped).to.equal("exhausted");
+  });
+
   it("joins and cuts samples as they are", () => {
     const joined = joinedSamples([between(0, 3), between(3, 4), between(4, 120)]);
     for (const name of ["x", "y_"]) expect(numbers(joined[name]!)).to.deep.equal(numbers(data[name]!));

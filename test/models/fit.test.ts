@@ -27,7 +27,8 @@ import {
   sequential,
   trainingOf,
 } from "../../src/nn.js";
-import { mul, sub } from "../../src/ops/arithmetic.js";
+import { div, mul, neg, sub } from "../../src/ops/arithmetic.js";
+import { reduceSum } from "../../src/ops/broadcast.js";
 import { abs, log } from "../../src/ops/elementwise.js";
 import { zeros } from "../../src/ops/linalg.js";
 import { less, where } from "../../src/ops/logic.js";
@@ -106,6 +107,21 @@ const regression = defineTask({
   loss(b, { outputs, targets }) {
     const difference = sub(b, outputs.y, targets.y_);
     return reduceMean(b, mul(b, difference, difference));
+  },
+});
+
+/** The same where some of y are missing: a mean over those that are there. */
+const masked = defineTask({
+  model: regression.model,
+  targets: { y_: { shape: [1] }, seen: { shape: [1] } },
+  loss(b, { outputs, targets }) {
+    const difference = mul(b, targets.seen, sub(b, outputs.y, targets.y_));
+    return div(b, reduceSum(b, mul(b, difference, difference)), reduceSum(b, targets.seen));
+  },
+  weigh: (b, { seen }) => reduceSum(b, seen!),
+  metrics: {
+    bias: (b, { outputs, targets }) =>
+      div(b, reduceSum(b, mul(b, targets.seen, sub(b, outputs.y, targets.y_))), reduceSum(b, targets.seen)),
   },
 });
 
@@ -261,6 +277,50 @@ describe("fit", () => {
     expect(loss).to.be.closeTo(right, 1e-12);
   });
 
+  it("averages over what was seen, where a task says so, however many samples are measured at once", async () => {
+    const data = { ...line(10), seen: tensor("float64", [10, 1], [1, 0, 1, 1, 0, 1, 0, 0, 0, 0]) };
+    const parameters = { weight: tensor("float64", [1, 1], [2]), bias: tensor("float64", [1], [0.5]) };
+    const [x, y] = [numbers(data.x), numbers(data.y_)];
+    const off = [0, 2, 3, 5].map((i) => 2 * x[i]! + 0.5 - y[i]!);
+    // the last part of three has nothing in it, nor has the last of six
+    for (const atOnce of [10, 3, 6, 1]) {
+      const { loss, metrics } = await evaluate(masked, data, { runtime, parameters, atOnce });
+      expect(loss, `${atOnce}`).to.be.closeTo(off.reduce((sum, d) => sum + d * d, 0) / 4, 1e-14);
+      expect(metrics.bias, `${atOnce}`).to.be.closeTo(off.reduce((sum, d) => sum + d, 0) / 4, 1e-14);
+    }
+    const { validations } = await trained(masked, data, {
+      ...{ runtime, steps: 1, parameters, validation: data, validationBatchSize: 4 },
+    });
+    expect(validations[0]!.loss).to.be.closeTo(off.reduce((sum, d) => sum + d * d, 0) / 4, 1e-14);
+    for (const atOnce of [0, 2.5]) {
+      const error = await failure(evaluate(masked, data, { runtime, parameters, atOnce }), DatasetError);
+      expect(error.message).to.include(`1 or more samples at once, but ${atOnce}`);
+    }
+  });
+
+  it("keeps the best of the validations that are numbers, if the first of them is none", async () => {
+    // log x of a negative x, until the weight has grown to 1/2: measured before, the loss is not a number
+    const rooted = defineTask({
+      ...regression,
+      loss: (b, { outputs }, training) => {
+        const mean = reduceMean(b, outputs.y);
+        return training === null ? log(b, mean) : neg(b, mean);
+      },
+    });
+    const ones = { x: tensor("float64", [1, 1], [1]), y_: tensor("float64", [1, 1], [0]) };
+    const result = await trained(rooted, ones, {
+      ...{ runtime, steps: 3, validation: ones, validateEvery: 1, optimiser: sgd({ learningRate: 0.5 }) },
+      parameters: { weight: tensor("float64", [1, 1], [-0.25]), bias: tensor("float64", [1], [-0.25]) },
+    });
+    expect(result.validations.map(({ loss }) => Number.isNaN(loss))).to.deep.equal([
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(result.best.step).to.equal(1);
+  });
+
   it("splits data at random, each sample into one part, the same for the same seed", () => {
     const data = {
       x: tensor(
@@ -356,6 +416,8 @@ describe("fit", () => {
 
   it("refuses data and options that do not fit, before anything is compiled", async () => {
     const data = line(8);
+    const options = { runtime, steps: 1 };
+    const draw = (...shape: number[]) => tensor("float64", shape, new Array(8).fill(0));
     for (const [work, kind, message] of [
       [() => run({}, { x: data.x } as never), DatasetError, /lack the array "y_"; these are taken/],
       [() => run({}, { ...data, z: data.x } as never), DatasetError, /"z" that nothing takes/],
@@ -369,6 +431,17 @@ describe("fit", () => {
         () => run({}, { ...data, x: tensor("float64", [8, 1], [0, 1, Number.NaN, 3, 4, 5, 6, 7]) }),
         DatasetError,
         /NaN in "x" of sample 2/,
+      ],
+      [
+        () => trained(classification, { x: draw(2, 4), label: tensor("float64", [2], [1, 0.5]) }, options),
+        DatasetError,
+        /0.5 in "label" of sample 1, but whole numbers are taken/,
+      ],
+      [
+        () =>
+          trained(classification, { x: draw(2, 4), label: tensor("float32", [2], [Number.NaN, 1]) }, options),
+        DatasetError,
+        /NaN in "label" of sample 0. Leave/,
       ],
       [() => run({ batchSize: 100 }), DatasetError, /1 to 40 samples, but 100/],
       [() => run({ patience: 2 }), RevortError, /Give validation/],

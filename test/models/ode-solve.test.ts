@@ -1,8 +1,9 @@
 import { expect } from "chai";
 import { withoutRegions } from "../../src/autodiff/region.js";
 import { pullback } from "../../src/autodiff/vjp.js";
+import { OptionError } from "../../src/core/options.js";
 import { Random } from "../../src/core/random.js";
-import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { DTypeError, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { initialParameters, type VectorField } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { gradientOf } from "../../src/gradients/evaluate.js";
@@ -220,6 +221,36 @@ describe("a solve inside a model", () => {
     // ten steps at λ = 0.99 lose next to nothing
     expect(numbers(found.error!)[0]).to.be.below(1e-13);
     expect(numbers(found.drift!)[0]).to.be.within(1e-9, 1e-1);
+  });
+
+  it("is the state itself at the first time, with its gradient, if nothing else is wanted", async () => {
+    for (const gradient of ["direct", "checkpoint:2", "continuous"] as const) {
+      const b = new Builder();
+      const { y0: start, ...theta } = inputs(b, { ...parameters, y0 });
+      const ys = odeSolve(b, base, { theta, y0: start!, t0: 1, times: [1, 1], gradient });
+      const [dy] = pullback(b, [reduceSum(b, mul(b, ys, ys))], [b.scalar("float64", 1)], [start!]);
+      const found = await runGraph(runtime, withoutRegions(b.graph({ ys, dy: dy! })), { ...parameters, y0 });
+      expect(found.ys!.shape).to.deep.equal([2, 3, 2]);
+      expect(numbers(found.ys!)).to.deep.equal([...numbers(y0), ...numbers(y0)]);
+      expect(numbers(found.dy!)).to.deep.equal(numbers(y0).map((y) => 4 * y));
+    }
+  });
+
+  it("refuses a state or parameters of another type than its equation, and options that there are not", () => {
+    const b = new Builder();
+    const { y0: start, ...theta } = inputs(b, { ...parameters, y0 });
+    const options = { theta, y0: start!, t0: 0, times };
+    const single = b.input("single", "float32", [3, 2]);
+    expect(() => odeSolve(b, base, { ...options, y0: single })).to.throw(
+      DTypeError,
+      /is solved in float64, but y0 is float32\[3, 2\]\. .* give neuralOde dtype: "float32"/,
+    );
+    const bias = b.input("bias", "float32", [5]);
+    expect(() => odeSolve(b, base, { ...options, theta: { ...theta, "layers.0.bias": bias } })).to.throw(
+      DTypeError,
+      'theta "layers.0.bias" is float32[5]',
+    );
+    expect(() => odeSolve(b, base, { ...options, saveAt: [1] } as never)).to.throw(OptionError, "say times");
   });
 
   it("refuses to solve without a step size, or without a parameter of its field", () => {

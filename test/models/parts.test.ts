@@ -3,6 +3,7 @@ import { Random } from "../../src/core/random.js";
 import { numbers, tensor } from "../../src/core/tensor.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { SplitError } from "../../src/gradients/parts.js";
+import { TrainingError } from "../../src/gradients/training-error.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { crossEntropy } from "../../src/learning/likelihoods.js";
 import { mse } from "../../src/learning/losses.js";
@@ -23,7 +24,9 @@ import {
   partOf,
   sequential,
 } from "../../src/nn.js";
+import { div, mul } from "../../src/ops/arithmetic.js";
 import { reduceSum } from "../../src/ops/broadcast.js";
+import { cast } from "../../src/ops/reshape.js";
 import { gather } from "../../src/ops/slicing.js";
 import { tanh } from "../../src/ops/trigonometry.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
@@ -180,6 +183,38 @@ describe("A batch of a task in parts", () => {
     const { checkpoint } = await trained(noisy, classes, { ...options, steps: 3, helpers: threads });
     const rest = await trained(noisy, classes, { ...options, resume: checkpoint });
     expect(rest.losses).to.deep.equal(whole.losses);
+  });
+
+  it("is averaged by what was observed, in graphs and in threads; where that is nothing, it is no number", async () => {
+    const observed = defineTask({
+      model: defineModel({
+        ...{ name: "scaled", inputs: { x: { shape: [4] } } },
+        parameters: { scale: { shape: [], initial: () => [1] } },
+        apply: (b, { scale }, { x }) => ({ y: mul(b, reduceSum(b, x, [1]), scale!) }),
+      }),
+      targets: { seen: { shape: [], type: "int64" } },
+      loss(b, { outputs: { y }, targets: { seen } }) {
+        const mask = cast(b, seen, y.dtype);
+        return div(b, reduceSum(b, mul(b, mask, mul(b, y, y))), reduceSum(b, mask));
+      },
+      weigh: (b, { seen }) => reduceSum(b, seen!),
+    });
+    const of = (seen: readonly number[], options: object = {}) =>
+      trained(
+        observed,
+        { x: tensor("float64", [8, 4], draw(32).fill(0.5)), seen: tensor("int64", [8], seen) },
+        { runtime: jit(), steps: 2, batchSize: 8, ...options },
+      );
+    const half = [0, 0, 0, 0, 1, 0, 1, 1];
+    const whole = await of(half);
+    // 2, 4 and 8 in one graph, 3 in several; there are parts of which nothing was observed
+    for (const parts of [2, 3, 4, 8]) {
+      expect(tensorsDistance((await of(half, { parts })).parameters, whole.parameters)).to.be.below(1e-14);
+    }
+    for (const parts of [1, 2, 3]) {
+      const nothing = of(new Array(8).fill(0), { parts });
+      expect((await failure(nothing, TrainingError)).message, `${parts}`).to.include("loss is not finite");
+    }
   });
 
   it("is refused with more parts than samples, or with none", async () => {
