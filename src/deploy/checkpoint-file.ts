@@ -8,7 +8,7 @@ import {
   SafetensorsError,
   type SafetensorsFile,
 } from "../storage/safetensors.js";
-import type { Checkpoint } from "../train/checkpoint.js";
+import type { Checkpoint, Validation } from "../train/checkpoint.js";
 
 /** A checkpoint that this version cannot go on from. */
 export class CheckpointError extends RevortError {}
@@ -27,12 +27,17 @@ const header = z.object({
   }),
   best: z.object({ step: z.number().int(), loss: z.number().nullable() }),
   scheme: z.object({ asked: z.string(), gradient: z.string(), coupling: z.number().nullable() }).optional(),
-  // what is infinite is written as null
+  // what is not finite is written as null
   drift: z
     .object({ updates: z.number().int(), first: z.number().int(), largest: z.number().nullable() })
     .optional(),
   validations: z
-    .array(z.object({ step: z.number().int(), loss: z.number(), metrics: z.record(z.string(), z.number()) }))
+    .array(
+      z.object({
+        ...{ step: z.number().int(), loss: z.number().nullable() },
+        metrics: z.record(z.string(), z.number().nullable()),
+      }),
+    )
     .optional(),
   lost: z.array(z.number().nullable()).optional(),
 });
@@ -107,7 +112,7 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
     ...(rest.drift === undefined
       ? {}
       : { drift: { ...rest.drift, largest: rest.drift.largest ?? Number.POSITIVE_INFINITY } }),
-    ...(rest.validations === undefined ? {} : { validations: rest.validations }),
+    ...(rest.validations === undefined ? {} : { validations: rest.validations.map(measuresFrom) }),
     ...(rest.lost === undefined ? {} : { lost: rest.lost.map((error) => error ?? Number.POSITIVE_INFINITY) }),
     trained,
     ...some("buffers", kept!),
@@ -119,6 +124,16 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
       ...some("buffers", bestKept!),
     },
   };
+}
+
+/** Measures as they were written; those that were not finite count as no numbers. */
+function measuresFrom({
+  loss,
+  metrics,
+  ...rest
+}: NonNullable<z.infer<typeof header>["validations"]>[number]): Validation {
+  const entries = Object.entries(metrics).map(([name, value]) => [name, value ?? Number.NaN] as const);
+  return { ...rest, loss: loss ?? Number.NaN, metrics: Object.fromEntries(entries) };
 }
 
 function decodeFrom(bytes: Uint8Array, source: string): SafetensorsFile {

@@ -319,6 +319,8 @@ describe("fit", () => {
       false,
     ]);
     expect(result.best.step).to.equal(1);
+    const read = decodeCheckpoint(encodeCheckpoint(result.checkpoint), "a checkpoint");
+    expect(read.validations).to.deep.equal(result.checkpoint.validations);
   });
 
   it("splits data at random, each sample into one part, the same for the same seed", () => {
