@@ -59,10 +59,10 @@ export function chainRegion(
   });
 }
 
-/** max |error| over the largest number of the first and the last state. */
+/** An error over the largest number of what is compared of the first and the last state. */
 function relativeTo(b: Builder, links: Links, end: readonly Value[], error: Value): Value {
-  const { start, floats } = links;
-  const sizes = [...at(start, floats.state), ...at(end, floats.state)].map((x) => largestIn(b, links, x));
+  const { start, compared } = links;
+  const sizes = [...at(start, compared), ...at(end, compared)].map((x) => largestIn(b, links, x));
   const size = sizes.reduce((most, each) => maximum(b, most, each));
   return div(b, error, maximum(b, size, leastNormal[error.dtype as FloatDType]));
 }

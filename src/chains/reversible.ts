@@ -2,12 +2,11 @@ import type { FloatDType } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { sub } from "../ops/arithmetic.js";
-import { abs } from "../ops/elementwise.js";
 import { maximum } from "../ops/extrema.js";
-import { reduceMax } from "../ops/reduce.js";
 import { cast } from "../ops/reshape.js";
 import type { AdjointRule, UndoingErrors } from "./adjoint.js";
 import { at, type Links } from "./links.js";
+import { magnitude } from "./magnitude.js";
 import { sweepBack } from "./sweep.js";
 import { walk } from "./walk.js";
 
@@ -56,9 +55,9 @@ function distance(b: Builder, links: Links, one: readonly Value[], other: readon
     .reduce((most, off) => maximum(b, most, off));
 }
 
-/** The largest |x|, in the type in which the errors of a chain are told. */
+/** The largest |x|, ∞ where one is NaN, in the type in which the errors of a chain are told. */
 export function largestIn(b: Builder, links: Links, x: Value): Value {
-  return cast(b, reduceMax(b, abs(b, x)), errorType(links));
+  return cast(b, magnitude(b, x), errorType(links));
 }
 
 /** That of its states; where those are of both, the one that they are rounded to more coarsely. */

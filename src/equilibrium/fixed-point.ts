@@ -1,5 +1,6 @@
 import { region, stopGradient } from "../autodiff/region.js";
 import type { ChainMethod } from "../chains/adjoints.js";
+import { magnitude } from "../chains/magnitude.js";
 import { runChain } from "../chains/run-chain.js";
 import { type FloatDType, isFloat } from "../core/tensor.js";
 import type { Values } from "../fields/field.js";
@@ -8,7 +9,6 @@ import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { Training } from "../nn/layer.js";
 import { lessOrEqual } from "../ops/logic.js";
-import { reduceMax } from "../ops/reduce.js";
 import { cast } from "../ops/reshape.js";
 import { anderson } from "./anderson.js";
 import { type Cell, checkState, FixedPointError, iterationOf } from "./cell.js";
@@ -94,7 +94,7 @@ export function fixedPoint(b: Builder, cell: Cell, options: FixedPointOptions): 
     gradient.kind === "implicit" || gradient.kind === "phantom"
       ? heldPoint(b, problem, gradient, options.keep ?? "best")
       : throughSteps(b, problem, closeEnough(problem, gradient), options.keep ?? "last");
-  const largest = cast(b, reduceMax(b, found.residual), z0.dtype);
+  const largest = cast(b, magnitude(b, found.residual), z0.dtype);
   training?.observe?.(b, { error: null, drift: null, residual: largest });
   return {
     ...found,

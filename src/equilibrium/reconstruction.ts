@@ -1,14 +1,13 @@
 import type { Undone } from "../chains/chain.js";
 import { reconstructionLimit } from "../chains/lost.js";
+import { magnitude } from "../chains/magnitude.js";
 import { epsilon, leastNormal } from "../core/spacing.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { div, mul, sub } from "../ops/arithmetic.js";
-import { abs } from "../ops/elementwise.js";
 import { maximum } from "../ops/extrema.js";
 import { zerosLike } from "../ops/generate.js";
-import { reduceMax } from "../ops/reduce.js";
 import type { Reached } from "./iterate.js";
 import type { ReversibleSolver } from "./reversible.js";
 import { axesFrom } from "./stop.js";
@@ -70,11 +69,11 @@ export function lostOfGradient(b: Builder, { state, known, here, atEnd }: Undone
     );
   const left = sizeOf(here);
   const most = maximum(b, maximum(b, left, sizeOf(atEnd)), leastNormal[dtype]);
-  return reduceMax(b, mul(b, error, div(b, left, most)));
+  return magnitude(b, mul(b, error, div(b, left, most)));
 }
 
 /** The largest magnitude in each sample, [batch] */
 function largestOf(b: Builder, values: readonly Value[]): Value {
-  const each = values.map((value) => reduceMax(b, abs(b, value), axesFrom(value, 1), false));
+  const each = values.map((value) => magnitude(b, value, axesFrom(value, 1)));
   return each.reduce((most, own) => maximum(b, most, own));
 }

@@ -72,13 +72,16 @@ export function toleranceOf({ rtol, atol }: StopRule): number {
   return rtol > 0 ? rtol : atol;
 }
 
+/** Added to ‖f(z)‖ where a rule has no absolute tolerance: f(z) may be 0, and so may z be. */
+const least = 1e-30;
+
 /**
  * How far z is from a fixed point: ‖z − f(z)‖ / (‖f(z)‖ + atol / rtol), or ‖z − f(z)‖ where rtol is 0; of each sample
  * [batch], or of all [1].
  */
 export function residualOf(b: Builder, { rtol, atol, per }: StopRule, z: Value, fz: Value): Value {
   const distance = normOf(b, sub(b, z, fz), per);
-  return rtol > 0 ? div(b, distance, add(b, normOf(b, fz, per), atol / rtol)) : distance;
+  return rtol > 0 ? div(b, distance, add(b, normOf(b, fz, per), Math.max(atol / rtol, least))) : distance;
 }
 
 /** ‖x‖ of each sample, [batch], or of all, [1] */

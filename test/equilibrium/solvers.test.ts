@@ -4,7 +4,7 @@ import { Random } from "../../src/core/random.js";
 import { castTensor, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { anderson } from "../../src/equilibrium/anderson.js";
 import { broyden } from "../../src/equilibrium/broyden.js";
-import { FixedPointError } from "../../src/equilibrium/cell.js";
+import { type Cell, FixedPointError } from "../../src/equilibrium/cell.js";
 import { fixedPoint } from "../../src/equilibrium/fixed-point.js";
 import { reversibleIteration } from "../../src/equilibrium/reversible.js";
 import { relaxedIteration, simpleIteration } from "../../src/equilibrium/solver.js";
@@ -12,6 +12,8 @@ import { publishedStopRule, stopRule } from "../../src/equilibrium/stop.js";
 import { Builder } from "../../src/graph/builder.js";
 import { nodesOf } from "../../src/graph/graph.js";
 import { solveFixedPoint } from "../../src/library/fixed-points.js";
+import { relu } from "../../src/ops/activation.js";
+import { mul, sub } from "../../src/ops/arithmetic.js";
 import { reduceSum } from "../../src/ops/broadcast.js";
 import { exp } from "../../src/ops/elementwise.js";
 import { cast } from "../../src/ops/reshape.js";
@@ -184,6 +186,23 @@ describe("fixed-point solvers", () => {
     }
   });
 
+  it("find 0 by a relative tolerance alone, from there and from elsewhere", async () => {
+    // f(z) = relu(z/2 − 5) is 0 below 10
+    const dead: Cell = {
+      name: "dead",
+      apply: (b, { c }, z) => relu(b, sub(b, mul(b, z, 0.5), c!)),
+    };
+    const given = { c: rowsOf([[5]]), z0: rowsOf([[0], [1], [30]]) };
+    for (const [name, solver] of Object.entries(solvers)) {
+      const own = await found(dead, given, { solver, stop: { rtol: 1e-6, maxSteps: 90 } });
+      expect(own.residual[0], name).to.equal(0);
+      // some come but nearer, by 0.3 a step: ‖f(z)‖ then counts as 1e−30
+      for (const z of own.z) expect(Math.abs(z), name).to.be.below(1e-36);
+      expect(own.steps[0], name).to.equal(0);
+      expect(own.converged, name).to.deep.equal([1, 1, 1]);
+    }
+  });
+
   it("run as one Loop with its condition inside, the same on jit and ONNX Runtime", async () => {
     const b = new Builder();
     const { W, x, z0 } = Object.fromEntries(
@@ -227,6 +246,28 @@ describe("an iteration that does not converge", () => {
     expect(own.converged).to.deep.equal([false]);
     expect(numbers(own.z)[0]).to.satisfy(Number.isFinite);
     expect(own.trace[0]!.length).to.be.below(10);
+  });
+
+  it("in one sample changes nothing of the gradients of the others, on jit and ONNX Runtime", async () => {
+    for (const runtime of [jit(), await ortNode()]) {
+      for (const gradient of ["reversible", "direct"] as const) {
+        const own = await found(
+          scalingCell,
+          scaling([0.5, 0.5, 0.5], [1, Number.NaN, 2]),
+          { solver: solvers.reversible, stop: { rtol: 0, atol: 0, maxSteps: 5 }, gradient },
+          runtime,
+        );
+        const alone = await found(scalingCell, scaling([0.5, 0.5], [1, 2]), {
+          ...{ solver: solvers.reversible, stop: { rtol: 0, atol: 0, maxSteps: 5 }, gradient: "direct" },
+        });
+        const { a, c } = own.gradients;
+        expect(
+          apart([a![0]!, a![2]!, c![0]!, c![2]!], [...alone.gradients.a!, ...alone.gradients.c!]),
+        ).to.be.below(1e-12);
+        expect(own.residual[1]).to.satisfy(Number.isNaN);
+        expect(own.converged[1]).to.equal(0);
+      }
+    }
   });
 
   it("is a warning on the host that names the sample, or an error with strict", async () => {
