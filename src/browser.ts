@@ -151,6 +151,7 @@ export type { Save } from "./integrate/saves.js";
 export { DivergenceError, ParameterError, type Solution, type SolveStats } from "./integrate/solve.js";
 export type { SolveWarning, WarningCode } from "./integrate/solve-warning.js";
 export { StrictError } from "./integrate/warnings.js";
+export { type Evidence, type EvidenceOptions, evidence } from "./learning/evidence.js";
 export { inGroups, type ParameterGroup } from "./learning/groups.js";
 export {
   accuracy,
@@ -247,6 +248,7 @@ export {
   normalisingFlow,
   standardNormal,
 } from "./models/flow.js";
+export { normalFrom, reparametrised } from "./models/latent.js";
 export type { EvaluateOptions, Measures } from "./models/measuring.js";
 export {
   defineModel,
@@ -256,7 +258,14 @@ export {
   type SampleType,
   type SampleTypes,
 } from "./models/model.js";
+export { type OdeRnnOptions, odeRnnCell } from "./models/ode-rnn.js";
 export { type OdeSolveOptions, odeSolve } from "./models/ode-solve.js";
+export {
+  type OdeAtOwnTimesOptions,
+  type OdeOverOptions,
+  odeAtOwnTimes,
+  odeOver,
+} from "./models/own-times.js";
 export { drawKeys, type SdeSolveOptions, sdeSolve } from "./models/sde-solve.js";
 export { type Compared, defineTask, type Measure, type Task } from "./models/task.js";
 export { type Grid, gridThrough, TimeError } from "./programs/grid.js";

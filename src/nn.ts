@@ -1,6 +1,7 @@
 // revort/nn: layers. Each has parameters, named and laid out like PyTorch's, and a function that applies it in a graph.
 
 export { lipSwish, silu } from "./nn/activations.js";
+export { type Annealing, type AnnealingOptions, klAnnealing } from "./nn/annealing.js";
 export { type AttentionLayer, type AttentionOptions, multiHeadAttention } from "./nn/attention.js";
 export {
   type ConvLayerOptions,
@@ -12,6 +13,7 @@ export {
 } from "./nn/convolution.js";
 export { dropout } from "./nn/dropout.js";
 export { embedding } from "./nn/embedding.js";
+export { gapCell, gruDCell } from "./nn/gap-cells.js";
 export {
   activation,
   type Layer,
@@ -24,6 +26,14 @@ export {
 } from "./nn/layer.js";
 export { type ConditionedLayer, concatSquash, linear, mlp } from "./nn/linear.js";
 export { batchNorm, groupNorm, layerNorm, rmsNorm } from "./nn/normalisation.js";
+export {
+  type AlongObservations,
+  type AlongObservationsOptions,
+  alongObservations,
+  type Observation,
+  type ObservedCell,
+  type ObservedSeries,
+} from "./nn/observed-cell.js";
 export {
   type Cell,
   endOfSequence,
