@@ -205,6 +205,7 @@ export type { OfRecords, SolveEachOptions, SolveOptions } from "./library/solvin
 export type { FitCheckOptions, TrainOptions, Trajectories } from "./library/training.js";
 export { alf } from "./methods/alf.js";
 export { checkTableau, TableauError } from "./methods/check-tableau.js";
+export { effectivelySymmetric, SymmetryError } from "./methods/effectively-symmetric.js";
 export { explicit } from "./methods/explicit.js";
 export { eulerMaruyama, milstein } from "./methods/ito.js";
 export { leapfrogMidpoint } from "./methods/leapfrog-midpoint.js";
@@ -222,6 +223,8 @@ export {
   cashKarp,
   dopri5,
   dopri8,
+  ees25,
+  ees27,
   euler,
   fehlberg45,
   heun,
@@ -231,6 +234,7 @@ export {
   rk4,
   rk38,
   ssprk3,
+  symmetricTableaux,
   type Tableau,
   tableaux,
   tsit5,

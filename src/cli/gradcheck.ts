@@ -174,7 +174,10 @@ export function whatIsWrong({ ode }: Problem, report: GradcheckReport): string[]
     wrong.push(
       back === undefined
         ? `${differs} Both are exact, so that one of them is computed wrongly: please report this.`
-        : `${differs} Undoing steps gives states back only to ${back.toExponential(1)} of y: rounding grows on the way back, ` +
+        : method.undoneTo !== undefined
+          ? `${differs} Undoing steps gives states back only to ${back.toExponential(1)} of y, which is of order ` +
+            `${method.undoneTo} in the step size. Take smaller steps, or use --gradient direct or checkpoint.`
+          : `${differs} Undoing steps gives states back only to ${back.toExponential(1)} of y: rounding grows on the way back, ` +
             `${method.coupling === null ? "" : `by 1/λ = ${Number((1 / method.coupling).toPrecision(4))} a step and `}` +
             "as fast as the field damps. Smaller steps do not help, there are only more of them. " +
             `${method.coupling === null ? "" : "Take a λ nearer to 1, or "}store states closer (--gradient reversible:N, ` +

@@ -1,10 +1,11 @@
 import { alf } from "../methods/alf.js";
+import { effectivelySymmetric } from "../methods/effectively-symmetric.js";
 import { explicit } from "../methods/explicit.js";
 import type { Method } from "../methods/method.js";
 import { reversible } from "../methods/reversible.js";
 import { reversibleHeun } from "../methods/reversible-heun.js";
 import { type Box, spectralRadius, stabilityArea } from "../methods/stability.js";
-import { euler, midpoint, ralston3, rk4 } from "../methods/tableaux.js";
+import { ees25, ees27, euler, midpoint, ralston3, rk4 } from "../methods/tableaux.js";
 import type { Layer, Panel } from "../plot/chart.js";
 import { type Curve, levelCurve } from "./contour.js";
 import type { Figure } from "./figure.js";
@@ -50,6 +51,9 @@ export const stability: Figure = {
       })),
       { title: `ALF, η = ${damping}`, base: null, reversible: alf({ damping }) },
       { title: "reversible Heun", base: null, reversible: reversibleHeun() },
+      ...[ees25, ees27].map((tableau) => ({
+        ...{ title: tableau.name.toUpperCase(), base: null, reversible: effectivelySymmetric(tableau) },
+      })),
     ];
     const drawn = pairs.map((pair, i) => {
       const base = pair.base === null ? null : regionOf("base", pair.base);
@@ -61,7 +65,7 @@ export const stability: Figure = {
     const panels = drawn.map(
       ({ title, base, own }, i): Panel => ({
         title,
-        x: { title: i < 3 ? "" : "Re αh", domain: [...box.re] },
+        x: { title: i + 3 < drawn.length ? "" : "Re αh", domain: [...box.re] },
         y: { title: i % 3 === 0 ? "Im αh" : "", domain: [...box.im] },
         // as many pixels for a unit of either
         width: 60 * (box.re[1] - box.re[0]),

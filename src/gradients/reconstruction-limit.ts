@@ -69,7 +69,8 @@ function growthText(method: Undone): string {
 
 /**
  * The gradient with states stored closer, after an error of reconstruction was measured: at half the steps, or closer
- * where the error, if it grows by the same factor from step to step, asks for that.
+ * where the error asks for that, if it grows by the same factor from step to step, or, where steps are undone but to an
+ * order, by as much.
  *
  * @param steps  of the solve
  * @param error  relative; NaN or ∞ where states were not finite
@@ -80,7 +81,7 @@ export function refreshedCloser(
     gradient,
     method,
     dtype,
-  }: { gradient: GradientMethod; method: Pick<Method, "name" | "coupling">; dtype: FloatDType },
+  }: { gradient: GradientMethod; method: Pick<Method, "name" | "coupling" | "undoneTo">; dtype: FloatDType },
   steps: number,
   error: number,
 ): GradientMethod {
@@ -90,13 +91,21 @@ export function refreshedCloser(
     throw new ReconstructionError(
       `The reconstruction is lost within a single step of "${method.name}": its state comes back with a relative error ` +
         `of ${show(error)}, more than ${show(limit)} (${dtype}), so there is no gradient by reconstruction. ` +
-        `Take ${method.coupling === null ? "" : `a λ nearer to 1 (now ${method.coupling}), or `}` +
-        'another gradient: "direct" or "checkpoint".',
+        `Take ${insteadOf(method)}another gradient: "direct" or "checkpoint".`,
     );
   }
-  const share = Math.log(limit / margin / epsilon[dtype]) / Math.log(error / epsilon[dtype]);
+  const share =
+    method.undoneTo === undefined
+      ? Math.log(limit / margin / epsilon[dtype]) / Math.log(error / epsilon[dtype])
+      : limit / (2 * error);
   const fitting = share > 0 ? Math.floor(before * share) : before;
   return { kind: "reversible", refresh: Math.max(1, Math.min(Math.floor(before / 2), fitting)) };
+}
+
+/** What else to do about steps that are not undone well enough. */
+function insteadOf({ coupling, undoneTo }: Pick<Method, "coupling" | "undoneTo">): string {
+  if (undoneTo !== undefined) return `smaller steps, whose states come back to O(h^${undoneTo}), or `;
+  return coupling === null ? "" : `a λ nearer to 1 (now ${coupling}), or `;
 }
 
 /** Why states are stored closer than before. */

@@ -6,7 +6,7 @@ import { ReconstructionError, refreshedCloser } from "./reconstruction-limit.js"
 
 /** The gradient of a part of a model, with states stored as close as updates have needed it so far. */
 export function storedCloser(
-  of: { readonly method: Pick<Method, "name" | "coupling">; readonly dtype: FloatDType },
+  of: { readonly method: Pick<Method, "name" | "coupling" | "undoneTo">; readonly dtype: FloatDType },
   chosen: GradientMethod,
   steps: number,
   training: Training | null,

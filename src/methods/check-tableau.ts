@@ -14,7 +14,8 @@ export class TableauError extends RevortError {
 
 /**
  * Checks a tableau: its shape, c = Σⱼ aᵢⱼ, all conditions of its order, that its error estimate is O(h^k) for the k it
- * says, and that its dense output leads from y0 to y1 with the order it says.
+ * says, that its dense output leads from y0 to y1 with the order it says, and that a step back undoes a step to the order
+ * it says.
  *
  * @throws {TableauError} naming the first thing that does not hold
  */
@@ -23,6 +24,7 @@ export function checkTableau(tableau: Tableau): void {
     throw new TableauError(tableau.name, problem);
   };
   checkShape(tableau, fail);
+  checkSymmetry(tableau, fail);
   const { a, b, c, order, error, dense } = tableau;
   for (const [i, row] of a.entries()) {
     if (!close(total(row), c[i]!, row)) {
@@ -59,6 +61,28 @@ export function checkTableau(tableau: Tableau): void {
     }
   }
 }
+
+/**
+ * A step with h and then one with −h is a method of 2 s stages, with weights (b, −b). It leads back but for O(h^(m+1))
+ * where Σᵢ bᵢ Φᵢ(τ) = 0 for all trees of up to m vertices.
+ */
+function checkSymmetry({ a, b, antisymmetricOrder }: Tableau, fail: (problem: string) => never): void {
+  if (antisymmetricOrder === undefined) return;
+  const forth = a.map((row) => [...row, ...zeros(2 * b.length - row.length)]);
+  const back = a.map((row) => [...b, ...row.map((aij) => -aij), ...zeros(b.length - row.length)]);
+  const weights = [...b, ...b.map((weight) => -weight)];
+  for (const tree of rootedTrees(antisymmetricOrder)) {
+    const phi = elementaryWeights([...forth, ...back], tree);
+    const terms = weights.map((weight, i) => weight * phi[i]!);
+    if (close(total(terms), 0, terms)) continue;
+    fail(
+      `a step back, said to undo a step but for O(h^${antisymmetricOrder + 1}), fails the condition of the tree ` +
+        `${showTree(tree)} of order ${tree.order}: Σ bᵢ Φᵢ is ${total(terms)}, not 0.`,
+    );
+  }
+}
+
+const zeros = (count: number) => new Array<number>(count).fill(0);
 
 /** Σᵢ bᵢ(θ) Φᵢ(τ) = θ^|τ| / γ(τ), power by power of θ. */
 function checkDense(

@@ -57,6 +57,11 @@ export interface Method {
    * has drifted off tells of instability that no error estimate sees
    */
   readonly companion?: number;
+  /**
+   * m where steps of size h are undone to O(h^m) over a stretch of time, however exactly one computes; none for a method
+   * that is undone but for rounding
+   */
+  readonly undoneTo?: number;
   /** what a step does to the state on y' = α y, as polynomials in α h; none for methods of split systems */
   readonly stepMatrix?: StepMatrix;
 }
@@ -81,7 +86,7 @@ export interface Backward {
   readonly parameters: readonly (Value | null)[];
 }
 
-/** A method whose steps can be undone exactly, up to rounding. */
+/** A method whose steps can be undone: exactly but for rounding, or to the order that it says (`undoneTo`). */
 export interface ReversibleMethod extends Method {
   /** evaluations of f in `back`, pullbacks not counted */
   readonly backEvaluations: number;

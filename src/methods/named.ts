@@ -2,13 +2,14 @@ import { RevortError } from "../core/errors.js";
 import { nearName } from "../core/near-name.js";
 import { shown } from "../core/printable.js";
 import { alf } from "./alf.js";
+import { effectivelySymmetric } from "./effectively-symmetric.js";
 import { explicit } from "./explicit.js";
 import { leapfrogMidpoint } from "./leapfrog-midpoint.js";
 import type { Method } from "./method.js";
 import { reversible } from "./reversible.js";
 import { reversibleHeun } from "./reversible-heun.js";
 import { semiImplicitEuler } from "./semi-implicit-euler.js";
-import { type Tableau, tableaux } from "./tableaux.js";
+import { symmetricTableaux, type Tableau, tableaux } from "./tableaux.js";
 
 /** A name that no solver has. */
 export class UnknownSolverError extends RevortError {
@@ -44,6 +45,7 @@ const others = new Map<string, (options: SolverOptions) => Method>([
   ["reversible-heun", reversibleHeun],
   ["leapfrog-midpoint", leapfrogMidpoint],
   ["semi-implicit-euler", semiImplicitEuler],
+  ...symmetricTableaux.map((tableau) => [tableau.name, () => effectivelySymmetric(tableau)] as const),
 ]);
 
 /** All names that {@link methodNamed} takes. */
@@ -51,7 +53,7 @@ export const solverNames: readonly string[] = [...byTableau.keys(), ...others.ke
 
 /**
  * A method by the name that users type: a tableau's, plain or coupled, or one of the methods that are reversible as
- * they are (`alf`, `reversible-heun`, `leapfrog-midpoint`, `semi-implicit-euler`), for which `reversible` says nothing.
+ * they are (`alf`, `reversible-heun`, `leapfrog-midpoint`, `semi-implicit-euler`, `ees25`, `ees27`), for which `reversible` says nothing.
  *
  * @throws {UnknownSolverError} for a name not among {@link solverNames}
  * @throws {SolverOptionError} for an option that the solver does not have

@@ -44,9 +44,11 @@ export interface SdeMethod {
   readonly coupling: number | null;
   /** what a step does to the state where f and g are those of y' = α y; tells by how much undoing magnifies rounding */
   readonly stepMatrix?: StepMatrix;
+  /** where steps are undone but to an order, that for equations without noise: `Method.undoneTo` */
+  readonly undoneTo?: number;
   readonly start: (y0: Value) => State;
   readonly step: (step: DrivenStep, state: State) => State;
-  /** for methods whose steps can be undone exactly, up to rounding: the state before a step, from the one after it */
+  /** for methods whose steps can be undone: the state before a step, from the one after it */
   readonly undo?: (step: DrivenStep, state: State) => State;
   /** undoes a step and pulls cotangents back through it */
   readonly back?: (step: DrivenStep, state: State, cotangents: StateCotangents) => Backward;

@@ -2,7 +2,7 @@ import { eulerMaruyama, milstein } from "./ito.js";
 import { methodNamed, SolverOptionError, solverNames, UnknownSolverError } from "./named.js";
 import type { SdeMethod } from "./sde-method.js";
 import { reversibleHeunSde, stratonovich } from "./stratonovich.js";
-import { tableaux } from "./tableaux.js";
+import { symmetricTableaux, tableaux } from "./tableaux.js";
 
 const own = {
   "euler-maruyama": eulerMaruyama,
@@ -15,7 +15,7 @@ const isOwn = (name: string): name is keyof typeof own => Object.hasOwn(own, nam
 /** The names of methods for stochastic differential equations: those above, and explicit methods of order 2 or more. */
 export const sdeMethodNames: readonly string[] = [
   ...Object.keys(own),
-  ...tableaux.filter(({ order }) => order >= 2).map(({ name }) => name),
+  ...[...tableaux, ...symmetricTableaux].filter(({ order }) => order >= 2).map(({ name }) => name),
 ];
 
 /**

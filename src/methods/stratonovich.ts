@@ -57,6 +57,7 @@ export function stratonovich(method: Method): SdeMethod {
   const plain: SdeMethod = {
     ...{ name, calculus: "stratonovich", noises: everyNoise, strongOrder: 1, coupling },
     ...(method.stepMatrix === undefined ? {} : { stepMatrix: method.stepMatrix }),
+    ...(method.undoneTo === undefined ? {} : { undoneTo: method.undoneTo }),
     start: (y0) => (width === 1 ? [y0] : [y0, y0]),
     step: (step, state) => method.step(alongChord(step), unitInterval(step), state),
   };

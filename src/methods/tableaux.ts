@@ -1,5 +1,6 @@
 import { bosh3, euler, heun, midpoint, ralston, ralston3, rk4, rk38, ssprk3 } from "./tableaux/classic.js";
 import { dopri8 } from "./tableaux/dopri8.js";
+import { ees25, ees27 } from "./tableaux/effectively-symmetric.js";
 import { cashKarp, dopri5, fehlberg45, tsit5 } from "./tableaux/fifth-order.js";
 import type { Tableau } from "./tableaux/tableau.js";
 
@@ -12,6 +13,8 @@ export {
   cashKarp,
   dopri5,
   dopri8,
+  ees25,
+  ees27,
   euler,
   fehlberg45,
   heun,
@@ -24,8 +27,11 @@ export {
   tsit5,
 };
 
-/** All tableaux, for command lines and tests. */
+/** All tableaux that are undone by coupling them, or not at all; for command lines and tests. */
 export const tableaux: readonly Tableau[] = [
   ...[euler, midpoint, heun, ralston, ralston3, ssprk3, bosh3, rk4, rk38],
   ...[fehlberg45, cashKarp, dopri5, tsit5, dopri8],
 ];
+
+/** Those whose steps are undone by steps back. */
+export const symmetricTableaux: readonly Tableau[] = [ees25, ees27];

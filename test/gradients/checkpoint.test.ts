@@ -19,9 +19,10 @@ import type { GradientSpec } from "../../src/gradients/method.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { mse } from "../../src/learning/losses.js";
 import { alf } from "../../src/methods/alf.js";
+import { effectivelySymmetric } from "../../src/methods/effectively-symmetric.js";
 import { explicit } from "../../src/methods/explicit.js";
 import { reversible } from "../../src/methods/reversible.js";
-import { bosh3, euler, midpoint, rk4 } from "../../src/methods/tableaux.js";
+import { bosh3, ees25, euler, midpoint, rk4 } from "../../src/methods/tableaux.js";
 import { gridThrough } from "../../src/programs/grid.js";
 import { downloadTree, uploadTree } from "../../src/runtime/compile-program.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
@@ -252,6 +253,7 @@ describe("gradients by checkpoints", () => {
     "plain RK4": explicit(rk4),
     "reversible midpoint": reversible(midpoint),
     "asynchronous leapfrog": alf(),
+    ees25: effectivelySymmetric(ees25),
   };
   for (const [name, method] of Object.entries(methods)) {
     it(`of ${name} are those of stored steps, whatever the number of states`, async () => {

@@ -23,11 +23,12 @@ import { solve, upload } from "../../src/integrate/solve.js";
 import { mse } from "../../src/learning/losses.js";
 import { adam } from "../../src/learning/optimisers.js";
 import { alf } from "../../src/methods/alf.js";
+import { effectivelySymmetric } from "../../src/methods/effectively-symmetric.js";
 import { explicit } from "../../src/methods/explicit.js";
 import { isReversible, type Method } from "../../src/methods/method.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { reversibleHeun } from "../../src/methods/reversible-heun.js";
-import { bosh3, midpoint, rk4 } from "../../src/methods/tableaux.js";
+import { bosh3, ees27, midpoint, rk4 } from "../../src/methods/tableaux.js";
 import { mul, neg } from "../../src/ops/arithmetic.js";
 import { concat, split } from "../../src/ops/slicing.js";
 import { sin } from "../../src/ops/trigonometry.js";
@@ -55,6 +56,8 @@ const methods: Readonly<Record<string, Method>> = {
   "coupled rk4": reversible(rk4, { coupling: 0.99 }),
   alf: alf(),
   "reversible Heun": reversibleHeun(),
+  // undone to h^7, which is rounding for h = 0.01
+  ees27: effectivelySymmetric(ees27),
 };
 
 const saveTimes = {

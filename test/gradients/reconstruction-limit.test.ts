@@ -12,6 +12,7 @@ import {
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { mse } from "../../src/learning/losses.js";
 import { alf } from "../../src/methods/alf.js";
+import { effectivelySymmetric } from "../../src/methods/effectively-symmetric.js";
 import { explicit } from "../../src/methods/explicit.js";
 import { leapfrogMidpoint } from "../../src/methods/leapfrog-midpoint.js";
 import type { Method } from "../../src/methods/method.js";
@@ -19,7 +20,7 @@ import { reversible } from "../../src/methods/reversible.js";
 import { reversibleHeun } from "../../src/methods/reversible-heun.js";
 import { semiImplicitEuler } from "../../src/methods/semi-implicit-euler.js";
 import { undoGrowth } from "../../src/methods/stability.js";
-import { midpoint, rk4 } from "../../src/methods/tableaux.js";
+import { ees25, midpoint, rk4 } from "../../src/methods/tableaux.js";
 import { mul, sub } from "../../src/ops/arithmetic.js";
 import { gridThrough } from "../../src/programs/grid.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
@@ -67,7 +68,14 @@ describe("the limit of what undoing steps gives back", () => {
     }
     // v0 = (v1 − 2 η u) / (1 − 2 η)
     expect(undoGrowth(alf({ damping: 0.8 }))).to.be.closeTo(1 / 0.6, 1e-12);
-    for (const method of [alf(), reversibleHeun(), leapfrogMidpoint(), semiImplicitEuler(), explicit(rk4)]) {
+    for (const method of [
+      alf(),
+      reversibleHeun(),
+      leapfrogMidpoint(),
+      semiImplicitEuler(),
+      effectivelySymmetric(ees25),
+      explicit(rk4),
+    ]) {
       expect(undoGrowth(method), method.name).to.be.closeTo(1, 1e-12);
     }
   });

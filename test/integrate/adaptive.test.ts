@@ -164,6 +164,8 @@ describe("adaptive solves", () => {
       methodNamed("alf"),
       methodNamed("leapfrog-midpoint"),
       reversibleHeun(),
+      methodNamed("ees25"),
+      methodNamed("ees27"),
     ]) {
       if (method.error === undefined) continue;
       for (const [name, coefficients] of Object.entries(controllers)) {

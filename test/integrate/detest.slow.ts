@@ -61,6 +61,7 @@ describe("the non-stiff problems of DETEST, from 0 to 20", () => {
     ["dopri5 with λ = 0.999", methodNamed("dopri5", { coupling: 0.999 }), fine, 4e-5],
     ["the reversible Heun method", methodNamed("reversible-heun"), { rtol: 1e-5, atol: 1e-7 }, 1e-3],
     ["the asynchronous leapfrog", methodNamed("alf"), { rtol: 1e-5, atol: 1e-7 }, 1e-3],
+    ["an effectively symmetric method", methodNamed("ees25"), { rtol: 1e-5, atol: 1e-7 }, 1e-3],
     ["the leapfrog/midpoint method", methodNamed("leapfrog-midpoint"), { rtol: 1e-5, atol: 1e-7 }, 1e-3],
   ];
   for (const [name, method, options, bound] of others) {

@@ -7,8 +7,8 @@ import { tableaux } from "../../src/methods/tableaux.js";
 
 describe("methodNamed", () => {
   it("gives each name the method of that name", () => {
-    expect(solverNames).to.have.length(18);
-    expect(new Set(solverNames).size).to.equal(18);
+    expect(solverNames).to.have.length(20);
+    expect(new Set(solverNames).size).to.equal(20);
     for (const name of solverNames) {
       expect(name).to.match(/^[a-z0-9-]+$/);
       expect(methodNamed(name).name).to.equal(name);

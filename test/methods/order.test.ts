@@ -1,12 +1,13 @@
 import { expect } from "chai";
 import { alf } from "../../src/methods/alf.js";
+import { effectivelySymmetric } from "../../src/methods/effectively-symmetric.js";
 import { explicit } from "../../src/methods/explicit.js";
 import { leapfrogMidpoint } from "../../src/methods/leapfrog-midpoint.js";
 import type { Method } from "../../src/methods/method.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { reversibleHeun } from "../../src/methods/reversible-heun.js";
 import { semiImplicitEuler } from "../../src/methods/semi-implicit-euler.js";
-import { dopri8, tableaux } from "../../src/methods/tableaux.js";
+import { dopri8, symmetricTableaux, tableaux } from "../../src/methods/tableaux.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { measuredOrder, type Problem, separable, turning } from "./problems.js";
@@ -30,6 +31,10 @@ describe("order of convergence", () => {
     has(`${tableau.name}, coupled,`, reversible(tableau, { coupling: 0.5 }), problem);
   }
 
+  for (const tableau of symmetricTableaux) {
+    has(tableau.name, effectivelySymmetric(tableau), separable);
+    has(`${tableau.name}, coupled,`, reversible(tableau, { coupling: 0.5 }), separable);
+  }
   has("ALF", alf(), separable);
   has("damped ALF", alf({ damping: 0.8 }), separable);
   has("reversible Heun", reversibleHeun(), separable);

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { VectorField } from "../../src/fields/field.js";
 import type { Value } from "../../src/graph/graph.js";
 import { alf } from "../../src/methods/alf.js";
+import { effectivelySymmetric } from "../../src/methods/effectively-symmetric.js";
 import { explicit } from "../../src/methods/explicit.js";
 import { leapfrogMidpoint } from "../../src/methods/leapfrog-midpoint.js";
 import type { Method } from "../../src/methods/method.js";
@@ -18,7 +19,7 @@ import {
   stabilityArea,
   traceAt,
 } from "../../src/methods/stability.js";
-import { dopri8, euler, rk4, tableaux } from "../../src/methods/tableaux.js";
+import { dopri8, ees25, ees27, euler, rk4, symmetricTableaux, tableaux } from "../../src/methods/tableaux.js";
 import { mul } from "../../src/ops/arithmetic.js";
 import { systemIn } from "../../src/programs/inputs.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
@@ -34,7 +35,7 @@ const linear: VectorField = {
 };
 
 describe("increment polynomials", () => {
-  for (const tableau of tableaux) {
+  for (const tableau of [...tableaux, ...symmetricTableaux]) {
     it(`of ${tableau.name} are e^x − 1 up to x^${tableau.order}, and no further`, () => {
       const p = incrementPolynomial(tableau);
       let factorial = 1;
@@ -68,6 +69,9 @@ describe("step matrices", () => {
       name: `${tableau.name}, coupled,`,
       method: reversible(tableau, { coupling: 0.7 }),
       rest: (z: number) => [z],
+    })),
+    ...symmetricTableaux.map((tableau) => ({
+      ...{ name: tableau.name, method: effectivelySymmetric(tableau), rest: () => [] },
     })),
     { name: "ALF", method: alf(), rest: (v) => [v] },
     { name: "damped ALF", method: alf({ damping: 0.8 }), rest: (v) => [v] },
@@ -143,6 +147,25 @@ describe("stability", () => {
     expect(isStableAt(method, [-2.79, 0])).to.equal(false);
     expect(isStableAt(method, [0, 2.82])).to.equal(true);
     expect(isStableAt(method, [0, 2.84])).to.equal(false);
+  });
+
+  it("of effectively symmetric methods is as wide as that of explicit ones, and nearly neutral on the imaginary axis", () => {
+    for (const y of [0.1, 0.7, 2]) {
+      // |1 + iy − y²/2 − iy³/8|² = 1 + y⁶/64
+      expect(spectralRadius(effectivelySymmetric(ees25).stepMatrix!, [0, y]) ** 2).to.be.closeTo(
+        1 + y ** 6 / 64,
+        1e-14,
+      );
+    }
+    // where their polynomials, 1 + x + x²/2 + x³/8 and one more term, are −1 and 1
+    for (const [tableau, end] of [
+      [ees25, -3.087],
+      [ees27, -3.917],
+    ] as const) {
+      const method = effectivelySymmetric(tableau);
+      expect(isStableAt(method, [end + 0.02, 0]), tableau.name).to.equal(true);
+      expect(isStableAt(method, [end - 0.02, 0]), tableau.name).to.equal(false);
+    }
   });
 
   it("grows as λ falls, and is nothing for the methods that only oscillate", () => {

@@ -3,7 +3,7 @@ import { numbers } from "../../src/core/tensor.js";
 import { explicit } from "../../src/methods/explicit.js";
 import type { Method, State } from "../../src/methods/method.js";
 import { reversible } from "../../src/methods/reversible.js";
-import { tableaux } from "../../src/methods/tableaux.js";
+import { symmetricTableaux, tableaux } from "../../src/methods/tableaux.js";
 import { systemIn } from "../../src/programs/inputs.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
@@ -46,7 +46,7 @@ describe("one step", () => {
   // sums of a dozen terms, associated otherwise, and a tanh of another library
   const tolerance = 1e-14;
 
-  for (const tableau of tableaux) {
+  for (const tableau of [...tableaux, ...symmetricTableaux]) {
     it(`of ${tableau.name} is what the textbook's formula gives, forward and backward in time`, async () => {
       for (const h of [0.3, -0.3]) {
         const [y1] = await step(explicit(tableau), 0.4, h, [y0]);

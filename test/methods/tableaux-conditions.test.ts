@@ -6,11 +6,21 @@ import { explicit } from "../../src/methods/explicit.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { rootedTrees, showTree } from "../../src/methods/rooted-trees.js";
 import { isFirstSameAsLast } from "../../src/methods/tableaux/tableau.js";
-import { bosh3, dopri5, midpoint, rk4, type Tableau, tableaux } from "../../src/methods/tableaux.js";
+import {
+  bosh3,
+  dopri5,
+  midpoint,
+  rk4,
+  symmetricTableaux,
+  type Tableau,
+  tableaux,
+} from "../../src/methods/tableaux.js";
 import { systemIn } from "../../src/programs/inputs.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { evaluate, turning } from "./problems.js";
+
+const all = [...tableaux, ...symmetricTableaux];
 
 describe("rooted trees", () => {
   it("are as many of each size as there are", () => {
@@ -30,7 +40,7 @@ describe("rooted trees", () => {
 });
 
 describe("conditions of tableaux", () => {
-  for (const tableau of tableaux) {
+  for (const tableau of all) {
     const { name, order, error, dense } = tableau;
 
     it(`hold for ${name}: c, all trees of its order, its error estimate, its dense output`, () => {
@@ -66,7 +76,7 @@ describe("conditions of tableaux", () => {
   }
 
   it("fail for any coefficient that is off by 1e-9", () => {
-    const places = tableaux.flatMap((tableau) => [
+    const places = all.flatMap((tableau) => [
       ...tableau.a.flatMap((row, i) => row.map((_, j) => ({ tableau, part: "a" as const, i, j }))),
       ...tableau.b.map((_, i) => ({ tableau, part: "b" as const, i, j: 0 })),
       ...tableau.c.map((_, i) => ({ tableau, part: "c" as const, i, j: 0 })),
@@ -150,7 +160,7 @@ describe("inside a step", () => {
     };
   }
 
-  for (const tableau of tableaux) {
+  for (const tableau of all) {
     const { name, error, dense } = tableau;
     const order = Math.min(dense?.order ?? 3, tableau.order);
 

@@ -63,6 +63,8 @@ describe("methods for stochastic differential equations", () => {
     ["Heun", sdeMethodNamed("heun"), "stratonovich", 1, 1],
     ["midpoint", sdeMethodNamed("midpoint"), "stratonovich", 1, 1],
     ["reversible Heun", sdeMethodNamed("reversible-heun"), "stratonovich", 1, 1],
+    ["EES25", sdeMethodNamed("ees25"), "stratonovich", 1, 1],
+    ["EES27", sdeMethodNamed("ees27"), "stratonovich", 1, 1],
     ["coupled Heun", sdeMethodNamed("heun", { coupling: 0.99 }), "stratonovich", 1, 1],
   ];
   let motion: number[];

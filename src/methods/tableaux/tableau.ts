@@ -15,6 +15,10 @@ export interface Tableau {
   readonly a: readonly (readonly number[])[];
   readonly b: readonly number[];
   readonly c: readonly number[];
+  /**
+   * m of an effectively symmetric method: a step of size h followed by one of size −h leads back but for O(h^(m+1))
+   */
+  readonly antisymmetricOrder?: number;
   /** the estimate of the local error by an embedded method, if there is one */
   readonly error?: EmbeddedError;
   /** the solution between t0 and t1; without one, a cubic through both ends */
