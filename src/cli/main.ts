@@ -9,6 +9,7 @@ import { type Console, consoleOn, type Streams } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { exportKinds } from "./export-kinds.js";
 import { languageOptions } from "./language/options.js";
+import { resultCommands } from "./result-commands.js";
 import {
   atolOption,
   controllerOption,
@@ -25,6 +26,7 @@ import {
   stateInputOption,
   timeInputOption,
   trainableOption,
+  trainOptions,
 } from "./shared-options.js";
 import { count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
 
@@ -82,7 +84,7 @@ function program(console: Console, finish: Finish): Command {
     .option("--debug", "show stack traces")
     .action(() => finish(import("./start.js").then(({ start }) => start(console))));
 
-  const train = problemOptions(
+  const train = trainOptions(
     command(
       "train",
       "Trains a neural ODE on an experiment or a CSV file (a header, then one line for each time; the first column is time).",
@@ -92,17 +94,6 @@ function program(console: Console, finish: Finish): Command {
       "train --resume runs/mine --steps 2000",
     ).argument("[subject]", `${[...experiments.map((e) => e.name), ...taskNames].join(", ")}, or a CSV file`),
   )
-    .option(
-      "--batch-size <n>",
-      `samples of an update, for ${taskNames.join(", ")}; its own by default`,
-      positiveCount("--batch-size"),
-    )
-    .option(
-      "--validate-every <n>",
-      "updates from one validation to the next, likewise",
-      positiveCount("--validate-every"),
-    )
-    .option("--full", "the published protocol, likewise; by default one that takes minutes")
     .option(
       "--resume <run>",
       "continue the run in this folder (with --out, in a copy of it); only --steps may change",
@@ -138,6 +129,8 @@ function program(console: Console, finish: Finish): Command {
       ),
     ),
   );
+
+  resultCommands(command, console, finish);
 
   command(
     "generate",

@@ -1,6 +1,7 @@
 // Options that several commands share.
 
 import { type Command, Option } from "commander";
+import { taskNames } from "../experiments/task-names.js";
 import { activations } from "../fields/activations.js";
 import {
   gradientKinds,
@@ -109,6 +110,22 @@ export function runtimeOption(): Option {
 function choice<K extends string>(flag: string, about: string, record: Readonly<Record<K, unknown>>): Option {
   const words = Object.keys(record) as K[];
   return new Option(`${flag} <name>`, `${about}: ${words.join(", ")}`).argParser(oneOf(flag, words));
+}
+
+/** Options of `train` that say what a run computes. */
+export function trainOptions(command: Command): Command {
+  return problemOptions(command)
+    .option(
+      "--batch-size <n>",
+      `samples of an update, for ${taskNames.join(", ")}; its own by default`,
+      positiveCount("--batch-size"),
+    )
+    .option(
+      "--validate-every <n>",
+      "updates from one validation to the next, likewise",
+      positiveCount("--validate-every"),
+    )
+    .option("--full", "the published protocol, likewise; by default one that takes minutes");
 }
 
 /** Options that say what is trained, on which data, and how. */

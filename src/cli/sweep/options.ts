@@ -1,0 +1,24 @@
+import type { Option } from "commander";
+import type { OptionValue } from "./spec.js";
+
+/** The options of a sweep itself, which its runs do not have. */
+const own = ["--seeds", "--grid", "--jobs", "--by", "--highest", "--out", "--json", "--debug"];
+
+/** The options for its runs that a command line gives, by their names without dashes. */
+export function givenOptions(
+  values: Readonly<Record<string, unknown>>,
+  options: readonly Option[],
+): Record<string, OptionValue> {
+  return Object.fromEntries(
+    options.flatMap((option) => {
+      const value = values[option.attributeName()];
+      if (value === undefined || own.includes(option.long!)) return [];
+      const kept = Array.isArray(value)
+        ? value.map(String)
+        : typeof value === "boolean"
+          ? value
+          : String(value);
+      return [[option.long!.replace(/^--/, ""), kept as OptionValue]];
+    }),
+  );
+}
