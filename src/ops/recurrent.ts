@@ -140,7 +140,10 @@ function walked(b: Builder, layer: Layer, xs: Value, d: number): { all: Value; e
       return { carried: kept, scans: [where(inner, isInside, next[0]!, 0)] };
     },
   );
-  return { all: scans[0]!, end: carried };
+  if (lengths === null) return { all: scans[0]!, end: carried };
+  // ONNX Runtime's, where the specification is silent: a sequence without elements ends at 0, whatever it started with
+  const hasAny = unsqueeze(b, less(b, 0, cast(b, lengths, "int64")), [1]);
+  return { all: scans[0]!, end: carried.map((state) => where(b, hasAny, state, 0)) };
 }
 
 /** Zeros [batch, H] for xs [T, batch, I]. */

@@ -6,6 +6,8 @@ import type { Value } from "../../src/graph/graph.js";
 import { type Cell, gruCell, lstmCell, overSequence } from "../../src/nn/recurrent.js";
 import { concat, gru, lstm, split, transpose, unsqueeze, zeros } from "../../src/ops.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
+import { ortNode } from "../../src/runtimes/ort-node.js";
+import { evaluate } from "../support/evaluate.js";
 
 const [times, batch, inputs, hidden] = [4, 2, 3, 2];
 /** the same sums in another order */
@@ -72,4 +74,32 @@ describe("recurrent operators", () => {
       }
     });
   }
+
+  it("end a sequence without elements at 0, whatever it starts with, as ONNX Runtime does", async () => {
+    const random = Random.seeded(5);
+    const drawn = (...shape: number[]) =>
+      tensor(
+        "float32",
+        shape,
+        Array.from({ length: sizeOf(shape) }, () => random.uniform(-1, 1)),
+      );
+    const given = {
+      ...{ x: drawn(times, batch, inputs), w: drawn(1, 3 * hidden, inputs), r: drawn(1, 3 * hidden, hidden) },
+      ...{ h: drawn(1, batch, hidden), lengths: tensor("int32", [batch], [times, 0]) },
+    };
+    const [own, theirs] = await Promise.all(
+      [jit(), await ortNode()].map((runtime) =>
+        evaluate(runtime, given, (b, { x, w, r, h, lengths }) => {
+          const found = gru(b, x!, { w: w!, r: r! }, { h: h!, lengths: lengths! });
+          return { all: found.all, end: found.h };
+        }),
+      ),
+    );
+    expect(numbers(own!.end).slice(hidden)).to.deep.equal([0, 0]);
+    // a few roundings of float32
+    for (const name of ["all", "end"] as const)
+      numbers(own![name]).forEach((value, i) => {
+        expect(value, `${name} ${i}`).to.be.closeTo(numbers(theirs![name])[i]!, 1e-6);
+      });
+  });
 });
