@@ -59,6 +59,7 @@ export {
   fieldGraph,
 } from "./deploy/field-file.js";
 export { inspectModel } from "./deploy/inspect.js";
+export { type LoadModelOptions, loadModel, type ModelSource } from "./deploy/load-model-web.js";
 export {
   encodeFitSteps,
   encodePrediction,
@@ -287,7 +288,13 @@ export {
 export { unroll, unrolled } from "./runtime/unroll.js";
 export { auto } from "./runtimes/auto.js";
 export { type JitOptions, jit } from "./runtimes/jit/jit.js";
-export { ortWasm, ortWebGpu } from "./runtimes/ort-web.js";
+export {
+  ortWasm,
+  ortWebGpu,
+  type WasmOptions,
+  type WasmPaths,
+  type WebGpuInBrowserOptions,
+} from "./runtimes/ort-web.js";
 export type { WebGpuOptions } from "./runtimes/ort-webgpu.js";
 export { decodeSafetensors, encodeSafetensors } from "./storage/safetensors.js";
 export {

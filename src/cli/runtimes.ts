@@ -21,7 +21,7 @@ const runtimes = {
   /** ONNX Runtime's CPU provider */
   "ort-cpu": ortNode,
   /** the same, compiled to WebAssembly */
-  "ort-wasm": ortWasm,
+  "ort-wasm": () => ortWasm(),
   /** ONNX Runtime's CUDA provider, on an NVIDIA GPU, where its files are installed */
   "ort-cuda": async () => (await import("../runtimes/ort-cuda.js")).ortCuda(),
   /** ONNX Runtime's WebGPU provider, on a GPU: float32 alone */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { RevortError } from "../core/errors.js";
 import { numbers, tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";

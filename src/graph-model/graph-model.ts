@@ -1,3 +1,4 @@
+import { ortHere } from "../core/place.js";
 import { isFloat, type Tensor } from "../core/tensor.js";
 import {
   type Graph,
@@ -93,7 +94,7 @@ export function graphModel(graph: Graph, options: GraphModelOptions): GraphModel
     const refuse = (why: string): never => {
       throw new CompileError(
         `${name} cannot run the graph "${graph.name}": ${shownOrigin(node)} cannot be written for TensorFlow.js: ${why}. ` +
-          "Run it on jit or ort-cpu.",
+          `Run it on jit or ${ortHere()}.`,
       );
     };
     const rule = rules[node.op.type];
@@ -124,7 +125,7 @@ function checkConstant(constant: Tensor, graph: Graph, name: string, limit: numb
   if (low >= -limit && high < limit) return;
   throw new CompileError(
     `${name} cannot run the graph "${graph.name}": it has the constant ${low < -limit ? low : high}, and its integers are exact from ` +
-      `${-limit} to ${limit - 1} only. Run it on jit or ort-cpu.`,
+      `${-limit} to ${limit - 1} only. Run it on jit or ${ortHere()}.`,
   );
 }
 
@@ -171,7 +172,7 @@ export function checkOperators(graph: Graph, target: Target): void {
       if (!isKnown) {
         throw new CompileError(
           `${target.name} cannot run the graph "${graph.name}": TensorFlow.js has no operator for ${shownOrigin(node)}. ` +
-            "Run it on jit or ort-cpu.",
+            `Run it on jit or ${ortHere()}.`,
         );
       }
       subgraphsOf(attributes).forEach(visit);
@@ -189,7 +190,7 @@ function refuseFloat64(graph: Graph, name: string): void {
     if (value.dtype !== "float64") return;
     throw new CompileError(
       `${name} cannot run the graph "${graph.name}": its ${what} is ${showType(value)}, and TensorFlow.js has no float64. ` +
-        'Build it in float32 (`dtype: "float32"`, `--dtype float32`), or run it on jit, ort-cpu or ort-wasm.',
+        `Build it in float32 (\`dtype: "float32"\`, \`--dtype float32\`), or run it on jit or ${ortHere()}.`,
     );
   };
   const visit = (part: Graph): void => {

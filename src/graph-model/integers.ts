@@ -1,3 +1,4 @@
+import { ortHere } from "../core/place.js";
 import { integerRange, isFloat, type Tensor } from "../core/tensor.js";
 import { type Graph, type Node, nodesOf, shownOrigin, showType, type Value } from "../graph/graph.js";
 import { reductionAxes } from "../ops/broadcast.js";
@@ -77,7 +78,7 @@ function check(
   const reason = most < limit ? "integers do not wrap around there" : "its integers are exact no further";
   throw new CompileError(
     `${name} cannot run the graph "${graph.name}": ${shownOrigin(node)} computes with ${showType(value)} that may be ${found}, ` +
-      `which should be from ${from} to ${to}: ${reason}. Run it on jit or ort-cpu.`,
+      `which should be from ${from} to ${to}: ${reason}. Run it on jit or ${ortHere()}.`,
   );
 }
 

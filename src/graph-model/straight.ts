@@ -1,3 +1,4 @@
+import { ortHere } from "../core/place.js";
 import { emptyData, numbers, type Tensor, tensor } from "../core/tensor.js";
 import { Builder } from "../graph/builder.js";
 import { type Graph, type Node, nodesOf, type Shape, subgraphsOf, type Value } from "../graph/graph.js";
@@ -46,11 +47,11 @@ export function straight(graph: Graph, { shapes, values }: Known, room: Room): G
   return b.graph(Object.fromEntries(graph.outputs.map(({ name }, i) => [name, outputs[i]!])), graph.name);
 }
 
-const usualRemedy =
+const usualRemedy = () =>
   "Take fewer steps at a time (a larger step size, a shorter time), allow more (tfjs({ operators })), or use jit or " +
-  "ort-cpu, which run loops";
+  `${ortHere()}, which run loops`;
 
-function writtenOut(graph: Graph, { name, operators, remedy = usualRemedy }: Room): Rewrite {
+function writtenOut(graph: Graph, { name, operators, remedy = usualRemedy() }: Room): Rewrite {
   let count = 0;
   const refuse = (what: string, remedy: string): never => {
     throw new CompileError(`${name} cannot run the graph "${graph.name}": ${what}. ${remedy}`);
@@ -64,7 +65,7 @@ function writtenOut(graph: Graph, { name, operators, remedy = usualRemedy }: Roo
         return loopWrittenOut(b, node, operands, within, () =>
           refuse(
             "it has a Loop of which the number of iterations is known only when it has run",
-            "TensorFlow.js runs loops written out: use steps of one size between given times, or the runtimes jit or ort-cpu.",
+            `TensorFlow.js runs loops written out: use steps of one size between given times, or the runtimes jit or ${ortHere()}.`,
           ),
         );
       case "Scan":

@@ -1,4 +1,5 @@
 import { OptionError, showValue } from "../core/options.js";
+import { isInBrowser } from "../core/place.js";
 import { Random } from "../core/random.js";
 import type { Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors, type VectorField } from "../fields/field.js";
@@ -86,11 +87,12 @@ export function parametersOf(
 function checkRuntime(of: string, runtime: unknown): void {
   if (runtime === undefined) return;
   if (typeof runtime === "object" && runtime !== null && "compile" in runtime) return;
+  const opening = isInBrowser() ? "await ortWasm()" : "await ortNode()";
   const remedy =
     typeof runtime === "function"
-      ? " Call it: jit(), await ortNode()."
+      ? ` Call it: jit(), ${opening}.`
       : runtime instanceof Promise
-        ? " Wait for it: await ortNode()."
-        : " Give what jit() or await ortNode() returns, or leave it out.";
+        ? ` Wait for it: ${opening}.`
+        : ` Give what jit() or ${opening} returns, or leave it out.`;
   throw new OptionError(`The runtime of ${of} cannot be ${showValue(runtime)}.${remedy}`);
 }

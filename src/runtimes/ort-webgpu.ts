@@ -1,3 +1,4 @@
+import { ortHere } from "../core/place.js";
 import { type Graph, nodesOf, showType, subgraphsOf, type Value } from "../graph/graph.js";
 import { decompose } from "../graph/passes.js";
 import { fuse } from "../runtime/fuse.js";
@@ -78,7 +79,7 @@ function refuseFloat64(runtime: string, graph: Graph): void {
     if (value.dtype !== "float64") return;
     throw new CompileError(
       `${runtime} cannot run the graph "${graph.name}": its ${what} is ${showType(value)}, and WebGPU has no float64. ` +
-        'Build it in float32 (`dtype: "float32"`, `--dtype float32`), or run it on jit, ort-cpu or ort-wasm.',
+        `Build it in float32 (\`dtype: "float32"\`, \`--dtype float32\`), or run it on jit or ${ortHere()}.`,
     );
   };
   visit(graph);

@@ -1,3 +1,4 @@
+import { ortHere } from "../../core/place.js";
 import { type DType, emptyData, type Tensor, type TensorData } from "../../core/tensor.js";
 import { type Graph, nodesOf, subgraphsOf, type ValueType } from "../../graph/graph.js";
 import { checkInputs } from "../../runtime/inputs.js";
@@ -33,12 +34,12 @@ export interface JitOptions {
 export function jit({ fused = hasFusedMultiplyAdd() }: JitOptions = {}): Runtime {
   if (fused && !hasFusedMultiplyAdd()) {
     throw new RuntimeUnavailableError(
-      "This WebAssembly engine has no fused multiply-add. Use jit({ fused: false }), or Node 22 or newer.",
+      "This WebAssembly engine has no fused multiply-add. Use jit({ fused: false }), or a newer engine (Node 22, Chrome 114).",
     );
   }
   if (!hasVectors()) {
     throw new RuntimeUnavailableError(
-      "The compiled runtime needs WebAssembly with SIMD, which this engine lacks. Use the runtime ort-cpu or ort-wasm.",
+      `The compiled runtime needs WebAssembly with SIMD, which this engine lacks. Use the runtime ${ortHere()}.`,
     );
   }
   return {
@@ -100,7 +101,7 @@ function checkOperators(graph: Graph): void {
   for (const { op, attributes } of nodesOf(graph)) {
     if (!isKnown(op)) {
       throw new CompileError(
-        `jit cannot run the graph "${graph.name}": it has no code for the operator ${op.type}. Use the runtime ort-cpu.`,
+        `jit cannot run the graph "${graph.name}": it has no code for the operator ${op.type}. Use the runtime ${ortHere()}.`,
       );
     }
     subgraphsOf(attributes).forEach(checkOperators);

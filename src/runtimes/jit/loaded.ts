@@ -1,3 +1,4 @@
+import { ortHere } from "../../core/place.js";
 import { type DType, sizeOf, type TensorData } from "../../core/tensor.js";
 import type { Graph } from "../../graph/graph.js";
 import { CompileError, type DeviceTensor, type DeviceTensors, RunError } from "../../runtime/runtime.js";
@@ -63,7 +64,7 @@ export async function load(graph: Graph, program: Program): Promise<Loaded> {
   } catch (cause) {
     throw new CompileError(
       `The WebAssembly engine cannot load what jit made of "${graph.name}" (${program.module.length} bytes of code, ` +
-        `${program.bytes} of memory): ${(cause as Error).message}. Use the runtime ort-cpu.`,
+        `${program.bytes} of memory): ${(cause as Error).message}. Use the runtime ${ortHere()}.`,
       { cause },
     );
   }

@@ -1,3 +1,4 @@
+import { ortHere } from "../../core/place.js";
 import { SizeError, showBytes } from "../../core/size.js";
 
 /** A stretch of linear memory, shared by the views that look at it. */
@@ -68,7 +69,7 @@ export class MemoryPlan {
     if (end + alignment > largestMemory) {
       throw new SizeError(
         `its tensors take ${showBytes(end)} at once, or more, but a WebAssembly memory has ${showBytes(largestMemory)}. ` +
-          "Make the batch smaller, keep fewer states, or use the runtime ort-cpu.",
+          `Make the batch smaller, keep fewer states, or use the runtime ${ortHere()}.`,
       );
     }
     this.#end = end;

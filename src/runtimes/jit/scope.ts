@@ -1,3 +1,4 @@
+import { ortHere } from "../../core/place.js";
 import type { Tensor } from "../../core/tensor.js";
 import { type Node, nodesOf, sameShape, type Value } from "../../graph/graph.js";
 import { CompileError } from "../../runtime/runtime.js";
@@ -150,7 +151,7 @@ function writeNode(frame: Frame, node: Node): void {
     const emit = emitters[type];
     if (emit === undefined) {
       throw new CompileError(
-        `jit has no code for the operator ${type} as it is used here. Use the runtime ort-cpu.`,
+        `jit has no code for the operator ${type} as it is used here. Use the runtime ${ortHere()}.`,
       );
     }
     emit(frame, node);

@@ -1,3 +1,4 @@
+import { ortHere } from "../../core/place.js";
 import { sizeOf } from "../../core/tensor.js";
 import type { Graph } from "../../graph/graph.js";
 import { CompileError, type DeviceTensors, RunError } from "../../runtime/runtime.js";
@@ -72,7 +73,7 @@ export class Specialisations {
     }
     throw new RunError(
       `A Loop of "${this.#graph.name}" stacks scans of a length that changes within one run, where jit has to know ` +
-        "the length beforehand. Use ort-cpu.",
+        `the length beforehand. Use ${ortHere()}.`,
     );
   }
 

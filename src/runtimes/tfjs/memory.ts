@@ -1,3 +1,4 @@
+import { ortHere } from "../../core/place.js";
 import { emptyData, isBigInt, sizeOf, type Tensor, type TensorData } from "../../core/tensor.js";
 import { tfTypeOf } from "../../graph-model/format.js";
 import type { Interval } from "../../graph-model/integers.js";
@@ -55,7 +56,7 @@ export class TfjsMemory {
       if (element >= low && element <= high) continue;
       throw new InputError(
         `Input "${input}" holds ${element}, but ${this.name} takes from ${low} to ${high} for it: what it indexes is not longer, or ` +
-          "its integers are not exact beyond. The runtimes jit and ort-cpu take any.",
+          `its integers are not exact beyond. The runtimes jit and ${ortHere()} take any.`,
       );
     }
   }
