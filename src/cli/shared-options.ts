@@ -18,7 +18,10 @@ import { runtimeNames } from "./runtimes.js";
 import { byteCount, count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
 
 export function solverOption(otherwise: string): Option {
-  return new Option("--solver <name>", `${solverNames.join(", ")}; ${otherwise}`);
+  return new Option(
+    "--solver <name>",
+    `${solverNames.join(", ")}, lawson:NAME:RATE with a linear part solved exactly; ${otherwise}`,
+  );
 }
 
 export function controllerOption(): Option {

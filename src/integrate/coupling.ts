@@ -33,7 +33,13 @@ export async function chooseCoupling(
   { parameters, y0, spans }: Pick<CheckedRequest, "parameters" | "y0" | "spans">,
   plain: (ode: NeuralOde, times: readonly number[]) => Promise<Pick<Solution, "ys" | "ts" | "grid">>,
 ): Promise<CouplingChoice> {
-  const { tableau } = ode.method;
+  const { tableau, linear } = ode.method;
+  if (linear !== undefined) {
+    throw new ControlError(
+      `The damping by which a coupling is chosen is that of the whole field, of which "${ode.method.name}" solves a part ` +
+        "exactly. Give a coupling, 0.999 as a rule.",
+    );
+  }
   if (tableau === undefined) {
     throw new ControlError(
       `The method "${ode.method.name}" has no coupling to choose. Couple a tableau: reversible(${ode.method.name}).`,

@@ -26,7 +26,7 @@ export async function withDiagnostics(
   const { ts, ys, grid, placement, dense, events, size } = found;
   const { method, dtype } = ode;
   const stability =
-    options.checkStability && method.coupling !== null
+    options.checkStability && method.coupling !== null && method.linear === undefined
       ? {
           dampingTimesStep: await dampingTimesStep(ode, options.runtime, parameters, found),
           limit: -Math.log(method.coupling),

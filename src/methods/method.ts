@@ -1,5 +1,6 @@
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import type { LinearPart } from "./linear-part.js";
 import type { StepMatrix } from "./step-matrix.js";
 import type { Tableau } from "./tableaux.js";
 
@@ -9,6 +10,8 @@ export interface System {
   readonly f: (t: Value, y: Value) => Value;
   /** θ: what f depends on beside t and y */
   readonly parameters: readonly Value[];
+  /** dt/ds, where t stands for another variable s than time: along the chord of a Brownian path */
+  readonly pace?: Value;
 }
 
 /** One step in time, from t0 to t1 = t0 + h. All are scalars of the state's dtype. */
@@ -37,6 +40,8 @@ export interface Method {
   readonly coupling: number | null;
   /** what a coupled method is made of */
   readonly tableau?: Tableau;
+  /** what of a field is solved exactly, beside the method (`lawson`) */
+  readonly linear?: LinearPart;
   /** number of arrays in a state */
   readonly width: number;
   /** evaluations of f per step */

@@ -4,6 +4,7 @@ import { shown } from "../core/printable.js";
 import { alf } from "./alf.js";
 import { effectivelySymmetric } from "./effectively-symmetric.js";
 import { explicit } from "./explicit.js";
+import { lawson } from "./lawson.js";
 import { leapfrogMidpoint } from "./leapfrog-midpoint.js";
 import type { Method } from "./method.js";
 import { reversible } from "./reversible.js";
@@ -55,12 +56,16 @@ export const solverNames: readonly string[] = [...byTableau.keys(), ...others.ke
  * A method by the name that users type: a tableau's, plain or coupled, or one of the methods that are reversible as
  * they are (`alf`, `reversible-heun`, `leapfrog-midpoint`, `semi-implicit-euler`, `ees25`, `ees27`), for which `reversible` says nothing.
  *
+ * `lawson:NAME:RATES` is such a method with a linear part of the field solved exactly: `lawson:rk4:-50`, or with a rate for
+ * each component, `lawson:rk4:-50,-1`.
+ *
  * @throws {UnknownSolverError} for a name not among {@link solverNames}
- * @throws {SolverOptionError} for an option that the solver does not have
+ * @throws {SolverOptionError} for rates that are not numbers, and for an option that the solver does not have
  * @throws {CouplingError} unless 0 < λ ≤ 1
  * @throws {DampingError} unless 0 < η ≤ 1 and η ≠ ½
  */
 export function methodNamed(name: string, options: SolverOptions = {}): Method {
+  if (name.startsWith("lawson:")) return lawsonNamed(name, options);
   const { coupling, damping } = options;
   if (damping !== undefined && name !== "alf" && solverNames.includes(name)) {
     throw new SolverOptionError(`The solver "${name}" has no damping; only "alf" has. Leave it out.`);
@@ -80,4 +85,17 @@ export function methodNamed(name: string, options: SolverOptions = {}): Method {
   throw new SolverOptionError(
     `A coupling was given for "${name}" along with reversible: false. Leave one of the two out.`,
   );
+}
+
+/** `lawson:NAME:RATES` */
+function lawsonNamed(text: string, options: SolverOptions): Method {
+  const [, name = "", rates = "", ...more] = text.split(":");
+  const numbers = rates.split(",").map((rate) => (rate.trim() === "" ? Number.NaN : Number(rate)));
+  if (more.length > 0 || !numbers.every(Number.isFinite)) {
+    throw new SolverOptionError(
+      `${shown(text)} is not understood. Write lawson:NAME:RATE, as lawson:rk4:-50, or a rate for each component: ` +
+        "lawson:rk4:-50,-1.",
+    );
+  }
+  return lawson(methodNamed(name, options), { rates: numbers.length === 1 ? numbers[0]! : numbers });
 }

@@ -28,7 +28,8 @@ export const sdeMethodNames: readonly string[] = [
  */
 export function sdeMethodNamed(name: string, options: { readonly coupling?: number } = {}): SdeMethod {
   if (!isOwn(name)) {
-    if (!solverNames.includes(name)) throw new UnknownSolverError(name, sdeMethodNames);
+    if (!solverNames.includes(name) && !name.startsWith("lawson:"))
+      throw new UnknownSolverError(name, sdeMethodNames);
     return stratonovich(methodNamed(name, options));
   }
   const method = own[name]();

@@ -85,8 +85,8 @@ export function spectralRadius(matrix: StepMatrix, x: Complex): number {
  * eigenvalues of the step at x = 0, which is their largest over that of the determinant. 1/λ for a coupled method,
  * 1 / |1 − 2 η| for the asynchronous leapfrog, and 1 for methods that keep areas.
  */
-export function undoGrowth({ stepMatrix }: Pick<Method, "stepMatrix">): number {
-  if (stepMatrix === undefined) return 1;
+export function undoGrowth({ stepMatrix, coupling }: Pick<Method, "stepMatrix" | "coupling">): number {
+  if (stepMatrix === undefined) return 1 / (coupling ?? 1);
   return spectralRadius(stepMatrix, [0, 0]) / Math.hypot(...determinantAt(stepMatrix, [0, 0]));
 }
 
@@ -113,8 +113,14 @@ export function stabilityArea(method: Method, { re, im }: Box, resolution: numbe
   return stable * width * height;
 }
 
-function stepMatrixOf({ name, stepMatrix }: Method): StepMatrix {
+function stepMatrixOf({ name, stepMatrix, linear }: Method): StepMatrix {
   if (stepMatrix !== undefined) return stepMatrix;
+  if (linear !== undefined) {
+    throw new StabilityError(
+      `The method "${name}" solves a linear part exactly, so its stability depends on what is left of a field. ` +
+        "Look at that of the method within.",
+    );
+  }
   throw new StabilityError(
     `The method "${name}" has no step on y' = α y, so it has no linear stability in this sense. ` +
       "Methods for split systems are for oscillations; look at them on one.",

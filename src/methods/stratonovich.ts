@@ -21,7 +21,7 @@ function alongChord({ b, t0, t1, h, dW, drift, diffuse, parameters }: DrivenStep
     return known === 1 ? t1 : add(b, t0, mul(b, s, h));
   };
   return {
-    ...{ b, parameters },
+    ...{ b, parameters, pace: h },
     f(s, y) {
       const t = timeAt(s);
       return add(b, mul(b, drift(t, y), h), diffuse(t, y, dW));
@@ -46,8 +46,8 @@ function unitInterval({ b, h }: DrivenStep): Interval {
  * @see Rößler 2006; McCallum & Foster 2024, arXiv:2410.11648
  */
 export function stratonovich(method: Method): SdeMethod {
-  const { name, order, tableau, coupling, width } = method;
-  if (order < 2 || (width > 1 && tableau === undefined)) {
+  const { name, order, coupling, width } = method;
+  if (order < 2 || (width > 1 && coupling === null)) {
     throw new CalculusError(
       `The method "${name}" ${order < 2 ? "has order 1, and tends to no solution of Stratonovich" : "keeps what belongs to the noise of the step before"}. ` +
         'Take a Runge–Kutta method of order 2 or more ("heun", "midpoint"), plain or coupled, or "reversible-heun"; of ' +

@@ -8,7 +8,10 @@ import { gridInputs } from "./inputs.js";
 import { solverChain, undoable } from "./solver-chain.js";
 
 /** Methods for split systems cut the state in halves, so the one that evaluations are counted on has two. */
-const countingState = [2];
+function countingState({ linear }: Method): number[] {
+  const { rates, basis } = linear ?? {};
+  return [basis?.length ?? (typeof rates === "object" ? rates.length : 2)];
+}
 
 /**
  * Evaluations of the field in undoing a step and pulling cotangents through it, counted in the graph.
@@ -17,9 +20,10 @@ const countingState = [2];
  */
 export function undoEvaluations(method: Method, times: boolean): number {
   const found = new Set<Value>();
+  const shape = countingState(method);
   const field: VectorField = {
     name: "counting",
-    state: countingState,
+    state: shape,
     parameters: {},
     apply(b, _theta, t, y) {
       const slope = mul(b, y, t);
@@ -29,7 +33,7 @@ export function undoEvaluations(method: Method, times: boolean): number {
   };
   const b = new Builder();
   const arrays = (name: string) =>
-    Array.from({ length: method.width }, (_, k) => b.input(`${name}${k}`, "float64", countingState));
+    Array.from({ length: method.width }, (_, k) => b.input(`${name}${k}`, "float64", shape));
   const { offsets, ...rows } = gridInputs(b, { dtype: "float64", saves: 1 });
   const state = arrays("state");
   const links = linksOf(

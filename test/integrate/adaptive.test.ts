@@ -166,6 +166,7 @@ describe("adaptive solves", () => {
       reversibleHeun(),
       methodNamed("ees25"),
       methodNamed("ees27"),
+      methodNamed("lawson:bosh3:-0.5"),
     ]) {
       if (method.error === undefined) continue;
       for (const [name, coefficients] of Object.entries(controllers)) {

@@ -65,6 +65,8 @@ describe("methods for stochastic differential equations", () => {
     ["reversible Heun", sdeMethodNamed("reversible-heun"), "stratonovich", 1, 1],
     ["EES25", sdeMethodNamed("ees25"), "stratonovich", 1, 1],
     ["EES27", sdeMethodNamed("ees27"), "stratonovich", 1, 1],
+    ["Heun after Lawson", sdeMethodNamed("lawson:heun:-0.4"), "stratonovich", 1, 1],
+    ["Rex", sdeMethodNamed("lawson:heun:-0.4", { coupling: 0.99 }), "stratonovich", 1, 1],
     ["coupled Heun", sdeMethodNamed("heun", { coupling: 0.99 }), "stratonovich", 1, 1],
   ];
   let motion: number[];
