@@ -1,8 +1,8 @@
 import type { Command, Option } from "commander";
 import type { Console } from "./console.js";
-import { trainOptions } from "./shared-options.js";
+import { runtimeOption, trainOptions } from "./shared-options.js";
 import { givenOptions } from "./sweep/options.js";
-import { positiveCount } from "./usage.js";
+import { number, positive, positiveCount } from "./usage.js";
 
 // Commands that go on from runs: many of them, what they are worth, and what they say of the future.
 
@@ -11,6 +11,9 @@ type Finish = (work: Promise<number>) => Promise<void>;
 
 export function resultCommands(command: NewCommand, console: Console, finish: Finish): void {
   sweep(command, console, finish);
+  evaluate(command, console, finish);
+  predict(command, console, finish);
+  compare(command, console, finish);
 }
 
 /** Options of `train` that a sweep gives its runs itself. */
@@ -63,6 +66,79 @@ function sweep(command: NewCommand, console: Console, finish: Finish): void {
           const train = givenOptions(options, made.options);
           return sweepCommand(subject, options, { train, known, runCommand: inOwnProcess }, console);
         }),
+      ),
+    );
+}
+
+function evaluate(command: NewCommand, console: Console, finish: Finish): void {
+  command(
+    "evaluate",
+    "Measures a run: loss and metrics of its own data (training, validation, test), or of data that it has not seen.",
+    "evaluate runs/mine",
+    "evaluate runs/mine --data held-out.csv --json",
+  )
+    .argument("<run>", "the folder of a run")
+    .option(
+      "--data <file>",
+      "measure on this instead of its own data: a CSV file with the run's columns, which starts with an initial state; points, series or a text for other kinds of runs",
+    )
+    .option("--y0 <state>", "where these data start; their first row by default")
+    .option("--best", "the parameters with the lowest loss instead of the last ones")
+    .addOption(runtimeOption())
+    .option("--json", "print JSON alone on stdout")
+    .option("--debug", "show stack traces")
+    .action((run, options) =>
+      finish(
+        import("./results/evaluate.js").then(({ evaluateCommand }) => evaluateCommand(run, options, console)),
+      ),
+    );
+}
+
+function predict(command: NewCommand, console: Console, finish: Finish): void {
+  command(
+    "predict",
+    "Solves the trained field of a run on, past its data: states over time as CSV, with a chart of data and forecast beside " +
+      "--out. Of the folder of a sweep, the mean over its seeds and their range.",
+    "predict runs/mine --to 50 --out forecast.csv",
+    "predict runs/mine --data new.csv --to 50 --every 0.5",
+    "predict runs/tried --to 50 --y0 1,0 --json",
+  )
+    .argument("<run>", "the folder of a run, or of a sweep")
+    .option("--to <time>", "the last time; where the data end by default", number("--to"))
+    .option("--from <time>", "the first time; where the data begin by default", number("--from"))
+    .option(
+      "--every <time>",
+      "from one state to the next; 1/400 of the whole by default",
+      positive("--every"),
+    )
+    .option("--y0 <state>", "initial state, 1,0 or nested JSON arrays; that of the run by default")
+    .option("--data <file>", "a CSV file whose first row is the initial state, and which is drawn in")
+    .option("--best", "the parameters with the lowest loss instead of the last ones")
+    .addOption(runtimeOption())
+    .option("--out <file>", "write CSV there instead of to stdout, and a chart beside it, as .svg and .png")
+    .option("--json", "print JSON alone on stdout")
+    .option("--debug", "show stack traces")
+    .action((run, options) =>
+      finish(
+        import("./results/predict.js").then(({ predictCommand }) => predictCommand(run, options, console)),
+      ),
+    );
+}
+
+function compare(command: NewCommand, console: Console, finish: Finish): void {
+  command(
+    "compare",
+    "Losses, checks and the settings that differ, of several runs: one table, and a chart of their losses.",
+    "compare runs/mine runs/mine-2",
+    "compare runs/tried --json",
+  )
+    .argument("<run...>", "folders of runs, or of sweeps for all of their runs")
+    .option("--out <file>", "where the chart goes, as .svg and .png; runs/compare.svg by default")
+    .option("--json", "print JSON alone on stdout")
+    .option("--debug", "show stack traces")
+    .action((runs, options) =>
+      finish(
+        import("./results/compare.js").then(({ compareCommand }) => compareCommand(runs, options, console)),
       ),
     );
 }

@@ -1,6 +1,6 @@
 import { parseSeriesJson } from "../storage/labelled-series.js";
 import { classesOf, preparedClassifier, seriesData, stratified } from "./path-classifier.js";
-import type { PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
+import type { DataFile, PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
 
 /** Which letter a pen wrote, by a neural CDE along its velocity. */
 export const characterTrajectories: TaskExperiment = {
@@ -22,9 +22,12 @@ export const characterTrajectories: TaskExperiment = {
   prepare,
 };
 
+const read = ({ name, bytes }: DataFile) =>
+  parseSeriesJson(new TextDecoder().decode(bytes), { source: name });
+
 function prepare({ method, protocol, files: [file], seed }: TaskContext): PreparedTask {
   const { stepSize, gradient, dtype } = protocol;
-  const series = parseSeriesJson(new TextDecoder().decode(file!.bytes), { source: file!.name });
+  const series = read(file!);
   const all = seriesData(series, dtype, { pad: "zero", classes: classesOf(series) });
   const [training, validation, test] = stratified(all, [0.64, 0.14, 0.22], seed);
   const { classes, length, channels } = all;
@@ -36,6 +39,11 @@ function prepare({ method, protocol, files: [file], seed }: TaskContext): Prepar
       length,
       channels,
     },
-    { training: training!, validation: validation!, test: test! },
+    {
+      training: training!,
+      validation: validation!,
+      test: test!,
+      read: (given) => ({ series: read(given), pad: "zero" }),
+    },
   );
 }

@@ -24,10 +24,11 @@ import { slice } from "../ops/slice.js";
 import { concat, gather } from "../ops/slicing.js";
 import { softmax } from "../ops/softmax.js";
 import { tanh } from "../ops/trigonometry.js";
+import { DataError } from "../storage/data-error.js";
 import type { LabelledSeries } from "../storage/labelled-series.js";
 import type { ControlledField } from "../systems/cde.js";
 import { pathCoefficients } from "../systems/control-path.js";
-import type { PreparedTask, TrainedTask } from "./task-experiment.js";
+import type { DataFile, PreparedTask, TrainedTask } from "./task-experiment.js";
 
 /** What is learnt of a series: −(mean probability of its class), as the talk has it, or the cross-entropy. */
 export type ClassLoss = "probability" | "cross-entropy";
@@ -265,6 +266,29 @@ export async function confusion(
   return matrix;
 }
 
+/** Series that a classifier was not trained on. @throws {DataError} for a class, a length or channels that it does not know */
+function newSeries(
+  source: string,
+  { series, pad }: { series: readonly LabelledSeries[]; pad: "zero" | "last" },
+  { classes, length, channels, dtype, scale }: PathClassifierOptions,
+): Dataset {
+  const unknown = series.find(({ label }) => !classes.includes(label));
+  if (unknown !== undefined) {
+    throw new DataError(
+      { source },
+      `the class ${unknown.label} is none of those that were learnt: ${classes.join(", ")}`,
+    );
+  }
+  const own = series[0]!.values[0]!.length + 1;
+  if (longest(series) > length || own !== channels) {
+    throw new DataError(
+      { source },
+      `its series have up to ${longest(series)} times of ${own - 1} channels, but the run takes up to ${length} of ${channels - 1}`,
+    );
+  }
+  return seriesData(series, dtype, { pad, classes, length, ...(scale === undefined ? {} : { scale }) }).data;
+}
+
 /** The task with its data, its exported model and the confusion matrix of its test data. */
 export function preparedClassifier(
   options: PathClassifierOptions,
@@ -272,11 +296,19 @@ export function preparedClassifier(
     training,
     validation,
     test,
-  }: { readonly training: Dataset; readonly validation: Dataset; readonly test: Dataset },
+    read,
+  }: {
+    readonly training: Dataset;
+    readonly validation: Dataset;
+    readonly test: Dataset;
+    /** the series of a file */
+    readonly read: (file: DataFile) => { series: readonly LabelledSeries[]; pad: "zero" | "last" };
+  },
 ): PreparedTask {
   const { model, task } = pathClassifier(options);
   return {
     ...{ task, training, validation, test },
+    newData: (file) => newSeries(file.name, read(file), options),
     files: ({ parameters, dtype }) => ({
       "predict.onnx": encodePrediction(deployed(model, options), { parameters, dtype }),
     }),

@@ -57,6 +57,8 @@ export interface PreparedTask {
   readonly validation: Dataset | null;
   /** measured once, at the end, and never trained on or chosen by */
   readonly test: Dataset | null;
+  /** data of a file that the run was not trained on, to be measured; where that can be */
+  readonly newData?: (file: DataFile) => Dataset;
   /** what is made of the optimiser that is asked for: some parameters updated otherwise, say */
   readonly optimiser?: (asked: Optimiser) => Optimiser;
   /** files that are written of a trained model, as bytes by name: `sample.onnx` */

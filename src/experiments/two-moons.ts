@@ -133,6 +133,7 @@ function prepare({ method, protocol, files: [file] }: TaskContext): PreparedTask
       "logprob.onnx": encodePrediction(densityOf(flow, scale), { parameters, dtype }),
       "sample.onnx": encodePrediction(samplerOf(flow, scale), { parameters, dtype }),
     }),
+    newData: (given) => dataOf(pointsIn(given), scale, dtype),
     // the loss is that of points in units of these
     findings: async () => ({ scale }),
     charts: async (trained) => ({ samples: await drawSamples(flow, points, scale, trained) }),

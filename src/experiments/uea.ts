@@ -54,6 +54,12 @@ function prepare({ method, protocol, files, seed }: TaskContext): PreparedTask {
       length,
       channels,
     },
-    { training: learnt!, validation: validation!, test: seriesData(test!, dtype, shared).data },
+    {
+      ...{ training: learnt!, validation: validation!, test: seriesData(test!, dtype, shared).data },
+      read: (file) => ({
+        series: parseUea(new TextDecoder().decode(file.bytes), { source: file.name }),
+        pad: "last",
+      }),
+    },
   );
 }

@@ -39,7 +39,18 @@ describe("revort --help", () => {
   });
 
   it("says what each option is unless it is given, or that the subject decides", async () => {
-    for (const command of ["train", "train revdeq-lm", "generate", "sweep", "gradcheck", "solve", "export"]) {
+    for (const command of [
+      "train",
+      "train revdeq-lm",
+      "generate",
+      "sweep",
+      "evaluate",
+      "predict",
+      "compare",
+      "gradcheck",
+      "solve",
+      "export",
+    ]) {
       const { stdout } = await run([...command.split(" "), "--help"]);
       const options = stdout.slice(stdout.indexOf("Options:"), stdout.indexOf("Examples:"));
       const entries = options.split(/\n {2}(?=-)/).map((entry) => entry.replace(/\s+/g, " "));

@@ -69,6 +69,14 @@ describe("revort train revdeq-lm", () => {
     const { languageModel } = readJson(`${place}/run.json`);
     expect(languageModel.data).to.have.length(1);
     expect(languageModel.validation[0]).to.include({ path: other, bytes: 136 });
+    // eight windows are all there are, so that a validation sees the whole text
+    const { perplexity } = readJson(`${place}/result.json`);
+    const { measures } = await json("evaluate", place);
+    expect(measures["validation text"].metrics["perplexity per token"]).to.be.closeTo(perplexity.token, 1e-4);
+    const file = await json("evaluate", place, "--data", other);
+    expect(file.measures["other.txt"].loss).to.be.closeTo(measures["validation text"].loss, 1e-9);
+    expect(await refusal(2, "predict", place)).to.include("revort generate");
+    expect(await refusal(2, "evaluate", place, "--best")).to.include("fits to trajectories");
     writeFileSync(other, "something else\n".repeat(20));
     expect(await refusal(2, "train", "--resume", place, "--steps", "2")).to.match(
       /other\.txt is not the text that the run began with/,

@@ -24,11 +24,11 @@ import { explainOnce, openRuntime } from "../runtimes.js";
 import { decodeParameters } from "../settings.js";
 import { optionFlag, UsageError } from "../usage.js";
 import { nameFiles, openTaskRun, type TaskRun, writeTaskRun } from "./folder.js";
+import { preparedFor } from "./load.js";
 import { lossChart, reportOf, summary, type TaskReport } from "./report.js";
 import {
   checkOptions,
   checkUnchanged,
-  methodOf,
   optimiserOf,
   settingsFor,
   type TaskOptions,
@@ -125,16 +125,11 @@ async function trainRun(
   options: TaskOptions,
   console: Console,
 ): Promise<TaskReport> {
-  const { settings, data } = run.opened;
+  const { settings } = run.opened;
   const say = console.note;
   say(`${experiment.name}: ${experiment.about}`);
   const runtime = await openRuntime(settings.runtime, { say, explain: explainOnce(say, ["updates"]) });
-  const prepared = await experiment.prepare({
-    method: methodOf(settings),
-    protocol: { ...settings, gradient: settings.gradient as TaskExperiment["protocol"]["gradient"] },
-    seed: settings.seed,
-    files: data.map((bytes, i) => ({ name: basename(settings.dataFiles[i]!).replace(/^data-/, ""), bytes })),
-  });
+  const prepared = await preparedFor(experiment, run.opened);
   const batchSize = batchSizeOf(prepared, settings, options);
   const folder = await run.begin();
   const { steps } = settings;

@@ -1,0 +1,3 @@
+import { runProcess } from "../src/cli/process.js";
+
+await runProcess(["evaluate", ...process.argv.slice(2)]);

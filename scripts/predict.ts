@@ -1,0 +1,3 @@
+import { runProcess } from "../src/cli/process.js";
+
+await runProcess(["predict", ...process.argv.slice(2)]);

@@ -1,0 +1,131 @@
+import { basename } from "node:path";
+import { printable } from "../../core/printable.js";
+import { evaluate } from "../../models/measuring.js";
+import { parseTimeSeries } from "../../storage/csv.js";
+import { readBytes, readText } from "../../storage/read.js";
+import type { Measures } from "../../train/checkpoint.js";
+import { checkFit } from "../../train/fit-check.js";
+import { componentErrors } from "../component-errors.js";
+import { type Console, table } from "../console.js";
+import { exitCodes } from "../exit-codes.js";
+import { checkHoldsRun, RunFolderError } from "../run-folder.js";
+import { runKind } from "../run-kind.js";
+import { holdsSweep } from "../sweep/folder.js";
+import { loadTask } from "../tasks/load.js";
+import { UsageError } from "../usage.js";
+import type { EvaluateCommandOptions, Evaluation } from "./evaluation.js";
+import { givenState, trajectoryOf } from "./new-data.js";
+import { loadTrainedRun } from "./trained-run.js";
+
+/** `revort evaluate`: loss and metrics of a run, on its own data or on new ones. @returns the exit code */
+export async function evaluateCommand(
+  folder: string,
+  options: EvaluateCommandOptions,
+  console: Console,
+): Promise<number> {
+  const evaluation = await evaluationOf(folder, options, console);
+  if (options.json) console.json(evaluation);
+  else console.stdout.write(`${shown(evaluation)}\n`);
+  if (evaluation.warning !== null) console.note(`Warning: ${evaluation.warning}`);
+  return exitCodes.done;
+}
+
+async function evaluationOf(
+  folder: string,
+  options: EvaluateCommandOptions,
+  console: Console,
+): Promise<Evaluation> {
+  if (await holdsSweep(folder)) {
+    throw new RunFolderError(
+      `${folder} is the folder of a sweep, whose numbers are in its runs.csv. Name one of its runs: ${folder}/….`,
+    );
+  }
+  await checkHoldsRun(folder);
+  const kind = await runKind(folder);
+  if (kind === "trajectories") return ofTrajectories(folder, options, console);
+  for (const name of ["y0", "best"] as const) {
+    if (options[name] !== undefined) {
+      throw new UsageError(`--${name} is for fits to trajectories, which ${folder} is not; leave it out.`);
+    }
+  }
+  if (kind === "task") return ofTask(folder, options, console);
+  const { evaluateLanguage } = await import("../language/evaluate.js");
+  return evaluateLanguage(folder, options, console);
+}
+
+async function ofTrajectories(
+  folder: string,
+  { data: path, y0: asked, ...options }: EvaluateCommandOptions,
+  console: Console,
+): Promise<Evaluation> {
+  const run = await loadTrainedRun(folder, options, console);
+  const { problem, parameters, runtime, step } = run;
+  if (asked !== undefined && path === undefined) {
+    throw new UsageError("--y0 is where new data start; give --data with it.");
+  }
+  const own = asked === undefined ? null : givenState(problem, asked);
+  const data =
+    path === undefined
+      ? problem.data
+      : trajectoryOf(problem, parseTimeSeries(await readText(path), { source: path }), path, own);
+  const y0 = path === undefined ? run.y0 : data.y0;
+  const measured = { ...problem, data };
+  const { control, loss } = problem;
+  const check = await checkFit(problem.ode, data, {
+    ...{ runtime, loss, parameters, y0 },
+    ...(control && { control }),
+  });
+  const errors = await componentErrors(measured, { parameters, y0 }, runtime);
+  const exact = check.loss === null ? {} : { "loss solved accurately": check.loss };
+  return {
+    ...{ run: folder, experiment: problem.experiment.name, step, errors, warning: check.warning },
+    lossUnit: problem.experiment.lossUnit ?? null,
+    measures: {
+      [path === undefined ? "training data" : basename(path)]: {
+        loss: check.trainedLoss ?? Number.NaN,
+        metrics: exact,
+      },
+    },
+  };
+}
+
+async function ofTask(
+  folder: string,
+  { data: path, runtime }: EvaluateCommandOptions,
+  console: Console,
+): Promise<Evaluation> {
+  const { experiment, prepared, trained } = await loadTask(folder, runtime, console);
+  const { training, validation, test, task, newData } = prepared;
+  if (path !== undefined && newData === undefined) {
+    throw new UsageError(
+      `The experiment ${experiment.name} cannot be measured on other data than its own; leave out --data.`,
+    );
+  }
+  const sets =
+    path === undefined
+      ? { "training data": training, "validation data": validation, "test data": test }
+      : { [basename(path)]: newData!({ name: basename(path), bytes: await readBytes(path) }) };
+  const measures: Record<string, Measures> = {};
+  for (const [name, data] of Object.entries(sets)) {
+    if (data !== null) measures[name] = await evaluate(task, data, trained);
+  }
+  const none = { step: null, lossUnit: null, errors: null, warning: null };
+  return { run: folder, experiment: experiment.name, measures, ...none };
+}
+
+function shown({ measures, errors, lossUnit }: Evaluation): string {
+  const digits = (value: number) => String(Number(value.toPrecision(6)));
+  const unit = lossUnit === null ? "" : ` (${lossUnit})`;
+  const rows = Object.entries(measures).flatMap(([of, { loss, metrics }]) =>
+    Object.entries({ loss, ...metrics }).map(([name, value]): [string, string] => [
+      `${name}, ${printable(of)}${name === "loss" ? unit : ""}`,
+      digits(value),
+    ]),
+  );
+  const apart = (errors ?? []).map(({ component, rootMeanSquare, inDeviations }): [string, string] => [
+    `root mean square error of ${printable(component)}`,
+    digits(rootMeanSquare) +
+      (inDeviations === null ? "" : ` (${Number(inDeviations.toPrecision(2))} standard deviations)`),
+  ]);
+  return table([...rows, ...apart]);
+}

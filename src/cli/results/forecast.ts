@@ -1,0 +1,132 @@
+import { numbers, type Tensor } from "../../core/tensor.js";
+import { solve } from "../../integrate/solve.js";
+import { parseTimeSeries, type TimeSeries } from "../../storage/csv.js";
+import { readText } from "../../storage/read.js";
+import { componentNames } from "../components.js";
+import { UsageError } from "../usage.js";
+import { givenState, trajectoryOf } from "./new-data.js";
+import type { TrainedRun } from "./trained-run.js";
+
+/** What is to be predicted. */
+export interface ForecastRequest {
+  /** the last time; that of the data by default */
+  readonly to?: number;
+  /** where it starts; the first time of the data by default */
+  readonly from?: number;
+  /** time from one state to the next; 1/400 of the whole by default */
+  readonly every?: number;
+  readonly y0?: string;
+  /** a file whose first row is the initial state, and which is drawn in */
+  readonly data?: string;
+}
+
+/** States over time, and what was observed meanwhile. */
+export interface Forecast {
+  readonly components: readonly string[];
+  readonly time: { readonly name: string; readonly unit: string };
+  readonly unit: string;
+  readonly times: readonly number[];
+  /** [components][times] */
+  readonly states: readonly (readonly number[])[];
+  readonly observed: {
+    readonly times: readonly number[];
+    readonly values: readonly (readonly number[])[];
+  } | null;
+}
+
+/** A forecast, with its range over the runs of a sweep. */
+export interface Prediction extends Forecast {
+  /** the runs that it is of: one, or those of a sweep with other seeds */
+  readonly runs: readonly string[];
+  /** least and greatest of the runs, [components][times]; `null` for one run */
+  readonly low: Forecast["states"] | null;
+  readonly high: Forecast["states"] | null;
+}
+
+const usualTimes = 400;
+const mostTimes = 1_000_000;
+
+/**
+ * The states of a trained field from an initial state on, by the solver that trained it.
+ *
+ * @throws {UsageError} for times that do not make sense, or data that the run does not know
+ * @throws {SolveError} if the solve does not get to its end
+ */
+export async function forecastOf(run: TrainedRun, request: ForecastRequest): Promise<Forecast> {
+  const { problem, parameters, runtime } = run;
+  const { ode, control, experiment } = problem;
+  const asked = request.y0 === undefined ? null : givenState(problem, request.y0);
+  const file = request.data === undefined ? null : await fileOf(run, request.data, asked);
+  const observed = file?.observed ?? (asked === null && request.from === undefined ? ownData(run) : null);
+  const t0 = request.from ?? file?.t0 ?? problem.data.t0;
+  const y0 = asked ?? file?.y0 ?? run.y0;
+  if (y0.shape[0] !== 1 && typeof ode.field.state[0] === "string") {
+    throw new UsageError(
+      `The run ${run.folder} has ${y0.shape[0]} trajectories. Say where the forecast starts: --y0 ${componentNames(ode.field).join(",")}.`,
+    );
+  }
+  const times = timesFrom(
+    t0,
+    request.to ?? observed?.times.at(-1) ?? problem.data.times.at(-1)!,
+    request.every,
+  );
+  const { ys } = await solve(ode, {
+    ...{ runtime, parameters, y0, t0, saveAt: times, save: "interpolated" },
+    ...(control && { control }),
+  });
+  return {
+    components: componentNames(ode.field),
+    ...{ time: experiment.time, unit: experiment.unit, times, observed },
+    states: byComponent(ys, componentNames(ode.field).length),
+  };
+}
+
+async function fileOf({ problem }: TrainedRun, path: string, y0: Tensor | null) {
+  const series = parseTimeSeries(await readText(path), { source: path });
+  const data = trajectoryOf(problem, series, path, y0);
+  return { t0: data.t0, y0: data.y0, observed: seriesBy(series, componentNames(problem.ode.field)) };
+}
+
+/** A series with a row for each component, NaN where it has none. */
+function seriesBy({ times, names, values, columns }: TimeSeries, components: readonly string[]) {
+  return {
+    times: [...times],
+    values: components.map((name) => {
+      const column = names.indexOf(name);
+      return Array.from(times, (_, i) => (column < 0 ? Number.NaN : values[i * columns + column]!));
+    }),
+  };
+}
+
+/** What a run was trained on, of the first trajectory, its start with it where that was observed. */
+function ownData({ problem: { ode, data, experiment } }: TrainedRun): Forecast["observed"] {
+  const count = componentNames(ode.field).length;
+  const later = byComponent(data.observations, count);
+  if (experiment.assumesStart || data.times[0] === data.t0) return { times: [...data.times], values: later };
+  const start = byComponent({ ...data.y0, shape: [1, ...data.y0.shape] }, count);
+  return { times: [data.t0, ...data.times], values: later.map((values, i) => [start[i]![0]!, ...values]) };
+}
+
+/** The first trajectory of states [times, …], [components][times]. */
+function byComponent(states: Tensor, components: number): number[][] {
+  const all = numbers(states);
+  const times = states.shape[0]!;
+  const each = all.length / times;
+  return Array.from({ length: components }, (_, i) =>
+    Array.from({ length: times }, (_, k) => all[k * each + i]!),
+  );
+}
+
+/** From t0 to the end, both with it. @throws {UsageError} */
+function timesFrom(t0: number, to: number, every = Math.abs(to - t0) / usualTimes): number[] {
+  if (to === t0) throw new UsageError(`The forecast starts at ${t0}, so --to ${to} leaves nothing to solve.`);
+  const count = Math.floor(Math.abs(to - t0) / every + 1e-9);
+  if (count > mostTimes)
+    throw new UsageError(`--every ${every} means ${count} states; give ${mostTimes} at most.`);
+  const step = Math.sign(to - t0) * every;
+  const times = Array.from({ length: count + 1 }, (_, i) => t0 + i * step);
+  const last = times.at(-1)!;
+  if (Math.abs(last - to) <= 1e-9 * every) times[count] = to;
+  else times.push(to);
+  return times;
+}

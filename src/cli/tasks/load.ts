@@ -1,0 +1,65 @@
+import { basename } from "node:path";
+import type { PreparedTask, TaskExperiment, TrainedTask } from "../../experiments/task-experiment.js";
+import { taskExperiments } from "../../experiments/tasks.js";
+import { decodeSafetensors } from "../../storage/safetensors.js";
+import type { Console } from "../console.js";
+import { hasRunFile, readRunFile, runFiles } from "../run-files.js";
+import { RunFolderError } from "../run-folder.js";
+import { openRuntime, type RuntimeName } from "../runtimes.js";
+import { openTaskRun, type TaskRun } from "./folder.js";
+import { methodOf } from "./settings.js";
+
+/** A run of a task that has ended, with its data and the parameters that were kept. */
+export interface LoadedTask {
+  readonly experiment: TaskExperiment;
+  readonly run: TaskRun;
+  readonly prepared: PreparedTask;
+  readonly trained: TrainedTask;
+}
+
+/** What an experiment makes of the settings and files of a run. */
+export function preparedFor(
+  experiment: TaskExperiment,
+  { settings, data }: Pick<TaskRun, "settings" | "data">,
+): PreparedTask | Promise<PreparedTask> {
+  return experiment.prepare({
+    method: methodOf(settings),
+    protocol: { ...settings, gradient: settings.gradient as TaskExperiment["protocol"]["gradient"] },
+    seed: settings.seed,
+    files: data.map((bytes, i) => ({ name: basename(settings.dataFiles[i]!).replace(/^data-/, ""), bytes })),
+  });
+}
+
+/** @throws {RunFolderError} for a run that has not ended yet */
+export async function loadTask(
+  folder: string,
+  asked: RuntimeName | undefined,
+  console: Console,
+): Promise<LoadedTask> {
+  const run = await openTaskRun(folder);
+  const { settings } = run;
+  const experiment = taskExperiments.find(({ name }) => name === settings.experiment);
+  if (experiment === undefined) {
+    throw new RunFolderError(
+      `The run ${folder} is of the experiment ${settings.experiment}, which there is not.`,
+    );
+  }
+  if (!(await hasRunFile(folder, runFiles.parameters))) {
+    throw new RunFolderError(
+      `The run ${folder} has not ended yet. Continue it with: revort train --resume ${folder}.`,
+    );
+  }
+  const prepared = await preparedFor(experiment, run);
+  const { tensors } = decodeSafetensors(await readRunFile(folder, runFiles.parameters));
+  const { parameters, buffers = {} } = prepared.task.model as {
+    parameters: Record<string, unknown>;
+    buffers?: Record<string, unknown>;
+  };
+  const own = (names: Record<string, unknown>) =>
+    Object.fromEntries(Object.entries(tensors).filter(([name]) => Object.hasOwn(names, name)));
+  const runtime = await openRuntime(asked ?? settings.runtime, { say: console.note });
+  return {
+    ...{ experiment, run, prepared },
+    trained: { runtime, dtype: settings.dtype, parameters: own(parameters), buffers: own(buffers) },
+  };
+}
