@@ -166,7 +166,7 @@ export {
   standardNormalDivergence,
 } from "./learning/likelihoods.js";
 export { huber, type Loss, l1, mse, scaledLoss } from "./learning/losses.js";
-export { adam, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers.js";
+export { adam, adamax, adamw, type Optimiser, rmsprop, sgd } from "./learning/optimisers.js";
 export {
   constant,
   cosine,

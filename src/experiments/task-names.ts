@@ -5,4 +5,7 @@ export const taskNames: readonly string[] = [
   "uea",
   "latent-sde",
   "ou-sde-gan",
+  "spirals",
+  "latent-spirals",
+  "irregular-periodic",
 ];

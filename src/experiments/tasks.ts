@@ -1,6 +1,9 @@
 import { characterTrajectories } from "./character-trajectories.js";
+import { irregularPeriodic } from "./irregular-periodic.js";
 import { latentSde } from "./latent-sde.js";
+import { latentSpirals } from "./latent-spirals.js";
 import { ouSdeGan } from "./ou-sde-gan.js";
+import { spirals } from "./spirals.js";
 import type { TaskExperiment } from "./task-experiment.js";
 import { twoMoons } from "./two-moons.js";
 import { uea } from "./uea.js";
@@ -12,4 +15,7 @@ export const taskExperiments: readonly TaskExperiment[] = [
   uea,
   latentSde,
   ouSdeGan,
+  spirals,
+  latentSpirals,
+  irregularPeriodic,
 ];

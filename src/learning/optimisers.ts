@@ -3,7 +3,8 @@ import { checkOptions } from "../core/options.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { add, div, mul, sub } from "../ops/arithmetic.js";
-import { sqrt } from "../ops/elementwise.js";
+import { abs, sqrt } from "../ops/elementwise.js";
+import { maximum } from "../ops/extrema.js";
 import { pow } from "../ops/power.js";
 
 /** What one update of one parameter works on. All are of the parameter's shape but the two scalars. */
@@ -153,6 +154,32 @@ export function adam(options: AdamOptions = {}): Optimiser {
   return { ...rest, name: "adam", settings: own };
 }
 
+/**
+ * Adamax, Adam by the largest gradient in place of the mean of squares (Kingma & Ba 2015, section 7.1), as in PyTorch:
+ *
+ *   m ← β₁ m + (1 − β₁) g,   u ← max(β₂ u, |g| + ε),   p ← p − lr m̂ / u
+ */
+export function adamax(options: AdamOptions = {}): Optimiser {
+  checkOptions("adamax", options, adamNames, elsewhere);
+  const { learningRate = 2e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  checkLearningRate(learningRate);
+  check("β₁", beta1, beta1 >= 0 && beta1 < 1, "in [0, 1)");
+  check("β₂", beta2, beta2 >= 0 && beta2 < 1, "in [0, 1)");
+  check("ε", epsilon, epsilon > 0, "positive");
+  return {
+    name: "adamax",
+    learningRate,
+    memory: ["m", "u"],
+    settings: { learningRate, beta1, beta2, epsilon },
+    update(b, { parameter, gradient: g, memory, learningRate: rate, count }) {
+      const m = add(b, mul(b, memory.m!, beta1), mul(b, g, 1 - beta1));
+      const u = maximum(b, mul(b, memory.u!, beta2), add(b, abs(b, g), epsilon));
+      const corrected = div(b, m, sub(b, 1, pow(b, b.scalar(count.dtype, beta1), count)));
+      return { parameter: sub(b, parameter, mul(b, div(b, corrected, u), rate)), memory: { m, u } };
+    },
+  };
+}
+
 export interface RmspropOptions {
   readonly learningRate?: number;
   /** α, of the running mean of squares */
@@ -190,4 +217,4 @@ export function rmsprop(options: RmspropOptions = {}): Optimiser {
 }
 
 /** The optimisers by the names that users type. */
-export const optimisers = { sgd, adam, adamw, rmsprop } as const;
+export const optimisers = { sgd, adam, adamw, adamax, rmsprop } as const;

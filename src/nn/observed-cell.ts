@@ -43,7 +43,7 @@ export interface ObservedCell<State extends readonly Value[] = readonly Value[]>
   readonly parameters: Layer["parameters"];
   /** components of an observation */
   readonly channels: number;
-  /** the widths of the arrays of a state, which is zero at first */
+  /** the widths of the arrays of a state */
   readonly widths: readonly number[];
   /** the width of what `read` gives */
   readonly readWidth: number;
@@ -55,10 +55,12 @@ export interface ObservedCell<State extends readonly Value[] = readonly Value[]>
   readonly update: (b: Builder, theta: Values, seen: Observation, state: State) => State;
 }
 
-export interface AlongObservationsOptions {
+export interface AlongObservationsOptions<State extends readonly Value[] = readonly Value[]> {
+  /** the state before the first observation; zeros by default */
+  readonly start?: State;
   /** from `t0` on, or from the last observation back to `t0` */
   readonly direction?: "forward" | "backward";
-  /** the time where the state is zero, or where a walk back ends; 0 by default */
+  /** the time of the state at the start, or where a walk back ends; 0 by default */
   readonly t0?: number;
   /** how it is differentiated: "direct" by default, which stores the state at each time */
   readonly adjoint?: AdjointSpec;
@@ -86,7 +88,7 @@ export function alongObservations<State extends readonly Value[]>(
   cell: ObservedCell<State>,
   theta: Values,
   series: ObservedSeries,
-  { direction = "forward", t0 = 0, adjoint = "direct" }: AlongObservationsOptions = {},
+  { start, direction = "forward", t0 = 0, adjoint = "direct" }: AlongObservationsOptions<NoInfer<State>> = {},
 ): AlongObservations<State> {
   const places = checkSeries(cell, series);
   const { values, mask, gaps } =
@@ -113,7 +115,7 @@ export function alongObservations<State extends readonly Value[]>(
     b,
     walk,
     {
-      start: { before: blank(cell.readWidth), state: cell.widths.map(blank) as unknown as State },
+      start: { before: blank(cell.readWidth), state: start ?? (cell.widths.map(blank) as unknown as State) },
       shared: theta,
       rows: { seen: { values: byPlace(mul(b, values, mask)), mask: byPlace(mask) }, gap: byPlace(gaps) },
       steps,

@@ -36,6 +36,13 @@ cases = [
         torch.optim.AdamW,
         {"lr": 0.1, "weight_decay": 0.5},
     ),
+    ("adamax", {"learningRate": 0.1}, torch.optim.Adamax, {"lr": 0.1}),
+    (
+        "adamax",
+        {"learningRate": 0.1, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3},
+        torch.optim.Adamax,
+        {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3},
+    ),
     ("rmsprop", {"learningRate": 0.1}, torch.optim.RMSprop, {"lr": 0.1}),
     (
         "rmsprop",

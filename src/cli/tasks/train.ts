@@ -182,7 +182,7 @@ function batchSizeOf(
 
 async function fitted(
   { opened: { settings, init }, checkpoint }: FitRun<TaskRun>,
-  { task, training, validation, optimiser = (chosen) => chosen }: PreparedTask,
+  { task, training, validation, optimiser = (chosen) => chosen, solvesInChains }: PreparedTask,
   runtime: Runtime,
   batchSize: number,
   kept: Parameters<typeof keptFit>[0],
@@ -202,7 +202,8 @@ async function fitted(
       ...hooks,
     }),
   );
-  return { result, reconstructionError: gradient.startsWith("reversible") ? reconstructionError : null };
+  const isSeen = gradient.startsWith("reversible") && !solvesInChains;
+  return { result, reconstructionError: isSeen ? reconstructionError : null };
 }
 
 /** Writes the models and charts of an experiment. */
