@@ -110,6 +110,14 @@ export {
 } from "./fields/record-field.js";
 export { rescaled, type Scaling } from "./fields/rescaled.js";
 export { type Selection, type TrainableOptions, UnmatchedPatternError } from "./fields/selection.js";
+export type { NetworkScaling } from "./fields/symbolic/network-scaling.js";
+export {
+  type NamedParameter,
+  type SymbolicField,
+  type SymbolicFieldOptions,
+  symbolicField,
+} from "./fields/symbolic/symbolic-field.js";
+export { EquationError } from "./fields/symbolic/syntax-error.js";
 export {
   chooseGradient,
   type GradientChoice,
@@ -152,6 +160,7 @@ export type { Save } from "./integrate/saves.js";
 export { DivergenceError, ParameterError, type Solution, type SolveStats } from "./integrate/solve.js";
 export type { SolveWarning, WarningCode } from "./integrate/solve-warning.js";
 export { StrictError } from "./integrate/warnings.js";
+export { withinBounds } from "./learning/bounds.js";
 export { type Evidence, type EvidenceOptions, evidence } from "./learning/evidence.js";
 export { inGroups, type ParameterGroup } from "./learning/groups.js";
 export {

@@ -1,5 +1,6 @@
 import { RevortError } from "../core/errors.js";
-import { oneLine } from "../core/printable.js";
+import { oneLine, printable } from "../core/printable.js";
+import { EquationError } from "../fields/symbolic/syntax-error.js";
 import { ReconstructionError } from "../gradients/reconstruction-limit.js";
 import { SolveAbortedError, SolveError } from "../integrate/failures.js";
 import { CompileError, RunError, RuntimeUnavailableError } from "../runtime/runtime.js";
@@ -32,6 +33,15 @@ export function describeError(error: unknown, debug: boolean): string {
   const message = oneLine(error instanceof Error ? error.message : String(error)).trim();
   if (error instanceof RevortError) return message;
   return `Unexpected failure: ${message} (run again with --debug for the details, and please report it).`;
+}
+
+/** The place in equations that an error is about, with a caret under it; `null` for other errors. */
+export function excerptOf(error: unknown): string | null {
+  if (!(error instanceof EquationError)) return null;
+  return error.excerpt
+    .split("\n")
+    .map((line) => `  ${printable(line)}`)
+    .join("\n");
 }
 
 function describeCauses(error: Error): string {

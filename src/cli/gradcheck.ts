@@ -79,7 +79,8 @@ export async function gradcheckCommand(
   const fixedPoint = equilibria.find(({ name }) => name === subject);
   if (fixedPoint !== undefined) return gradcheckEquilibrium(fixedPoint, options, console);
   refuseEquilibriumOptions(subject, options);
-  const { settings, sources, inputs } = await settingsFor(subject, options);
+  const { settings, sources, inputs, notes } = await settingsFor(subject, options);
+  notes.forEach(console.note);
   const runtime = await openRuntime(settings.runtime, { say: console.note });
   let problem = await problemOf(settings, sources, runtime);
   const init = settings.init === null ? undefined : (inputs.get(settings.init) as Uint8Array);

@@ -18,6 +18,7 @@ import {
   firstStepOption,
   freezeOption,
   outputNameOption,
+  parameterFlag,
   problemOptions,
   rtolOption,
   runtimeOption,
@@ -49,7 +50,9 @@ export async function main(words: readonly string[], streams: Streams): Promise<
     // commander has already said what is wrong with the words themselves
     if (error instanceof CommanderError)
       return error.exitCode === 0 ? exitCodes.done : exitCodes.wrongRequest;
-    const { describeError, exitCodeOf } = await import("./failure.js");
+    const { describeError, excerptOf, exitCodeOf } = await import("./failure.js");
+    const place = excerptOf(error);
+    if (place !== null) console.stderr.write(`${place}\n`);
     console.stderr.write(`revort: ${describeError(error, words.includes("--debug"))}\n`);
     return exitCodeOf(error);
   }
@@ -90,6 +93,7 @@ function program(console: Console, finish: Finish): Command {
       "Trains a neural ODE on an experiment or a CSV file (a header, then one line for each time; the first column is time).",
       "train influenza",
       "train my.csv --field mlp:64,64 --steps 500 --out runs/mine",
+      'train my.csv --field "dx = a*x - b*x*y; dy = -c*y + d*x*y" --parameter a=0.5:0:2',
       "train my.csv --field pretrained.onnx --learning-rate 1e-3",
       "train --resume runs/mine --steps 2000",
     ).argument("[subject]", `${[...experiments.map((e) => e.name), ...taskNames].join(", ")}, or a CSV file`),
@@ -210,11 +214,14 @@ function program(console: Console, finish: Finish): Command {
 
   command(
     "solve",
-    "Solves dy/dt = f(t, y) with the vector field of a file, by default with the solver that it was trained with.",
+    "Solves dy/dt = f(t, y) with the vector field of a file, by default with the solver that it was trained with, or with equations.",
     "solve field.onnx --y0 1,0 --t0 0 --t1 5 --save-at 0:5:0.5",
     'solve field.onnx --y0 "[[1,0],[0,1]]" --t0 0 --t1 5 --solver rk4 --step-size 0.01 --out solution.csv',
+    'solve --field "dx = v; dv = -w^2*x" --parameter w=2 --y0 1,0 --t0 0 --t1 5 --save-at 0:5:0.5',
   )
-    .argument("<field>", "an .onnx file: dy/dt from t and y, or from y alone")
+    .argument("[field]", "an .onnx file: dy/dt from t and y, or from y alone")
+    .option("--field <equations>", "one for each state, in the order of --y0, in place of a file")
+    .addOption(parameterFlag("its value"))
     .addOption(timeInputOption())
     .addOption(stateInputOption())
     .addOption(outputNameOption())

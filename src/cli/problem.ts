@@ -1,15 +1,18 @@
 import type { Control } from "../control/control.js";
 import { nearName } from "../core/near-name.js";
+import { tensor } from "../core/tensor.js";
 import { experiments } from "../experiments/all.js";
 import type { Experiment } from "../experiments/experiment.js";
 import { ownData, perceptronFor } from "../experiments/own-data.js";
 import { stateOf, type VectorField } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
 import { mlp } from "../fields/mlp.js";
+import { isSymbolic } from "../fields/symbolic/symbolic-field.js";
 import type { Model } from "../graph/model.js";
 import { recoupled } from "../integrate/coupling.js";
 import { type NeuralOde, neuralOde } from "../integrate/neural-ode.js";
 import { checkResolution } from "../integrate/resolution.js";
+import { withinBounds } from "../learning/bounds.js";
 import { type Loss, losses } from "../learning/losses.js";
 import { type Optimiser, optimisers } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
@@ -18,6 +21,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import { parseTimeSeries, type TimeSeries } from "../storage/csv.js";
 import type { Trajectories } from "../train/data.js";
 import { type ControlOptions, controlOf } from "./control-options.js";
+import { equationField, isEquations } from "./equations.js";
 import { importOptionsOf } from "./field-options.js";
 import type { RunSettings } from "./run-settings.js";
 import { UsageError } from "./usage.js";
@@ -56,7 +60,7 @@ export function experimentNamed(name: string): Experiment {
 
 /** What is trained on: a named experiment, or the user's own series. */
 export function subjectOf(
-  settings: Pick<RunSettings, "experiment">,
+  settings: Pick<RunSettings, "experiment" | "field" | "trainY0">,
   sources: Sources,
 ): { experiment: Experiment & { readonly trainY0?: boolean }; series: TimeSeries | null } {
   if (settings.experiment !== null) {
@@ -71,7 +75,8 @@ export function subjectOf(
   }
   const { name, text } = sources.data!;
   const series = parseTimeSeries(text, { source: name });
-  return { experiment: ownData(name, series), series };
+  const fits = isEquations(settings.field) ? { equations: true, fitsStart: settings.trainY0 } : {};
+  return { experiment: ownData(name, series, fits), series };
 }
 
 /** @throws {UsageError | UnknownSolverError | CouplingError | …} for settings that make no problem */
@@ -83,7 +88,12 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
     stepSize: settings.stepSize,
     dtype: settings.dtype,
   });
-  const data = inShapeOf(ode.field, await experiment.data({ ode, runtime, file: sources.data }));
+  const read = await experiment.data({ ode, runtime, file: sources.data });
+  const { startY0 } = settings;
+  const data = inShapeOf(
+    ode.field,
+    startY0 === null ? read : { ...read, y0: tensor("float64", read.y0.shape, startY0) },
+  );
   if (settings.control === null) {
     checkResolution(ode, { t0: data.t0, end: data.times.at(-1)! }, ode.stepSize);
   }
@@ -101,7 +111,7 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
     ode,
     data,
     loss: experiment.protocol.loss(settings.loss === null ? undefined : losses[settings.loss]()),
-    optimiser,
+    optimiser: isSymbolic(ode.field) ? withinBounds(optimiser, ode.field) : optimiser,
     schedule: experiment.protocol.schedule?.(Math.max(1, settings.steps)) ?? constant(),
     control: settings.control === null ? null : controlOf(given(settings.control)),
   };
@@ -134,6 +144,7 @@ function fieldOf(
 ): VectorField {
   if (model !== null) return importedField(model, { ...importOptionsOf(settings), float: settings.dtype });
   if (settings.field === "default") return experiment.field();
+  if (isEquations(settings.field)) return equationField(settings, experiment, series);
   const options = {
     hidden: hiddenWidths(settings.field),
     activation: settings.activation,
@@ -153,7 +164,7 @@ export function hiddenWidths(field: string): number[] {
   const match = /^mlp:((\d+(,\d+)*)?)$/.exec(field);
   if (match === null) {
     throw new UsageError(
-      `--field takes mlp:WIDTH,WIDTH,… or a file that ends in .onnx, but "${field}" was given.`,
+      `--field takes mlp:WIDTH,WIDTH,…, equations ("dx = -k*x") or a file that ends in .onnx, but "${field}" was given.`,
     );
   }
   const widths = match[1] === "" ? [] : match[1]!.split(",").map(Number);

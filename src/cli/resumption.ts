@@ -107,6 +107,14 @@ export async function checkUnchanged(
       has === undefined ? `was started without ${flag}` : `was started with ${flag} ${has}`,
     );
   }
+  for (const { name, ...asked } of options.parameter ?? []) {
+    const has = settings.parameters?.[name];
+    const differs = (["guess", "low", "high", "unit"] as const).some(
+      (key) => asked[key] !== undefined && asked[key] !== has?.[key],
+    );
+    if (differs)
+      refuse(`--parameter ${name}`, `was started with another start or bounds of ${name}, or without it`);
+  }
   if (options.autonomous && settings.time) refuse("--autonomous", "was started without --autonomous");
   if (options.reversible && !settings.reversible && !isReversible(methodNamed(settings.solver))) {
     refuse("--reversible", "was started without --reversible");

@@ -15,8 +15,21 @@ export const runSettings = z
     experiment: z.string().nullable(),
     /** the user's data or the experiment's, as a file in the run's folder */
     dataFile: z.string().nullable(),
-    /** "default" (the experiment's own), "mlp:64,64", or a file in the run's folder */
+    /** "default" (the experiment's own), "mlp:64,64", equations ("dx = -k*x"), or a file in the run's folder */
     field: z.string(),
+    /** of equations: where each parameter starts and the bounds it stays within; `null` for a field of another kind */
+    parameters: z
+      .record(
+        z.string(),
+        z.strictObject({
+          guess: z.number(),
+          low: z.number().nullable(),
+          high: z.number().nullable(),
+          unit: z.string().nullable(),
+        }),
+      )
+      .nullable()
+      .default(null),
     /** what its inputs are and what of it is trained, where it is a file and the command line says so */
     fromFile: z
       .strictObject({
@@ -65,6 +78,8 @@ export const runSettings = z
     clip: z.number().positive().nullable(),
     patience: z.number().int().positive().nullable(),
     trainY0: z.boolean(),
+    /** what a trained initial state starts from, where it is another than the first row */
+    startY0: z.array(z.number()).nullable().default(null),
     seed: z.number().int().min(0),
   })
   .refine(

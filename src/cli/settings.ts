@@ -14,6 +14,7 @@ import { adjointFor } from "../programs/adjoints.js";
 import { readBytes, readText } from "../storage/read.js";
 import { decodeSafetensors, SafetensorsError } from "../storage/safetensors.js";
 import { type ControlOptions, controlOf, isAdaptive } from "./control-options.js";
+import { chosenParameters, isEquations, type ParameterOption, refuseParameters } from "./equations.js";
 import { type FieldOptions, fieldSettings, importOptions } from "./field-options.js";
 import { experimentNamed, type Sources, subjectOf } from "./problem.js";
 import { copyNames, modelInputs, type RunInputs } from "./run-inputs.js";
@@ -25,6 +26,8 @@ import { UsageError } from "./usage.js";
 export interface ProblemOptions extends ControlOptions, FieldOptions {
   readonly data?: string;
   readonly field?: string;
+  /** of a field of equations */
+  readonly parameter?: readonly ParameterOption[];
   readonly activation?: RunSettings["activation"];
   readonly autonomous?: boolean;
   readonly solver?: string;
@@ -55,6 +58,8 @@ export interface Request {
   readonly inputs: RunInputs;
   /** what its folder is called by default */
   readonly name: string;
+  /** what was decided that nobody asked for */
+  readonly notes: readonly string[];
 }
 
 /** Whether a subject means a file of data rather than an experiment. */
@@ -84,8 +89,15 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   if (options.init !== undefined) inputs.set(copyNames.init, await readBytes(options.init));
 
   const fromFile = fieldSettings(options, modelPath !== null);
-  const { experiment } = subjectOf({ experiment: isFile ? null : subject }, sources);
+  const equations = isEquations(options.field) ? options.field : null;
+  if (equations === null) refuseParameters(options.parameter);
+  const of = { experiment: isFile ? null : subject, field: options.field ?? "default" };
+  const fitsStart = isFile && equations !== null;
+  const { experiment, series } = subjectOf({ ...of, trainY0: options.trainY0 ?? fitsStart }, sources);
+  const trainY0 = options.trainY0 ?? (experiment.trainY0 || fitsStart);
   const { protocol } = experiment;
+  const chosen =
+    equations === null ? null : await chosenParameters(equations, options.parameter, experiment, series);
   const gradient = options.gradient ?? protocol.gradient;
   controlOf(options);
   const solver = options.solver ?? protocol.solver;
@@ -93,6 +105,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     experiment: isFile ? null : subject,
     dataFile: dataPath === undefined ? null : copyNames.data(dataPath),
     field: modelPath === null ? (options.field ?? "default") : copyNames.field(modelPath),
+    parameters: chosen?.parameters ?? null,
     fromFile,
     init: options.init === undefined ? null : copyNames.init,
     activation: options.activation ?? "tanh",
@@ -116,10 +129,12 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     ...updateSettings(options, protocol),
     clip: options.clip ?? null,
     patience: options.patience ?? null,
-    trainY0: options.trainY0 ?? experiment.trainY0 ?? false,
+    trainY0,
+    startY0: trainY0 ? (chosen?.y0 ?? null) : null,
     seed: options.seed ?? 0,
   } satisfies RunSettings);
-  return { settings, sources, inputs, name: experiment.name.replace(/\.[^.]*$/, "") };
+  const notes = chosen === null ? [] : [chosen.note];
+  return { settings, sources, inputs, notes, name: experiment.name.replace(/\.[^.]*$/, "") };
 }
 
 /** What updates are made with: what is asked for, and for the rest what the protocol has, or the optimiser itself. */

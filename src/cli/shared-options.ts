@@ -14,6 +14,7 @@ import { optimisers } from "../learning/optimisers.js";
 import { solverNames } from "../methods/named.js";
 import { controllerNames } from "./control-options.js";
 import { defaultsText } from "./default-settings.js";
+import { parameterOption } from "./equations.js";
 import { runtimeNames } from "./runtimes.js";
 import { byteCount, count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
 
@@ -87,6 +88,14 @@ export function freezeOption(): Option {
   ).argParser(repeated);
 }
 
+/** `--parameter` of a field of equations. */
+export function parameterFlag(about: string): Option {
+  return new Option(
+    "--parameter <name=guess:low:high>",
+    `of equations: ${about}; no bounds by default; a unit may follow ("k=0.5:0: 1/day"); may be repeated`,
+  ).argParser(parameterOption);
+}
+
 /** One more value of an option that may be given several times. */
 function repeated(text: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), text];
@@ -136,7 +145,13 @@ export function problemOptions(command: Command): Command {
   return command
     .addHelpText("after", defaultsText)
     .option("--data <file>", "the file of an experiment that needs one")
-    .option("--field <field>", "mlp:WIDTH,WIDTH,… or an .onnx file; the experiment's own by default")
+    .option(
+      "--field <field>",
+      'mlp:WIDTH,WIDTH,…, equations ("dx = a*x - b*x*y; dy = -c*y + d*x*y", with "+ mlp:16" for what they leave out), or an .onnx file; the experiment\'s own by default',
+    )
+    .addOption(
+      parameterFlag("start from it and stay within the bounds; what is not given is estimated from the data"),
+    )
     .addOption(timeInputOption())
     .addOption(stateInputOption())
     .addOption(outputNameOption())
@@ -200,7 +215,11 @@ export function problemOptions(command: Command): Command {
       "stop after this many updates without a lower loss; not by default",
       positiveCount("--patience"),
     )
-    .option("--train-y0", "train the initial state as well; by default where the first row has gaps")
+    .option(
+      "--train-y0",
+      "train the initial state as well; by default where the first row has gaps, and with equations for a CSV file",
+    )
+    .option("--no-train-y0", "take the first row as the exact initial state")
     .option("--seed <n>", "seed of the initial parameters; 0 by default", count("--seed"))
     .option("--init <file>", "initial parameters, as safetensors; drawn from the seed by default");
 }

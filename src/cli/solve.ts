@@ -15,12 +15,16 @@ import { checkTableSize, formatTimeSeries } from "../storage/csv-format.js";
 import { componentNames } from "./components.js";
 import type { Console } from "./console.js";
 import { type ControlOptions, controlOf } from "./control-options.js";
+import { equationsToSolve, type ParameterOption, refuseParameters } from "./equations.js";
 import { exitCodes } from "./exit-codes.js";
 import { importOptions, type SignatureFlags } from "./field-options.js";
 import { openRuntime, type RuntimeName, usualRuntime } from "./runtimes.js";
 import { parseState, parseTimes, UsageError } from "./usage.js";
 
 export interface SolveCommandOptions extends ControlOptions, SignatureFlags {
+  /** equations in place of a file */
+  readonly field?: string;
+  readonly parameter?: readonly ParameterOption[];
   readonly y0: string;
   readonly t0: number;
   readonly t1: number;
@@ -40,30 +44,24 @@ export interface SolveCommandOptions extends ControlOptions, SignatureFlags {
 const defaultSteps = 1000;
 
 /**
- * `revort solve`: solves with a field from a file.
+ * `revort solve`: solves with a field from a file, or with equations.
  *
  * @returns the exit code
  */
 export async function solveCommand(
-  path: string,
+  path: string | undefined,
   options: SolveCommandOptions,
   console: Console,
 ): Promise<number> {
   const { t0, t1 } = options;
   if (t0 === t1) throw new UsageError(`--t0 and --t1 are both ${t0}: there is nothing to solve.`);
-  const model = await loadModel(path);
-  const imported = importedField(model, {
-    ...importOptions(options),
-    ...(options.dtype === undefined ? {} : { float: options.dtype }),
-  });
-  const components = componentsIn(model.metadata) ?? imported.components;
-  const field: VectorField = components === undefined ? imported : { ...imported, components };
-  const dtype = field.dtype!;
+  const { field, metadata } = await fieldToSolve(path, options);
+  const dtype = field.dtype ?? "float64";
   const given = parseState("--y0", options.y0, dtype);
   const runtime = await openRuntime(options.runtime ?? usualRuntime, { say: console.note });
   const control = controlOf(options);
-  const method = methodFor(model, options, control !== null);
-  const ode = neuralOde({ field, dtype, method, stepSize: stepSizeFor(model, options) });
+  const method = methodFor(metadata, options, control !== null);
+  const ode = neuralOde({ field, dtype, method, stepSize: stepSizeFor(metadata, options) });
   const saveAt = options.saveAt === undefined ? [t1] : parseTimes("--save-at", options.saveAt);
   checkWithin(saveAt, t0, t1);
   const y0 = stateOf(field, given);
@@ -97,11 +95,37 @@ export async function solveCommand(
   return exitCodes.done;
 }
 
+/** The field that a command line names, and what its file says of how it was solved. */
+async function fieldToSolve(
+  path: string | undefined,
+  options: SolveCommandOptions,
+): Promise<{ readonly field: VectorField; readonly metadata: Model["metadata"] }> {
+  const { dtype, field: text, parameter } = options;
+  if ((path === undefined) === (text === undefined)) {
+    throw new UsageError('Give either an .onnx file or --field "dx = -k*x", and not both.');
+  }
+  if (path === undefined) {
+    const field = equationsToSolve(text!, parameter ?? []);
+    return { field: dtype === undefined ? field : { ...field, dtype }, metadata: {} };
+  }
+  refuseParameters(parameter);
+  const model = await loadModel(path);
+  const imported = importedField(model, {
+    ...importOptions(options),
+    ...(dtype === undefined ? {} : { float: dtype }),
+  });
+  const components = componentsIn(model.metadata) ?? imported.components;
+  return {
+    field: components === undefined ? imported : { ...imported, components },
+    metadata: model.metadata,
+  };
+}
+
 /**
  * The solver that was asked for; by default the one that the field was trained with, or dopri5 where steps are to be
  * chosen by the error that it estimates.
  */
-function methodFor({ metadata }: Model, options: SolveCommandOptions, adaptive: boolean): Method {
+function methodFor(metadata: Model["metadata"], options: SolveCommandOptions, adaptive: boolean): Method {
   const trained = metadata["revort.solver"];
   const name = options.solver ?? (adaptive ? "dopri5" : (trained ?? "rk4"));
   const asked = typeof options.coupling === "number" ? options.coupling : undefined;
@@ -115,7 +139,7 @@ function methodFor({ metadata }: Model, options: SolveCommandOptions, adaptive: 
   return methodNamed(name, coupling === undefined ? { reversible: true } : { coupling });
 }
 
-function stepSizeFor({ metadata }: Model, { stepSize, t0, t1 }: SolveCommandOptions): number {
+function stepSizeFor(metadata: Model["metadata"], { stepSize, t0, t1 }: SolveCommandOptions): number {
   return stepSize ?? numberIn(metadata, "revort.stepSize") ?? Math.abs(t1 - t0) / defaultSteps;
 }
 

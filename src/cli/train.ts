@@ -138,6 +138,7 @@ async function trainUnder(
   let problem = await problemOf(settings, run.sources, runtime);
   checkStart(problem, run);
   say(`${problem.experiment.name}: ${problem.experiment.about}`);
+  run.notes.forEach(say);
   if (run.sources.model !== null) {
     for (const line of trainedOf(run.sources.model, importOptionsOf(settings), settings.trainY0)) say(line);
   }
@@ -152,7 +153,11 @@ async function trainUnder(
     for (const note of notes) say(note);
   }
   if (settings.trainY0 && options.trainY0 !== true && resume === undefined) {
-    say("The first row has gaps, so the initial state is trained as well.");
+    say(
+      settings.parameters === null
+        ? "The first row has gaps, so the initial state is trained as well."
+        : "The initial state is trained as well, since the first row has errors like the others; --no-train-y0 takes it as exact.",
+    );
   }
   if (run.checkpoint !== null && run.checkpoint.step >= settings.steps) {
     say(`The run has its ${run.checkpoint.step} updates already; go further with a larger --steps.`);
@@ -173,6 +178,8 @@ async function trainUnder(
 interface Run {
   readonly settings: RunSettings;
   readonly sources: Sources;
+  /** what was decided that nobody asked for */
+  readonly notes: readonly string[];
   /** what it starts with, where it is not drawn from the seed */
   readonly parameters: Tensors | null;
   /** where it goes on */
@@ -199,10 +206,11 @@ async function newRun(
   lock: RunLock,
 ): Promise<Run> {
   if (subject === undefined) throw new UsageError("Name an experiment or a CSV file, or --resume a run.");
-  const { settings, sources, inputs, name } = await settingsFor(subject, options);
+  const { settings, sources, inputs, notes, name } = await settingsFor(subject, options);
   return {
     settings,
     sources,
+    notes,
     parameters: initOf(settings, inputs.get(settings.init ?? ""), options.init),
     checkpoint: null,
     async begin(decided) {
@@ -241,6 +249,7 @@ async function resumedRun(
   return {
     settings,
     sources,
+    notes: [],
     parameters: initOf(settings, (await readInit(from, settings)) ?? undefined, from),
     checkpoint,
     async begin() {

@@ -50,9 +50,17 @@ export function perceptronFor(
   return rescaled(inner, { ...columnScale(series), start, rate: 1 / (end - start) });
 }
 
+export interface OwnDataOptions {
+  /** whether the field is a mechanism, whose parameters should not depend on the errors of the solver: by rk4 by default */
+  readonly equations?: boolean;
+  /** whether the initial state is trained and the first row an observation like the others */
+  readonly fitsStart?: boolean;
+}
+
 /**
  * A user's own time series as an experiment: one trajectory from the first row on. Where the first row has gaps, the
- * first observation of the column stands in as a first guess, and the initial state is trained as well.
+ * first observation of the column stands in as a first guess, and the initial state is trained as well. With equations it
+ * always is unless that is refused: the first row has errors like any other, and parameters would be wrong by them.
  *
  * Nothing is known of what the data are about: the gradient is chosen by what is at stake, which means backpropagation
  * through the steps of the plain method wherever they fit into memory. A coupled method is stable on fields that damp
@@ -62,7 +70,11 @@ export function perceptronFor(
  *
  * @throws {DataError} if there are fewer than two rows
  */
-export function ownData(name: string, series: TimeSeries): Experiment & { readonly trainY0: boolean } {
+export function ownData(
+  name: string,
+  series: TimeSeries,
+  { equations = false, fitsStart = false }: OwnDataOptions = {},
+): Experiment & { readonly trainY0: boolean } {
   const { times, values, columns, rows, names, timeName } = series;
   if (rows < 2) {
     throw new DataError(
@@ -74,7 +86,7 @@ export function ownData(name: string, series: TimeSeries): Experiment & { readon
   const first = at(0);
   const gaps = first.some(Number.isNaN);
   const y0 = first.map((value, column) => (Number.isNaN(value) ? observedIn(series, column)[0]! : value));
-  const kept = Array.from({ length: rows }, (_, row) => row).slice(gaps ? 0 : 1);
+  const kept = Array.from({ length: rows }, (_, row) => row).slice(gaps || fitsStart ? 0 : 1);
   const { scale } = columnScale(series);
   return {
     name,
@@ -86,7 +98,7 @@ export function ownData(name: string, series: TimeSeries): Experiment & { readon
     lossUnit: "in standard deviations of each column",
     lossScale: scale,
     protocol: {
-      solver: "midpoint",
+      solver: equations ? "rk4" : "midpoint",
       coupling: 0.999,
       gradient: "auto",
       stepSize: Math.max(medianGap(times) / 2, (times.at(-1)! - times[0]!) / mostSteps),

@@ -1,6 +1,6 @@
 import { checkOptions, OptionError, showValue } from "../core/options.js";
 import type { Random } from "../core/random.js";
-import { ShapeError } from "../core/tensor.js";
+import { ShapeError, sizeOf } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { expandTo } from "../ops/broadcast.js";
@@ -8,7 +8,7 @@ import { gemm } from "../ops/linalg.js";
 import { reshape } from "../ops/reshape.js";
 import { concat, split } from "../ops/slicing.js";
 import { type Activation, activations } from "./activations.js";
-import type { Parameter, VectorField } from "./field.js";
+import type { Parameter, Values, VectorField } from "./field.js";
 
 export interface MlpOptions {
   /** number of components of the state */
@@ -64,33 +64,62 @@ export function mlp(options: MlpOptions): VectorField {
       `There is no activation ${showValue(activation)}; there are ${Object.keys(activations).join(", ")}.`,
     );
   }
-  const widths = [dim + (time ? 1 : 0), ...hidden, dim];
+  const inputs = dim + (time ? 1 : 0);
   if (![dim, ...hidden].every((width) => Number.isInteger(width) && width > 0)) {
     throw new ShapeError(
       `The widths of a perceptron must be positive whole numbers, but ${hidden} were given for ${dim} components.`,
     );
   }
-  const layers = widths.slice(1).map((out, i) => ({ out, in: widths[i]! }));
-  const parameters: Record<string, Parameter> = {};
-  for (const [i, layer] of layers.entries()) {
-    parameters[`layers.${i}.weight`] = uniform([layer.out, layer.in], layer.in);
-    parameters[`layers.${i}.bias`] = uniform([layer.out], layer.in);
-  }
+  const { parameters, apply } = perceptron({ inputs, hidden, outputs: dim, activation });
   return {
     name: name ?? `mlp(${hidden.join("-")}, ${activation})`,
     state: ["batch", dim],
     parameters,
     ...(components === undefined ? {} : { components }),
-    apply(b, theta, t, y) {
-      return layers.reduce(
-        (x, _, i) => {
-          const z = gemm(b, x, theta[`layers.${i}.weight`]!, theta[`layers.${i}.bias`]!, { transB: 1 });
-          return i < layers.length - 1 ? activations[activation](b, z) : z;
-        },
-        time ? withTime(b, t, y) : y,
-      );
-    },
+    apply: (b, theta, t, y) => apply(b, theta, time ? withTime(b, t, y) : y),
   };
+}
+
+export interface PerceptronOptions {
+  readonly inputs: number;
+  readonly hidden: readonly number[];
+  readonly outputs: number;
+  readonly activation: Activation;
+  /** whether its outputs are 0 before training: the weights and biases of its last layer are */
+  readonly startsAtZero?: boolean;
+}
+
+/** W_L σ(… σ(W_0 x + b_0) …) + b_L on rows x, [batch, inputs], with its parameters. */
+export function perceptron({
+  inputs,
+  hidden,
+  outputs,
+  activation,
+  startsAtZero = false,
+}: PerceptronOptions): {
+  readonly parameters: Readonly<Record<string, Parameter>>;
+  readonly apply: (b: Builder, theta: Values, x: Value) => Value;
+} {
+  const widths = [inputs, ...hidden, outputs];
+  const layers = widths.slice(1).map((out, i) => ({ out, in: widths[i]! }));
+  const parameters: Record<string, Parameter> = {};
+  for (const [i, layer] of layers.entries()) {
+    const made = startsAtZero && i === layers.length - 1 ? zeros : uniform;
+    parameters[`layers.${i}.weight`] = made([layer.out, layer.in], layer.in);
+    parameters[`layers.${i}.bias`] = made([layer.out], layer.in);
+  }
+  return {
+    parameters,
+    apply: (b, theta, start) =>
+      layers.reduce((x, _, i) => {
+        const z = gemm(b, x, theta[`layers.${i}.weight`]!, theta[`layers.${i}.bias`]!, { transB: 1 });
+        return i < layers.length - 1 ? activations[activation](b, z) : z;
+      }, start),
+  };
+}
+
+function zeros(shape: readonly number[]): Parameter {
+  return { shape, initial: () => new Array<number>(sizeOf(shape)).fill(0) };
 }
 
 /** U(−1/√in, 1/√in) */

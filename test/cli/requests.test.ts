@@ -108,7 +108,7 @@ describe("the command line", () => {
     ["train influenza --init nothing.safetensors", /no such file/],
     ["train nothing.csv", /no such file/],
     ["train --resume", /argument missing/],
-    ["solve --y0 1 --t0 0 --t1 1", /missing required argument 'field'/],
+    ["solve --y0 1 --t0 0 --t1 1", /Give either an .onnx file or --field/],
     ["export --out x.onnx", /missing required argument 'run'/],
     ["inspect", /Give the file to inspect, or --runtimes/],
     ["inspect nothing.onnx", /nothing\.onnx cannot be read/],
