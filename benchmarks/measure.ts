@@ -1,7 +1,7 @@
 import { cpus, loadavg } from "node:os";
-import { allowFusedMultiplyAdd } from "../src/cli/relaxed-simd.js";
 import { Random } from "../src/core/random.js";
 import type { Runtime } from "../src/runtime/runtime.js";
+import { allowFusedMultiplyAdd } from "../src/runtimes/relaxed-simd.js";
 
 // as the command lines do
 allowFusedMultiplyAdd();

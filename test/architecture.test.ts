@@ -50,6 +50,7 @@ const layers: readonly Layer[] = [
   { name: "library" },
   { name: "experiments" },
   { name: "figures", node: true },
+  { name: "serve", node: true },
   { name: "cli", node: true },
   // the public names of folders: ops.ts, nn.ts and language.ts
   { name: "doors", pure: true },
@@ -62,7 +63,7 @@ const layers: readonly Layer[] = [
 ];
 
 /** What may choose a runtime, and so import one: files that are run, and the public names. */
-const entryPoints = ["cli/", "figures/memory-of-one.ts", "browser.ts", "index.ts", "tfjs.ts"];
+const entryPoints = ["cli/", "serve/", "figures/memory-of-one.ts", "browser.ts", "index.ts", "tfjs.ts"];
 
 /** Files of other layers that may use Node's modules: worker threads are Node's, and so are the libraries of its packages. */
 const nodeFiles = [
@@ -70,6 +71,7 @@ const nodeFiles = [
   "runtimes/thread-messages.ts",
   "runtimes/thread-worker.ts",
   "runtimes/ort-cuda.ts",
+  "runtimes/relaxed-simd.ts",
 ];
 
 /** Files that import each other, types included: a value has the scope that it was built in, and none are to be added. */
@@ -215,7 +217,7 @@ describe("architecture", () => {
 /** Files that are run or opened, and not imported by another of src/. */
 const roots = [
   ...["index.ts", "tfjs.ts", "bundle.ts", "ops.ts", "nn.ts", "language.ts", "cli/bin.ts"],
-  ...["figures/memory-of-one.ts", "runtimes/thread-worker.ts"],
+  ...["figures/memory-of-one.ts", "runtimes/thread-worker.ts", "serve/worker.ts"],
 ];
 
 /** Things of which there is a list, by how they are declared: whoever adds one and forgets the list is told. */

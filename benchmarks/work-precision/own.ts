@@ -6,7 +6,6 @@
  */
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { allowFusedMultiplyAdd } from "../../src/cli/relaxed-simd.js";
 import { pid } from "../../src/control/control.js";
 import { numbers, scalar, type Tensor, tensor } from "../../src/core/tensor.js";
 import { solveGraph } from "../../src/deploy/solve-file.js";
@@ -16,6 +15,7 @@ import { explicit } from "../../src/methods/explicit.js";
 import { dopri5, tsit5 } from "../../src/methods/tableaux.js";
 import { parameterName } from "../../src/programs/names.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
+import { allowFusedMultiplyAdd } from "../../src/runtimes/relaxed-simd.js";
 import { type ProblemName, problems } from "./problems.js";
 
 allowFusedMultiplyAdd();

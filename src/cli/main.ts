@@ -10,6 +10,7 @@ import { exitCodes } from "./exit-codes.js";
 import { exportKinds } from "./export-kinds.js";
 import { languageOptions } from "./language/options.js";
 import { resultCommands } from "./result-commands.js";
+import { serve } from "./serve-options.js";
 import {
   atolOption,
   controllerOption,
@@ -344,6 +345,8 @@ function program(console: Console, finish: Finish): Command {
     .action((file, options) =>
       finish(import("./inspect.js").then(({ inspectCommand }) => inspectCommand(file, options, console))),
     );
+
+  serve(command, console, finish);
 
   command(
     "figure",

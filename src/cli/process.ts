@@ -1,6 +1,6 @@
 import { isatty } from "node:tty";
+import { allowFusedMultiplyAdd } from "../runtimes/relaxed-simd.js";
 import { exitCodes, stopSignals } from "./exit-codes.js";
-import { allowFusedMultiplyAdd } from "./relaxed-simd.js";
 import { stopOnSignal } from "./stop-signal.js";
 
 /** Runs a command line in this process: its streams, the signals that stop it, its exit code. */

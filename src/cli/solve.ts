@@ -3,13 +3,13 @@ import { Random } from "../core/random.js";
 import { castTensor, type FloatDType, type Tensor, toNested } from "../core/tensor.js";
 import { componentsIn } from "../deploy/field-file.js";
 import { loadModel } from "../deploy/load-model.js";
+import { solverFor, stepSizeIn } from "../deploy/trained-solver.js";
 import { initialParameters, stateOf, type VectorField } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
 import type { Model } from "../graph/model.js";
 import { neuralOde } from "../integrate/neural-ode.js";
 import { solve } from "../integrate/solve.js";
-import { isReversible, type Method } from "../methods/method.js";
-import { methodNamed } from "../methods/named.js";
+import { isReversible } from "../methods/method.js";
 import { checkWritable, writeAtomic } from "../storage/atomic.js";
 import { checkTableSize, formatTimeSeries } from "../storage/csv-format.js";
 import { componentNames } from "./components.js";
@@ -60,7 +60,7 @@ export async function solveCommand(
   const given = parseState("--y0", options.y0, dtype);
   const runtime = await openRuntime(options.runtime ?? usualRuntime, { say: console.note });
   const control = controlOf(options);
-  const method = methodFor(metadata, options, control !== null);
+  const method = solverFor(metadata, options, control !== null);
   const ode = neuralOde({ field, dtype, method, stepSize: stepSizeFor(metadata, options) });
   const saveAt = options.saveAt === undefined ? [t1] : parseTimes("--save-at", options.saveAt);
   checkWithin(saveAt, t0, t1);
@@ -121,31 +121,8 @@ async function fieldToSolve(
   };
 }
 
-/**
- * The solver that was asked for; by default the one that the field was trained with, or dopri5 where steps are to be
- * chosen by the error that it estimates.
- */
-function methodFor(metadata: Model["metadata"], options: SolveCommandOptions, adaptive: boolean): Method {
-  const trained = metadata["revort.solver"];
-  const name = options.solver ?? (adaptive ? "dopri5" : (trained ?? "rk4"));
-  const asked = typeof options.coupling === "number" ? options.coupling : undefined;
-  const coupling = asked ?? numberIn(metadata, "revort.coupling");
-  const plain = methodNamed(name);
-  // which refuses a coupling
-  if (isReversible(plain)) return methodNamed(name, asked === undefined ? {} : { coupling: asked });
-  const asTrained =
-    !adaptive && options.solver === undefined && options.reversible === undefined && coupling !== undefined;
-  if (!(options.reversible ?? (options.coupling !== undefined || asTrained))) return plain;
-  return methodNamed(name, coupling === undefined ? { reversible: true } : { coupling });
-}
-
 function stepSizeFor(metadata: Model["metadata"], { stepSize, t0, t1 }: SolveCommandOptions): number {
-  return stepSize ?? numberIn(metadata, "revort.stepSize") ?? Math.abs(t1 - t0) / defaultSteps;
-}
-
-function numberIn(metadata: Model["metadata"], key: string): number | undefined {
-  const value = Number(metadata[key] ?? Number.NaN);
-  return Number.isFinite(value) ? value : undefined;
+  return stepSize ?? stepSizeIn(metadata) ?? Math.abs(t1 - t0) / defaultSteps;
 }
 
 function checkWithin(times: readonly number[], t0: number, t1: number): void {

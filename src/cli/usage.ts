@@ -39,6 +39,14 @@ export function count(option: string) {
   return number(option, (value) => Number.isSafeInteger(value) && value >= 0, "a whole number, 0 or more");
 }
 
+export function port(option: string) {
+  return number(
+    option,
+    (value) => Number.isInteger(value) && value >= 0 && value < 65536,
+    "a port, 0 to 65535",
+  );
+}
+
 const byteUnits: Readonly<Record<string, number>> = {
   ...{ "": 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12 },
   ...{ kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 },

@@ -40,13 +40,22 @@ const rounding = ["MatMulScaleFusion", "NoopElimination"];
 
 /** What every session is opened with; onnxruntime-web adds to it. */
 export function sessionOptions(graph: Graph, threads: number): Ort.InferenceSession.SessionOptions {
+  return optionsOf(hasFloat64(graph), threads);
+}
+
+/** What a session of a file is opened with, of which nobody knows what is in it. */
+export function fileSessionOptions(threads: number): Ort.InferenceSession.SessionOptions {
+  return optionsOf(true, threads);
+}
+
+function optionsOf(exact: boolean, threads: number): Ort.InferenceSession.SessionOptions {
   return {
     logSeverityLevel: 3,
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     extra: {
       optimization: {
-        disable_specified_optimizers: [...unwanted, ...(hasFloat64(graph) ? rounding : [])].join(";"),
+        disable_specified_optimizers: [...unwanted, ...(exact ? rounding : [])].join(";"),
       },
     },
   };

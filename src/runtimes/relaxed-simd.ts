@@ -1,5 +1,5 @@
 import { setFlagsFromString } from "node:v8";
-import { hasFusedMultiplyAdd } from "../runtimes/jit/engine.js";
+import { hasFusedMultiplyAdd } from "./jit/engine.js";
 
 /**
  * Lets the compiled runtime have the fused multiply-add on Node 20 as well, where V8 keeps it behind an option that is on

@@ -1,0 +1,3 @@
+import { runProcess } from "../src/cli/process.js";
+
+await runProcess(["serve", ...process.argv.slice(2)]);
