@@ -57,13 +57,18 @@ const layers: readonly Layer[] = [
   { name: "browser" },
   // the same and the doors, as one module
   { name: "bundle", only: ["browser", "doors"] },
+  // the page, all of it for a browser
+  { name: "web" },
   { name: "index" },
   // what needs packages that are not installed with revort
   { name: "tfjs" },
 ];
 
 /** What may choose a runtime, and so import one: files that are run, and the public names. */
-const entryPoints = ["cli/", "serve/", "figures/memory-of-one.ts", "browser.ts", "index.ts", "tfjs.ts"];
+const entryPoints = [
+  ...["cli/", "serve/", "web/runtimes.ts", "figures/memory-of-one.ts"],
+  ...["browser.ts", "index.ts", "tfjs.ts"],
+];
 
 /** Files of other layers that may use Node's modules: worker threads are Node's, and so are the libraries of its packages. */
 const nodeFiles = [
@@ -218,6 +223,7 @@ describe("architecture", () => {
 const roots = [
   ...["index.ts", "tfjs.ts", "bundle.ts", "ops.ts", "nn.ts", "language.ts", "cli/bin.ts"],
   ...["figures/memory-of-one.ts", "runtimes/thread-worker.ts", "serve/worker.ts"],
+  ...["web/main.ts", "web/worker.ts"],
 ];
 
 /** Things of which there is a list, by how they are declared: whoever adds one and forgets the list is told. */
@@ -273,7 +279,7 @@ describe("what a browser takes", () => {
       reached.add(file);
       for (const { target, own, typeOnly } of imports.get(file) ?? []) if (own && !typeOnly) visit(target);
     };
-    visit("bundle.ts");
+    for (const entry of ["bundle.ts", "web/main.ts", "web/worker.ts"]) visit(entry);
     expect(reached.size).to.be.above(100);
     const wrong = [...reached].flatMap((file) =>
       importsOf(file)

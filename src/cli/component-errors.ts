@@ -1,9 +1,9 @@
 import { numbers } from "../core/tensor.js";
+import { componentNames } from "../fields/components.js";
 import { SolveError } from "../integrate/failures.js";
 import { solve } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TrainResult } from "../train/train.js";
-import { componentNames } from "./components.js";
 import type { Problem } from "./problem.js";
 
 /** How far a fit is from what was observed of one component. */

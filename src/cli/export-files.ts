@@ -8,6 +8,7 @@ import {
   trainStart,
   trainStepGradient,
 } from "../deploy/train-step-file.js";
+import { metadataOf } from "../experiments/metadata.js";
 import type { Tensors } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
@@ -17,7 +18,7 @@ import type { Checkpoint } from "../train/checkpoint.js";
 import { parametersOf } from "../train/train.js";
 import { type ExportKind, exportKinds } from "./export-kinds.js";
 import type { Problem } from "./problem.js";
-import { encodeRunField, metadataOfRun } from "./run-results.js";
+import { encodeRunField } from "./run-results.js";
 import type { RunSettings } from "./run-settings.js";
 import { optionFlag, parseTimes, UsageError } from "./usage.js";
 
@@ -91,7 +92,7 @@ export function solveFile({ problem, checkpoint }: ExportedRun, options: ExportO
     ...(maxSteps === undefined ? {} : { maxSteps }),
     ...(defaults === undefined ? {} : { defaults }),
     ...(openParameters === undefined ? {} : { openParameters }),
-    metadata: metadataOfRun(problem),
+    metadata: metadataOf(problem.experiment),
   });
 }
 
@@ -102,7 +103,7 @@ export function tfjsFiles(
 ): ReadonlyMap<string, Uint8Array> {
   const { data, ode } = problem;
   const parameters = parametersOf((best ? checkpoint.best : checkpoint).trained);
-  const metadata = metadataOfRun(problem);
+  const metadata = metadataOf(problem.experiment);
   if (what === "tfjs") return tfjsField(ode, parameters, metadata);
   const stepped = stepSize === undefined ? ode : { ...ode, stepSize };
   const times = saveAt === undefined ? data.times : parseTimes("--save-at", saveAt);
@@ -170,6 +171,6 @@ function trainOptions(exported: ExportedRun, options: ExportOptions): TrainStart
     ...(control === null ? {} : { control }),
     ...(settings.clip === null ? {} : { clip: settings.clip }),
     ...(updates === undefined ? {} : { many: true, updates }),
-    metadata: metadataOfRun(problem),
+    metadata: metadataOf(problem.experiment),
   };
 }

@@ -1,7 +1,9 @@
 import { RevortError } from "../core/errors.js";
 import { printable, printableJson } from "../core/printable.js";
 import type { FloatDType } from "../core/tensor.js";
-import { encodeField, type FieldMetadata } from "../deploy/field-file.js";
+import { encodeField } from "../deploy/field-file.js";
+import { metadataOf } from "../experiments/metadata.js";
+import { componentNames } from "../fields/components.js";
 import type { Tensors, VectorField } from "../fields/field.js";
 import type { SolveWarning } from "../integrate/solve-warning.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -11,7 +13,6 @@ import type { FitCheck } from "../train/fit-check.js";
 import type { TrainNote } from "../train/scheme.js";
 import { parametersOf, type TrainResult } from "../train/train.js";
 import type { ComponentError } from "./component-errors.js";
-import { componentNames } from "./components.js";
 import { table } from "./console.js";
 import type { Problem } from "./problem.js";
 import { removeRunFile, runFiles, writeRunFile } from "./run-files.js";
@@ -180,12 +181,7 @@ export function encodeRunField(
   problem: Pick<Problem, "experiment" | "ode">,
   parameters: Tensors,
 ): Uint8Array {
-  return encodeField(problem.ode, parameters, metadataOfRun(problem));
-}
-
-/** What the files of a run say of it. */
-export function metadataOfRun({ experiment }: Pick<Problem, "experiment">): FieldMetadata {
-  return { units: { time: experiment.time.unit, state: experiment.unit }, trainedOn: experiment.name };
+  return encodeField(problem.ode, parameters, metadataOf(problem.experiment));
 }
 
 /** The loss of the field itself, and how far its solution lies from that of the solver that trained it. */

@@ -4,6 +4,7 @@ import { castTensor, type FloatDType, type Tensor, toNested } from "../core/tens
 import { componentsIn } from "../deploy/field-file.js";
 import { loadModel } from "../deploy/load-model.js";
 import { solverFor, stepSizeIn } from "../deploy/trained-solver.js";
+import { componentNames } from "../fields/components.js";
 import { initialParameters, stateOf, type VectorField } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
 import type { Model } from "../graph/model.js";
@@ -12,7 +13,6 @@ import { solve } from "../integrate/solve.js";
 import { isReversible } from "../methods/method.js";
 import { checkWritable, writeAtomic } from "../storage/atomic.js";
 import { checkTableSize, formatTimeSeries } from "../storage/csv-format.js";
-import { componentNames } from "./components.js";
 import type { Console } from "./console.js";
 import { type ControlOptions, controlOf } from "./control-options.js";
 import { equationsToSolve, type ParameterOption, refuseParameters } from "./equations.js";

@@ -54,17 +54,19 @@ describe("revort.min.js", function () {
       return;
     }
     browser = opened;
-    const texts: Readonly<Record<string, string>> = {
-      "/index.html": '<!doctype html><title>revort</title><script type="module" src="/page.js"></script>',
-      ...{ "/page.js": inPage, "/worker.js": inWorker },
-      "/bundle-task.mjs": readFileSync(new URL("bundle-task.mjs", import.meta.url), "utf8"),
-    };
-    served = await site((path) => {
-      if (path === "/revort.min.js") return bundle.code;
-      if (path === `/elsewhere/${wasm}`) return ort(wasm);
-      if (path === "/models/field.onnx") return Uint8Array.from(inNode.file);
-      return texts[path];
-    });
+    served = await site(
+      new Map<string, Uint8Array | string>([
+        ["index.html", '<!doctype html><title>revort</title><script type="module" src="/page.js"></script>'],
+        ...([
+          ["page.js", inPage],
+          ["worker.js", inWorker],
+        ] as const),
+        ["bundle-task.mjs", readFileSync(new URL("bundle-task.mjs", import.meta.url), "utf8")],
+        ["revort.min.js", bundle.code],
+        [`elsewhere/${wasm}`, ort(wasm)],
+        ["models/field.onnx", Uint8Array.from(inNode.file)],
+      ]),
+    );
   });
   beforeEach(async () => {
     if (browser === undefined) return;

@@ -1,33 +1,14 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { extname } from "node:path";
 import { type Browser, chromium } from "playwright-core";
+import { respond } from "../../scripts/web/respond.js";
 import { findChromium } from "./chromium.js";
 
-const types: Readonly<Record<string, string>> = {
-  ...{ ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript" },
-  ...{ ".css": "text/css", ".wasm": "application/wasm", ".svg": "image/svg+xml" },
-};
-
-/** A policy that forbids eval, and everything from elsewhere. */
-export const policy =
-  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'";
-
-/** A server on this machine that has given files, each sent with the policy. */
+/** A server on this machine that has given files, each sent with a policy that forbids eval. */
 export async function site(
-  find: (path: string) => Uint8Array | string | undefined,
+  files: ReadonlyMap<string, Uint8Array | string>,
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url!, "http://localhost");
-    const path = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
-    const body = find(path);
-    const headers = {
-      "Content-Security-Policy": policy,
-      "Content-Type": types[extname(path)] ?? "application/octet-stream",
-    };
-    if (body === undefined) response.writeHead(404, headers).end();
-    else response.writeHead(200, headers).end(body);
-  });
+  const server = createServer((request, response) => respond(files, request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,

@@ -1,7 +1,7 @@
 import { asInFile } from "../../experiments/own-data.js";
 import type { Chart, Layer, Panel } from "../../plot/chart.js";
+import { observedLayer } from "../../plot/fit-series.js";
 import { columnsOf } from "../../plot/layout.js";
-import { observedLayer } from "../fit-series.js";
 import type { Prediction } from "./forecast.js";
 
 /** Components that are drawn; all are in the table. */

@@ -1,8 +1,8 @@
 import { numbers, type Tensor } from "../../core/tensor.js";
+import { componentNames } from "../../fields/components.js";
 import { solve } from "../../integrate/solve.js";
 import { parseTimeSeries, type TimeSeries } from "../../storage/csv.js";
 import { readText } from "../../storage/read.js";
-import { componentNames } from "../components.js";
 import { UsageError } from "../usage.js";
 import { givenState, trajectoryOf } from "./new-data.js";
 import type { TrainedRun } from "./trained-run.js";

@@ -1,9 +1,9 @@
 import { nearName } from "../../core/near-name.js";
 import { type Tensor, tensor } from "../../core/tensor.js";
+import { componentNames } from "../../fields/components.js";
 import { stateOf } from "../../fields/field.js";
 import type { TimeSeries } from "../../storage/csv.js";
 import type { Trajectories } from "../../train/data.js";
-import { componentNames } from "../components.js";
 import type { Problem } from "../problem.js";
 import { parseState, UsageError } from "../usage.js";
 

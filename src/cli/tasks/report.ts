@@ -3,7 +3,6 @@ import { sizeOf } from "../../core/tensor.js";
 import type { PreparedTask, TaskExperiment } from "../../experiments/task-experiment.js";
 import type { FitResult } from "../../models/fit.js";
 import type { Measures } from "../../models/measuring.js";
-import type { Chart } from "../../plot/chart.js";
 import { table } from "../console.js";
 import type { TaskSettings } from "./settings.js";
 
@@ -91,32 +90,4 @@ export function summary({ published = {} }: TaskExperiment, report: TaskReport, 
     ]),
     `Written to ${printable(report.out)}`,
   ].join("\n");
-}
-
-/** The losses of the updates, and of the validation data. */
-export function lossChart({ experiment, losses, validations }: TaskReport): Chart {
-  const positive = [...losses, ...validations.map(({ loss }) => loss)].every((loss) => loss > 0);
-  return {
-    title: `${experiment}: loss before each update`,
-    panels: [
-      {
-        x: { title: "update" },
-        y: { title: "loss", ...(positive ? { scale: "log" } : {}) },
-        layers: [
-          { kind: "line", name: "training", color: "blue", x: losses.map((_, update) => update), y: losses },
-          ...(validations.length === 0
-            ? []
-            : [
-                {
-                  kind: "line",
-                  name: "validation",
-                  color: "vermillion",
-                  x: validations.map(({ step }) => step),
-                  y: validations.map(({ loss }) => loss),
-                } as const,
-              ]),
-        ],
-      },
-    ],
-  };
 }

@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { taskLossChart } from "../../experiments/task-chart.js";
 import type { PreparedTask, TaskExperiment, TrainedTask } from "../../experiments/task-experiment.js";
 import { taskExperiments } from "../../experiments/tasks.js";
 import { fit } from "../../models/fit.js";
@@ -25,7 +26,7 @@ import { decodeParameters } from "../settings.js";
 import { optionFlag, UsageError } from "../usage.js";
 import { nameFiles, openTaskRun, type TaskRun, writeTaskRun } from "./folder.js";
 import { preparedFor } from "./load.js";
-import { lossChart, reportOf, summary, type TaskReport } from "./report.js";
+import { reportOf, summary, type TaskReport } from "./report.js";
 import {
   checkOptions,
   checkUnchanged,
@@ -215,7 +216,7 @@ async function saveMade(
   report: TaskReport,
 ): Promise<void> {
   const models = prepared.files(trained);
-  const charts = { losses: lossChart(report), ...(await prepared.charts?.(trained)) };
+  const charts = { losses: taskLossChart(report), ...(await prepared.charts?.(trained)) };
   await nameFiles(folder, settings, [...Object.keys(models), ...Object.keys(charts).flatMap(chartFiles)]);
   for (const [name, bytes] of Object.entries(models)) await writeRunFile(folder, name, bytes);
   for (const [name, chart] of Object.entries(charts)) await saveChart(folder, name, chart);

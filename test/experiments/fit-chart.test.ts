@@ -1,9 +1,9 @@
 import { expect } from "chai";
-import { observedLayer, timesToDraw } from "../../src/cli/fit-series.js";
 import { drawRun, type RunToDraw } from "../../src/cli/plots.js";
 import { tensor } from "../../src/core/tensor.js";
 import { ownData } from "../../src/experiments/own-data.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
+import { observedLayer, timesToDraw } from "../../src/plot/fit-series.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { parseTimeSeries } from "../../src/storage/csv.js";
 import { train } from "../../src/train/train.js";

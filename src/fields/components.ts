@@ -1,5 +1,5 @@
 import { sizeOf } from "../core/tensor.js";
-import type { VectorField } from "../fields/field.js";
+import type { VectorField } from "./field.js";
 
 /** The names of the components of a state, made up where the field has none. */
 export function componentNames({ components, state }: Pick<VectorField, "components" | "state">): string[] {

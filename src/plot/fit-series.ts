@@ -1,4 +1,4 @@
-import type { Layer } from "../plot/description.js";
+import type { Layer } from "./description.js";
 
 // What a fit chart shows of one component, by how many observations there are.
 

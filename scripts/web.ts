@@ -1,0 +1,27 @@
+import { createServer } from "node:http";
+import { parseArgs } from "node:util";
+import { buildPage } from "./web/page.js";
+import { respond } from "./web/respond.js";
+
+// `npm run web`: makes the page and serves it on this machine, until Ctrl-C.
+const { values } = parseArgs({ options: { port: { type: "string", default: "8080" } } });
+const port = Number(values.port);
+if (!(Number.isInteger(port) && port >= 0 && port < 65536)) {
+  console.error(`--port takes a number from 0 to 65535, but ${values.port} was given.`);
+  process.exit(2);
+}
+const files = await buildPage();
+const server = createServer((request, response) => respond(files, request, response));
+server.on("error", (cause: NodeJS.ErrnoException) => {
+  const taken =
+    cause.code === "EADDRINUSE"
+      ? `Port ${port} is taken; give another one: npm run web -- --port 8081`
+      : cause.message;
+  console.error(taken);
+  process.exitCode = 1;
+});
+server.listen(port, "127.0.0.1", () => {
+  const address = server.address();
+  if (typeof address === "object" && address !== null)
+    console.log(`http://127.0.0.1:${address.port}/ (Ctrl-C ends it)`);
+});

@@ -1,0 +1,14 @@
+import { showBytes } from "../core/size.js";
+import type { Kept } from "./messages.js";
+
+/** In words: 1 state (32 bytes) of 1001 (32 kB). */
+export function showKept({ states, bytes, all }: Kept): string {
+  return `${states} ${states === 1 ? "state" : "states"} (${showBytes(bytes)}) of ${all.states} (${showBytes(all.bytes)})`;
+}
+
+/** 0.7 ms, 66.7 s */
+export function showTime(seconds: number): string {
+  return seconds < 1
+    ? `${Number((1000 * seconds).toPrecision(3))} ms`
+    : `${Number(seconds.toPrecision(3))} s`;
+}
