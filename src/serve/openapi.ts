@@ -2,6 +2,7 @@ import { z } from "zod";
 import { version } from "../version.js";
 import { datatypes } from "./datatypes.js";
 import { inferRequestSchema } from "./infer-request.js";
+import { onlyVersion } from "./models.js";
 import { solveRequestSchema } from "./solve-request.js";
 
 const schemaOf = (schema: z.ZodType) => {
@@ -81,20 +82,19 @@ function failures(statuses: readonly number[], hasToken: boolean) {
   );
 }
 
-/** What the server answers, as OpenAPI 3.1 has it. */
-export function openApi(hasToken: boolean) {
+/** What the server answers, as OpenAPI 3.1 has it. @param models  the names of those that answer now */
+export function openApi(hasToken: boolean, models: readonly string[]) {
   const answer = (schema: object, more = {}) => ({
     200: { description: "Done", content: { "application/json": { schema }, ...more } },
   });
   const get = (operationId: string, schema: object, statuses: readonly number[] = []) => ({
     get: { operationId, responses: { ...answer(schema), ...failures(statuses, hasToken) } },
   });
-  const parameter = (name: string) => ({
-    name,
-    in: "path",
-    required: true,
-    schema: { type: "string", minLength: 1 },
+  const parameter = (name: string, values: readonly string[]) => ({
+    ...{ name, in: "path", required: true },
+    schema: values.length === 0 ? { type: "string", minLength: 1 } : { type: "string", enum: values },
   });
+  const [named, versioned] = [[parameter("model", models)], [parameter("version", [onlyVersion])]];
   const worked = [400, 404, 408, 413, 415, 422, 500, 503, 504];
   const model = (suffix: string, parameters: readonly object[]) => ({
     "": { parameters, ...get(`metadata${suffix}`, found.model, [404, 503]) },
@@ -135,8 +135,6 @@ export function openApi(hasToken: boolean) {
       },
     },
   });
-  const named = Object.entries(model("", [parameter("model")]));
-  const versioned = Object.entries(model("Version", [parameter("model"), parameter("version")]));
   const state = record({ name: text, version: text, state: text, reason: text });
   return {
     openapi: "3.1.0",
@@ -164,9 +162,14 @@ export function openApi(hasToken: boolean) {
       "/v2/repository/index": {
         post: { operationId: "index", responses: { ...answer(list(state)), ...failures([], hasToken) } },
       },
-      ...Object.fromEntries(named.map(([path, item]) => [`/v2/models/{model}${path}`, item])),
       ...Object.fromEntries(
-        versioned.map(([path, item]) => [`/v2/models/{model}/versions/{version}${path}`, item]),
+        Object.entries(model("", named)).map(([path, item]) => [`/v2/models/{model}${path}`, item]),
+      ),
+      ...Object.fromEntries(
+        Object.entries(model("Version", [...named, ...versioned])).map(([path, item]) => [
+          `/v2/models/{model}/versions/{version}${path}`,
+          item,
+        ]),
       ),
       "/metrics": {
         get: {

@@ -53,7 +53,11 @@ export const routes: readonly Route[] = [
   ...both("POST", "/infer", infer),
   ...both("POST", "/solve", solve),
   { method: "GET", url: "/metrics", handler: metrics },
-  { method: "GET", url: "/openapi.json", handler: ({ hasToken }) => openApi(hasToken) },
+  {
+    method: "GET",
+    url: "/openapi.json",
+    handler: ({ hasToken, models }) => openApi(hasToken, namesOf(models)),
+  },
 ];
 
 const server = {

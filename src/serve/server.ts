@@ -7,7 +7,7 @@ import { type ModelState, Models } from "./models.js";
 import { mostConnections, type ServeOptions } from "./options.js";
 import { serverPackages } from "./packages.js";
 import { RequestError } from "./request-error.js";
-import { type Context, type Route, routes } from "./routes.js";
+import { type Context, routes } from "./routes.js";
 import { Scheduler } from "./scheduler.js";
 
 /** A server that listens. */
@@ -123,27 +123,29 @@ function prepare(app: FastifyInstance, context: Context, token: string | null): 
   });
   for (const { method, url, handler } of routes)
     app.route({ method, url, handler: (request, reply) => handler(context, request, reply) });
-  const paths = routes.map((route) => ({ ...route, pattern: patternOf(route) }));
-  app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split("?")[0]!;
-    const methods = paths.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
-    if (methods.length === 0)
-      return reply
-        .code(404)
-        .send({ error: `There is nothing at ${printable(path.slice(0, 200))}; see /openapi.json.` });
-    const allowed = methods.includes("GET") ? ["GET", "HEAD"] : methods;
-    return reply
-      .code(405)
-      .header("allow", allowed.join(", "))
-      .send({
-        error: `${request.method} is not for this; ${allowed.join(" and ")} ${allowed.length > 1 ? "are" : "is"}.`,
-      });
+  // before the body is looked at, of which a method that is not for this may want something
+  app.addHook("onRequest", async (request) => {
+    if (request.is404) throw notThere(request);
   });
   app.setErrorHandler(fail);
 }
 
-function patternOf({ url }: Route): RegExp {
-  return new RegExp(`^${url.replace(/:[a-z]+/g, "[^/]+")}$`);
+const paths = routes.map(({ method, url }) => ({
+  method,
+  pattern: new RegExp(`^${url.replace(/:[a-z]+/g, "[^/]+")}$`),
+}));
+
+/** Why there is no route for a request: nothing is there, or it is there for other methods. */
+function notThere({ method, url }: FastifyRequest): RequestError {
+  const path = url.split("?")[0]!;
+  const methods = paths.filter(({ pattern }) => pattern.test(path)).map((route) => route.method);
+  if (methods.length === 0)
+    return new RequestError(404, `There is nothing at ${path.slice(0, 200)}; see /openapi.json.`);
+  const allowed = methods.includes("GET") ? ["GET", "HEAD"] : methods;
+  const verb = allowed.length > 1 ? "are" : "is";
+  return new RequestError(405, `${method} is not for this; ${allowed.join(" and ")} ${verb}.`, {
+    allow: allowed.join(", "),
+  });
 }
 
 /** @throws {RequestError} 401, in a time that says nothing of how much of a token is right */
