@@ -8,9 +8,13 @@ import { layer, oscillator, type Served, serving } from "./served.js";
 const python = process.env.REVORT_PYTHON ?? "python3";
 
 /** Runs Python beside the server, which has to answer meanwhile. */
-function run(...words: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+function run(
+  cwd: string,
+  ...words: readonly string[]
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(python, words);
+    // schemathesis leaves a folder behind where it runs
+    const child = spawn(python, words, { cwd });
     const said = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const)
       child[name].on("data", (chunk) => {
@@ -28,7 +32,7 @@ describe("clients of others", function () {
   before(async () => {
     served = await serving({ "layer.onnx": layer(), "oscillator.onnx": oscillator() });
     const script = fileURLToPath(new URL("clients.py", import.meta.url));
-    const { code, stdout, stderr } = await run(script, served.url).catch(() => ({
+    const { code, stdout, stderr } = await run(served.folder, script, served.url).catch(() => ({
       code: 1,
       stdout: "",
       stderr: "No module",
@@ -62,7 +66,7 @@ describe("clients of others", function () {
   }
 
   it("find nothing wrong with what the server says of itself: schemathesis", async function () {
-    const { code } = await run("-c", "import schemathesis").catch(() => ({ code: 1 }));
+    const { code } = await run(served.folder, "-c", "import schemathesis").catch(() => ({ code: 1 }));
     if (code !== 0) {
       console.log(`      skipped: ${python} has no schemathesis`);
       this.skip();
@@ -84,7 +88,7 @@ describe("clients of others", function () {
       code: found,
       stdout,
       stderr,
-    } = await run("-c", start, "run", `${served.url}/openapi.json`, ...words);
+    } = await run(served.folder, "-c", start, "run", `${served.url}/openapi.json`, ...words);
     expect(found, stdout.slice(-4000) + stderr).to.equal(0);
     expect(stdout).to.match(/[1-9]\d* generated/);
   });
