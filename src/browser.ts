@@ -89,6 +89,7 @@ export { publishedStopRule, type StopRule, stopRule } from "./equilibrium/stop.j
 export { type Event, EventError } from "./events/event.js";
 export { type Activation, activations } from "./fields/activations.js";
 export { chainOf, sumOf } from "./fields/combine.js";
+export { type ConvFieldOptions, convField } from "./fields/convolutional.js";
 export {
   initialParameters,
   type Parameter,
@@ -97,8 +98,16 @@ export {
   type Values,
   type VectorField,
 } from "./fields/field.js";
+export { type Boundary, type GridOptions, laplacian, slopeAlong } from "./fields/grid.js";
 export { type ImportOptions, importedField } from "./fields/imported.js";
 export { type MlpOptions, mlp } from "./fields/mlp.js";
+export {
+  burgers,
+  type GrayScottOptions,
+  grayScott,
+  heat,
+  type LineOptions,
+} from "./fields/partial-differential.js";
 export { lotkaVolterra, sir, whiteDwarf } from "./fields/physical.js";
 export {
   type ArrayShapes,

@@ -10,6 +10,8 @@ export {
   conv2d,
   convTranspose1d,
   convTranspose2d,
+  type PaddedConvLayerOptions,
+  type PaddingMode,
 } from "./nn/convolution.js";
 export { dropout } from "./nn/dropout.js";
 export { embedding } from "./nn/embedding.js";

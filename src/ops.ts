@@ -62,7 +62,7 @@ export {
 export { cast, reshape, rounded, shapeOf, squeeze, transpose, unsqueeze } from "./ops/reshape.js";
 export { type ResizeOptions, resize } from "./ops/resize.js";
 export { gatherElements, gatherND, scatterElements, scatterND } from "./ops/scatter.js";
-export { flip, pad, slice } from "./ops/slice.js";
+export { flip, type PadMode, pad, padWith, slice } from "./ops/slice.js";
 export { concat, gather, split } from "./ops/slicing.js";
 export { logSoftmax, softmax } from "./ops/softmax.js";
 export { type TopKOptions, topK } from "./ops/top-k.js";

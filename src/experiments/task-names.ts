@@ -8,4 +8,7 @@ export const taskNames: readonly string[] = [
   "spirals",
   "latent-spirals",
   "irregular-periodic",
+  "heat",
+  "burgers",
+  "gray-scott",
 ];

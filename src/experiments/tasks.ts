@@ -1,4 +1,7 @@
+import { burgers } from "./burgers.js";
 import { characterTrajectories } from "./character-trajectories.js";
+import { grayScott } from "./gray-scott.js";
+import { heat } from "./heat.js";
 import { irregularPeriodic } from "./irregular-periodic.js";
 import { latentSde } from "./latent-sde.js";
 import { latentSpirals } from "./latent-spirals.js";
@@ -18,4 +21,7 @@ export const taskExperiments: readonly TaskExperiment[] = [
   spirals,
   latentSpirals,
   irregularPeriodic,
+  heat,
+  burgers,
+  grayScott,
 ];

@@ -1,9 +1,17 @@
 import type { Parameter } from "../fields/field.js";
 import { showType } from "../graph/graph.js";
 import { conv, convTranspose } from "../ops/convolution.js";
+import { type PadMode, padWith } from "../ops/slice.js";
 import { fanIn } from "./initial.js";
 import { type Layer, LayerError } from "./layer.js";
 import { checkWidths } from "./linear.js";
+
+/** What lies beyond the ends of an axis, by PyTorch's names. */
+export type PaddingMode = "zeros" | "circular" | "reflect" | "replicate";
+
+const padModes: Readonly<Record<Exclude<PaddingMode, "zeros">, PadMode>> = {
+  ...{ circular: "wrap", reflect: "reflect", replicate: "edge" },
+};
 
 export interface ConvLayerOptions {
   /** one number for all axes */
@@ -14,17 +22,22 @@ export interface ConvLayerOptions {
   readonly bias?: boolean;
 }
 
+export interface PaddedConvLayerOptions extends ConvLayerOptions {
+  /** "zeros" by default */
+  readonly paddingMode?: PaddingMode;
+}
+
 /**
  * Cross-correlation along one axis, [batch, inputs, length] to [batch, outputs, …].
  *
- * @throws {LayerError} for numbers that are not positive and whole, or groups that do not divide the channels
+ * @throws {LayerError} for a padding mode that there is not, numbers that are not positive and whole, or groups that do not divide the channels
  * @see torch.nn.Conv1d
  */
 export function conv1d(
   inputs: number,
   outputs: number,
   kernel: number,
-  options: ConvLayerOptions = {},
+  options: PaddedConvLayerOptions = {},
 ): Layer {
   return convolution("conv1d", 1, inputs, outputs, kernel, options);
 }
@@ -34,7 +47,7 @@ export function conv2d(
   inputs: number,
   outputs: number,
   kernel: number,
-  options: ConvLayerOptions = {},
+  options: PaddedConvLayerOptions = {},
 ): Layer {
   return convolution("conv2d", 2, inputs, outputs, kernel, options);
 }
@@ -70,10 +83,15 @@ function convolution(
   inputs: number,
   outputs: number,
   kernel: number,
-  options: ConvLayerOptions,
+  options: PaddedConvLayerOptions,
 ): Layer {
-  const { groups = 1 } = options;
+  const { groups = 1, paddingMode = "zeros", padding = 0 } = options;
   checkSizes(name, inputs, outputs, kernel, options);
+  if (paddingMode !== "zeros" && !Object.hasOwn(padModes, paddingMode)) {
+    throw new LayerError(
+      `${name} has no padding mode "${paddingMode}"; there are zeros, ${Object.keys(padModes).join(", ")}.`,
+    );
+  }
   const each = new Array<number>(rank).fill(kernel);
   return {
     parameters: parametersOf(
@@ -84,7 +102,18 @@ function convolution(
     ),
     apply(b, theta, x) {
       checkInput(name, rank, inputs, x.shape, () => showType(x));
-      return conv(b, x, theta.weight!, theta.bias ?? null, attributesOf(rank, options));
+      if (paddingMode === "zeros" || padding === 0) {
+        return conv(b, x, theta.weight!, theta.bias ?? null, attributesOf(rank, options));
+      }
+      const pads = [0, 0, ...new Array<number>(rank).fill(padding)];
+      const padded = padWith(b, x, pads, pads, padModes[paddingMode]);
+      return conv(
+        b,
+        padded,
+        theta.weight!,
+        theta.bias ?? null,
+        attributesOf(rank, { ...options, padding: 0 }),
+      );
     },
   };
 }

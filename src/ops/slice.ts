@@ -339,3 +339,17 @@ export function pad(
   const fill = value === 0 ? null : operand(b, value, x.dtype);
   return b.apply(Pad, [x, b.ints([...before, ...after]), fill]);
 }
+
+/** Where elements beyond the ends of an axis come from: the last one there is, a mirror at it, or the other end. */
+export type PadMode = "edge" | "reflect" | "wrap";
+
+/** x with so many of its own elements more before and after each axis: at most as many as there are, or one less for `reflect`. */
+export function padWith(
+  b: Builder,
+  x: Value,
+  before: readonly number[],
+  after: readonly number[],
+  mode: PadMode,
+): Value {
+  return b.apply(Pad, [x, b.ints([...before, ...after])], { mode });
+}

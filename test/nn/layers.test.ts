@@ -116,6 +116,9 @@ const layers: Readonly<Record<string, [Parametrised, Apply]>> = {
   silu: plain(activation(silu)),
   "conv1d(4, 6, 3, 2 groups)": plain(conv1d(4, 6, 3, { padding: 1, groups: 2 })),
   "conv2d(2, 3, 3)": plain(conv2d(2, 3, 3, { stride: 2, padding: 1 })),
+  "conv1d(2, 3, 5), around the ends": plain(conv1d(2, 3, 5, { padding: 2, paddingMode: "circular" })),
+  "conv2d(2, 3, 3), mirrored": plain(conv2d(2, 3, 3, { padding: 1, stride: 2, paddingMode: "reflect" })),
+  "conv2d(2, 3, 3), with its ends repeated": plain(conv2d(2, 3, 3, { padding: 1, paddingMode: "replicate" })),
   "convTranspose1d(4, 3, 4)": plain(convTranspose1d(4, 3, 4, { stride: 2, padding: 1 })),
   "convTranspose2d(3, 2, 3)": plain(convTranspose2d(3, 2, 3, { stride: 2, padding: 1, outputPadding: 1 })),
 };

@@ -144,5 +144,14 @@ cases = {
     "reversibleBlocks(3) of perceptrons": case(
         Couplings(3, lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3))), torch.randn(5, 6), strip="blocks."
     ),
+    "conv1d(2, 3, 5), around the ends": case(
+        nn.Conv1d(2, 3, 5, padding=2, padding_mode="circular"), torch.randn(2, 2, 6)
+    ),
+    "conv2d(2, 3, 3), mirrored": case(
+        nn.Conv2d(2, 3, 3, padding=1, stride=2, padding_mode="reflect"), torch.randn(2, 2, 5, 4)
+    ),
+    "conv2d(2, 3, 3), with its ends repeated": case(
+        nn.Conv2d(2, 3, 3, padding=1, padding_mode="replicate"), torch.randn(2, 2, 4, 3)
+    ),
 }
 json.dump({"torch": torch.__version__, "cases": cases}, sys.stdout)
