@@ -11,7 +11,7 @@ import type { Iteration } from "./cell.js";
 import { type Iterating, type Reached, stepped } from "./iterate.js";
 import { lostOfGradient } from "./reconstruction.js";
 import { isReversibleSolver, unmixed } from "./reversible.js";
-import { any, goesOn, residualOf, whereSample } from "./stop.js";
+import { any, goesOn, residualOf, toleranceOf, whereSample } from "./stop.js";
 
 /** A cell at given values: these are what all steps share. */
 export type IterationAt = (given: readonly Value[]) => Iteration;
@@ -30,7 +30,8 @@ type IterationChain = Chain<Reached, Shared>;
  * The iteration as a chain. Its steps are masked: a sample that has converged is not changed, so that as many of its
  * steps are undone as were taken.
  *
- * @param endsEarly  whether it ends as soon as all samples have converged; otherwise it takes all steps
+ * @param endsEarly  whether it ends as soon as all samples have converged; otherwise, and without a tolerance, it takes
+ *   all steps
  */
 export function chainOf(
   name: string,
@@ -46,7 +47,8 @@ export function chainOf(
     report: ({ z, memory }) => [z, memory],
     ...(isReversibleSolver(solver) ? { ...reversed(at, solver.relaxation), lost: lostOfGradient } : {}),
   };
-  return endsEarly ? { ...chain, proceed: (b, _link, _before, after) => any(b, isActive(b, after)) } : chain;
+  if (!endsEarly || toleranceOf(stop) === 0) return chain;
+  return { ...chain, proceed: (b, _link, _before, after) => any(b, isActive(b, after)) };
 }
 
 /**

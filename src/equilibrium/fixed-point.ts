@@ -21,7 +21,8 @@ import {
 } from "./gradient.js";
 import { adjointProblem, type Point, pulledAt, pulledThroughSteps } from "./implicit.js";
 import { iterate, startOf } from "./iterate.js";
-import { gradientLimit } from "./reconstruction.js";
+import { gradientLimit, undoingWarning } from "./reconstruction.js";
+import { isReversibleSolver } from "./reversible.js";
 import type { FixedPointSolver } from "./solver.js";
 import { residualOf, type StopRule, stopRule, toleranceOf } from "./stop.js";
 
@@ -157,7 +158,10 @@ function adjointPoint(
 }
 
 /** The gradient of the steps, with states stored as close as updates have needed it so far. */
-function closeEnough({ cell, z0, stop, training }: Problem, chosen: ChainMethod): ChainMethod {
+function closeEnough({ cell, z0, start, solver, stop, training }: Problem, chosen: ChainMethod): ChainMethod {
+  const isUndone = chosen.kind === "reversible" && !("refresh" in chosen) && isReversibleSolver(solver);
+  const warning = isUndone ? undoingWarning(solver, start.dtype as FloatDType, stop.maxSteps) : null;
+  if (warning !== null && training?.lost?.length === 0) training.warn?.(warning);
   // what is lost is the rounding of f, whatever type the state has
   const of = {
     method: { name: `reversible iteration of ${cell.name}`, coupling: null },

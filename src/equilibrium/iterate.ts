@@ -7,7 +7,7 @@ import { less } from "../ops/logic.js";
 import { cast } from "../ops/reshape.js";
 import type { Iteration } from "./cell.js";
 import type { FixedPointSolver, Iterate } from "./solver.js";
-import { any, goesOn, residualOf, type StopRule, whereSample } from "./stop.js";
+import { any, goesOn, residualOf, type StopRule, toleranceOf, whereSample } from "./stop.js";
 
 /** How an iteration goes and when it ends. */
 export interface Iterating {
@@ -87,7 +87,8 @@ export function iterate(
       return {
         carried: [left, ...packed(after), ...least],
         scans: traced ? [left] : [],
-        proceed: any(inner, goesOn(inner, stop, left)),
+        // all steps are taken without a tolerance, so that runtimes that write loops out have this one too
+        ...(toleranceOf(stop) > 0 ? { proceed: any(inner, goesOn(inner, stop, left)) } : {}),
       };
     },
   );

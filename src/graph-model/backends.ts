@@ -58,6 +58,8 @@ export type Flaw =
   | "rectified infinity"
   /** what is written at computed places goes into the operand itself, whoever else needs that */
   | "writing in place"
+  /** beside the edges of matrices of odd sizes lies what their elements would have been made of 0, and products add it up */
+  | "edges of products"
   /** integers are divided as float32 */
   | "integer quotients"
   /** integers are not transposed, nor reduced along axes that are not the last: what comes out is what lay there before */
@@ -71,6 +73,7 @@ const flaws: Readonly<Record<Backend, ReadonlySet<Flaw>>> = {
   webgl: new Set<Flaw>([
     ...(["extrema of NaN", "extrema from 1e20 on", "quotients of equals", "powers of zero"] as const),
     ...(["powers of NaN", "remainders", "rectified infinity", "integer quotients"] as const),
+    ...(["edges of products"] as const),
   ]),
   webgpu: new Set<Flaw>([
     ...([

@@ -1,5 +1,5 @@
 import { isFloat, numbers } from "../core/tensor.js";
-import { broadcastShapes, normaliseAxis, type Shape, sameShape } from "../graph/graph.js";
+import { broadcastShapes, type Dim, normaliseAxis, type Shape, sameShape } from "../graph/graph.js";
 import { reductionAxes } from "../ops/broadcast.js";
 import { isStatic } from "../ops/dims.js";
 import { shaped } from "./layout.js";
@@ -101,15 +101,14 @@ const matmul: Rule = (place) => {
     p.length === 1 ? shaped(place, x[0]!, left) : x[0]!,
     q.length === 1 ? shaped(place, x[1]!, right) : x[1]!,
   ];
+  const shared = left.at(-1)!;
   const rows = left.slice(0, -1).filter((dim) => typeof dim === "string").length;
   if (right.length === 2 && left.length > 2 && rows <= 1) {
     // all rows of the stack at once
     const row = w.node("Reshape", [a, w.list([-1, left.at(-1) as number])]);
-    return shaped(
-      place,
-      w.node("MatMul", [row, b], { transpose_a: false, transpose_b: false }),
-      node.outputs[0]!.shape,
-    );
+    const operands = [zeroBeyond(place, row, shared, 2, 1), zeroBeyond(place, b, shared, 2, 0)];
+    const product = w.node("MatMul", operands, { transpose_a: false, transpose_b: false });
+    return shaped(place, product, node.outputs[0]!.shape);
   }
   const [above, below] = [left.slice(0, -2), right.slice(0, -2)];
   const stack = broadcastShapes("MatMul", above, below);
@@ -122,14 +121,34 @@ const matmul: Rule = (place) => {
     if (i === 0) a = spread;
     else b = spread;
   }
-  const product = w.node("BatchMatMulV2", [a, b], { adj_x: false, adj_y: false });
+  const rank = stack.length + 2;
+  const operands = [
+    zeroBeyond(place, a, shared, rank, rank - 1),
+    zeroBeyond(place, b, shared, rank, rank - 2),
+  ];
+  const product = w.node("BatchMatMulV2", operands, { adj_x: false, adj_y: false });
   return p.length === 1 || q.length === 1 ? shaped(place, product, node.outputs[0]!.shape) : product;
 };
 
+/**
+ * A matrix of a product with zeros beyond the edge that is added up along, where a backend might have other numbers there. One
+ * is enough: what pads has zeros beyond that, too.
+ */
+function zeroBeyond({ w, has }: Place, x: string, shared: Dim, rank: number, axis: number): string {
+  if (!has("edges of products") || (typeof shared === "number" && shared % 2 === 0)) return x;
+  const pads = Array.from({ length: rank }, (_, i) => [0, i === axis ? 1 : 0]).flat();
+  return w.node("PadV2", [x, w.list(pads, [rank, 2]), w.setting(0)]);
+}
+
 /** α A′ B′ + β C */
-const gemm: Rule = ({ w, node, x: [a, b, c] }) => {
+const gemm: Rule = (place) => {
+  const { w, node, x } = place;
+  const [a, b, c] = x;
   const { alpha = 1, beta = 1, transA = 0, transB = 0 } = node.attributes as Readonly<Record<string, number>>;
-  const product = w.node("MatMul", [a!, b!], { transpose_a: transA === 1, transpose_b: transB === 1 });
+  const [row, column] = [transA === 1 ? 0 : 1, transB === 1 ? 1 : 0];
+  const shared = node.inputs[0]!.shape[row]!;
+  const operands = [zeroBeyond(place, a!, shared, 2, row), zeroBeyond(place, b!, shared, 2, column)];
+  const product = w.node("MatMul", operands, { transpose_a: transA === 1, transpose_b: transB === 1 });
   const scaled = alpha === 1 ? product : w.node("Mul", [product, w.float(Math.fround(alpha))]);
   if (c === undefined) return scaled;
   return w.node("AddV2", [scaled, beta === 1 ? c : w.node("Mul", [c, w.float(Math.fround(beta))])]);

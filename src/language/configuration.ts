@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import type { FloatDType } from "../core/tensor.js";
 
 /** A configuration that no language model can have. */
 export class ConfigurationError extends RevortError {}
@@ -37,6 +38,11 @@ export interface EquilibriumConfiguration {
   readonly steps: number;
   /** ‖z − f(z)‖ / ‖f(z)‖ at which a window is done; 0 to always take all steps */
   readonly tolerance: number;
+  /**
+   * element type of the state of the reversible iteration, over weights in float32; "float64" by default, as published. In
+   * "float32" a model runs where there is no float64 (WebGPU, TensorFlow.js), and fewer steps can be undone
+   */
+  readonly state?: FloatDType | undefined;
 }
 
 /** In the order in which commands name them. */

@@ -27,11 +27,11 @@ const given = {
  * @see McCallum, Arora & Foster 2025, arXiv:2509.12917
  */
 export function reversibleBody(configuration: LanguageConfiguration): Body {
-  const { relaxation, steps } = configuration.equilibrium;
+  const { relaxation, steps, state = "float64" } = configuration.equilibrium;
   const solver = reversibleIteration({ relaxation });
   return equilibriumBody(
     configuration,
-    { solver, gradient: "reversible" as const, state: "float64" as const },
+    { solver, gradient: "reversible" as const, state },
     {
       attentions: 2 * steps,
       iterate(b, f, start) {

@@ -43,7 +43,9 @@ export class TaskScheme implements Scheme {
 
   /** @throws {SplitError} if the batch has fewer samples than parts */
   static async compiled(options: TaskSchemeOptions): Promise<TaskScheme> {
-    return new TaskScheme(options, (await compiledFor(options, options.lost)).updater);
+    const { updater, warnings } = await compiledFor(options, options.lost);
+    for (const message of warnings) options.note({ code: "undoing", step: 0, message });
+    return new TaskScheme(options, updater);
   }
 
   get updater(): Updater {
@@ -160,6 +162,7 @@ function lostText(error: number, dtype: FloatDType): string {
 async function compiledFor({ task, updater }: TaskSchemeOptions, lost: readonly number[]) {
   const { dtype } = updater;
   const gradients = new Set<string>();
+  const warnings = new Set<string>();
   const failures: Error[] = [];
   const stored = (found: string | Error) => {
     if (typeof found === "string") gradients.add(found);
@@ -167,7 +170,12 @@ async function compiledFor({ task, updater }: TaskSchemeOptions, lost: readonly 
   };
   const compiled = await compileUpdater({
     ...updater,
-    objectiveOf: (batchSize) => taskObjective(task, { dtype, batchSize, stores: { lost, stored } }),
+    objectiveOf: (batchSize) =>
+      taskObjective(task, {
+        dtype,
+        batchSize,
+        stores: { lost, stored, warn: (message) => warnings.add(message) },
+      }),
   });
-  return { updater: compiled, gradients, failures };
+  return { updater: compiled, gradients, failures, warnings };
 }

@@ -23,6 +23,8 @@ export interface Training {
   readonly lost?: readonly number[];
   /** takes what a solve made of that: how it is differentiated now, or why its states can be no closer */
   readonly stored?: (found: string | Error) => void;
+  /** takes what may go wrong in a solve, told from its settings alone */
+  readonly warn?: (message: string) => void;
 }
 
 /** What a solve or a fixed point inside a model observes of itself; `null` where there is nothing to observe. */

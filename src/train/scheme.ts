@@ -2,8 +2,8 @@ import type { Planned, Standing, Updater } from "./updater.js";
 
 /** Something that training decided by itself. */
 export interface TrainNote {
-  /** how it is differentiated; states that are stored closer; another λ */
-  readonly code: "gradient" | "refresh" | "coupling";
+  /** how it is differentiated; states that are stored closer; another λ; more steps than can be undone */
+  readonly code: "gradient" | "refresh" | "coupling" | "undoing";
   /** updates done before */
   readonly step: number;
   readonly message: string;

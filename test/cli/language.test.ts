@@ -60,6 +60,15 @@ describe("revort train revdeq-lm", () => {
     }
   });
 
+  it("has its state in float32 if told so, warns of more steps than can be undone, and learns the same with helpers", async () => {
+    const words = [...small, "--state", "float32", "--iterations", "14", "--tolerance", "0", "--steps", "2"];
+    const alone = await run([...words, "--out", out(), "--json"]);
+    expect(alone.code, alone.stderr).to.equal(0);
+    expect(alone.stderr).to.include("in float32, no more than 13 can be relied on");
+    const helped = await json(...words, "--helpers", "1", "--out", out());
+    expect(helped.losses).to.deep.equal(JSON.parse(alone.stdout).losses);
+  });
+
   it("learns from files, and goes on with the same ones alone", async () => {
     const [text, other, place] = [folder("text.txt"), folder("other.txt"), out()];
     writeFileSync(text, "one two three four five six seven\n".repeat(20));

@@ -18,10 +18,14 @@ import { Builder } from "../../src/graph/builder.js";
 import type { Graph, Op } from "../../src/graph/graph.js";
 import { floats, takes } from "../../src/graph/signature.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
+import type { LanguageKind } from "../../src/language/configuration.js";
+import { languageModel } from "../../src/language/language-model.js";
 import { mse } from "../../src/learning/losses.js";
-import { adamw } from "../../src/learning/optimisers.js";
+import { adamw, sgd } from "../../src/learning/optimisers.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { rk4 } from "../../src/methods/tableaux.js";
+import { fit as trained } from "../../src/models/fit.js";
+import { predict } from "../../src/models/measuring.js";
 import { add, div, mul, sub } from "../../src/ops/arithmetic.js";
 import { loop } from "../../src/ops/control.js";
 import { matmul } from "../../src/ops/linalg.js";
@@ -558,8 +562,55 @@ const executables = {
   },
 } satisfies Record<string, Check>;
 
+/** A language model of few numbers, as many iterations in each window, and what it says after two updates. */
+async function smallLanguageModel(runtime: Runtime, kind: LanguageKind, state: FloatDType): Promise<Tensors> {
+  const [windows, length, vocabulary] = [2, 4, 5];
+  const { task, model } = languageModel(kind, {
+    ...{ vocabulary, length, width: 4, heads: 2, hidden: [6], cell: "block", layers: 2, tied: false },
+    ...{ finalNorm: "applied", dropout: 0 },
+    equilibrium: { relaxation: 0.5, steps: 2, tolerance: 0, state },
+  });
+  const random = Random.seeded(7);
+  const drawn = () =>
+    tensor(
+      "int64",
+      [windows, length],
+      Array.from({ length: windows * length }, () => BigInt(Math.floor(random.uniform(0, vocabulary)))),
+    );
+  const data = { tokens: drawn(), next: drawn() };
+  const { losses, parameters } = await trained(task, data, {
+    ...{
+      runtime,
+      steps: 2,
+      batchSize: windows,
+      dtype: "float32",
+      seed: 1,
+      optimiser: sgd({ learningRate: 0.5 }),
+    },
+  });
+  const { logits } = await predict(model, { tokens: data.tokens }, { runtime, parameters, dtype: "float32" });
+  return { losses: tensor("float64", [2], losses), logits: logits! };
+}
+
 /** Whether whole programs are right. */
 const programs = {
+  ...forEach(
+    [
+      "a transformer",
+      "a deep-equilibrium transformer",
+      "a deep-equilibrium transformer with its state in float64",
+    ] as const,
+    (what) => `trains ${what} as another runtime does` as const,
+    async (runtime, what, reference) => {
+      const kind = what === "a transformer" ? "transformer" : "revdeq";
+      const state = what.endsWith("float64") ? "float64" : "float32";
+      const own = await smallLanguageModel(runtime, kind, state);
+      const expected = await smallLanguageModel(await reference(), kind, state);
+      // some hundred float32 operations on the way to each number, and back
+      expect(tensorsDistance(own, expected)).to.be.below(1e-4);
+    },
+  ),
+
   ...forEach(
     ["float64", "float32"] as const,
     (dtype) => `finds whole gradients in ${dtype}, reversible and direct, as another runtime does` as const,

@@ -12,6 +12,8 @@ import { adamw } from "../../src/learning/optimisers.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { midpoint } from "../../src/methods/tableaux.js";
 import { add } from "../../src/ops/arithmetic.js";
+import { exp } from "../../src/ops/elementwise.js";
+import { gemm, matmul, swapLast } from "../../src/ops/linalg.js";
 import { opset } from "../../src/ops/opset.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { InputError } from "../../src/runtime/runtime.js";
@@ -106,6 +108,39 @@ export const tfjsChecks: OwnChecks = {
     );
     expect(wrong, wrong.join("\n")).to.have.length(0);
     expect(unmet, "what is said and was not seen").to.deep.equal([]);
+  },
+
+  async "multiplies matrices of odd sizes that were computed"({ open, reference }) {
+    const runtime = await open();
+    const other = await reference();
+    for (const [shared, batch] of [
+      [5, []],
+      [3, [2]],
+      [4, []],
+    ] as const) {
+      const b = new Builder();
+      const [x, y] = [b.input("x", "float32", [...batch, 3, shared]), b.input("y", "float32", [shared, 3])];
+      // e⁰ = 1 is what lies beside the edges
+      const [left, right] = [exp(b, x), exp(b, y)];
+      const own = {
+        product: matmul(b, left, right),
+        turned: matmul(b, swapLast(b, right), swapLast(b, left)),
+      };
+      const gemmed = batch.length > 0 ? {} : { gemm: gemm(b, right, left, null, { transA: 1, transB: 1 }) };
+      const graph = b.graph({ ...own, ...gemmed });
+      const drawn = (shape: readonly number[]) => {
+        const size = shape.reduce((product, dim) => product * dim, 1);
+        return tensor(
+          "float32",
+          shape,
+          Array.from({ length: size }, (_, i) => Math.fround(Math.sin(i))),
+        );
+      };
+      const feeds = { x: drawn([...batch, 3, shared]), y: drawn([shared, 3]) };
+      expect(tensorsDistance(await run(runtime, graph, feeds), await run(other, graph, feeds))).to.be.below(
+        1e-5,
+      );
+    }
   },
 
   async "computes with small integers as they are folded"({ open }) {

@@ -33,6 +33,7 @@ export interface LanguageOptions {
   readonly relaxation?: number;
   readonly iterations?: number;
   readonly tolerance?: number;
+  readonly state?: FloatDType;
   readonly steps?: number;
   readonly batchSize?: number;
   readonly accumulate?: number;
@@ -109,6 +110,13 @@ export function languageOptions(command: Command): Command {
       "--tolerance <tol>",
       `‖z − f(z)‖ / ‖f(z)‖ at which a window is done, 0 for never; ${own}`,
       notNegative("--tolerance"),
+    )
+    .addOption(
+      choice(
+        "--state <type>",
+        "element type of the state of the reversible iteration; float64 by default, float32 for runtimes without float64",
+        ["float64", "float32"],
+      ),
     )
     .option("--steps <n>", `number of updates in all; ${own}`, count("--steps"))
     .option("--batch-size <n>", `windows of an update; ${own}`, positiveCount("--batch-size"))

@@ -18,7 +18,7 @@ export function configurationOf(
   options: LanguageOptions,
   { name, vocabulary: own }: Pick<Tokenizer, "name" | "vocabulary">,
 ): LanguageConfiguration {
-  const { config = "tiny", relaxation, iterations, tolerance } = options;
+  const { config = "tiny", relaxation, iterations, tolerance, state } = options;
   const base: LanguageConfiguration = configurations[config];
   const usual = recipes[config].tokenizer;
   const set = <K extends keyof LanguageConfiguration>(key: K, value: LanguageConfiguration[K] | undefined) =>
@@ -39,6 +39,7 @@ export function configurationOf(
       relaxation: relaxation ?? base.equilibrium.relaxation,
       steps: iterations ?? base.equilibrium.steps,
       tolerance: tolerance ?? base.equilibrium.tolerance,
+      ...(state === undefined ? {} : { state }),
     },
   };
 }

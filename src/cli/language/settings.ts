@@ -22,6 +22,7 @@ export const languageSettings = z.strictObject({
       relaxation: z.number(),
       steps: count(),
       tolerance: z.number().min(0),
+      state: z.enum(["float32", "float64"]).optional(),
     }),
   }),
   /** a name, or the file of one in the run's folder */
