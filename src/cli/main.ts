@@ -110,6 +110,10 @@ function program(console: Console, finish: Finish): Command {
       "how often to save; 15 by default",
       positive("--checkpoint-every"),
     )
+    .option(
+      "--intervals",
+      "95 % confidence intervals of scalar parameters, by the Gauss–Newton matrix; always with equations",
+    )
     .option("--strict", "make warnings errors: exit code 1, but the run is kept")
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")

@@ -14,6 +14,7 @@ import type { TrainNote } from "../train/scheme.js";
 import { parametersOf, type TrainResult } from "../train/train.js";
 import type { ComponentError } from "./component-errors.js";
 import { table } from "./console.js";
+import type { EstimateReport } from "./estimates.js";
 import type { Problem } from "./problem.js";
 import { removeRunFile, runFiles, writeRunFile } from "./run-files.js";
 import { saveCheckpoint } from "./run-folder.js";
@@ -21,7 +22,7 @@ import type { RunSettings } from "./run-settings.js";
 import type { RuntimeName } from "./runtimes.js";
 
 /** What `train --json` prints, and a run's `result.json` holds. */
-export interface TrainReport {
+export interface TrainReport extends EstimateReport {
   readonly experiment: string;
   readonly solver: string;
   /** that of the last update: chosen, or with states stored where its reconstruction would be lost */
@@ -65,7 +66,10 @@ export function reportOf(
   problem: Problem,
   settings: RunSettings,
   result: TrainResult,
-  errors: readonly ComponentError[] | null,
+  {
+    errors,
+    estimates,
+  }: { readonly errors: readonly ComponentError[] | null; readonly estimates: EstimateReport },
   out: string,
 ): TrainReport {
   const { losses, seconds } = result;
@@ -97,6 +101,7 @@ export function reportOf(
     check: result.check && withNames(result.check, problem.ode.field),
     errors,
     fitted: Object.fromEntries(fitted),
+    ...estimates,
     out,
   };
 }
@@ -227,6 +232,42 @@ function errorRows({ experiment }: Problem, { errors }: TrainReport): [string, s
     : [...rows, [`root mean square errors of ${left} more, all smaller`, "in result.json"]];
 }
 
+/** `[0.51, 0.58] 1/day`: enough digits to tell its ends apart. */
+function intervalText({ parameters }: TrainReport, name: string): string {
+  const { interval = null, unit = null } = parameters[name] ?? {};
+  const digits = interval === null ? 0 : Math.max(3, Math.ceil(2 - Math.log10(widthOf(interval))));
+  const ends = interval?.map((end) => String(Number(end.toPrecision(Math.min(digits, 15)))));
+  return `${ends === undefined ? "" : ` [${ends.join(", ")}]`}${unit === null ? "" : ` ${printable(unit)}`}`;
+}
+
+/** Width relative to the larger end. */
+function widthOf([low, high]: readonly [number, number]): number {
+  return (high - low) / Math.max(Math.abs(low), Math.abs(high)) || 1;
+}
+
+/** What the intervals are, or why there are none. */
+function intervalLines({ parameters, intervals, refinement }: TrainReport): string[] {
+  const { level, noise, problem } = intervals;
+  const found = Object.values(parameters).some(({ interval }) => interval !== null);
+  const sizes = Object.entries(noise)
+    .flatMap(([name, size]) => (size === null ? [] : [`${printable(name)} ${size.toPrecision(2)}`]))
+    .join(", ");
+  return [
+    ...(refinement === null
+      ? []
+      : [
+          `Refined by Gauss–Newton: loss ${refinement.before.toPrecision(6)} → ${refinement.after.toPrecision(6)} in ${refinement.iterations} steps.`,
+        ]),
+    ...(found
+      ? [
+          `[…] are ${100 * level} % intervals, if the equations are right and the errors of measurement independent and of one ` +
+            `size for each column (standard deviation ${sizes}).`,
+        ]
+      : []),
+    ...(problem === null || Object.keys(parameters).length === 0 ? [] : [`Intervals: ${problem}`]),
+  ];
+}
+
 /** What people read at the end. */
 export function summary(problem: Problem, report: TrainReport): string {
   const { experiment } = problem;
@@ -249,9 +290,9 @@ export function summary(problem: Problem, report: TrainReport): string {
   for (const [name, value] of Object.entries(report.fitted)) {
     const known = experiment.published?.[name];
     lines.push(
-      `${printable(name)} = ${value.toPrecision(6)}${known ? `   (published ${known.value}, ${known.source})` : ""}`,
+      `${printable(name)} = ${value.toPrecision(6)}${intervalText(report, name)}${known ? `   (published ${known.value}, ${known.source})` : ""}`,
     );
   }
-  lines.push(`Written to ${printable(report.out)}`);
+  lines.push(...intervalLines(report), `Written to ${printable(report.out)}`);
   return lines.join("\n");
 }

@@ -13,6 +13,7 @@ import { type TrainResult, train, type UpdateReport } from "../train/train.js";
 import { componentErrors } from "./component-errors.js";
 import type { Console } from "./console.js";
 import { withChosenCoupling } from "./coupling.js";
+import { estimated } from "./estimates.js";
 import { exitCodes } from "./exit-codes.js";
 import { exitCodeOf } from "./failure.js";
 import { importOptionsOf } from "./field-options.js";
@@ -52,6 +53,8 @@ export interface TrainCommandOptions extends ProblemOptions {
   readonly checkpointEvery?: number;
   /** whether a fit that its own field does not bear out is a failure */
   readonly strict?: boolean;
+  /** whether intervals of scalar parameters are wanted of a field that is no equations */
+  readonly intervals?: boolean;
   readonly json?: boolean;
 }
 
@@ -165,11 +168,18 @@ async function trainUnder(
   const { folder, undo } = await run.begin(settings);
   const { checkpointEvery: every = 15, strict = false } = options;
   const place: Place = { folder, undo, say, every, strict };
-  const result = await fitRun(problem, { ...run, settings }, runtime, console, place);
-  problem = asTrained(problem, result.coupling);
+  const fitted = await fitRun(problem, { ...run, settings }, runtime, console, place);
+  problem = asTrained(problem, fitted.coupling);
+  const { result, report: estimates } = await estimated(
+    problem,
+    settings,
+    fitted,
+    runtime,
+    options.intervals ?? false,
+  );
   // who interrupts a run does not wait for another solve
   const errors = result.check === null ? null : await componentErrors(problem, result, runtime);
-  const report = reportOf(problem, settings, result, errors, folder);
+  const report = reportOf(problem, settings, result, { errors, estimates }, folder);
   await saveResult(folder, problem, result, report, runtime, say);
   return { problem, report, result };
 }

@@ -27,6 +27,15 @@ describe("--field with equations", () => {
     expect(report.fitted.b).to.be.closeTo(6, 0.2);
     expect(report.check.warning).to.equal(null);
     expect(report.solver).to.equal("rk4");
+    // the minimum of least squares, and intervals that a noise of 0.02 and 0.2 leaves
+    expect(report.refinement.after).to.be.at.most(report.refinement.before);
+    expect(report.check.trainedLoss).to.be.closeTo(report.refinement.after, 1e-9);
+    const { a: estimate } = report.parameters;
+    expect(estimate.value).to.equal(report.fitted.a);
+    expect(estimate.interval[0]).to.be.within(1.4, 1.5);
+    expect(estimate.interval[1]).to.be.within(1.5, 1.6);
+    expect(report.intervals.noise["x [g]"] ?? report.intervals.noise.x).to.be.closeTo(0.02, 0.008);
+    expect(report.intervals).to.deep.include({ level: 0.95, problem: null });
     const { settings } = readJson(`${out}/run.json`);
     expect(settings.field).to.equal(equations);
     expect(settings.trainY0).to.equal(true);
@@ -55,8 +64,11 @@ describe("--field with equations", () => {
     expect(bounded.fitted.a).to.be.at.most(1);
     const { settings } = readJson(folder("bounded", "run.json"));
     expect(settings.parameters.a).to.deep.equal({ guess: 0.5, low: 0, high: 1, unit: null });
-    const unit = await json(...words, "--parameter", "a=1.4:: 1/day", "--out", folder("unit"));
-    expect(readJson(`${unit.out}/run.json`).settings.parameters.a).to.include({ guess: 1.4, unit: "1/day" });
+    expect(bounded.parameters.a.interval).to.equal(null);
+    expect(bounded.intervals.problem).to.include("a ended on a bound");
+    const unit = await run([...words, "--parameter", "a=1.4:: 1/day", "--out", folder("unit")]);
+    expect(unit.stdout).to.match(/^a = 1\.\d+ \[1\.\d+, 1\.\d+\] 1\/day$/m);
+    expect(unit.stdout).to.match(/are 95 % intervals, if the equations are right .* y 0\.\d+\)/);
     const line = await refusal(2, "train", "--resume", folder("bounded"), "--parameter", "a=0.7");
     expect(line).to.include("--parameter a");
   });
@@ -74,6 +86,21 @@ describe("--field with equations", () => {
     const wrong = await json(...words, "dx = -a*x; dy = -a*y", "--out", folder("wrong"));
     const mended = await json(...words, "dx = -a*x; dy = -a*y; + mlp:8", "--out", folder("mended"));
     expect(mended.loss.last).to.be.lessThan(0.5 * wrong.loss.last);
+    expect(mended.parameters.a.interval).to.equal(null);
+    expect(mended.intervals.problem).to.include("network can take over");
+    expect(mended.refinement).to.equal(null);
+  });
+
+  it("has no intervals of other losses than least squares, and of other fields where they are asked for", async () => {
+    const words = ["train", data(), "--field", equations, "--steps", "5", "--loss", "huber"];
+    expect((await json(...words, "--out", folder("huber"))).intervals.problem).to.include("--loss huber");
+    const mechanism = ["train", "influenza", "--steps", "2", "--out", folder("boys")];
+    const plain = await json(...mechanism);
+    expect(plain.parameters.b).to.include({ value: plain.fitted.b, interval: null });
+    const asked = await json(...mechanism, "--overwrite", "--intervals");
+    expect(asked.parameters.b.interval[0]).to.be.lessThan(asked.fitted.b);
+    // two updates lead nowhere near the minimum
+    expect(asked.intervals.problem).to.include("not come to its minimum");
   });
 
   it("is checked by every gradient, and by differences", async () => {

@@ -101,7 +101,12 @@ describe("what cannot be saved", () => {
       },
     };
     const out = folder("broken");
-    const report = reportOf(problem, settings, result, null, out);
+    const estimates = {
+      parameters: {},
+      intervals: { level: 0.95, noise: {}, problem: null },
+      refinement: null,
+    };
+    const report = reportOf(problem, settings, result, { errors: null, estimates }, out);
     const error = await saveResult(out, broken, result, report, runtime, () => {}).catch((e: unknown) => e);
     expect(error).to.be.instanceOf(UnsavedFieldError);
     expect((error as Error).message)
