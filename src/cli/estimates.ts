@@ -1,10 +1,11 @@
+import { componentNames } from "../fields/components.js";
 import { isSymbolic } from "../fields/symbolic/symbolic-field.js";
 import { parameterName, y0Name } from "../programs/names.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Estimate, estimate } from "../train/estimate.js";
 import { checkFit } from "../train/fit-check.js";
 import type { TrainResult } from "../train/train.js";
-import { componentNames } from "./components.js";
+
 import type { Problem } from "./problem.js";
 import type { RunSettings } from "./run-settings.js";
 
