@@ -92,6 +92,19 @@ export interface Timing {
   readonly error: number;
 }
 
+/** What a training has come to. */
+export interface Ended {
+  readonly kind: "ended";
+  readonly how: "done" | "stopped" | "failed";
+  /** updates done */
+  readonly step: number;
+  readonly kept: Kept | null;
+  /** what was found, in words and numbers */
+  readonly findings: readonly (readonly [string, string])[];
+  readonly warnings: readonly string[];
+  readonly files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+}
+
 /** What the worker tells the page. */
 export type News =
   | { readonly kind: "catalogue"; readonly catalogue: Catalogue }
@@ -99,15 +112,7 @@ export type News =
   | { readonly kind: "progress"; readonly progress: Progress }
   | { readonly kind: "charts"; readonly charts: readonly Chart[] }
   | { readonly kind: "note"; readonly message: string }
-  | {
-      readonly kind: "ended";
-      readonly stopped: boolean;
-      readonly step: number;
-      /** what was found, in words and numbers */
-      readonly findings: readonly (readonly [string, string])[];
-      readonly warnings: readonly string[];
-      readonly files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
-    }
+  | Ended
   | { readonly kind: "timing"; readonly timing: Timing }
   | { readonly kind: "timed" }
   | { readonly kind: "failed"; readonly of: Order["kind"]; readonly name: string; readonly message: string };

@@ -1,9 +1,9 @@
 import { showBytes } from "../core/size.js";
 import type { Kept } from "./messages.js";
 
-/** In words: 1 state (32 bytes) of 1001 (32 kB). */
-export function showKept({ states, bytes, all }: Kept): string {
-  return `${states} ${states === 1 ? "state" : "states"} (${showBytes(bytes)}) of ${all.states} (${showBytes(all.bytes)})`;
+/** In words: 1 state (32 bytes) of 1001 (32 kB), reversible. */
+export function showKept({ gradient, states, bytes, all }: Kept): string {
+  return `${states} ${states === 1 ? "state" : "states"} (${showBytes(bytes)}) of ${all.states} (${showBytes(all.bytes)}), ${gradient}`;
 }
 
 /** 0.7 ms, 66.7 s */

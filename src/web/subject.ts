@@ -16,6 +16,8 @@ export interface Hooks {
 export interface Reached {
   readonly stopped: boolean;
   readonly checkpoint: Checkpoint;
+  /** what the last update kept */
+  readonly kept: Kept | null;
   readonly warnings: readonly string[];
   readonly findings: readonly (readonly [string, string])[];
 }
@@ -23,6 +25,7 @@ export interface Reached {
 /** Something to be trained on a runtime: a field on trajectories, or a model on a task. */
 export interface Subject {
   readonly about: string;
+  /** what an update is going to keep */
   readonly kept: Kept | null;
   train(hooks: Hooks): Promise<Reached>;
   /** losses, and what the model does by now */

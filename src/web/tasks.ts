@@ -64,6 +64,7 @@ export async function taskSubject(
       return {
         stopped: result.stopped === "aborted",
         checkpoint,
+        kept: null,
         warnings: [],
         findings: [
           ["loss before the first update", losses[0]?.toPrecision(6) ?? "–"],

@@ -1,7 +1,7 @@
 import { drawChart } from "./chart.js";
 import { control, element, fileLink, say, term } from "./elements.js";
 import type { Helper } from "./helper.js";
-import type { Catalogue, Kept, News, Progress } from "./messages.js";
+import type { Catalogue, Ended, Kept, News, Progress } from "./messages.js";
 import { showKept, showTime } from "./shown.js";
 import { TrainForm } from "./train-form.js";
 
@@ -39,17 +39,23 @@ export class TrainSection {
     this.#button("resume").disabled = state !== "stopped";
   }
 
+  /** Nothing is trained: what was reached before, if anything, may go on. */
+  #rest(): void {
+    this.#become(element("ended").hidden ? "idle" : "stopped");
+  }
+
   async #start(): Promise<void> {
+    this.#become("training");
     try {
       const request = await this.#form.request();
       this.#step = 0;
-      this.#become("training");
       element("ended").hidden = true;
       element("notes").replaceChildren();
       element("charts").replaceChildren();
       say("train-status", `Preparing on ${request.runtime} …`);
       this.helper.ask({ kind: "train", request });
     } catch (cause) {
+      this.#rest();
       say("train-status", (cause as Error).message, true);
     }
   }
@@ -69,14 +75,13 @@ export class TrainSection {
     else if (news.kind === "note") addNote(news.message, false);
     else if (news.kind === "ended") this.#end(news);
     else if (news.kind === "failed") {
-      this.#become("idle");
+      this.#rest();
       say("train-status", `${news.name}: ${news.message}`, true);
     }
   }
 
   #showKept(kept: Kept | null): void {
     element("number-kept").textContent = kept === null ? "–" : showKept(kept);
-    if (kept !== null) addNote(`The gradient is ${kept.gradient}.`, false);
   }
 
   #showProgress({ step, steps, loss, secondsPerStep, drift, reconstructionError }: Progress): void {
@@ -99,10 +104,11 @@ export class TrainSection {
     }
   }
 
-  #end({ stopped, step, findings, warnings, files }: Extract<News, { kind: "ended" }>): void {
+  #end({ how, step, kept, findings, warnings, files }: Ended): void {
+    this.#showKept(kept);
     this.#step = step;
     this.#become("stopped");
-    say("train-status", stopped ? `Stopped after update ${step}.` : `Done: ${step} updates.`);
+    say("train-status", how === "done" ? `Done: ${step} updates.` : `Stopped after update ${step}.`);
     for (const warning of warnings) addNote(`Warning: ${warning}`, true);
     element("findings").replaceChildren(...findings.map(([name, value]) => term(name, value)));
     const list = element("files");

@@ -1,7 +1,7 @@
 import type { Runtime } from "../runtime/runtime.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 import type { UpdateReport } from "../train/run.js";
-import type { News, RuntimeName, TrainRequest } from "./messages.js";
+import type { Ended, News, RuntimeName, TrainRequest } from "./messages.js";
 import type { Subject } from "./subject.js";
 import { ownTasks, taskSubject } from "./tasks.js";
 import { trajectorySubject } from "./trajectories.js";
@@ -11,11 +11,10 @@ const tellEvery = 100;
 /** How often charts are drawn, in ms, and at most a tenth of the time is spent on them. */
 const drawEvery = 300;
 
-/** A training that can be stopped, and goes on from where it was. */
+/** A training that goes on from where it was. */
 export interface Training {
-  /** trains up to so many updates in all */
-  run(steps: number): Promise<void>;
-  stop(): void;
+  /** trains up to so many updates in all; where it fails on the way, what was reached before is kept, and told */
+  run(steps: number, signal: AbortSignal): Promise<void>;
 }
 
 /** Prepares what is asked for, and tells of it. */
@@ -33,22 +32,36 @@ export async function openTraining(
       ? await trajectorySubject(request, runtime, beside)
       : await taskSubject(task, request, runtime, beside);
   let reached: Checkpoint | null = null;
-  let stopping = new AbortController();
   tell({ kind: "begun", about: subject.about, kept: subject.kept });
+  const end = async (
+    checkpoint: Checkpoint,
+    found: Pick<Ended, "how" | "kept" | "warnings" | "findings">,
+  ) => {
+    reached = checkpoint;
+    tell({ kind: "charts", charts: await subject.charts(checkpoint) });
+    const files = subject.files(checkpoint) as Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+    tell({ kind: "ended", step: checkpoint.step, files, ...found });
+  };
   return {
-    async run(steps) {
-      stopping = new AbortController();
-      const { checkpoint, stopped, warnings, findings } = await subject.train({
-        ...{ steps, resume: reached, signal: stopping.signal },
-        onUpdate: reporter(subject, steps, tell),
-        onNote: (message) => tell({ kind: "note", message }),
-      });
-      reached = checkpoint;
-      tell({ kind: "charts", charts: await subject.charts(checkpoint) });
-      const files = subject.files(checkpoint) as Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
-      tell({ kind: "ended", stopped, step: checkpoint.step, findings, warnings, files });
+    async run(steps, signal) {
+      let latest: UpdateReport | null = null;
+      const report = reporter(subject, steps, tell);
+      try {
+        const { checkpoint, stopped, ...found } = await subject.train({
+          ...{ steps, resume: reached, signal },
+          onUpdate(update) {
+            latest = update;
+            return report(update);
+          },
+          onNote: (message) => tell({ kind: "note", message }),
+        });
+        await end(checkpoint, { ...found, how: stopped ? "stopped" : "done" });
+      } catch (cause) {
+        const kept = await (latest as UpdateReport | null)?.checkpoint().catch(() => null);
+        if (kept) await end(kept, { how: "failed", kept: subject.kept, warnings: [], findings: [] });
+        throw cause;
+      }
     },
-    stop: () => stopping.abort(),
   };
 }
 

@@ -12,6 +12,7 @@ import { costsOf } from "../gradients/one-graph.js";
 import { type NeuralOde, neuralOde } from "../integrate/neural-ode.js";
 import { constant } from "../learning/schedules.js";
 import { methodNamed } from "../methods/named.js";
+import { stepsOf } from "../programs/grid.js";
 import { y0Name } from "../programs/names.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { parseTimeSeries } from "../storage/csv.js";
@@ -55,7 +56,7 @@ export async function trajectorySubject(
   const loss = protocol.loss();
   return {
     about: experiment.about,
-    kept: keptBy(ode, data, gradient),
+    kept: keptAtFirst(ode, data, gradient),
     async train({ steps, resume, signal, onUpdate, onNote }) {
       const result = await train(ode, data, {
         ...{ runtime, steps, gradient, signal, onUpdate },
@@ -72,6 +73,7 @@ export async function trajectorySubject(
       return {
         stopped: stopped === "aborted",
         checkpoint,
+        kept: keptBy(ode, data, result.gradient, result.storedStates),
         warnings: [...warnings.map(({ message }) => message), ...(check?.warning ? [check.warning] : [])],
         findings: findingsOf(experiment, result, check),
       };
@@ -98,18 +100,19 @@ function filesOf(ode: NeuralOde, experiment: Experiment, checkpoint: Checkpoint)
   };
 }
 
-/** What the gradient keeps of the solve, and what all its states are. */
-function keptBy(ode: NeuralOde, data: Trajectories, asked: GradientRequest): Kept {
+/** What the gradient is going to keep of the solve, unless it finds that more is needed. */
+function keptAtFirst(ode: NeuralOde, data: Trajectories, asked: GradientRequest): Kept {
   const { gradient } = chooseGradient(ode, asked, gradientTask(ode, data, {}));
   const { cost } = costsOf(ode, gradient, gridOf(ode, data, undefined));
-  const bytes = (states: number) =>
-    states * ode.method.width * bytesIn({ dtype: ode.dtype, shape: data.y0.shape });
-  const all = cost.steps + 1;
-  return {
-    gradient: showGradientMethod(gradient),
-    ...{ states: cost.storedStates, bytes: bytes(cost.storedStates) },
-    all: { states: all, bytes: bytes(all) },
-  };
+  return keptBy(ode, data, showGradientMethod(gradient), cost.storedStates);
+}
+
+/** So many states, beside all that the solve has. */
+function keptBy(ode: NeuralOde, data: Trajectories, gradient: string, states: number): Kept {
+  const bytes = (count: number) =>
+    count * ode.method.width * bytesIn({ dtype: ode.dtype, shape: data.y0.shape });
+  const all = stepsOf(gridOf(ode, data, undefined)) + 1;
+  return { gradient, states, bytes: bytes(states), all: { states: all, bytes: bytes(all) } };
 }
 
 function findingsOf(

@@ -15,6 +15,8 @@ interface Scope {
 function serve(scope: Scope): void {
   const opened = new Map<RuntimeName, Promise<Runtime>>();
   let training: Training | null = null;
+  // of what is trained now, from the order on: what is still being prepared is not begun
+  let stopping = new AbortController();
   const open = (name: RuntimeName): Promise<Runtime> => {
     const runtime = opened.get(name) ?? openRuntime(name);
     opened.set(name, runtime);
@@ -29,12 +31,14 @@ function serve(scope: Scope): void {
         return tell({ kind: "catalogue", catalogue: await catalogue() });
       case "train":
         training = null;
+        stopping = new AbortController();
         training = await openTraining(order.request, open, tell);
-        return training.run(order.request.steps);
+        return training.run(order.request.steps, stopping.signal);
       case "resume":
-        return training?.run(order.steps);
+        stopping = new AbortController();
+        return training?.run(order.steps, stopping.signal);
       case "stop":
-        return training?.stop();
+        return stopping.abort();
       case "benchmark":
         for await (const timing of benchmark(order.runtimes, openRuntime)) tell({ kind: "timing", timing });
         return tell({ kind: "timed" });
