@@ -96,8 +96,12 @@ function program(console: Console, finish: Finish): Command {
       "train my.csv --field mlp:64,64 --steps 500 --out runs/mine",
       'train my.csv --field "dx = a*x - b*x*y; dy = -c*y + d*x*y" --parameter a=0.5:0:2',
       "train my.csv --field pretrained.onnx --learning-rate 1e-3",
+      "train many.csv --trajectory id --validation 0.2 --batch 16",
       "train --resume runs/mine --steps 2000",
-    ).argument("[subject]", `${[...experiments.map((e) => e.name), ...taskNames].join(", ")}, or a CSV file`),
+    ).argument(
+      "[subject...]",
+      `${[...experiments.map((e) => e.name), ...taskNames].join(", ")}, or files of data`,
+    ),
   )
     .option(
       "--resume <run>",
@@ -117,8 +121,8 @@ function program(console: Console, finish: Finish): Command {
     .option("--strict", "make warnings errors: exit code 1, but the run is kept")
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")
-    .action((subject, { debug: _, ...options }) =>
-      finish(import("./train.js").then(({ trainCommand }) => trainCommand(subject, options, console))),
+    .action((subjects, { debug: _, ...options }) =>
+      finish(import("./train.js").then(({ trainCommand }) => trainCommand(subjects, options, console))),
     );
   languageOptions(
     train

@@ -113,6 +113,7 @@ function predict(command: NewCommand, console: Console, finish: Finish): void {
     )
     .option("--y0 <state>", "initial state, 1,0 or nested JSON arrays; that of the run by default")
     .option("--data <file>", "a CSV file whose first row is the initial state, and which is drawn in")
+    .option("--trajectory <name>", "of a run on several trajectories: which one; the first by default")
     .option("--best", "the parameters with the lowest loss instead of the last ones")
     .addOption(runtimeOption())
     .option("--out <file>", "write CSV there instead of to stdout, and a chart beside it, as .svg and .png")

@@ -16,6 +16,7 @@ import { controllerNames } from "./control-options.js";
 import { defaultsText } from "./default-settings.js";
 import { parameterOption } from "./equations.js";
 import { runtimeNames } from "./runtimes.js";
+import { seriesOptions } from "./series/options.js";
 import { byteCount, count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
 
 export function solverOption(otherwise: string): Option {
@@ -126,10 +127,10 @@ function choice<K extends string>(flag: string, about: string, record: Readonly<
 
 /** Options of `train` that say what a run computes. */
 export function trainOptions(command: Command): Command {
-  return problemOptions(command)
+  return seriesOptions(problemOptions(command))
     .option(
-      "--batch-size <n>",
-      `samples of an update, for ${taskNames.join(", ")}; its own by default`,
+      "--batch, --batch-size <n>",
+      `samples of an update, for files of trajectories, ${taskNames.join(", ")}; its own by default`,
       positiveCount("--batch-size"),
     )
     .option(

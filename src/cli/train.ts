@@ -38,6 +38,8 @@ import { type RunLock, runLock } from "./run-lock.js";
 import { reportOf, saveFailure, saveResult, summary, type TrainReport } from "./run-results.js";
 import type { RunSettings } from "./run-settings.js";
 import { explainOnce, openRuntime } from "./runtimes.js";
+import type { SeriesOptions } from "./series/settings.js";
+import { seriesFiles } from "./series/subjects.js";
 import { decodeParameters, type ProblemOptions, settingsFor } from "./settings.js";
 import { trainedOf } from "./trained.js";
 import { optionFlag, UsageError } from "./usage.js";
@@ -64,10 +66,16 @@ export interface TrainCommandOptions extends ProblemOptions {
  * @returns the exit code
  */
 export async function trainCommand(
-  subject: string | undefined,
-  options: TrainCommandOptions,
+  subjects: readonly string[],
+  options: TrainCommandOptions & SeriesOptions,
   console: Console,
 ): Promise<number> {
+  const [subject] = subjects;
+  const files = options.resume === undefined ? await seriesFiles(subjects, options) : null;
+  if (files !== null) {
+    const { taskTrainCommand } = await import("./tasks/train.js");
+    return taskTrainCommand(undefined, options, console, files);
+  }
   const kind = options.resume === undefined ? null : await runKind(options.resume);
   if (kind === "task" || (options.resume === undefined && taskNames.includes(subject ?? ""))) {
     const { taskTrainCommand } = await import("./tasks/train.js");

@@ -2,6 +2,7 @@ import type { FloatDType } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
 import type { Optimiser } from "../learning/optimisers.js";
+import type { Schedule } from "../learning/schedules.js";
 import type { Method } from "../methods/method.js";
 import type { Dataset } from "../models/dataset.js";
 import type { AnyTask } from "../models/task.js";
@@ -58,7 +59,15 @@ export interface PreparedTask {
   /** measured once, at the end, and never trained on or chosen by */
   readonly test: Dataset | null;
   /** data of a file that the run was not trained on, to be measured; where that can be */
-  readonly newData?: (file: DataFile) => Dataset;
+  readonly newData?: (file: DataFile) => Dataset | Promise<MeasuredData>;
+  /** what validation and test data are measured by, where their arrays are of other shapes than those of training */
+  readonly measured?: AnyTask;
+  /** of the learning rate over so many updates; constant by default */
+  readonly schedule?: (steps: number) => Schedule;
+  /** parameters to start from, found before the first update; `null` where that was interrupted */
+  readonly warmStart?: (context: WarmStartContext) => Promise<Tensors | null>;
+  /** states over time, past the data, where the model has such */
+  readonly forecast?: (trained: TrainedTask, request: SeriesForecastRequest) => Promise<SeriesForecast>;
   /** what is made of the optimiser that is asked for: some parameters updated otherwise, say */
   readonly optimiser?: (asked: Optimiser) => Optimiser;
   /** whether its solves are steps of chains, from where it is not seen how far undone states came back */
@@ -69,6 +78,50 @@ export interface PreparedTask {
   readonly findings?: (trained: TrainedTask) => Promise<Readonly<Record<string, unknown>>>;
   /** charts by name, drawn from the trained model */
   readonly charts?: (trained: TrainedTask) => Promise<Readonly<Record<string, Chart>>>;
+}
+
+/** Data with the task that measures them. */
+export interface MeasuredData {
+  readonly task: AnyTask;
+  readonly data: Dataset;
+}
+
+/** What a warm start runs on, and tells of itself. */
+export interface WarmStartContext {
+  readonly runtime: Runtime;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  /** called before the first update, and after each */
+  readonly onUpdate: (done: number, of: number, loss: number | null) => void;
+  readonly note: (text: string) => void;
+}
+
+/** What is to be predicted: from where, and when. */
+export interface SeriesForecastRequest {
+  /** a trajectory of the data by its name; the first by default */
+  readonly trajectory?: string;
+  /** data that the run has not seen, whose first row is the initial state */
+  readonly file?: DataFile;
+  /** observed components of the initial state */
+  readonly y0?: readonly number[];
+  readonly from?: number;
+  readonly to?: number;
+  readonly every?: number;
+  readonly note: (text: string) => void;
+}
+
+/** States over time, and what was observed meanwhile. */
+export interface SeriesForecast {
+  readonly components: readonly string[];
+  readonly time: { readonly name: string; readonly unit: string };
+  readonly unit: string;
+  readonly times: readonly number[];
+  /** [components][times] */
+  readonly states: readonly (readonly number[])[];
+  readonly observed: {
+    readonly times: readonly number[];
+    readonly values: readonly (readonly number[])[];
+  } | null;
 }
 
 /** A number that others have published, beside which ours is printed. */

@@ -46,6 +46,8 @@ export interface FitOptions {
   readonly parameters?: Tensors;
   /** data that are not trained on, to be measured now and then */
   readonly validation?: Dataset;
+  /** by which they are measured, where their arrays are of other shapes than those of training: a task of a model with the same parameters */
+  readonly validationTask?: AnyTask;
   /** samples of them that are measured at once; 256 by default */
   readonly validationBatchSize?: number;
   /** updates from one validation to the next; an epoch by default */
@@ -138,7 +140,7 @@ export async function fit<
     measures =
       validation === undefined
         ? null
-        : await measuring(task, validation, {
+        : await measuring(options.validationTask ?? task, validation, {
             ...{ runtime, dtype, what: "The validation data", atOnce: options.validationBatchSize },
           });
     const { steps, patience, signal, updatesPerRun, onUpdate } = options;

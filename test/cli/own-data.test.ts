@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import { json, refusal, run, scratch, written } from "./command.js";
 
@@ -125,7 +125,7 @@ describe("revort train FILE.csv", () => {
       ["times that fall", "t,x\n3,1\n2,1\n", /does not come after/],
       ["a missing time", "t,x\n0,1\n,1\n", /line 3, column "t": the time is missing/],
       ["words", "t,x\n0,one\n1,2\n", /line 2, column "x": "one" is not a number/],
-      ["a decimal comma", "t;x\n0;1,5\n1;2\n", /decimal comma/],
+      ["commas of decimals or of thousands", "t;x\n0;1,500\n1;2,250\n", /line 2: .*--decimal-comma/],
       ["a column without a value", "t,x,y\n0,1,\n1,2,\n", /column "y": it has no value in any row/],
       ["two columns of one name", "t,x,x\n0,1,2\n1,2,3\n", /two columns have this name/],
       ["rows of another length", "t,x\n0,1\n1,2,3\n", /line 3: it has 3 cells, but the header has 2/],
@@ -141,7 +141,8 @@ describe("revort train FILE.csv", () => {
       expect(await refusal(2, "train", folder("rabits.csv"), ...out())).to.include(
         'did you mean "rabbits.csv"',
       );
-      expect(await refusal(2, "train", `${folder()}/`, ...out())).to.include("it is a folder");
+      mkdirSync(folder("empty"));
+      expect(await refusal(2, "train", folder("empty"), ...out())).to.include("has no files of data");
       expect(await refusal(2, "train", csv(new Uint8Array([0xff, 0xfe, 0x00])), ...out())).to.include(
         "UTF-8",
       );

@@ -101,13 +101,17 @@ async function ofTask(
       `The experiment ${experiment.name} cannot be measured on other data than its own; leave out --data.`,
     );
   }
-  const sets =
-    path === undefined
-      ? { "training data": training, "validation data": validation, "test data": test }
-      : { [basename(path)]: newData!({ name: basename(path), bytes: await readBytes(path) }) };
   const measures: Record<string, Measures> = {};
-  for (const [name, data] of Object.entries(sets)) {
-    if (data !== null) measures[name] = await evaluate(task, data, trained);
+  if (path !== undefined) {
+    const name = basename(path);
+    const given = newData!({ name, bytes: await readBytes(path) });
+    const own = given instanceof Promise ? await given : { task, data: given };
+    measures[name] = await evaluate(own.task, own.data, trained);
+  } else {
+    measures["training data"] = await evaluate(task, training, trained);
+    for (const [name, data] of Object.entries({ "validation data": validation, "test data": test })) {
+      if (data !== null) measures[name] = await evaluate(prepared.measured ?? task, data, trained);
+    }
   }
   const none = { step: null, lossUnit: null, errors: null, warning: null };
   return { run: folder, experiment: experiment.name, measures, ...none };

@@ -1,4 +1,6 @@
 import { numbers, type Tensor } from "../../core/tensor.js";
+import { timesFrom } from "../../experiments/forecast-times.js";
+import type { SeriesForecast } from "../../experiments/task-experiment.js";
 import { componentNames } from "../../fields/components.js";
 import { solve } from "../../integrate/solve.js";
 import { parseTimeSeries, type TimeSeries } from "../../storage/csv.js";
@@ -9,6 +11,8 @@ import type { TrainedRun } from "./trained-run.js";
 
 /** What is to be predicted. */
 export interface ForecastRequest {
+  /** of a run on several trajectories: which one */
+  readonly trajectory?: string;
   /** the last time; that of the data by default */
   readonly to?: number;
   /** where it starts; the first time of the data by default */
@@ -21,18 +25,7 @@ export interface ForecastRequest {
 }
 
 /** States over time, and what was observed meanwhile. */
-export interface Forecast {
-  readonly components: readonly string[];
-  readonly time: { readonly name: string; readonly unit: string };
-  readonly unit: string;
-  readonly times: readonly number[];
-  /** [components][times] */
-  readonly states: readonly (readonly number[])[];
-  readonly observed: {
-    readonly times: readonly number[];
-    readonly values: readonly (readonly number[])[];
-  } | null;
-}
+export type Forecast = SeriesForecast;
 
 /** A forecast, with its range over the runs of a sweep. */
 export interface Prediction extends Forecast {
@@ -42,9 +35,6 @@ export interface Prediction extends Forecast {
   readonly low: Forecast["states"] | null;
   readonly high: Forecast["states"] | null;
 }
-
-const usualTimes = 400;
-const mostTimes = 1_000_000;
 
 /**
  * The states of a trained field from an initial state on, by the solver that trained it.
@@ -115,18 +105,4 @@ function byComponent(states: Tensor, components: number): number[][] {
   return Array.from({ length: components }, (_, i) =>
     Array.from({ length: times }, (_, k) => all[k * each + i]!),
   );
-}
-
-/** From t0 to the end, both with it. @throws {UsageError} */
-function timesFrom(t0: number, to: number, every = Math.abs(to - t0) / usualTimes): number[] {
-  if (to === t0) throw new UsageError(`The forecast starts at ${t0}, so --to ${to} leaves nothing to solve.`);
-  const count = Math.floor(Math.abs(to - t0) / every + 1e-9);
-  if (count > mostTimes)
-    throw new UsageError(`--every ${every} means ${count} states; give ${mostTimes} at most.`);
-  const step = Math.sign(to - t0) * every;
-  const times = Array.from({ length: count + 1 }, (_, i) => t0 + i * step);
-  const last = times.at(-1)!;
-  if (Math.abs(last - to) <= 1e-9 * every) times[count] = to;
-  else times.push(to);
-  return times;
 }

@@ -1,7 +1,9 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { printable } from "../../core/printable.js";
+import { numbers } from "../../core/tensor.js";
 import { checkWritable, writeAtomic } from "../../storage/atomic.js";
 import { formatTimeSeries } from "../../storage/csv-format.js";
+import { readBytes } from "../../storage/read.js";
 import type { Console } from "../console.js";
 import { exitCodes } from "../exit-codes.js";
 import { hasRunFile, readRunText, runFiles } from "../run-files.js";
@@ -12,10 +14,11 @@ import { holdsSweep, openSweep, runsOf, sweepFiles } from "../sweep/folder.js";
 import type { SweepReport } from "../sweep/report.js";
 import { resultOf } from "../sweep/rows.js";
 import { openTaskRun } from "../tasks/folder.js";
-import { UsageError } from "../usage.js";
+import { loadTask } from "../tasks/load.js";
+import { parseState, UsageError } from "../usage.js";
 import { type Forecast, type ForecastRequest, forecastOf, type Prediction } from "./forecast.js";
 import { forecastChart } from "./forecast-chart.js";
-import { loadTrainedRun } from "./trained-run.js";
+import { type LoadOptions, loadTrainedRun } from "./trained-run.js";
 
 export interface PredictCommandOptions extends ForecastRequest {
   readonly best?: boolean;
@@ -42,7 +45,7 @@ export async function predictCommand(
   const load = { ...(best === undefined ? {} : { best }), ...(runtime === undefined ? {} : { runtime }) };
   for (const run of runs) {
     await noteDoubts(run, console);
-    forecasts.push(await forecastOf(await loadTrainedRun(run, load, console), request));
+    forecasts.push(await oneForecast(run, load, request, console));
   }
   const prediction = together(runs, forecasts);
   if (out !== undefined) {
@@ -62,6 +65,32 @@ export async function predictCommand(
   return exitCodes.done;
 }
 
+/** The forecast of a run, of whichever kind has one. */
+async function oneForecast(
+  run: string,
+  load: LoadOptions,
+  request: ForecastRequest,
+  console: Console,
+): Promise<Forecast> {
+  if ((await runKind(run)) === "trajectories") {
+    if (request.trajectory !== undefined) {
+      throw new UsageError(`${run} was trained on one trajectory; leave out --trajectory.`);
+    }
+    return forecastOf(await loadTrainedRun(run, load, console), request);
+  }
+  if (load.best !== undefined) {
+    throw new UsageError(`--best is for runs without validation; ${run} keeps its best parameters anyway.`);
+  }
+  const { prepared, trained } = await loadTask(run, load.runtime, console);
+  const { data, y0, ...rest } = request;
+  return prepared.forecast!(trained, {
+    ...rest,
+    note: console.note,
+    ...(data === undefined ? {} : { file: { name: basename(data), bytes: await readBytes(data) } }),
+    ...(y0 === undefined ? {} : { y0: numbers(parseState("--y0", y0, "float64")) }),
+  });
+}
+
 const chartPaths = (out: string): [string, string] => {
   const stem = out.replace(/\.[^./\\]*$/, "");
   return [`${stem}.svg`, `${stem}.png`];
@@ -79,6 +108,7 @@ async function runsFor(folder: string): Promise<string[]> {
   }
   if (kind === "task") {
     const { settings, files } = await openTaskRun(folder);
+    if (settings.series !== null) return [folder];
     const models = files.filter((name) => name.endsWith(".onnx")).map((name) => join(folder, name));
     throw new UsageError(
       `${folder} is a run of ${settings.experiment}, which has no trajectories to go on with. ` +

@@ -1,5 +1,11 @@
 import { basename } from "node:path";
-import type { PreparedTask, TaskExperiment, TrainedTask } from "../../experiments/task-experiment.js";
+import { seriesExperiment } from "../../experiments/series/experiment.js";
+import type {
+  DataFile,
+  PreparedTask,
+  TaskExperiment,
+  TrainedTask,
+} from "../../experiments/task-experiment.js";
 import { taskExperiments } from "../../experiments/tasks.js";
 import { decodeSafetensors } from "../../storage/safetensors.js";
 import type { Console } from "../console.js";
@@ -17,16 +23,40 @@ export interface LoadedTask {
   readonly trained: TrainedTask;
 }
 
+/**
+ * The experiment of a run: one that has a name, or what files of trajectories make.
+ *
+ * @throws {RunFolderError} for a name that there is not
+ */
+export async function experimentOf(
+  folder: string,
+  run: Pick<TaskRun, "settings" | "data">,
+): Promise<TaskExperiment & { readonly notes?: readonly string[] }> {
+  const { settings } = run;
+  if (settings.series !== null) return seriesExperiment(settings.series, filesOf(run));
+  const found = taskExperiments.find(({ name }) => name === settings.experiment);
+  if (found !== undefined) return found;
+  throw new RunFolderError(
+    `The run ${folder} is of the experiment ${settings.experiment}, which there is not.`,
+  );
+}
+
+/** The data of a run, by the names that they were given with. */
+export function filesOf({ settings, data }: Pick<TaskRun, "settings" | "data">): DataFile[] {
+  return data.map((bytes, i) => ({ name: basename(settings.dataFiles[i]!).replace(/^data-/, ""), bytes }));
+}
+
 /** What an experiment makes of the settings and files of a run. */
 export function preparedFor(
   experiment: TaskExperiment,
-  { settings, data }: Pick<TaskRun, "settings" | "data">,
+  run: Pick<TaskRun, "settings" | "data">,
 ): PreparedTask | Promise<PreparedTask> {
+  const { settings } = run;
   return experiment.prepare({
     method: methodOf(settings),
     protocol: { ...settings, gradient: settings.gradient as TaskExperiment["protocol"]["gradient"] },
     seed: settings.seed,
-    files: data.map((bytes, i) => ({ name: basename(settings.dataFiles[i]!).replace(/^data-/, ""), bytes })),
+    files: filesOf(run),
   });
 }
 
@@ -38,12 +68,7 @@ export async function loadTask(
 ): Promise<LoadedTask> {
   const run = await openTaskRun(folder);
   const { settings } = run;
-  const experiment = taskExperiments.find(({ name }) => name === settings.experiment);
-  if (experiment === undefined) {
-    throw new RunFolderError(
-      `The run ${folder} is of the experiment ${settings.experiment}, which there is not.`,
-    );
-  }
+  const experiment = await experimentOf(folder, run);
   if (!(await hasRunFile(folder, runFiles.parameters))) {
     throw new RunFolderError(
       `The run ${folder} has not ended yet. Continue it with: revort train --resume ${folder}.`,

@@ -1,5 +1,6 @@
 import { printable } from "../../core/printable.js";
 import { sizeOf } from "../../core/tensor.js";
+import type { ColumnError } from "../../experiments/series/findings.js";
 import type { PreparedTask, TaskExperiment } from "../../experiments/task-experiment.js";
 import type { FitResult } from "../../models/fit.js";
 import type { Measures } from "../../models/measuring.js";
@@ -81,6 +82,7 @@ export function summary({ published = {} }: TaskExperiment, report: TaskReport, 
       ["loss, lowest", digits(report.loss.min)],
       ...measured("training", report.training),
       ...(report.test === null ? [] : measured("test", report.test)),
+      ...errorRows(report),
       ...(best === steps ? [] : [["parameters kept, of update", String(best)]]),
       ...(reconstructionError === null
         ? []
@@ -90,4 +92,16 @@ export function summary({ published = {} }: TaskExperiment, report: TaskReport, 
     ]),
     `Written to ${printable(report.out)}`,
   ].join("\n");
+}
+
+/** Of trajectories: how far states are from observations, in the units of the data and in deviations, as the loss is. */
+function errorRows({ findings, series }: TaskReport): [string, string][] {
+  if (series === null) return [];
+  return (findings.errors as readonly ColumnError[]).map(
+    ({ part, component, rootMeanSquare, inDeviations, chiSquare }) => [
+      `root mean square error of ${printable(component)}, ${part} data`,
+      `${rootMeanSquare.toPrecision(4)} (${inDeviations.toPrecision(2)} standard deviations` +
+        `${chiSquare === null ? "" : `, χ² ${chiSquare.toPrecision(3)} per observation`})`,
+    ],
+  );
 }

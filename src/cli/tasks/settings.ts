@@ -5,7 +5,8 @@ import { type Optimiser, optimisers } from "../../learning/optimisers.js";
 import { isReversible, type Method } from "../../methods/method.js";
 import { methodNamed } from "../../methods/named.js";
 import { type RuntimeName, runtimeNames, usualRuntime } from "../runtimes.js";
-import type { ProblemOptions } from "../settings.js";
+import { type Preset, presets } from "../series/presets.js";
+import { type KeptSeries, type SeriesOptions, seriesSettings } from "../series/settings.js";
 import { optionFlag, UsageError } from "../usage.js";
 
 const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as [K, ...K[]];
@@ -33,11 +34,13 @@ export const taskSettings = z.strictObject({
   validateEvery: count().nullable(),
   patience: count().nullable(),
   seed: z.number().int().min(0),
+  /** how trajectories of files are read and fitted, where it is a fit of those */
+  series: seriesSettings.nullable().default(null),
 });
 export type TaskSettings = z.infer<typeof taskSettings>;
 
 /** Options of `train NAME`, as the command line has them. */
-export interface TaskOptions extends ProblemOptions {
+export interface TaskOptions extends SeriesOptions {
   readonly batchSize?: number;
   readonly validateEvery?: number;
   /** the published protocol instead of the quick one */
@@ -66,11 +69,13 @@ const taken = {
 } satisfies Partial<Record<keyof TaskOptions, true>>;
 
 /** @throws {UsageError} naming an option that the experiment has no use for */
-export function checkOptions(name: string, options: TaskOptions): void {
-  const other = Object.keys(options).find((option) => !Object.hasOwn(taken, option));
+export function checkOptions(name: string, options: TaskOptions, more: readonly string[] = []): void {
+  const other = Object.keys(options).find(
+    (option) => !Object.hasOwn(taken, option) && !more.includes(option),
+  );
   if (other === undefined) return;
   throw new UsageError(
-    `The experiment ${name} has no use for ${optionFlag(other)}; it takes ${Object.keys(taken).map(optionFlag).join(", ")}.`,
+    `The experiment ${name} has no use for ${optionFlag(other)}; it takes ${[...Object.keys(taken), ...more].map(optionFlag).join(", ")}.`,
   );
 }
 
@@ -84,8 +89,9 @@ export function settingsFor(
   { name, protocol, full }: TaskExperiment,
   options: TaskOptions,
   dataFiles: string[],
+  series: KeptSeries | null = null,
 ): TaskSettings {
-  const base: TaskProtocol = options.full ? { ...protocol, ...full } : protocol;
+  const base: TaskProtocol = { ...protocol, ...(options.full ? full : {}), ...presetOf(options) };
   const solver = options.solver ?? base.solver;
   const gradient = options.gradient ?? base.gradient;
   if (options.coupling === "auto") {
@@ -98,7 +104,8 @@ export function settingsFor(
     throw new UsageError(`The optimiser ${optimiser} has no weight decay. Leave it out, or use adamw.`);
   }
   return taskSettings.parse({
-    ...{ experiment: name, dataFiles, solver, gradient, optimiser, init: options.init !== undefined },
+    ...{ experiment: name, dataFiles, solver, gradient, optimiser, series },
+    init: options.init !== undefined,
     coupling: couplingOf(solver, gradient, base.coupling, options),
     ...{ stepSize: options.stepSize ?? base.stepSize, dtype: options.dtype ?? base.dtype },
     ...{ runtime: options.runtime ?? usualRuntime, steps: options.steps ?? base.steps },
@@ -110,6 +117,13 @@ export function settingsFor(
     ...{ validateEvery: options.validateEvery ?? base.validateEvery, patience: options.patience ?? null },
     seed: options.seed ?? 0,
   } satisfies TaskSettings);
+}
+
+/** What a preset has in the place of the protocol. */
+function presetOf({ preset }: TaskOptions): Partial<TaskProtocol> {
+  if (preset === undefined) return {};
+  const { options }: Preset = presets[preset];
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** λ where the solver is coupled, because a gradient undoes its steps or that is asked for; else `null`. */

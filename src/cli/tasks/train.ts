@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { seriesExperiment } from "../../experiments/series/experiment.js";
 import { taskLossChart } from "../../experiments/task-chart.js";
 import type { PreparedTask, TaskExperiment, TrainedTask } from "../../experiments/task-experiment.js";
 import { taskExperiments } from "../../experiments/tasks.js";
@@ -6,6 +7,7 @@ import { fit } from "../../models/fit.js";
 import { evaluate } from "../../models/measuring.js";
 import type { Runtime } from "../../runtime/runtime.js";
 import { readBytes } from "../../storage/read.js";
+import { encodeSafetensors } from "../../storage/safetensors.js";
 import type { Console } from "../console.js";
 import {
   chartFiles,
@@ -18,14 +20,16 @@ import {
   saveChart,
   saveFit,
 } from "../fit-run.js";
+import { progress } from "../progress.js";
 import { writeRunFile } from "../run-files.js";
 import { copyNames } from "../run-inputs.js";
 import { type RunLock, runLock } from "../run-lock.js";
 import { explainOnce, openRuntime } from "../runtimes.js";
+import { seriesFlags, seriesSettingsFor } from "../series/settings.js";
 import { decodeParameters } from "../settings.js";
 import { optionFlag, UsageError } from "../usage.js";
 import { nameFiles, openTaskRun, type TaskRun, writeTaskRun } from "./folder.js";
-import { preparedFor } from "./load.js";
+import { experimentOf, preparedFor } from "./load.js";
 import { reportOf, summary, type TaskReport } from "./report.js";
 import {
   checkOptions,
@@ -36,14 +40,9 @@ import {
   type TaskSettings,
 } from "./settings.js";
 
-/** The task experiment of a name, where there is one. */
-export function taskNamed(name: string | undefined): TaskExperiment | null {
-  return taskExperiments.find((experiment) => experiment.name === name) ?? null;
-}
-
 /**
  * `revort train NAME` for an experiment whose model is more than a field: trains, shows progress, and leaves a run folder
- * behind that can be looked at, deployed and resumed.
+ * behind that can be looked at, deployed and resumed. So it is for files of trajectories.
  *
  * @returns the exit code
  */
@@ -51,11 +50,12 @@ export async function taskTrainCommand(
   subject: string | undefined,
   options: TaskOptions,
   console: Console,
+  files: readonly string[] | null = null,
 ): Promise<number> {
   const lock = runLock(console);
   try {
-    const run = await runFor(subject, options, lock);
-    const experiment = taskNamed(run.opened.settings.experiment)!;
+    const run = await runFor(subject, files, options, lock);
+    const experiment = await experimentOf(options.resume ?? "", run.opened);
     const report = await trainRun(experiment, run, options, console);
     const isOwnData = run.opened.data.length > 0 && experiment.data?.needed === false;
     return concluded(report, summary(experiment, report, isOwnData), options, console);
@@ -66,20 +66,22 @@ export async function taskTrainCommand(
 
 async function runFor(
   subject: string | undefined,
+  files: readonly string[] | null,
   options: TaskOptions,
   lock: RunLock,
 ): Promise<FitRun<TaskRun>> {
   const { resume } = options;
   if (resume === undefined) {
-    const experiment = taskNamed(subject)!;
+    if (files !== null) {
+      const name = basename(files[0]!).replace(/\.[^.]*$/, "");
+      return newFitRun(name, await askedOf(files, options), options, lock, writeTaskRun);
+    }
+    const experiment = taskExperiments.find(({ name }) => name === subject)!;
     return newFitRun(experiment.name, await asked(experiment, options), options, lock, writeTaskRun);
   }
   const open = async (folder: string) => {
     const run = await openTaskRun(folder);
     const { experiment } = run.settings;
-    if (taskNamed(experiment) === null) {
-      throw new UsageError(`The run ${folder} is of the experiment ${experiment}, which there is not.`);
-    }
     if (subject !== undefined && subject !== experiment) {
       throw new UsageError(`The run ${folder} trains ${experiment}; leave out ${subject}.`);
     }
@@ -98,6 +100,22 @@ async function asked(experiment: TaskExperiment, options: TaskOptions): Promise<
     data: await Promise.all(paths.map((path) => readBytes(path))),
     init: options.init === undefined ? null : await readBytes(options.init),
     files: [],
+  };
+}
+
+/** What the command line asks for, of files of trajectories. */
+async function askedOf(paths: readonly string[], options: TaskOptions): Promise<TaskRun> {
+  const own = [...seriesFlags, "field", "activation", "trainY0", "loss", "autonomous"];
+  checkOptions("trajectories", options, own);
+  if (options.data !== undefined) throw new UsageError("Give either files of data or --data, not both.");
+  const data = await Promise.all(paths.map((path) => readBytes(path)));
+  const dataFiles = copiesOf(paths);
+  const series = seriesSettingsFor(options);
+  const given = paths.map((path, i) => ({ name: basename(path), bytes: data[i]! }));
+  const experiment = await seriesExperiment(series, given);
+  return {
+    ...{ settings: settingsFor(experiment, options, dataFiles, series), data, files: [] },
+    init: options.init === undefined ? null : await readBytes(options.init),
   };
 }
 
@@ -121,7 +139,7 @@ function copiesOf(paths: readonly string[]): string[] {
 }
 
 async function trainRun(
-  experiment: TaskExperiment,
+  experiment: TaskExperiment & { readonly notes?: readonly string[] },
   run: FitRun<TaskRun>,
   options: TaskOptions,
   console: Console,
@@ -129,6 +147,7 @@ async function trainRun(
   const { settings } = run.opened;
   const say = console.note;
   say(`${experiment.name}: ${experiment.about}`);
+  for (const note of experiment.notes ?? []) say(note);
   const runtime = await openRuntime(settings.runtime, { say, explain: explainOnce(say, ["updates"]) });
   const prepared = await preparedFor(experiment, run.opened);
   const batchSize = batchSizeOf(prepared, settings, options);
@@ -141,17 +160,24 @@ async function trainRun(
     console,
     isNew: options.resume === undefined,
   };
-  const { result, reconstructionError } = await fitted(run, prepared, runtime, batchSize, kept);
+  const started = await warmStarted(run, prepared, runtime, folder, console);
+  const { result, reconstructionError } = await fitted(started, prepared, runtime, batchSize, kept);
   const trained: TrainedTask = { runtime, dtype: settings.dtype, ...result.best };
-  const measure = (of: PreparedTask["training"]) => evaluate(prepared.task, of, trained);
+  const measure = (of: PreparedTask["training"], by = prepared.task) => evaluate(by, of, trained);
   const report = reportOf({
-    ...{ settings: { ...settings, batchSize }, prepared, result, reconstructionError, out: folder },
+    ...{
+      settings: { ...started.opened.settings, batchSize },
+      prepared,
+      result,
+      reconstructionError,
+      out: folder,
+    },
     training: await measure(prepared.training),
-    test: prepared.test && (await measure(prepared.test)),
+    test: prepared.test && (await measure(prepared.test, prepared.measured)),
     findings: (await prepared.findings?.(trained)) ?? {},
   });
   await saveFit(folder, result, report);
-  await saveMade(folder, settings, prepared, trained, report);
+  await saveMade(folder, started.opened.settings, prepared, trained, report);
   return report;
 }
 
@@ -183,7 +209,7 @@ function batchSizeOf(
 
 async function fitted(
   { opened: { settings, init }, checkpoint }: FitRun<TaskRun>,
-  { task, training, validation, optimiser = (chosen) => chosen, solvesInChains }: PreparedTask,
+  { task, training, validation, measured, schedule, optimiser, solvesInChains }: PreparedTask,
   runtime: Runtime,
   batchSize: number,
   kept: Parameters<typeof keptFit>[0],
@@ -193,10 +219,12 @@ async function fitted(
   const { result, reconstructionError } = await keptFit(kept, validated, (hooks) =>
     fit(task, training, {
       ...{ runtime, steps, dtype, seed, batchSize },
-      optimiser: optimiser(optimiserOf(settings)),
+      optimiser: optimiser === undefined ? optimiserOf(settings) : optimiser(optimiserOf(settings)),
+      ...(schedule === undefined ? {} : { schedule: schedule(steps) }),
       ...(init === null ? {} : { parameters: decodeParameters(init, "--init", dtype) }),
       ...(clip === null ? {} : { clip }),
       ...(validation === null ? {} : { validation }),
+      ...(validation === null || measured === undefined ? {} : { validationTask: measured }),
       ...(validation === null || validateEvery === null ? {} : { validateEvery }),
       ...(patience === null ? {} : { patience }),
       ...(checkpoint === null ? {} : { resume: checkpoint }),
@@ -205,6 +233,36 @@ async function fitted(
   );
   const isSeen = gradient.startsWith("reversible") && !solvesInChains;
   return { result, reconstructionError: isSeen ? reconstructionError : null };
+}
+
+/**
+ * A run with the parameters that it starts from, where its experiment finds such. They are kept with it as if they had been
+ * given, so that it goes on from them, and is done again from them.
+ */
+async function warmStarted(
+  run: FitRun<TaskRun>,
+  { warmStart }: PreparedTask,
+  runtime: Runtime,
+  folder: string,
+  console: Console,
+): Promise<FitRun<TaskRun>> {
+  const { settings, init, files } = run.opened;
+  if (warmStart === undefined || init !== null || (run.checkpoint?.step ?? 0) > 0) return run;
+  let bar: ReturnType<typeof progress> | null = null;
+  const found = await warmStart({
+    ...{ runtime, seed: settings.seed, signal: console.stopSignal(), note: console.note },
+    onUpdate(done, total, loss) {
+      bar ??= progress({ stream: console.bar, total, label: "warm start" });
+      bar.update(done, loss === null ? {} : { loss });
+    },
+  }).finally(() => bar?.finish());
+  // interrupted: the next time it begins anew
+  if (found === null) return run;
+  const bytes = encodeSafetensors(found);
+  const opened = { ...run.opened, init: bytes, settings: { ...settings, init: true } };
+  await writeRunFile(folder, copyNames.init, bytes);
+  await nameFiles(folder, opened.settings, files);
+  return { ...run, opened, checkpoint: null };
 }
 
 /** Writes the models and charts of an experiment. */

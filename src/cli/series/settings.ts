@@ -1,0 +1,126 @@
+import { z } from "zod";
+import { timeUnits } from "../../experiments/series/read-set.js";
+import type { SeriesSettings } from "../../experiments/series/settings.js";
+import { parseSplit } from "../../experiments/series/split.js";
+import { activations } from "../../fields/activations.js";
+import { losses } from "../../learning/losses.js";
+import { hiddenWidths } from "../problem.js";
+import type { ProblemOptions } from "../settings.js";
+import { UsageError } from "../usage.js";
+import { type Preset, presets } from "./presets.js";
+
+const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as [K, ...K[]];
+const count = () => z.number().int().positive();
+
+/** What decides how a run reads trajectories and fits them; kept with its other settings. */
+export const seriesSettings = z.strictObject({
+  trajectory: z.string().nullable(),
+  time: z.string().nullable(),
+  observe: z.array(z.string()).nullable(),
+  inputs: z.array(z.string()),
+  errors: z.record(z.string(), z.string()),
+  timeUnit: z.enum(keysOf(timeUnits)).nullable(),
+  decimalComma: z.boolean().nullable(),
+  widths: z.array(count()),
+  activation: z.enum(keysOf(activations)),
+  seesTime: z.boolean(),
+  hidden: z.number().int().min(0),
+  validation: z.string().nullable(),
+  test: z.string().nullable(),
+  trainY0: z.boolean().nullable(),
+  window: count().nullable(),
+  warmStart: z.array(z.strictObject({ size: count(), updates: count() })).nullable(),
+  restarts: count(),
+  loss: z.enum(keysOf(losses)),
+}) satisfies z.ZodType<SeriesSettings>;
+
+/** The same, as run.json has them. */
+export type KeptSeries = z.infer<typeof seriesSettings>;
+
+/** Options of `train` that are about trajectories, as the command line has them. */
+export interface SeriesOptions extends ProblemOptions {
+  readonly trajectory?: string;
+  readonly time?: string;
+  readonly observe?: string;
+  readonly input?: string;
+  readonly error?: string;
+  readonly timeUnit?: SeriesSettings["timeUnit"] & string;
+  readonly decimalComma?: boolean;
+  readonly hidden?: number;
+  readonly validation?: string;
+  readonly test?: string;
+  readonly window?: number;
+  readonly warmStart?: string;
+  readonly restarts?: number;
+  readonly preset?: keyof typeof presets;
+  readonly seesTime?: boolean;
+}
+
+/** Options that make a file of data one of trajectories. */
+export const seriesFlags = [
+  ...["trajectory", "time", "observe", "input", "error", "timeUnit", "decimalComma", "hidden"],
+  ...["validation", "test", "window", "warmStart", "restarts", "preset", "seesTime"],
+] as const;
+
+/** The settings that a command line asks for. @throws {UsageError} */
+export function seriesSettingsFor(options: SeriesOptions): KeptSeries {
+  const preset: Preset["series"] = options.preset === undefined ? {} : presets[options.preset].series;
+  const { field = preset.field ?? "mlp:32,32" } = options;
+  if (/\.onnx$/i.test(field)) {
+    throw new UsageError(
+      `Several trajectories are fitted by a perceptron, --field mlp:32,32, but ${field} was given. Fit one trajectory by it, ` +
+        "without these options.",
+    );
+  }
+  for (const name of ["validation", "test"] as const) {
+    if (options[name] !== undefined) parseSplit(`--${name}`, options[name]);
+  }
+  return {
+    ...{ trajectory: options.trajectory ?? null, time: options.time ?? null },
+    observe: options.observe === undefined ? null : namesIn("--observe", options.observe),
+    inputs: options.input === undefined ? [] : namesIn("--input", options.input),
+    errors: options.error === undefined ? {} : errorsIn(options.error),
+    ...{ timeUnit: options.timeUnit ?? null, decimalComma: options.decimalComma ?? null },
+    ...{ widths: hiddenWidths(field), activation: options.activation ?? "tanh" },
+    seesTime: options.seesTime ?? false,
+    hidden: options.hidden ?? 0,
+    ...{ validation: options.validation ?? null, test: options.test ?? null },
+    trainY0: options.trainY0 ?? preset.trainY0 ?? null,
+    window: options.window ?? preset.window ?? null,
+    warmStart:
+      options.warmStart === undefined
+        ? (preset.warmStart?.map((stage) => ({ ...stage })) ?? null)
+        : stagesIn(options.warmStart),
+    restarts: options.restarts ?? preset.restarts ?? 1,
+    loss: options.loss ?? preset.loss ?? "mse",
+  };
+}
+
+function namesIn(option: string, text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (names.every((name) => name !== "") && twice === undefined) return names;
+  throw new UsageError(`${option} takes names of columns with commas, each once, but "${text}" was given.`);
+}
+
+function errorsIn(text: string): Record<string, string> {
+  const pairs = namesIn("--error", text).map((pair) => pair.split("="));
+  if (pairs.every((pair) => pair.length === 2 && pair.every((name) => name !== ""))) {
+    return Object.fromEntries(pairs as [string, string][]);
+  }
+  throw new UsageError(
+    `--error takes COLUMN=COLUMN_OF_ITS_ERROR,…, as x=x_sd,v=v_sd, but "${text}" was given.`,
+  );
+}
+
+/** `8:400,24:300`, or `none`. */
+function stagesIn(text: string): { size: number; updates: number }[] {
+  if (text === "none") return [];
+  const stages = text.split(",").map((one) => /^\s*(\d+):(\d+)\s*$/.exec(one));
+  const found = stages.map((match) => ({ size: Number(match?.[1]), updates: Number(match?.[2]) }));
+  if (found.every(({ size, updates }) => size >= 1 && updates >= 1)) return found;
+  throw new UsageError(
+    `--warm-start takes windows and updates, as 8:400,24:300 (400 updates on windows of 8 gaps between observations, then 300 ` +
+      `on 24), or none, but "${text}" was given.`,
+  );
+}

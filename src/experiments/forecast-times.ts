@@ -1,0 +1,24 @@
+import { RevortError } from "../core/errors.js";
+
+/** A forecast that makes no sense. */
+export class ForecastError extends RevortError {}
+
+const usualTimes = 400;
+const mostTimes = 1_000_000;
+
+/** Times from t0 to the end, both with it. @throws {ForecastError} */
+export function timesFrom(t0: number, to: number, every = Math.abs(to - t0) / usualTimes): number[] {
+  if (to === t0) {
+    throw new ForecastError(`The forecast starts at ${t0}, so --to ${to} leaves nothing to solve.`);
+  }
+  const count = Math.floor(Math.abs(to - t0) / every + 1e-9);
+  if (count > mostTimes) {
+    throw new ForecastError(`--every ${every} means ${count} states; give ${mostTimes} at most.`);
+  }
+  const step = Math.sign(to - t0) * every;
+  const times = Array.from({ length: count + 1 }, (_, i) => t0 + i * step);
+  const last = times.at(-1)!;
+  if (Math.abs(last - to) <= 1e-9 * every) times[count] = to;
+  else times.push(to);
+  return times;
+}

@@ -1,0 +1,207 @@
+import type { AdjointSpec } from "../../chains/adjoints.js";
+import { RevortError } from "../../core/errors.js";
+import { losses } from "../../learning/losses.js";
+import { cosine } from "../../learning/schedules.js";
+import type { DataFile, PreparedTask, TaskContext, TaskExperiment } from "../task-experiment.js";
+import { perceptron } from "./field.js";
+import { fieldFiles } from "./files.js";
+import { errorsOf, fitChart } from "./findings.js";
+import { forecastOf } from "./forecast.js";
+import { type SeriesModel, trajectoryTask } from "./model.js";
+import { newStretches } from "./new-series.js";
+import { type ReadSet, readSet } from "./read-set.js";
+import { mostSteps, type SampleShape, type Stretch, samplesOf } from "./samples.js";
+import { medianGap, type SeriesSet, scalesOf } from "./series-set.js";
+import type { SeriesSettings } from "./settings.js";
+import { type Parts, parseSplit, partsOf } from "./split.js";
+import { timescaleOf } from "./timescale.js";
+import { usualStages, warmStart } from "./warm-start.js";
+import { windowsOf } from "./windows.js";
+
+/** A fit to trajectories that is asked for something impossible. */
+export class SeriesError extends RevortError {}
+
+/** A few crowded times among far ones must not make every update slow. */
+const mostOfAllSteps = 10_000;
+
+/**
+ * A user's trajectories as an experiment: each with its own times, initial state and length, solved with steps of its own.
+ *
+ * @throws {DataError} for files that are no trajectories
+ */
+export async function seriesExperiment(
+  settings: SeriesSettings,
+  files: readonly DataFile[],
+): Promise<TaskExperiment & { readonly notes: readonly string[] }> {
+  const read = await readSet(files, settings);
+  const { set } = read;
+  const span = Math.max(...set.series.map(({ times }) => times.at(-1)! - times[0]!));
+  const warm = settings.warmStart === null || settings.warmStart.length > 0;
+  return {
+    name: "series",
+    about: aboutOf(set),
+    data: { what: "files of trajectories", files: files.length, needed: true },
+    protocol: {
+      ...{ solver: "midpoint", coupling: 0.999, gradient: "direct", dtype: "float64" },
+      stepSize: Math.max(medianGap(set.series) / 2, span / mostOfAllSteps),
+      ...{
+        steps: 600,
+        batchSize: null,
+        optimiser: "adamw",
+        learningRate: warm ? 3e-3 : 1e-2,
+        weightDecay: 0,
+      },
+      ...{ clip: 10, validateEvery: 50 },
+    },
+    full: {},
+    prepare: (context) => prepared(read, settings, context),
+    notes: read.notes,
+  };
+}
+
+function aboutOf({ series, observed, inputs, time }: SeriesSet): string {
+  const lengths = series.map(({ times }) => times.length);
+  const [least, most] = [Math.min(...lengths), Math.max(...lengths)];
+  const rows = least === most ? `${most}` : `${least} to ${most}`;
+  return (
+    `${series.length} ${series.length === 1 ? "trajectory" : "trajectories"} of ${rows} times of ${observed.join(", ")}` +
+    `${inputs.length === 0 ? "" : `, driven by ${inputs.join(", ")}`} over ${time.name} (${time.unit})`
+  );
+}
+
+function prepared(read: ReadSet, settings: SeriesSettings, context: TaskContext): PreparedTask {
+  const { set } = read;
+  const { protocol, method, seed } = context;
+  const setting = settingOf(set, settings, context);
+  const countsFirst = setting.starts > 0;
+  const parts = partsOf(set.series, {
+    validation: settings.validation === null ? null : parseSplit("--validation", settings.validation),
+    test: settings.test === null ? null : parseSplit("--test", settings.test),
+    ...{ seed, countsFirst },
+  });
+  checkWindow(settings, setting);
+  const training: readonly Stretch[] =
+    settings.window === null ? parts.training : windowsOf(parts.training, settings.window).map(laterOf);
+  const shape: Omit<SampleShape, "steps"> = {
+    ...{ stepSize: protocol.stepSize, dtype: protocol.dtype },
+    ...{ observed: set.observed.length, inputs: set.inputs.length },
+    deviations: setting.scales.map(({ deviation }) => deviation),
+  };
+  const steps = mostSteps(training, shape.stepSize);
+  const all = [...parts.training, ...parts.validation, ...parts.test];
+  const allSteps = mostSteps(all, shape.stepSize);
+  const stages = settings.warmStart ?? usualStages(parts.training);
+  const held = (stretches: readonly Stretch[]) =>
+    stretches.length === 0 ? null : samplesOf(stretches, { ...shape, steps: allSteps });
+  return {
+    task: trajectoryTask(setting, steps),
+    training: samplesOf(training, { ...shape, steps }),
+    ...{ validation: held(parts.validation), test: held(parts.test) },
+    measured: trajectoryTask(setting, allSteps),
+    schedule: (updates) => cosine({ steps: Math.max(1, updates) }),
+    solvesInChains: true,
+    ...(stages.length === 0
+      ? {}
+      : {
+          async warmStart({ runtime, seed: from, signal, onUpdate, note }) {
+            const each = stages.reduce((sum, { updates }) => sum + updates, 0);
+            const of = each * settings.restarts;
+            onUpdate(0, of, null);
+            const found = await warmStart(setting, parts.training, shape, {
+              ...{ runtime, stages, signal, seed: from, restarts: settings.restarts },
+              ...{ continuity: 1, learningRate: 1e-2 },
+              onUpdate: (done, loss) => onUpdate(done, of, loss),
+            });
+            if (found !== null) note(warmStartNote(stages, found.losses));
+            return found?.parameters ?? null;
+          },
+        }),
+    newData: async (file) => {
+      const stretches = newStretches((await readSet([file], settings)).set, set, file.name);
+      const own = { ...setting, starts: 0 };
+      const most = mostSteps(stretches, shape.stepSize);
+      return { task: trajectoryTask(own, most), data: samplesOf(stretches, { ...shape, steps: most }) };
+    },
+    files: (trained) => fieldFiles(set, setting, { ...protocol, method }, trained),
+    findings: async (trained) => ({
+      scales: Object.fromEntries(set.observed.map((name, j) => [name, setting.scales[j]])),
+      parts: Object.fromEntries(Object.entries(parts).map(([name, list]) => [name, namesOf(list)])),
+      errors: await errorsOf(set, setting, parts, shape, trained),
+    }),
+    charts: async (trained) => ({ fit: await fitChart(set, setting, parts, shape, trained) }),
+    forecast: (trained, request) =>
+      forecastOf(
+        { set, setting, shape, readFile: async (file) => (await readSet([file], settings)).set },
+        trained,
+        request,
+      ),
+  };
+}
+
+const namesOf = (stretches: Parts["training"]) => stretches.map(({ series }) => series.id);
+
+/** A window is solved from its first observation, which then says nothing of the fit. */
+function laterOf({ measured, from, ...rest }: Stretch): Stretch {
+  return { ...rest, from, measured: measured.filter((k) => k > from) };
+}
+
+function settingOf(set: SeriesSet, settings: SeriesSettings, { protocol, method }: TaskContext): SeriesModel {
+  const { series, observed, inputs } = set;
+  const scales = scalesOf(
+    series.flatMap(({ values }) => values),
+    observed.length,
+  );
+  const times = series.flatMap((one) => [one.times[0]!, one.times.at(-1)!]);
+  const unknown = Array.from({ length: settings.hidden }, (_, i) => `hidden${i + 1}`);
+  const field = perceptron({
+    components: [...observed, ...unknown],
+    ...{ hidden: settings.widths, activation: settings.activation, time: settings.seesTime },
+    scales: [...scales, ...unknown.map(() => ({ mean: 0, deviation: 1 }))],
+    inputs: scalesOf(
+      series.flatMap((one) => one.inputs),
+      inputs.length,
+    ),
+    span: [Math.min(...times), Math.max(...times)],
+    timescale: timescaleOf(series, scales, medianGap(series)),
+  });
+  const hasGaps = series.some(({ values }) => values[0]!.some(Number.isNaN));
+  return {
+    ...{ name: "trajectories", field, method, dtype: protocol.dtype, scales },
+    adjoint: adjointOf(protocol.gradient),
+    loss: losses[settings.loss](),
+    ...{ hidden: settings.hidden, inputs: inputs.length },
+    starts: (settings.trainY0 ?? hasGaps) ? series.length : 0,
+  };
+}
+
+/** @throws {SeriesError} for a gradient that chains of steps do not have */
+function adjointOf(gradient: string): AdjointSpec {
+  if (gradient === "auto") return "direct";
+  if (/^(direct|reversible|checkpoint)(:\d+)?$/.test(gradient)) return gradient as AdjointSpec;
+  throw new SeriesError(
+    `Trajectories with times of their own are differentiated by direct, checkpoint:8 or reversible, but --gradient ${gradient} was given.`,
+  );
+}
+
+/** @throws {SeriesError} for windows whose initial states are to be trained, of which there is no end */
+function checkWindow({ window }: SeriesSettings, { starts, hidden }: SeriesModel): void {
+  if (window === null || (starts === 0 && hidden === 0)) return;
+  throw new SeriesError(
+    "--window takes windows from their first observations on, so that initial states are not trained, have no gaps and nothing " +
+      "is hidden. Leave out --window, --train-y0 or --hidden.",
+  );
+}
+
+function warmStartNote(
+  stages: readonly { readonly size: number; readonly updates: number }[],
+  found: readonly number[],
+): string {
+  const said = stages
+    .map(({ size, updates }) => `${updates} updates on windows of ${size + 1} observations`)
+    .join(", then ");
+  const tries =
+    found.length === 1
+      ? ""
+      : `; the best of ${found.length} attempts (losses ${found.map((loss) => loss.toPrecision(3)).join(", ")})`;
+  return `Warm start: ${said}${tries}. Loss of the windows at the end: ${Math.min(...found).toPrecision(4)}.`;
+}
