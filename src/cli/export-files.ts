@@ -64,6 +64,7 @@ const optionsOf: Readonly<Record<ExportKind, readonly (keyof ExportOptions)[]>> 
   "train-step": ["gradient", "updates", "fresh"],
   tfjs: ["best"],
   "tfjs-solve": ["best", "stepSize", "saveAt"],
+  "state-dict": ["best"],
 };
 
 /** @throws {UsageError} for an option that says nothing about what is exported */

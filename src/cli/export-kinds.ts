@@ -1,3 +1,3 @@
 /** What a run can be exported as. */
-export const exportKinds = ["field", "solve", "train-step", "tfjs", "tfjs-solve"] as const;
+export const exportKinds = ["field", "solve", "train-step", "tfjs", "tfjs-solve", "state-dict"] as const;
 export type ExportKind = (typeof exportKinds)[number];

@@ -21,6 +21,7 @@ import {
   trainStepFile,
   trainStepNotes,
 } from "./export-files.js";
+import { exportStateDict } from "./export-state-dict.js";
 import { graphModelLines, valueLines } from "./inspect.js";
 import { asTrained, problemOf } from "./problem.js";
 import { checkCheckpoint, loadCheckpoint, openRun, RunFolderError } from "./run-folder.js";
@@ -56,6 +57,9 @@ export async function exportCommand(run: string, options: ExportOptions, console
     ...{ settings, checkpoint, init },
     problem: asTrained(problem, checkpoint.scheme?.coupling),
   };
+  if (what === "state-dict") {
+    return exportStateDict(run, options, { exported, model: sources.model }, console);
+  }
   if (what === "tfjs" || what === "tfjs-solve") {
     const written = await writeFolder(out, tfjsFiles(exported, options));
     return tfjsReport(run, options, written, console);

@@ -272,21 +272,25 @@ function program(console: Console, finish: Finish): Command {
 
   command(
     "export",
-    "Writes .onnx files of a run that need nothing but ONNX Runtime: its field, a solver, or its training step; or folders that TensorFlow.js loads.",
+    "Writes .onnx files of a run that need nothing but ONNX Runtime: its field, a solver, or its training step; or folders that TensorFlow.js loads, or a PyTorch state dict.",
     "export runs/influenza --out influenza.onnx",
     "export runs/influenza --what solve --adaptive --rtol 1e-8 --out solve.onnx",
     "export runs/influenza --what train-step --out train-step.onnx",
     "export runs/hare-lynx --what tfjs-solve --save-at 0:20:1 --out web/solve",
+    "export runs/mine --what state-dict --out mine.safetensors",
   )
     .argument("<run>", "a run's folder")
     .requiredOption("--out <file>", "where to write: a file, or a folder for TensorFlow.js")
     .addOption(
       new Option(
         "--what <kind>",
-        `${exportKinds.join(", ")}; field by default; a train-step comes with FILE.start.onnx, which outputs its first inputs; tfjs is the field, tfjs-solve its steps written out, for TensorFlow.js`,
+        `${exportKinds.join(", ")}; field by default; a train-step comes with FILE.start.onnx, which outputs its first inputs; tfjs is the field, tfjs-solve its steps written out, for TensorFlow.js; state-dict is its parameters as PyTorch's state dict, safetensors`,
       ).argParser(oneOf("--what", exportKinds)),
     )
-    .option("--best", "the parameters with the lowest loss instead of the last ones (field, solve, tfjs)")
+    .option(
+      "--best",
+      "the parameters with the lowest loss instead of the last ones (field, solve, tfjs, state-dict)",
+    )
     .option("--adaptive [solver]", "solve: adaptive steps, with dopri5 unless another solver is named")
     .option(
       "--rtol <rtol>",
