@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { buildPage, writePage } from "./web/page.js";
 
-// `npm run web:build`: the page as files for any static server, in dist/web or the folder that is named.
-const folder = resolve(process.argv[2] ?? "dist/web");
+// `npm run web:build`: the page as files for any static server, in dist-web or the folder that is named.
+const folder = resolve(process.argv[2] ?? "dist-web");
 const files = await buildPage();
 writePage(files, folder);
 for (const [name, bytes] of files)
