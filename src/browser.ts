@@ -273,6 +273,7 @@ export {
   normalisingFlow,
   standardNormal,
 } from "./models/flow.js";
+export { type ImplicitResNetOptions, implicitResNet } from "./models/implicit-resnet.js";
 export { normalFrom, reparametrised } from "./models/latent.js";
 export type { EvaluateOptions, Measures } from "./models/measuring.js";
 export {
@@ -292,6 +293,7 @@ export {
   odeOver,
 } from "./models/own-times.js";
 export { drawKeys, type SdeSolveOptions, sdeSolve } from "./models/sde-solve.js";
+export { convolutionalCell, type SingleDeqOptions, singleDeq } from "./models/single-deq.js";
 export { type Compared, defineTask, type Measure, type Task } from "./models/task.js";
 export { type Grid, gridThrough, TimeError } from "./programs/grid.js";
 export {

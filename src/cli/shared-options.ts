@@ -138,6 +138,12 @@ export function trainOptions(command: Command): Command {
       "updates from one validation to the next, likewise",
       positiveCount("--validate-every"),
     )
+    .option(
+      "--samples <n>",
+      "most of the images to train on, for experiments on images; some in the quick protocol, all in the published one",
+      positiveCount("--samples"),
+    )
+    .option("--network <name>", "which of its networks an experiment on images trains")
     .option("--full", "the published protocol, likewise; by default one that takes minutes");
 }
 

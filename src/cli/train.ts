@@ -47,6 +47,8 @@ import { optionFlag, UsageError } from "./usage.js";
 export interface TrainCommandOptions extends ProblemOptions {
   readonly batchSize?: number;
   readonly validateEvery?: number;
+  readonly samples?: number;
+  readonly network?: string;
   readonly full?: boolean;
   readonly resume?: string;
   readonly out?: string;
@@ -88,7 +90,7 @@ export async function trainCommand(
     const { languageTrainCommand } = await import("./language/train.js");
     return languageTrainCommand(options as unknown as LanguageOptions, console);
   }
-  const foreign = (["batchSize", "validateEvery", "full"] as const).find(
+  const foreign = (["batchSize", "validateEvery", "samples", "network", "full"] as const).find(
     (name) => options[name] !== undefined,
   );
   if (foreign !== undefined) {

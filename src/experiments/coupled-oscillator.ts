@@ -25,12 +25,15 @@ export const coupledOscillator: Experiment = {
     gradient: "reversible",
     stepSize: duration / (points - 1),
     dtype: "float64",
-    steps: 1000,
+    steps: 10_000,
     loss: (chosen = mse()) => chosen,
     optimiser: ({ learningRate = 1e-2, weightDecay = 1e-5 }) => adamw({ learningRate, weightDecay }),
   },
   field: () =>
-    mlp({ dim: 4, hidden: [10], components: ["x1", "x2", "v1", "v2"], name: "coupled-oscillator-mlp" }),
+    mlp({
+      ...{ dim: 4, hidden: [10], time: false },
+      ...{ components: ["x1", "x2", "v1", "v2"], name: "coupled-oscillator-mlp" },
+    }),
   data({ file }) {
     const { rows } = parseWhitespaceTable(file!.text, { source: file!.name });
     if (rows.length < 2 || rows.some((row) => row.length !== 6)) {

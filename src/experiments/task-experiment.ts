@@ -26,6 +26,10 @@ export interface TaskProtocol {
   readonly clip: number | null;
   /** updates from one validation to the next; `null` for an epoch */
   readonly validateEvery: number | null;
+  /** most of the samples to train on, where an experiment has many; `null` for all */
+  readonly samples?: number | null;
+  /** which of its networks, where an experiment has several */
+  readonly network?: string | null;
 }
 
 export interface DataFile {
@@ -130,17 +134,31 @@ export interface Published {
   readonly source: string;
 }
 
+/** What an experiment takes as --data. */
+export interface TaskData {
+  readonly what: string;
+  /** how many files, where they are named one by one */
+  readonly files: number;
+  readonly needed: boolean;
+  /** which files of a folder, where that is what is given. @throws {DataError} where they are not there */
+  readonly filesIn?: (names: readonly string[], folder: string) => readonly string[];
+}
+
 /** An experiment whose model is more than a vector field: a task with its data and protocol. */
 export interface TaskExperiment {
   readonly name: string;
   /** one line on what it is and where it comes from */
   readonly about: string;
   /** what --data is, where there may be any: so many files, separated by commas */
-  readonly data: { readonly what: string; readonly files: number; readonly needed: boolean } | null;
+  readonly data: TaskData | null;
   /** minutes on two cores */
   readonly protocol: TaskProtocol;
   /** what the published protocol has otherwise: with --full */
   readonly full: Partial<TaskProtocol>;
+  /** its networks by the names that users type, where there are several */
+  readonly networks?: readonly string[];
+  /** options that it has no use for, beside those that no task has */
+  readonly unused?: readonly string[];
   readonly prepare: (context: TaskContext) => PreparedTask | Promise<PreparedTask>;
   /** published values for its own data, of losses and metrics by what they are of: "test accuracy", "training loss" */
   readonly published?: Readonly<Record<string, Published>>;

@@ -11,4 +11,8 @@ export const taskNames: readonly string[] = [
   "heat",
   "burgers",
   "gray-scott",
+  "mnist-ode",
+  "cifar-ode",
+  "deq-mnist",
+  "deq-cifar",
 ];

@@ -1,10 +1,12 @@
 import { burgers } from "./burgers.js";
 import { characterTrajectories } from "./character-trajectories.js";
+import { deqCifar, deqMnist } from "./deq-images.js";
 import { grayScott } from "./gray-scott.js";
 import { heat } from "./heat.js";
 import { irregularPeriodic } from "./irregular-periodic.js";
 import { latentSde } from "./latent-sde.js";
 import { latentSpirals } from "./latent-spirals.js";
+import { cifarOde, mnistOde } from "./ode-images.js";
 import { ouSdeGan } from "./ou-sde-gan.js";
 import { spirals } from "./spirals.js";
 import type { TaskExperiment } from "./task-experiment.js";
@@ -24,4 +26,8 @@ export const taskExperiments: readonly TaskExperiment[] = [
   heat,
   burgers,
   grayScott,
+  mnistOde,
+  cifarOde,
+  deqMnist,
+  deqCifar,
 ];

@@ -28,6 +28,15 @@ export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> 
   });
 }
 
+/**
+ * The names of what a folder holds.
+ *
+ * @throws {StorageError} if it is missing, not readable, or no folder
+ */
+export async function namesIn(path: string): Promise<string[]> {
+  return explained(path, () => readdir(path));
+}
+
 /** As `readBytes`, of a plain file alone: neither a symbolic link nor a pipe is followed. */
 export async function readPlainBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
   return reading(path, () =>
@@ -62,9 +71,14 @@ export function textOf(bytes: Uint8Array, path: string): string {
 }
 
 async function reading(path: string, read: () => Promise<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  const { buffer, byteOffset, byteLength } = await explained(path, read);
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+}
+
+/** What is read of a path. @throws {StorageError} in place of what the system says */
+async function explained<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
-    const { buffer, byteOffset, byteLength } = await read();
-    return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+    return await read();
   } catch (cause) {
     if (cause instanceof StorageError) throw cause;
     throw (cause as NodeJS.ErrnoException).code === "ENOENT"

@@ -13,19 +13,20 @@ import {
   encodePrediction,
   evaluate,
   fitStart,
+  implicitResNet,
   jit,
   type ModelDefinition,
   numbers,
   predict,
   sgd,
+  singleDeq,
   splitDataset,
   type Tensor,
   tensor,
   fit as trained,
 } from "revort";
-import { deqDigitsTask, singleDeq } from "../../examples/deq-digits.js";
+import { deqDigitsTask } from "../../examples/deq-digits.js";
 import { readDigits } from "../../examples/digits.js";
-import { implicitResNet } from "../../examples/implicit-resnet.js";
 import { bareSession } from "../deploy/bare.js";
 import { distance, tensorDistance } from "../support/distance.js";
 import { missingModules, python } from "../support/python.js";

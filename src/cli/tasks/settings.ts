@@ -36,6 +36,8 @@ export const taskSettings = z.strictObject({
   seed: z.number().int().min(0),
   /** how trajectories of files are read and fitted, where it is a fit of those */
   series: seriesSettings.nullable().default(null),
+  samples: count().nullable().default(null),
+  network: z.string().nullable().default(null),
 });
 export type TaskSettings = z.infer<typeof taskSettings>;
 
@@ -43,6 +45,9 @@ export type TaskSettings = z.infer<typeof taskSettings>;
 export interface TaskOptions extends SeriesOptions {
   readonly batchSize?: number;
   readonly validateEvery?: number;
+  /** most of the samples to train on */
+  readonly samples?: number;
+  readonly network?: string;
   /** the published protocol instead of the quick one */
   readonly full?: boolean;
   readonly resume?: string;
@@ -65,17 +70,41 @@ const taken = {
     full: true,
     init: true,
   },
+  ...{ samples: true, network: true },
   ...{ resume: true, out: true, overwrite: true, checkpointEvery: true, json: true },
 } satisfies Partial<Record<keyof TaskOptions, true>>;
 
-/** @throws {UsageError} naming an option that the experiment has no use for */
-export function checkOptions(name: string, options: TaskOptions, more: readonly string[] = []): void {
-  const other = Object.keys(options).find(
-    (option) => !Object.hasOwn(taken, option) && !more.includes(option),
+/** What decides which options an experiment takes. */
+type Taking = Pick<TaskExperiment, "name" | "networks" | "unused"> & {
+  readonly protocol?: Partial<TaskProtocol>;
+};
+
+/**
+ * @param more  options that it takes beside those of all
+ * @throws {UsageError} naming an option that the experiment has no use for, or a network that it has not
+ */
+export function checkOptions(
+  { name, networks, protocol, unused = [] }: Taking,
+  options: TaskOptions,
+  more: readonly string[] = [],
+): void {
+  const own = Object.keys(taken).filter(
+    (option) =>
+      !unused.includes(option) &&
+      (option !== "network" || networks !== undefined) &&
+      (option !== "samples" || protocol?.samples !== undefined),
   );
-  if (other === undefined) return;
+  const all = [...own, ...more];
+  const other = Object.keys(options).find((option) => !all.includes(option));
+  if (other !== undefined) {
+    throw new UsageError(
+      `The experiment ${name} has no use for ${optionFlag(other)}; it takes ${all.map(optionFlag).join(", ")}.`,
+    );
+  }
+  const { network } = options;
+  if (network === undefined || networks!.includes(network)) return;
   throw new UsageError(
-    `The experiment ${name} has no use for ${optionFlag(other)}; it takes ${[...Object.keys(taken), ...more].map(optionFlag).join(", ")}.`,
+    `The experiment ${name} has no network ${JSON.stringify(network)}; --network takes ${networks!.join(", ")}.`,
   );
 }
 
@@ -115,7 +144,8 @@ export function settingsFor(
     },
     ...{ weightDecay: options.weightDecay ?? base.weightDecay, clip: options.clip ?? base.clip },
     ...{ validateEvery: options.validateEvery ?? base.validateEvery, patience: options.patience ?? null },
-    seed: options.seed ?? 0,
+    ...{ seed: options.seed ?? 0, samples: options.samples ?? base.samples ?? null },
+    network: options.network ?? base.network ?? null,
   } satisfies TaskSettings);
 }
 

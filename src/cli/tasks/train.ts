@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { seriesExperiment } from "../../experiments/series/experiment.js";
 import { taskLossChart } from "../../experiments/task-chart.js";
 import type { PreparedTask, TaskExperiment, TrainedTask } from "../../experiments/task-experiment.js";
@@ -6,7 +6,7 @@ import { taskExperiments } from "../../experiments/tasks.js";
 import { fit } from "../../models/fit.js";
 import { evaluate } from "../../models/measuring.js";
 import type { Runtime } from "../../runtime/runtime.js";
-import { readBytes } from "../../storage/read.js";
+import { namesIn, readBytes } from "../../storage/read.js";
 import { encodeSafetensors } from "../../storage/safetensors.js";
 import type { Console } from "../console.js";
 import {
@@ -93,8 +93,8 @@ async function runFor(
 
 /** What the command line asks for. */
 async function asked(experiment: TaskExperiment, options: TaskOptions): Promise<TaskRun> {
-  checkOptions(experiment.name, options);
-  const paths = dataPaths(experiment, options);
+  checkOptions(experiment, options);
+  const paths = await dataPaths(experiment, options);
   return {
     settings: settingsFor(experiment, options, copiesOf(paths)),
     data: await Promise.all(paths.map((path) => readBytes(path))),
@@ -106,7 +106,7 @@ async function asked(experiment: TaskExperiment, options: TaskOptions): Promise<
 /** What the command line asks for, of files of trajectories. */
 async function askedOf(paths: readonly string[], options: TaskOptions): Promise<TaskRun> {
   const own = [...seriesFlags, "field", "activation", "trainY0", "loss", "autonomous"];
-  checkOptions("trajectories", options, own);
+  checkOptions({ name: "trajectories" }, options, own);
   if (options.data !== undefined) throw new UsageError("Give either files of data or --data, not both.");
   const data = await Promise.all(paths.map((path) => readBytes(path)));
   const dataFiles = copiesOf(paths);
@@ -119,8 +119,11 @@ async function askedOf(paths: readonly string[], options: TaskOptions): Promise<
   };
 }
 
-/** The files given with --data. @throws {UsageError} unless they are those that the experiment takes */
-function dataPaths({ name, data }: TaskExperiment, { data: given }: TaskOptions): string[] {
+/** The files given with --data. @throws {UsageError | StorageError | DataError} unless they are those that the experiment takes */
+async function dataPaths({ name, data }: TaskExperiment, { data: given }: TaskOptions): Promise<string[]> {
+  if (given !== undefined && data?.filesIn !== undefined) {
+    return data.filesIn(await namesIn(given), given).map((file) => join(given, file));
+  }
   // a comma may be part of a name, where there is one
   const paths = given === undefined ? [] : data?.files === 1 ? [given] : given.split(",");
   if (paths.length > 0 && data === null) {

@@ -1,22 +1,17 @@
-// ImplicitResNet: a residual network whose stages are equilibria, of 10 319 754 parameters for CIFAR-10.
-//
-// McCallum, Arora & Foster 2025, "Reversible Deep Equilibrium Models", arXiv:2509.12917
-
-import { type DeqOptions, defineModel, deq, reversibleIteration, type Value } from "revort";
-import {
-  activation,
-  batchNorm,
-  conv2d,
-  type Layer,
-  linear,
-  parametersOf,
-  partOf,
-  residual,
-  sequential,
-  trainingOf,
-} from "revort/nn";
-import { add, globalAveragePool, relu, reshape } from "revort/ops";
-import { convolutionalCell } from "./deq-digits.js";
+import { type DeqOptions, deq } from "../equilibrium/deq.js";
+import { reversibleIteration } from "../equilibrium/reversible.js";
+import type { Value } from "../graph/graph.js";
+import { conv2d } from "../nn/convolution.js";
+import { activation, type Layer, parametersOf, partOf, trainingOf } from "../nn/layer.js";
+import { linear } from "../nn/linear.js";
+import { batchNorm } from "../nn/normalisation.js";
+import { residual, sequential } from "../nn/sequential.js";
+import { relu } from "../ops/activation.js";
+import { add } from "../ops/arithmetic.js";
+import { reshape } from "../ops/reshape.js";
+import { globalAveragePool } from "../ops/whole-axes.js";
+import { defineModel } from "./model.js";
+import { convolutionalCell } from "./single-deq.js";
 
 const rectified = activation(relu);
 const options = { padding: 1, bias: false };
@@ -52,15 +47,23 @@ export interface ImplicitResNetOptions {
   readonly stages?: readonly number[];
   /** how much wider their cells are inside */
   readonly widening?: readonly number[];
-  /** height and width of the images */
+  /** of the images; 3 by default */
+  readonly channels?: number;
+  /** height and width of the images; 32 by default */
   readonly size?: number;
   readonly deq?: DeqOptions;
 }
 
-/** x + DEQ(x) in four stages, with the resolution halved between them. */
+/**
+ * A classifier of images into ten classes by x + DEQ(x) in four stages, with the resolution halved between them: 10 319 754
+ * parameters for CIFAR-10. Images are [batch, channels, size, size].
+ *
+ * @see McCallum, Arora & Foster 2025, "Reversible Deep Equilibrium Models", arXiv:2509.12917
+ */
 export function implicitResNet({
   stages = [128, 256, 256, 128],
   widening = [1, 3, 3, 1],
+  channels: colours = 3,
   size = 32,
   deq: own,
 }: ImplicitResNetOptions = {}) {
@@ -75,14 +78,14 @@ export function implicitResNet({
     residual(deq(convolutionalCell(channels, widening[i]!), settings)),
   ]);
   const parts = {
-    stem: sequential(conv2d(3, stages[0]!, 3, options), normed(stages[0]!), rectified),
+    stem: sequential(conv2d(colours, stages[0]!, 3, options), normed(stages[0]!), rectified),
     body: sequential(...body),
     readout: linear(stages.at(-1)!, 10),
   };
   return defineModel({
     name: "ImplicitResNet",
     ...parametersOf(parts),
-    inputs: { image: { shape: [3, size, size] } },
+    inputs: { image: { shape: [colours, size, size] } },
     apply(b, theta, { image }, training) {
       const by = (name: keyof typeof parts, x: Value) =>
         parts[name].apply(b, partOf(theta, name), x, trainingOf(training, name));
