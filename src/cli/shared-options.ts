@@ -140,10 +140,13 @@ export function trainOptions(command: Command): Command {
     )
     .option(
       "--samples <n>",
-      "most of the images to train on, for experiments on images; some in the quick protocol, all in the published one",
+      "most of the images to train on, for experiments on images; some by default, all with --full",
       positiveCount("--samples"),
     )
-    .option("--network <name>", "which of its networks an experiment on images trains")
+    .option(
+      "--network <name>",
+      "which of its networks an experiment on images trains; its small one by default",
+    )
     .option("--full", "the published protocol, likewise; by default one that takes minutes");
 }
 

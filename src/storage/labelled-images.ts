@@ -1,4 +1,3 @@
-import { gunzipSync } from "node:zlib";
 import { DataError } from "./data-error.js";
 
 /** Images with their classes, as bytes. */
@@ -19,27 +18,9 @@ export interface NamedBytes {
   readonly bytes: Uint8Array;
 }
 
-/** More than any of these data sets has. */
-const mostBytes = 2 ** 30;
-
-/** The bytes of a file, unpacked where they are packed by gzip. @throws {DataError} for what cannot be unpacked */
-function unpacked({ name, bytes }: NamedBytes): Uint8Array {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  try {
-    return gunzipSync(bytes, { maxOutputLength: mostBytes });
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new DataError(
-      { source: name },
-      `it cannot be unpacked by gunzip (${why}); download it again, or unpack it`,
-      { cause },
-    );
-  }
-}
-
 /**
  * An array of bytes in the format idx: two zeros, the type 8, the number of axes, each size in four bytes, the largest first;
- * then the bytes. Packed by gzip or not.
+ * then the bytes.
  *
  * @param axes  how many are expected
  * @throws {DataError}
@@ -48,8 +29,7 @@ export function parseIdx(
   file: NamedBytes,
   axes: number,
 ): { readonly shape: number[]; readonly data: Uint8Array } {
-  const bytes = unpacked(file);
-  const source = file.name;
+  const { bytes, name: source } = file;
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0) {
     throw new DataError(
       { source },
@@ -90,14 +70,13 @@ export function parseMnist(images: NamedBytes, labels: NamedBytes): LabelledImag
 }
 
 /**
- * CIFAR-10 in its binary version: for each image the class in one byte, then 32 × 32 bytes each of red, green and blue. Packed
- * by gzip or not.
+ * CIFAR-10 in its binary version: for each image the class in one byte, then 32 × 32 bytes each of red, green and blue.
  *
  * @throws {DataError}
  */
 export function parseCifar(file: NamedBytes): LabelledImages {
-  const bytes = unpacked(file);
-  const [pixelsOfOne, source] = [3 * 32 * 32, file.name];
+  const { bytes, name: source } = file;
+  const pixelsOfOne = 3 * 32 * 32;
   if (
     bytes[0] === 0x80 &&
     bytes[1] !== undefined &&

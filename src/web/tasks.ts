@@ -43,7 +43,7 @@ export async function taskSubject(
     method: methodNamed(solver, coupling === null ? {} : { coupling }),
     ...{ protocol, seed, files: [] },
   });
-  const { task, training, validation, optimiser = (chosen: Optimiser) => chosen } = prepared;
+  const { task, training, validation, schedule, optimiser = (chosen: Optimiser) => chosen } = prepared;
   const samples = Object.values(training)[0]!.shape[0]!;
   const { clip, validateEvery } = protocol;
   return {
@@ -56,6 +56,7 @@ export async function taskSubject(
         optimiser: optimiser(optimiserOf(experiment)),
         onNote: ({ message }) => onNote(message),
         ...(clip === null ? {} : { clip }),
+        ...(schedule === undefined ? {} : { schedule: schedule(steps) }),
         ...(validation === null ? {} : { validation }),
         ...(validation === null || validateEvery === null ? {} : { validateEvery }),
         ...(resume === null ? {} : { resume }),

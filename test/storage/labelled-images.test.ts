@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
 import { DataError } from "../../src/storage/data-error.js";
+import { unpacked } from "../../src/storage/gzip.js";
 import { joinedImages, parseCifar, parseIdx, parseMnist } from "../../src/storage/labelled-images.js";
 
 /** An idx file of bytes. */
@@ -19,7 +20,8 @@ const records = (...classes: number[]) =>
 describe("labelled images", () => {
   it("are read from MNIST's files, packed or not", () => {
     for (const packed of [(bytes: Uint8Array) => bytes, gzipSync]) {
-      const found = parseMnist(file("images", packed(images)), file("labels", packed(labels)));
+      const from = (name: string, bytes: Uint8Array) => file(name, unpacked(packed(bytes), name));
+      const found = parseMnist(from("images", images), from("labels", labels));
       const { pixels, labels: classes, ...rest } = found;
       expect(rest).to.deep.equal({ count: 2, channels: 1, height: 2, width: 3 });
       expect([...pixels]).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255]);
@@ -28,10 +30,7 @@ describe("labelled images", () => {
   });
 
   it("are read from CIFAR-10's binary records, and joined in order", () => {
-    const [one, two] = [
-      parseCifar(file("a.bin", records(3, 9))),
-      parseCifar(file("b.bin.gz", gzipSync(records(0)))),
-    ];
+    const [one, two] = [parseCifar(file("a.bin", records(3, 9))), parseCifar(file("b.bin", records(0)))];
     const { count, channels, height, width, pixels, labels: classes } = joinedImages([one, two]);
     expect([count, channels, height, width]).to.deep.equal([3, 3, 32, 32]);
     expect([...classes]).to.deep.equal([3, 9, 0]);
@@ -45,7 +44,7 @@ describe("labelled images", () => {
       [() => parseIdx(file("x", Uint8Array.from([1, 2, 3, 4])), 3), /x: it is no idx file/],
       [() => parseIdx(file("x", labels), 3), /header of 0 0 8 3\), but its header is 0 0 8 1/],
       [() => parseIdx(file("x", cut), 3), /header says 2 × 2 × 3 bytes, but 11 come after it/],
-      [() => parseIdx(file("x", Uint8Array.from([0x1f, 0x8b, 8, 0, 1])), 3), /cannot be unpacked by gunzip/],
+      [() => unpacked(Uint8Array.from([0x1f, 0x8b, 8, 0, 1]), "x"), /cannot be unpacked by gunzip/],
       [
         () => parseMnist(file("i", images), file("l", idx([3], [0, 0, 0]))),
         /l: it has 3 labels, but i has 2 images/,

@@ -7,6 +7,7 @@ import type {
   TrainedTask,
 } from "../../experiments/task-experiment.js";
 import { taskExperiments } from "../../experiments/tasks.js";
+import { unpacked } from "../../storage/gzip.js";
 import { decodeSafetensors } from "../../storage/safetensors.js";
 import type { Console } from "../console.js";
 import { hasRunFile, readRunFile, runFiles } from "../run-files.js";
@@ -56,7 +57,7 @@ export function preparedFor(
     method: methodOf(settings),
     protocol: { ...settings, gradient: settings.gradient as TaskExperiment["protocol"]["gradient"] },
     seed: settings.seed,
-    files: filesOf(run),
+    files: filesOf(run).map(({ name, bytes }) => ({ name, bytes: unpacked(bytes, name) })),
   });
 }
 
