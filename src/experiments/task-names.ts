@@ -15,4 +15,5 @@ export const taskNames: readonly string[] = [
   "cifar-ode",
   "deq-mnist",
   "deq-cifar",
+  "turbulence",
 ];

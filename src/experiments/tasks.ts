@@ -10,6 +10,7 @@ import { cifarOde, mnistOde } from "./ode-images.js";
 import { ouSdeGan } from "./ou-sde-gan.js";
 import { spirals } from "./spirals.js";
 import type { TaskExperiment } from "./task-experiment.js";
+import { turbulence } from "./turbulence.js";
 import { twoMoons } from "./two-moons.js";
 import { uea } from "./uea.js";
 
@@ -30,4 +31,5 @@ export const taskExperiments: readonly TaskExperiment[] = [
   cifarOde,
   deqMnist,
   deqCifar,
+  turbulence,
 ];
