@@ -44,7 +44,11 @@ export class BenchmarkSection {
 function addRow({ model, runtime, dtype, first, each, error }: Timing): void {
   const row = element<HTMLTableElement>("timings").tBodies[0]!.insertRow();
   for (const text of [model, runtime, dtype]) row.insertCell().textContent = text;
-  const numbers = [first.toFixed(0), each.toPrecision(3), error === 0 ? "0" : error.toExponential(0)];
+  const numbers = [
+    first.toFixed(0),
+    String(Number(each.toPrecision(3))),
+    error === 0 ? "0" : error.toExponential(0),
+  ];
   for (const text of numbers) {
     const cell = row.insertCell();
     cell.className = "number";

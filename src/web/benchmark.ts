@@ -29,6 +29,8 @@ const models: readonly Model[] = [
 /** So long each gradient is repeated, in seconds, but not less often than thrice. */
 const patience = 0.7;
 const fewest = 3;
+/** So much is timed at once, in ms: browsers tell the time in tenths of it. */
+const shortest = 5;
 
 /**
  * Times gradients on some runtimes, one after the other, and holds each against that of `jit` in float64.
@@ -102,19 +104,27 @@ async function timed(
     };
     const found = await once();
     const first = performance.now() - begun;
-    const times: number[] = [];
-    const end = performance.now() + 1000 * seconds;
-    while (seconds > 0 && (times.length < fewest || performance.now() < end)) {
-      const start = performance.now();
-      await once();
-      times.push(performance.now() - start);
-    }
-    const each = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? first;
+    const each = seconds === 0 ? first : await medianTime(once, seconds);
     return { first, each, gradient: Object.keys(found).flatMap((name) => numbers(found[name]!)) };
   } finally {
     await compiled.release();
     await ode.cache.release();
   }
+}
+
+/** The median time of something, in ms, repeated for some seconds. */
+async function medianTime(work: () => Promise<unknown>, seconds: number): Promise<number> {
+  const end = performance.now() + 1000 * seconds;
+  const times: number[] = [];
+  let count = 1;
+  while (times.length < fewest || performance.now() < end) {
+    const start = performance.now();
+    for (let i = 0; i < count; i++) await work();
+    const elapsed = performance.now() - start;
+    if (elapsed < shortest) count *= 2;
+    else times.push(elapsed / count);
+  }
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!;
 }
 
 /** ‖x − y‖ / ‖y‖ */
