@@ -23,14 +23,18 @@ function describe(
   { protocol, field }: Pick<Experiment, "protocol" | "field">,
   stepSize: string,
 ) {
-  const { solver, coupling, steps, schedule } = protocol;
+  const { solver, coupling, steps, schedule, control } = protocol;
+  const sized =
+    control === undefined
+      ? `--step-size ${stepSize}`
+      : `--rtol ${control.rtol} --atol ${control.atol} --dt0 ${Number(control.dt0.toPrecision(4))}`;
   const optimiser = protocol.optimiser({});
   const { learningRate, weightDecay } = optimiser.settings;
   const coupled = isReversible(methodNamed(solver)) ? "" : ` (--coupling ${coupling} where coupled)`;
   const decay = weightDecay === undefined ? "" : ` --weight-decay ${weightDecay}`;
   const over = schedule === undefined ? "" : `, times ${schedule(steps).name}`;
   return (
-    `${name}: ${field().name}, --solver ${solver}${coupled}\n    --step-size ${stepSize}\n    --steps ${steps} ` +
+    `${name}: ${field().name}, --solver ${solver}${coupled}\n    ${sized}\n    --steps ${steps} ` +
     `--optimiser ${optimiser.name} --learning-rate ${learningRate}${over}${decay}`
   );
 }

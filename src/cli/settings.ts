@@ -119,7 +119,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
       ...(options.coupling === "auto" ? (["coupling"] as const) : []),
     ],
     memoryBudget: options.memoryBudget ?? null,
-    control: isAdaptive(options) ? controlSettings(options) : null,
+    control: controlFor(options, protocol),
     stepSize: options.stepSize ?? protocol.stepSize,
     dtype:
       options.dtype ??
@@ -149,6 +149,13 @@ function updateSettings(
     weightDecay: weightDecay ?? settings.weightDecay ?? null,
     loss: loss ?? "mse",
   };
+}
+
+/** How steps are chosen: as is asked for, or by the protocol where nothing is asked for of steps. */
+function controlFor(options: ProblemOptions, { control }: Protocol): ControlOptions | null {
+  if (isAdaptive(options)) return controlSettings(options);
+  const isAsked = options.stepSize !== undefined || options.controller !== undefined;
+  return isAsked ? null : (control ?? null);
 }
 
 /** What of the options says how steps are chosen. */

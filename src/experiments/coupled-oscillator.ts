@@ -1,10 +1,10 @@
-import { tensor } from "../core/tensor.js";
 import { mlp } from "../fields/mlp.js";
 import { mse } from "../learning/losses.js";
 import { adamw } from "../learning/optimisers.js";
 import { DataError } from "../storage/data-error.js";
 import { parseWhitespaceTable } from "../storage/whitespace-table.js";
 import type { Experiment } from "./experiment.js";
+import { measuredSeries } from "./measured-series.js";
 
 const points = 500;
 const duration = 3;
@@ -43,24 +43,6 @@ export const coupledOscillator: Experiment = {
           "give Schmidt & Lipson's real_double_linear_h_1.txt",
       );
     }
-    const start = rows.reduce((least, row) => Math.min(least, row[1]!), Number.POSITIVE_INFINITY);
-    const ordered = rows.map((row) => [row[1]! - start, ...row.slice(2)]).sort((a, b) => a[0]! - b[0]!);
-    const grid = Array.from({ length: points }, (_, i) => (i * duration) / (points - 1));
-    const states = grid.map((t) => interpolate(ordered, t).map((value) => value / 100));
-    return {
-      t0: 0,
-      times: grid.slice(1),
-      y0: tensor("float64", [1, 4], states[0]!),
-      observations: tensor("float64", [points - 1, 1, 4], states.slice(1).flat()),
-    };
+    return measuredSeries(rows, { columns: [2, 3, 4, 5], points, duration, scale: 100 });
   },
 };
-
-/** Columns 1 … of a table at a value of column 0, linearly between rows. */
-function interpolate(rows: readonly (readonly number[])[], t: number): number[] {
-  const after = rows.findIndex((row) => row[0]! >= t);
-  if (after <= 0) return [...rows.at(after)!.slice(1)];
-  const [left, right] = [rows[after - 1]!, rows[after]!];
-  const share = (t - left[0]!) / (right[0]! - left[0]!);
-  return left.slice(1).map((value, i) => value + share * (right[i + 1]! - value));
-}

@@ -1,3 +1,4 @@
+import type { ControllerName } from "../control/control.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { VectorField } from "../fields/field.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
@@ -14,6 +15,14 @@ export interface Protocol {
   /** the published one; "auto" chooses by what is at stake */
   readonly gradient: "reversible" | "auto";
   readonly stepSize: number;
+  /** how steps are chosen by their error, where they are */
+  readonly control?: {
+    readonly controller: ControllerName;
+    readonly rtol: number;
+    readonly atol: number;
+    /** the first step */
+    readonly dt0: number;
+  };
   readonly dtype: FloatDType;
   /** number of updates */
   readonly steps: number;

@@ -1,10 +1,14 @@
 import { expect } from "chai";
+import { controllers, pid } from "../../src/control/control.js";
 import { numbers } from "../../src/core/tensor.js";
 import { coupledOscillator } from "../../src/experiments/coupled-oscillator.js";
+import { doublePendulum } from "../../src/experiments/double-pendulum.js";
 import type { Experiment } from "../../src/experiments/experiment.js";
 import { hareLynx } from "../../src/experiments/hare-lynx.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
+import { methodNamed } from "../../src/methods/named.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
+import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { DataError } from "../../src/storage/data-error.js";
 import type { Trajectories } from "../../src/train/data.js";
@@ -70,6 +74,46 @@ describe("measured data", () => {
     it("that are another table are refused, saying which file is meant", async () => {
       const { message } = await failure(read(coupledOscillator, "1 2 3\n4 5 6\n"), DataError);
       expect(message).to.contain("data.txt").and.contain("six columns").and.contain("there are 3");
+    });
+  });
+
+  describe("of the double pendulum", () => {
+    const path = "data/physical/real_double_pend_h_1.txt";
+
+    itWithShared(
+      path,
+      "are 500 states of the first trial from 0 to 2 s, which steps of chosen size go through",
+      async (text) => {
+        const data = await read(doublePendulum, text);
+        expect([data.times.length, data.times.at(-1)]).to.deep.equal([499, 2]);
+        // the first row of the file, and the row at 0.01 s between two times
+        const [start, later] = [numbers(data.y0), numbers(data.observations)];
+        expect(start[0]).to.be.closeTo(-0.11336150169372559, 1e-15);
+        expect(start[3]).to.be.closeTo(-0.615505838394165, 1e-15);
+        const share = (2 * (2 / 499)) / 0.010000228881836;
+        expect(later[4]).to.be.closeTo(
+          (-1.1336150169372559 + share * (-1.1363970041275024 + 1.1336150169372559)) / 10,
+          1e-12,
+        );
+        const { protocol } = doublePendulum;
+        const ode = neuralOde({
+          field: doublePendulum.field(),
+          method: methodNamed("bosh3", { coupling: 0.999 }),
+        });
+        const { losses } = await train(ode, data, {
+          ...{ runtime: jit(), loss: protocol.loss(), optimiser: protocol.optimiser({}), steps: 20 },
+          ...{
+            gradient: "reversible",
+            control: pid({ ...controllers.i, rtol: 1e-6, atol: 1e-6, dt0: 2 / 499 }),
+          },
+        });
+        expect(Math.min(...losses)).to.be.below(0.9 * losses[0]!);
+      },
+    );
+
+    it("that are another table are refused, saying which file is meant", async () => {
+      const { message } = await failure(read(doublePendulum, "1 2 3\n4 5 6\n"), DataError);
+      expect(message).to.contain("data.txt").and.contain("ten columns").and.contain("there are 3");
     });
   });
 
