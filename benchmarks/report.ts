@@ -1,6 +1,6 @@
 /**
- * Rewrites what documents say of speed, from the results of the benchmarks: between the markers in README.md and in
- * benchmarks/README.md; and draws their plots.
+ * Rewrites what documents say of speed, from the results of the benchmarks: between the markers in README.md,
+ * docs/numbers.md and benchmarks/README.md; and draws their plots.
  *
  *   npx tsx benchmarks/report.ts
  */
@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { writeAtomic } from "../src/storage/atomic.js";
-import { benchmarksSection, readmeSection } from "./report/documents.js";
+import { benchmarksSection, numbersSection, readmeSection } from "./report/documents.js";
 import { withBenchmarks } from "./report/markdown.js";
 import { savePlots } from "./report/plots.js";
 import { readResults } from "./results.js";
@@ -20,6 +20,7 @@ export function reportedDocuments(): ReadonlyMap<string, string> {
   const results = readResults();
   const made: Readonly<Record<string, string>> = {
     "README.md": readmeSection(results),
+    "docs/numbers.md": numbersSection(results),
     "benchmarks/README.md": benchmarksSection(results),
   };
   return new Map(

@@ -8,8 +8,18 @@ import { reports } from "./tables.js";
 
 type Results = ReadonlyMap<string, Result>;
 
-/** What README.md says of speed. */
+/** What README.md says of speed: one table. */
 export function readmeSection(results: Results): string {
+  const result = results.get("peers");
+  if (result === undefined) return "Not measured.";
+  const rows = (result.rows as unknown as readonly PeerRow[]).filter(
+    ({ gradient }) => gradient === "reversible" || gradient === "direct",
+  );
+  return `${shortPeerTable(rows)}\n\n${sourceOf(result)}`;
+}
+
+/** What docs/numbers.md says of speed. */
+export function numbersSection(results: Results): string {
   const parts = [
     targetsPart(results),
     whiteDwarfPart(results.get("white-dwarf")),
@@ -81,7 +91,7 @@ function peersPart(result: Result | undefined): string | null {
     "better number of threads. All rows of a column agree on loss and gradient norm; `coupled` steps do twice the work of " +
     "`midpoint` ones. `direct` is backprop through stored steps. diffrax has no reversible adjoint: those rows are our add-on " +
     "to it. Plain JAX (`lax.scan`) is in no target; PyTorch runs eagerly. Every row is in " +
-    `[benchmarks/README.md](benchmarks/README.md).\n\n${table}\n\n${sourceOf(result)}`
+    `\`benchmarks/README.md\`.\n\n${table}\n\n${sourceOf(result)}`
   );
 }
 
@@ -120,6 +130,6 @@ function plotPart(results: Results): string | null {
     { name: "work-precision", alt: "error over time" },
   ].filter(({ name }) => results.has(name));
   if (plots.length === 0) return null;
-  const shown = plots.map(({ name, alt }) => `![${alt}](benchmarks/results/${name}.svg)`);
+  const shown = plots.map(({ name, alt }) => `![${alt}](../benchmarks/results/${name}.svg)`);
   return `### Over the number of steps, and over the error\n\n${shown.join("\n\n")}`;
 }

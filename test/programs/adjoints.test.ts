@@ -45,8 +45,8 @@ describe("the list of adjoints", () => {
     it(`has ${name} in the table of the documents, as it is: ${rowOf(adjoint)}`, () => {
       const page = readFileSync(new URL("../../docs/decisions/chains.md", import.meta.url), "utf8");
       expect(page.split("\n")).to.include(rowOf(adjoint));
-      const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-      expect(readme, "README.md").to.include(`\`${typed(adjoint)}`);
+      const listed = readFileSync(new URL("../../docs/how-to/command-line.md", import.meta.url), "utf8");
+      expect(listed, "docs/how-to/command-line.md").to.include(`\`${typed(adjoint)}`);
     });
 
     it(`counts no fewer steps taken again for ${name} than its plan takes`, () => {
