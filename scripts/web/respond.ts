@@ -16,8 +16,9 @@ export function respond(
   { url, method }: Pick<IncomingMessage, "url" | "method">,
   response: ServerResponse,
 ): void {
-  const { pathname } = new URL(url ?? "/", "http://localhost");
-  const name = pathname === "/" ? "index.html" : pathname.slice(1);
+  // as it is: what is no name of a file is not found, whatever it means elsewhere
+  const path = (url ?? "/").split(/[?#]/)[0]!;
+  const name = path === "/" ? "index.html" : path.slice(1);
   const body = files.get(name);
   const headers = {
     "Content-Security-Policy": policy,

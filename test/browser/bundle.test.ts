@@ -104,6 +104,15 @@ describe("revort.min.js", function () {
     expect(code).to.not.match(/from"node:/);
   });
 
+  it("says nothing of runtimes that there are in Node alone, but where it knows that it is there", () => {
+    const code = new TextDecoder().decode(bundle.code);
+    expect(code).to.not.match(/ort-cuda|threadRuntime|autoNode/);
+    // a name by itself is one of a table, not of a sentence
+    for (const [found] of code.matchAll(/.ort-cpu./g)) expect(found).to.equal('"ort-cpu"');
+    for (const [found] of code.matchAll(/.{25}ortNode/g))
+      expect(found).to.equal('"await ortWasm()":"await ortNode');
+  });
+
   /** As in Node, but for the last bits of tanh, which each engine has its own way to. */
   const expectAsInNode = (found: Result) => {
     expect(found.stopped).to.equal("aborted");
