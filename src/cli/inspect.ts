@@ -63,7 +63,7 @@ export function graphModelLines(path: string, found: GraphModelReport): string[]
     "  is a GraphModel of TensorFlow.js",
     ...described("made by", found.generatedBy),
     ...(kind === "solve"
-      ? ["  a solve at the times revort.saveAt, its steps written out: y0 in, the states out"]
+      ? ["  a solve at the times revort.saveAt, its steps unrolled: y0 in, the states out"]
       : []),
     ...Object.entries(found.metadata).map(([key, value]) => `  ${printable(`${key} = ${value}`)}`),
     "",

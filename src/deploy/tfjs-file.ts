@@ -20,13 +20,13 @@ export interface GraphModelFileOptions {
   /** inputs of the graph that are constants of the model, by name */
   readonly values?: Tensors;
   readonly metadata?: Readonly<Record<string, string>>;
-  /** operators, at most, with loops written out; 50 000 by default */
+  /** operators, at most, with loops unrolled; 50 000 by default */
   readonly operators?: number;
 }
 
 /**
  * A graph as a GraphModel that `tf.loadGraphModel` of TensorFlow.js reads without revort, right on each of its backends:
- * `model.json` and the weights, by the names of the files. Loops are written out, and float64 is refused.
+ * `model.json` and the weights, by the names of the files. Loops are unrolled, and float64 is refused.
  *
  * @throws {CompileError} naming what TensorFlow.js does not have, and what to do
  */
@@ -92,7 +92,7 @@ export interface TfjsSolveOptions {
 }
 
 /**
- * A solve of a trained equation at given times as a GraphModel, in steps of the equation's size, each of them written out:
+ * A solve of a trained equation at given times as a GraphModel, in steps of the equation's size, each of them unrolled:
  * `y0` [batch, …] in, `ys` [saves, batch, …] out, in float32.
  *
  * @throws {ParameterError | TimeError | CompileError}

@@ -87,7 +87,7 @@ export function iterate(
       return {
         carried: [left, ...packed(after), ...least],
         scans: traced ? [left] : [],
-        // all steps are taken without a tolerance, so that runtimes that write loops out have this one too
+        // all steps are taken without a tolerance, so that runtimes that unroll loops have this one too
         ...(toleranceOf(stop) > 0 ? { proceed: any(inner, goesOn(inner, stop, left)) } : {}),
       };
     },

@@ -42,7 +42,7 @@ export interface GraphModel {
 
 export interface GraphModelOptions extends Known {
   readonly target: Target;
-  /** operators, at most, with loops written out */
+  /** operators, at most, with loops unrolled */
   readonly operators?: number;
   /** what to do where that is too few, without its end */
   readonly remedy?: string;
@@ -55,7 +55,7 @@ export interface GraphModelOptions extends Known {
 export const usualOperators = 50_000;
 
 /**
- * A graph as a GraphModel of TensorFlow.js: loops written out, operators that it lacks or computes wrongly replaced,
+ * A graph as a GraphModel of TensorFlow.js: loops unrolled, operators that it lacks or computes wrongly replaced,
  * integers as int32 where they provably fit.
  *
  * @throws {CompileError} naming what cannot be written, and what to do
@@ -129,7 +129,7 @@ function checkConstant(constant: Tensor, graph: Graph, name: string, limit: numb
   );
 }
 
-/** The graph in operators that rules write. What is taken apart may be a loop, as a recurrent cell is: that is written out as well. */
+/** The graph in operators that rules write. What is taken apart may be a loop, as a recurrent cell is: that is unrolled as well. */
 function lowered(graph: Graph, { target, remedy, ...known }: GraphModelOptions, operators: number): Graph {
   const room = { name: target.name, operators, ...(remedy === undefined ? {} : { remedy }) };
   const isNative = (node: Node) => isWritten(node, target);

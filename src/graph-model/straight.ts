@@ -10,7 +10,7 @@ import { concat, gather } from "../ops/slicing.js";
 import { CompileError } from "../runtime/runtime.js";
 
 // TensorFlow.js runs a While by reading its condition back in every iteration, and only asynchronously. So graphs go to it
-// without loops: each is written out, iteration after iteration, for given numbers of them.
+// without loops: each is unrolled, iteration after iteration, for given numbers of them.
 
 /** What is known of a graph's inputs before it is written. */
 export interface Known {
@@ -58,14 +58,14 @@ function writtenOut(graph: Graph, { name, operators, remedy = usualRemedy() }: R
   };
   return (b, node, operands, within) => {
     if (++count > operators) {
-      refuse(`with its loops written out it has more than ${operators} operators`, `${remedy}.`);
+      refuse(`with its loops unrolled it has more than ${operators} operators`, `${remedy}.`);
     }
     switch (node.op.type) {
       case "Loop":
         return loopWrittenOut(b, node, operands, within, () =>
           refuse(
             "it has a Loop of which the number of iterations is known only when it has run",
-            `TensorFlow.js runs loops written out: use steps of one size between given times, or the runtimes jit or ${ortHere()}.`,
+            `TensorFlow.js runs unrolled loops alone: use steps of one size between given times, or the runtimes jit or ${ortHere()}.`,
           ),
         );
       case "Scan":

@@ -48,7 +48,7 @@ export interface Runtime {
   dispose(value: DeviceTensor): void;
   /** bytes that a run may take at most, where there is a bound besides what the machine has */
   readonly memory?: number;
-  /** Where loops are written out: another number of iterations is another graph to compile, so few numbers are better. */
+  /** Where loops are unrolled: another number of iterations is another graph to compile, so few numbers are better. */
   readonly writesLoopsOut?: true;
   /** Where the runtime keeps its tensors in host memory: they can be shared with others, without copies. */
   readonly host?: HostMemory;

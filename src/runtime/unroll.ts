@@ -6,12 +6,12 @@ import { concat } from "../ops/slicing.js";
 import type { Runtime } from "./runtime.js";
 
 /**
- * The graph with loops written out, iteration after iteration, for runtimes where control costs more than what it
+ * The graph with loops unrolled, iteration after iteration, for runtimes where control costs more than what it
  * controls: on a GPU a Loop hands every iteration back to the processor. Steps that are saved one by one have such a loop,
  * so a solve or gradient of k steps becomes one straight graph.
  *
  * Loops of which the number of iterations depends on what goes in, or which end by a condition, stay, and so do those
- * around them: written out they would be as many loops.
+ * around them: unrolled they would be as many loops.
  *
  * @param most  iterations; a loop of more of them stays as well
  */
@@ -39,7 +39,7 @@ export function unroll(graph: Graph, most: number): Graph {
   });
 }
 
-/** Whether a node is a loop that is not written out, or holds one. */
+/** Whether a node is a loop that is not unrolled, or holds one. */
 function stays(node: Node, most: number): boolean {
   const bodies = subgraphsOf(node.attributes);
   if (node.op.type === "Scan" || bodies.some((body) => nodesOf(body).some((inner) => stays(inner, most)))) {
@@ -59,7 +59,7 @@ function isTrue({ constant }: Value): boolean {
   return constant !== null && constant.data[0] === 1;
 }
 
-/** A runtime that runs graphs with their loops written out. @param most  as {@link unroll} */
+/** A runtime that runs graphs with their loops unrolled. @param most  as {@link unroll} */
 export function unrolled(runtime: Runtime, most: number): Runtime {
   return { ...runtime, compile: (graph, options) => runtime.compile(unroll(graph, most), options) };
 }

@@ -15,7 +15,7 @@ import { openOnGpu } from "./gpu-session.js";
 import { compile, type OrtModule, type Provider } from "./ort.js";
 
 export interface WebGpuOptions {
-  /** loops of up to so many iterations are written out, 16 by default: in a loop the GPU waits for the processor */
+  /** loops of up to so many iterations are unrolled, 16 by default: in a loop the GPU waits for the processor */
   readonly unroll?: number;
 }
 

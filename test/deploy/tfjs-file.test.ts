@@ -77,7 +77,7 @@ describe("GraphModels as files", () => {
       }
     });
 
-    it(`hold a whole solve, its steps written out (${backend})`, async () => {
+    it(`hold a whole solve, its steps unrolled (${backend})`, async () => {
       await tf.setBackend(backend);
       const saveAt = [0, 0.25, 1];
       files = tfjsSolve(ode, parameters, { t0: 0, saveAt });

@@ -26,7 +26,7 @@ import { randomTask } from "../support/gradients.js";
 const hasLoop = (graph: Graph): boolean =>
   nodesOf(graph).some(({ op, attributes }) => op.type === "Loop" || subgraphsOf(attributes).some(hasLoop));
 
-describe("loops written out", () => {
+describe("unrolled loops", () => {
   const steps = 6;
   const saves = Array.from({ length: steps }, (_, i) => (i + 1) / steps);
   const field = mlp({ dim: 2, hidden: [8] });

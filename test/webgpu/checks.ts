@@ -106,7 +106,7 @@ export const webGpuChecks: OwnChecks = {
     expect(messages[0]).to.equal(messages[1]).and.contain("t = 1.2");
   },
 
-  async "finds one gradient with loops written out and with loops"({ open, reference }) {
+  async "finds one gradient with loops unrolled and with loops"({ open, reference }) {
     const gradient = (runtime: Runtime) =>
       gradientOf(ode, { runtime, loss: mse(), gradient: "reversible", ...task });
     const [straight, looped, expected] = [

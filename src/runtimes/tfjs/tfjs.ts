@@ -24,12 +24,12 @@ import { loadTensorFlow, type TensorFlowJs, type TfCore, type TfModel, type TfTe
 export interface TfjsOptions {
   /** where it computes: "cpu" and "wasm" anywhere, "webgl" and "webgpu" in browsers that have a GPU for them */
   readonly backend?: Backend;
-  /** operators that a graph may have with its loops written out; 50 000 by default */
+  /** operators that a graph may have with its loops unrolled; 50 000 by default */
   readonly operators?: number;
 }
 
 /**
- * TensorFlow.js, on one of its backends: float32. Graphs become GraphModels, which have no loops: these are written out,
+ * TensorFlow.js, on one of its backends: float32. Graphs become GraphModels, which have no loops: these are unrolled,
  * for given shapes and numbers of iterations, and each new one is a model of its own.
  *
  * @throws {RuntimeUnavailableError} saying what to install, or that the backend does not work here
