@@ -33,7 +33,7 @@ export const grayScott: TaskExperiment = {
   about: "Gray and Scott's reaction and diffusion in the plane, its numbers learnt from snapshots",
   data: null,
   protocol: {
-    ...{ solver: "ees25", coupling: null, gradient: "reversible", stepSize: 0.5, dtype: "float32" },
+    ...{ solver: "ees25", coupling: null, gradient: "reversible:10", stepSize: 0.5, dtype: "float32" },
     ...{ steps: 150, batchSize: 4, optimiser: "adam", learningRate: 3e-2, weightDecay: 0 },
     ...{ clip: 1, validateEvery: 20 },
   },
