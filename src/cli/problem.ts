@@ -3,7 +3,7 @@ import { nearName } from "../core/near-name.js";
 import { tensor } from "../core/tensor.js";
 import { experiments } from "../experiments/all.js";
 import type { Experiment } from "../experiments/experiment.js";
-import { ownData, perceptronFor } from "../experiments/own-data.js";
+import { ownData, perceptronFor, usualWidths } from "../experiments/own-data.js";
 import { stateOf, type VectorField } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
 import { mlp } from "../fields/mlp.js";
@@ -143,14 +143,17 @@ function fieldOf(
   { model }: Sources,
 ): VectorField {
   if (model !== null) return importedField(model, { ...importOptionsOf(settings), float: settings.dtype });
-  if (settings.field === "default") return experiment.field();
+  const { timescale } = settings;
+  if (settings.field === "default") {
+    return series === null ? experiment.field() : perceptronFor(series, { hidden: usualWidths }, timescale);
+  }
   if (isEquations(settings.field)) return equationField(settings, experiment, series);
   const options = {
     hidden: hiddenWidths(settings.field),
     activation: settings.activation,
     time: settings.time,
   };
-  if (series !== null) return perceptronFor(series, options);
+  if (series !== null) return perceptronFor(series, options, timescale);
   const own = experiment.field();
   return mlp({
     ...options,

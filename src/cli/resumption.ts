@@ -8,6 +8,7 @@ import { copyNames, modelInputs, readInit, readInputs } from "./run-inputs.js";
 import { isModelFile, type RunSettings } from "./run-settings.js";
 import { isDataFile, type ProblemOptions } from "./settings.js";
 import { optionFlag, UsageError } from "./usage.js";
+import { parseStages } from "./warm-start-option.js";
 
 /** A run that is to go on. */
 export interface EarlierRun {
@@ -114,6 +115,11 @@ export async function checkUnchanged(
     );
     if (differs)
       refuse(`--parameter ${name}`, `was started with another start or bounds of ${name}, or without it`);
+  }
+  if (options.warmStart !== undefined) {
+    const asked = JSON.stringify(parseStages(options.warmStart));
+    if (asked !== JSON.stringify(settings.warmStart))
+      refuse(`--warm-start ${options.warmStart}`, "began otherwise");
   }
   if (options.autonomous && settings.time) refuse("--autonomous", "was started without --autonomous");
   if (options.reversible && !settings.reversible && !isReversible(methodNamed(settings.solver))) {

@@ -47,6 +47,12 @@ export const runSettings = z
     /** whether a perceptron sees time */
     time: z.boolean(),
     solver: z.string(),
+    /** τ, in whose units the rates of a perceptron are of order one; `null` for the whole time, as in runs before there was τ */
+    timescale: z.number().positive().nullable().default(null),
+    /** windows that it was fitted to before the first update; none where it began with given or drawn parameters */
+    warmStart: z
+      .array(z.strictObject({ size: z.number().int().positive(), updates: z.number().int().positive() }))
+      .default([]),
     /** whether the solver is coupled */
     reversible: z.boolean(),
     coupling: z.number(),

@@ -4,6 +4,9 @@ import { castTensor, type FloatDType, isFloat } from "../core/tensor.js";
 import { loadModel } from "../deploy/load-model.js";
 import { experiments } from "../experiments/all.js";
 import type { Protocol } from "../experiments/experiment.js";
+import { timescaleIn } from "../experiments/own-data.js";
+import type { Stage } from "../experiments/series/warm-start.js";
+import { usualStages } from "../experiments/series/warm-start.js";
 import type { Tensors } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
 import { parseGradientRequest } from "../gradients/method.js";
@@ -11,6 +14,7 @@ import { optimisers } from "../learning/optimisers.js";
 import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
 import { adjointFor } from "../programs/adjoints.js";
+import type { TimeSeries } from "../storage/csv.js";
 import { readBytes, readText } from "../storage/read.js";
 import { decodeSafetensors, SafetensorsError } from "../storage/safetensors.js";
 import { type ControlOptions, controlOf, isAdaptive } from "./control-options.js";
@@ -21,6 +25,7 @@ import { copyNames, modelInputs, type RunInputs } from "./run-inputs.js";
 import { isModelFile, type RunSettings, runSettings } from "./run-settings.js";
 import { type RuntimeName, usualRuntime } from "./runtimes.js";
 import { UsageError } from "./usage.js";
+import { parseStages } from "./warm-start-option.js";
 
 /** Options of the commands that train or check gradients, as the command line has them. */
 export interface ProblemOptions extends ControlOptions, FieldOptions {
@@ -49,6 +54,8 @@ export interface ProblemOptions extends ControlOptions, FieldOptions {
   readonly trainY0?: boolean;
   readonly seed?: number;
   readonly init?: string;
+  /** windows to fit to before all else: `8:400,24:300`, or `none` */
+  readonly warmStart?: string;
 }
 
 /** What a command line asks for. */
@@ -94,6 +101,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   const of = { experiment: isFile ? null : subject, field: options.field ?? "default" };
   const fitsStart = isFile && equations !== null;
   const { experiment, series } = subjectOf({ ...of, trainY0: options.trainY0 ?? fitsStart }, sources);
+  const isPerceptron = equations === null && modelPath === null;
   const trainY0 = options.trainY0 ?? (experiment.trainY0 || fitsStart);
   const { protocol } = experiment;
   const chosen =
@@ -110,6 +118,8 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     init: options.init === undefined ? null : copyNames.init,
     activation: options.activation ?? "tanh",
     time: !(options.autonomous ?? false),
+    timescale: isPerceptron && series !== null ? timescaleIn(series) : null,
+    warmStart: warmStartOf(series, isPerceptron, options, options.steps ?? protocol.steps),
     solver,
     reversible: isCoupled(solver, gradient, options),
     coupling: typeof options.coupling === "number" ? options.coupling : protocol.coupling,
@@ -135,6 +145,29 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   } satisfies RunSettings);
   const notes = chosen === null ? [] : [chosen.note];
   return { settings, sources, inputs, notes, name: experiment.name.replace(/\.[^.]*$/, "") };
+}
+
+/** Windows to begin with: those asked for; else the usual ones, as far as a series is longer, of no more updates than the fit itself. */
+function warmStartOf(
+  series: TimeSeries | null,
+  isPerceptron: boolean,
+  { warmStart, init }: ProblemOptions,
+  steps: number,
+): Stage[] {
+  if (warmStart !== undefined) {
+    if (series === null || !isPerceptron) {
+      throw new UsageError("--warm-start is for a perceptron on a file of data; leave it out.");
+    }
+    if (init !== undefined) throw new UsageError("Give either --init or --warm-start, not both.");
+    return parseStages(warmStart);
+  }
+  if (series === null || !isPerceptron || init !== undefined) return [];
+  const usual = usualStages([series.rows - 1]);
+  const share = Math.min(1, steps / usual.reduce((sum, { updates }) => sum + updates, 0));
+  return usual.flatMap(({ size, updates }) => {
+    const own = Math.floor(share * updates);
+    return own === 0 ? [] : [{ size, updates: own }];
+  });
 }
 
 /** What updates are made with: what is asked for, and for the rest what the protocol has, or the optimiser itself. */

@@ -43,6 +43,7 @@ import { seriesFiles } from "./series/subjects.js";
 import { decodeParameters, type ProblemOptions, settingsFor } from "./settings.js";
 import { trainedOf } from "./trained.js";
 import { optionFlag, UsageError } from "./usage.js";
+import { warmStarted } from "./warm-start.js";
 
 export interface TrainCommandOptions extends ProblemOptions {
   readonly batchSize?: number;
@@ -178,7 +179,10 @@ async function trainUnder(
   const { folder, undo } = await run.begin(settings);
   const { checkpointEvery: every = 15, strict = false } = options;
   const place: Place = { folder, undo, say, every, strict };
-  const fitted = await fitRun(problem, { ...run, settings }, runtime, console, place);
+  const warm = { folder, runtime, console };
+  const begun = await warmStarted({ ...run, settings }, problem, run.sources, warm);
+  settings = begun.settings;
+  const fitted = await fitRun(problem, begun, runtime, console, place);
   problem = asTrained(problem, fitted.coupling);
   const { result, report: estimates } = await estimated(
     problem,

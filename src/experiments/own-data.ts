@@ -10,6 +10,7 @@ import { reshape } from "../ops/reshape.js";
 import type { TimeSeries } from "../storage/csv.js";
 import { DataError } from "../storage/data-error.js";
 import type { Experiment } from "./experiment.js";
+import { timescaleOf } from "./series/timescale.js";
 
 /** The unit of what a user brings. */
 export const asInFile = "as in the file";
@@ -40,14 +41,33 @@ export function columnScale(series: TimeSeries): ColumnScale {
   return { shift: moments.map(({ mean }) => mean), scale: moments.map(({ deviation }) => deviation) };
 }
 
-/** A perceptron in the units of a series: its inputs and outputs are scaled to order one inside. */
+/** What a perceptron is unless something else is asked for. */
+export const usualWidths: readonly number[] = [32, 32];
+
+/** The time in which the columns of a series change by about their deviation. */
+export function timescaleIn(series: TimeSeries): number {
+  const { times, values, columns, names } = series;
+  const rows = Array.from(times, (_, i) => Array.from(values.subarray(i * columns, (i + 1) * columns)));
+  const one = { id: "", times: [...times], values: rows, errors: null, inputs: rows.map(() => []) };
+  const { shift, scale } = columnScale(series);
+  const scales = names.map((_, j) => ({ mean: shift[j]!, deviation: scale[j]! }));
+  return timescaleOf([one], scales, medianGap(times));
+}
+
+/**
+ * A perceptron in the units of a series: its inputs and outputs are scaled to order one inside.
+ *
+ * @param timescale  τ, in whose units its rates are of order one; the whole time by default
+ */
 export function perceptronFor(
   series: TimeSeries,
   options: Pick<MlpOptions, "hidden" | "activation" | "time">,
+  timescale: number | null,
 ): VectorField {
   const [start, end] = [series.times[0]!, series.times.at(-1)!];
   const inner = mlp({ ...options, dim: series.columns, components: series.names });
-  return rescaled(inner, { ...columnScale(series), start, rate: 1 / (end - start) });
+  const own = timescale === null ? {} : { timescale };
+  return rescaled(inner, { ...columnScale(series), start, rate: 1 / (end - start), ...own });
 }
 
 export interface OwnDataOptions {
@@ -108,7 +128,7 @@ export function ownData(
       schedule: (steps) => cosine({ steps }),
       optimiser: ({ learningRate = 1e-2, weightDecay = 0 }) => adamw({ learningRate, weightDecay }),
     },
-    field: () => perceptronFor(series, { hidden: [32, 32] }),
+    field: () => perceptronFor(series, { hidden: usualWidths }, null),
     data: () => ({
       t0: times[0]!,
       times: kept.map((row) => times[row]!),

@@ -132,18 +132,17 @@ function uniform(shape: readonly number[], inputs: number): Parameter {
   };
 }
 
-/** [t, y] along the last axis, t repeated for each row. */
+/** [t, y] along the last axis: a time for all rows, or one for each, [batch, 1]. */
 export function withTime(b: Builder, t: Value, y: Value): Value {
   const last = y.shape.length - 1;
   const column = split(b, y, last, [1, (y.shape[last] as number) - 1])[0]!;
-  const time = expandTo(
-    b,
-    reshape(
-      b,
-      t,
-      y.shape.map(() => 1),
-    ),
-    column,
-  );
-  return concat(b, [time, y], last);
+  const each =
+    t.shape.length === 0
+      ? reshape(
+          b,
+          t,
+          y.shape.map(() => 1),
+        )
+      : t;
+  return concat(b, [expandTo(b, each, column), y], last);
 }

@@ -11,16 +11,21 @@ export interface Scaling {
   readonly start?: number;
   /** 1/T: how much of the inner field's time passes in one unit of t */
   readonly rate?: number;
+  /** τ: the time in which a state changes by s where the inner field is 1; 1/rate unless given */
+  readonly timescale?: number;
 }
 
 /**
  * A field that was made for numbers of order one, used in the units of the data:
  *
- *   f(t, y) = s g((t − t₀) / T, (y − m) / s) / T
+ *   f(t, y) = s g((t − t₀) / T, (y − m) / s) / τ,   τ = T unless given
  *
  * @throws {ShapeError} unless there is a positive scale and a shift for each component
  */
-export function rescaled(field: VectorField, { shift, scale, start = 0, rate = 1 }: Scaling): VectorField {
+export function rescaled(
+  field: VectorField,
+  { shift, scale, start = 0, rate = 1, timescale = 1 / rate }: Scaling,
+): VectorField {
   const dim = field.state.at(-1);
   if (shift.length !== dim || scale.length !== dim || !scale.every((s) => s > 0)) {
     throw new ShapeError(
@@ -34,7 +39,7 @@ export function rescaled(field: VectorField, { shift, scale, start = 0, rate = 1
       const constant = (values: readonly number[]) => b.constant(tensor(y.dtype, [values.length], values));
       const inner = div(b, sub(b, y, constant(shift)), constant(scale));
       const time = mul(b, start === 0 ? t : sub(b, t, start), rate);
-      return mul(b, field.apply(b, theta, time, inner), constant(scale.map((s) => s * rate)));
+      return mul(b, field.apply(b, theta, time, inner), constant(scale.map((s) => s / timescale)));
     },
   };
 }

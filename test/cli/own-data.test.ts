@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
-import { json, refusal, run, scratch, written } from "./command.js";
+import { json, readJson, refusal, run, scratch, written } from "./command.js";
 
 describe("revort train FILE.csv", () => {
   const folder = scratch();
@@ -105,6 +105,33 @@ describe("revort train FILE.csv", () => {
     const file = csv("t,x\n0,1\n1,2\n", "plain");
     expect((await json("train", file, "--field", "mlp:2", "--steps", "1", ...out())).experiment).to.equal(
       "plain",
+    );
+  });
+
+  it("begins with windows, and goes on to the same bits where it was interrupted meanwhile", async () => {
+    const rows = Array.from({ length: 20 }, (_, i) => `${i / 4},${Math.cos(i / 4)},${Math.sin(i / 4)}`);
+    const file = csv(`t,x,y\n${rows.join("\n")}\n`, "waves.csv");
+    const words = ["train", file, "--field", "mlp:4", "--steps", "4", "--runtime", "jit", "--out"];
+    const [whole, stopped] = [folder("whole"), folder("stopped")];
+    expect((await run([...words, whole])).code).to.equal(0);
+    const { settings } = readJson(`${whole}/run.json`);
+    // no more updates than the fit itself; 19 gaps are too few for windows of 24
+    expect(settings.warmStart).to.deep.equal([{ size: 8, updates: 4 }]);
+    expect(settings.init).to.equal("initial-params.safetensors");
+    expect((await run([...words, stopped], /warm start/)).code).to.equal(130);
+    expect(readJson(`${stopped}/run.json`).settings.init).to.equal(null);
+    const resumed = await run(["train", "--resume", stopped]);
+    expect(resumed.code, resumed.stderr).to.equal(0);
+    for (const name of ["params.safetensors", "losses.csv", "initial-params.safetensors"]) {
+      expect(readFileSync(`${stopped}/${name}`).equals(readFileSync(`${whole}/${name}`)), name).to.equal(
+        true,
+      );
+    }
+    const plain = folder("without-windows");
+    expect((await run([...words, plain, "--warm-start", "none"])).code).to.equal(0);
+    expect(readJson(`${plain}/run.json`).settings.init).to.equal(null);
+    expect(await refusal(2, "train", "--resume", plain, "--warm-start", "8:4")).to.include(
+      "--warm-start 8:4",
     );
   });
 

@@ -62,6 +62,7 @@ describe("the command line", () => {
     ["train", /Name an experiment or a CSV file, or --resume a run/],
     ["train influensa", /did you mean "influenza"\? Name one of influenza, hare-lynx/],
     ["train pendulum", /There is no experiment "pendulum"\. Name one of/],
+    ["train influenza --warm-start 8:4", /a perceptron on a file of data/],
     ["train influenza white-dwarf", /Name one experiment, or files of data/],
     ["train influenza --sovler rk4", /unknown option '--sovler' \(Did you mean --solver\?\)/],
     ["train influenza --lr 0.1", /unknown option '--lr'/],

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { tensor } from "../../src/core/tensor.js";
-import { columnScale } from "../../src/experiments/own-data.js";
+import { columnScale, timescaleIn } from "../../src/experiments/own-data.js";
 import { parseTimeSeries } from "../../src/storage/csv.js";
 import { encodeSafetensors } from "../../src/storage/safetensors.js";
 import { json, readJson, refusal, run, scratch, written } from "./command.js";
@@ -20,15 +20,15 @@ describe("runs that have ended", () => {
     const place = folder(name);
     const data = written(folder("osc.csv"), text);
     const { shift, scale } = columnScale(parseTimeSeries(text, { source: "" }));
-    const rate = 1 / upTo(30).at(-1)!;
+    const timescale = timescaleIn(parseTimeSeries(text, { source: "" }));
     const a = [
       [0, 1],
       [-1, 0],
     ];
-    // s (W (y − m)/s + b) / T = A y
-    const weight = a.flatMap((row, i) => row.map((value, j) => (value * scale[j]!) / (scale[i]! * rate)));
+    // s (W (y − m)/s + b) / τ = A y
+    const weight = a.flatMap((row, i) => row.map((value, j) => (value * scale[j]! * timescale) / scale[i]!));
     const bias = a.map(
-      (row, i) => row.reduce((sum, value, j) => sum + value * shift[j]!, 0) / (scale[i]! * rate),
+      (row, i) => (row.reduce((sum, value, j) => sum + value * shift[j]!, 0) * timescale) / scale[i]!,
     );
     const init = written(
       folder("init.safetensors"),

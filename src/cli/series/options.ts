@@ -56,7 +56,7 @@ export function seriesOptions(command: Command): Command {
     )
     .option(
       "--warm-start <stages>",
-      "trajectories: windows whose initial states are trained, before all else: SIZE:UPDATES,… or none; by default 8:400,24:300 where trajectories are longer than that",
+      "files of data: windows to fit to before all else, SIZE:UPDATES,… or none, with initial states that are trained; by default 8:400,24:300 as far as a series is longer, of no more updates than --steps",
     )
     .option(
       "--restarts <n>",

@@ -7,6 +7,7 @@ import { losses } from "../../learning/losses.js";
 import { hiddenWidths } from "../problem.js";
 import type { ProblemOptions } from "../settings.js";
 import { UsageError } from "../usage.js";
+import { parseStages } from "../warm-start-option.js";
 import { type Preset, presets } from "./presets.js";
 
 const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as [K, ...K[]];
@@ -50,7 +51,6 @@ export interface SeriesOptions extends ProblemOptions {
   readonly validation?: string;
   readonly test?: string;
   readonly window?: number;
-  readonly warmStart?: string;
   readonly restarts?: number;
   readonly preset?: keyof typeof presets;
   readonly seesTime?: boolean;
@@ -59,7 +59,7 @@ export interface SeriesOptions extends ProblemOptions {
 /** Options that make a file of data one of trajectories. */
 export const seriesFlags = [
   ...["trajectory", "time", "observe", "input", "error", "timeUnit", "decimalComma", "hidden"],
-  ...["validation", "test", "window", "warmStart", "restarts", "preset", "seesTime"],
+  ...["validation", "test", "window", "restarts", "preset", "seesTime"],
 ] as const;
 
 /** The settings that a command line asks for. @throws {UsageError} */
@@ -90,7 +90,7 @@ export function seriesSettingsFor(options: SeriesOptions): KeptSeries {
     warmStart:
       options.warmStart === undefined
         ? (preset.warmStart?.map((stage) => ({ ...stage })) ?? null)
-        : stagesIn(options.warmStart),
+        : parseStages(options.warmStart),
     restarts: options.restarts ?? preset.restarts ?? 1,
     loss: options.loss ?? preset.loss ?? "mse",
   };
@@ -110,17 +110,5 @@ function errorsIn(text: string): Record<string, string> {
   }
   throw new UsageError(
     `--error takes COLUMN=COLUMN_OF_ITS_ERROR,…, as x=x_sd,v=v_sd, but "${text}" was given.`,
-  );
-}
-
-/** `8:400,24:300`, or `none`. */
-function stagesIn(text: string): { size: number; updates: number }[] {
-  if (text === "none") return [];
-  const stages = text.split(",").map((one) => /^\s*(\d+):(\d+)\s*$/.exec(one));
-  const found = stages.map((match) => ({ size: Number(match?.[1]), updates: Number(match?.[2]) }));
-  if (found.every(({ size, updates }) => size >= 1 && updates >= 1)) return found;
-  throw new UsageError(
-    `--warm-start takes windows and updates, as 8:400,24:300 (400 updates on windows of 8 gaps between observations, then 300 ` +
-      `on 24), or none, but "${text}" was given.`,
   );
 }

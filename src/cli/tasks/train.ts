@@ -105,7 +105,7 @@ async function asked(experiment: TaskExperiment, options: TaskOptions): Promise<
 
 /** What the command line asks for, of files of trajectories. */
 async function askedOf(paths: readonly string[], options: TaskOptions): Promise<TaskRun> {
-  const own = [...seriesFlags, "field", "activation", "trainY0", "loss", "autonomous"];
+  const own = [...seriesFlags, "warmStart", "field", "activation", "trainY0", "loss", "autonomous"];
   checkOptions({ name: "trajectories" }, options, own);
   if (options.data !== undefined) throw new UsageError("Give either files of data or --data, not both.");
   const data = await Promise.all(paths.map((path) => readBytes(path)));

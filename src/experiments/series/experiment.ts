@@ -90,7 +90,8 @@ function prepared(read: ReadSet, settings: SeriesSettings, context: TaskContext)
   const steps = mostSteps(training, shape.stepSize);
   const all = [...parts.training, ...parts.validation, ...parts.test];
   const allSteps = mostSteps(all, shape.stepSize);
-  const stages = settings.warmStart ?? usualStages(parts.training);
+  const stages =
+    settings.warmStart ?? usualStages(parts.training.map(({ measured, from }) => measured.at(-1)! - from));
   const held = (stretches: readonly Stretch[]) =>
     stretches.length === 0 ? null : samplesOf(stretches, { ...shape, steps: allSteps });
   return {

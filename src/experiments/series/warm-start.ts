@@ -41,10 +41,13 @@ export interface WarmStart {
 /** Windows in an update. */
 const mostAtOnce = 64;
 
-/** Windows of a few observations, and then of a few more, as far as the trajectories are longer than that. */
-export function usualStages(stretches: readonly Stretch[]): Stage[] {
-  const gaps = stretches.map(({ measured, from }) => measured.at(-1)! - from).sort((a, b) => a - b);
-  const median = gaps[Math.floor(gaps.length / 2)]!;
+/**
+ * Windows of a few observations, and then of a few more, as far as the trajectories are longer than that.
+ *
+ * @param lengths  gaps between observations in each of them
+ */
+export function usualStages(lengths: readonly number[]): Stage[] {
+  const median = lengths.toSorted((a, b) => a - b)[Math.floor(lengths.length / 2)]!;
   return [
     { size: 8, updates: 400 },
     { size: 24, updates: 300 },
