@@ -1,7 +1,7 @@
 import { showBytes } from "../core/size.js";
 import type { Kept } from "./messages.js";
 
-/** In words: 1 state (32 bytes) of 1001 (32 kB), reversible. */
+/** In words: 1 state (48 bytes) of 1001 (48 kB), reversible. */
 export function showKept({ gradient, states, bytes, all }: Kept): string {
   return `${states} ${states === 1 ? "state" : "states"} (${showBytes(bytes)}) of ${all.states} (${showBytes(all.bytes)}), ${gradient}`;
 }

@@ -50,6 +50,7 @@ export class TrainSection {
       const request = await this.#form.request();
       this.#step = 0;
       element("ended").hidden = true;
+      clearNumbers();
       element("notes").replaceChildren();
       element("charts").replaceChildren();
       say("train-status", `Preparing on ${request.runtime} …`);
@@ -121,6 +122,12 @@ export class TrainSection {
     list.replaceChildren(...entries);
     element("ended").hidden = false;
   }
+}
+
+/** Nothing is known yet of what is about to be trained. */
+function clearNumbers(): void {
+  for (const number of element("numbers").querySelectorAll("dd")) number.textContent = "–";
+  element<HTMLProgressElement>("train-progress").value = 0;
 }
 
 function addNote(message: string, isWarning: boolean): void {

@@ -109,8 +109,9 @@ function keptAtFirst(ode: NeuralOde, data: Trajectories, asked: GradientRequest)
 
 /** So many states, beside all that the solve has. */
 function keptBy(ode: NeuralOde, data: Trajectories, gradient: string, states: number): Kept {
-  const bytes = (count: number) =>
-    count * ode.method.width * bytesIn({ dtype: ode.dtype, shape: data.y0.shape });
+  // as in the choice of a gradient: all arrays of each state, and y once more, where it is put together with the last one
+  const each = (ode.method.width + 1) * bytesIn({ dtype: ode.dtype, shape: data.y0.shape });
+  const bytes = (count: number) => count * each;
   const all = stepsOf(gridOf(ode, data, undefined)) + 1;
   return { gradient, states, bytes: bytes(states), all: { states: all, bytes: bytes(all) } };
 }

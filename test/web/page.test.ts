@@ -141,7 +141,7 @@ describe("the page", function () {
     expect(await ended(page)).to.equal("Stopped after update 0.");
     expect(await trainFor(3)).to.equal("Done: 3 updates.");
     // undoing its steps loses states here, which the first update finds out
-    const kept = /^(\d+) states .* of 1001 \(16 kB\), reversible:(\d+)$/.exec(
+    const kept = /^(\d+) states .* of 1001 \(32 kB\), reversible:(\d+)$/.exec(
       (await page.textContent("#number-kept"))!,
     );
     expect(kept).to.not.equal(null);
@@ -157,6 +157,10 @@ describe("the page", function () {
     expect(await trainFor(10)).to.match(/^DataError: bad\.csv, line 3, column "x": /);
     await choose("Experiment", "influenza");
     expect(await trainFor(20)).to.equal("Done: 20 updates.");
+    expect(Number(await page.textContent("#number-loss"))).to.be.above(0);
+    await choose("Experiment", "own data");
+    expect(await trainFor(10)).to.match(/^DataError/);
+    expect(await page.textContent("#number-loss"), "that of the run before").to.equal("–");
   });
 
   it("draws stability regions as λ is moved by the keyboard, with the areas of the figure", async () => {
