@@ -65,6 +65,7 @@ const optionsOf: Readonly<Record<ExportKind, readonly (keyof ExportOptions)[]>> 
   tfjs: ["best"],
   "tfjs-solve": ["best", "stepSize", "saveAt"],
   "state-dict": ["best"],
+  ...{ model: ["best"], cell: ["best"] },
 };
 
 /** @throws {UsageError} for an option that says nothing about what is exported */

@@ -26,8 +26,10 @@ import { graphModelLines, valueLines } from "./inspect.js";
 import { asTrained, problemOf } from "./problem.js";
 import { checkCheckpoint, loadCheckpoint, openRun, RunFolderError } from "./run-folder.js";
 import { readInit } from "./run-inputs.js";
+import { runKind } from "./run-kind.js";
 import { openRuntime } from "./runtimes.js";
 import { decodeParameters } from "./settings.js";
+import { UsageError } from "./usage.js";
 
 /**
  * `revort export`: a run as `.onnx` files that need nothing but ONNX Runtime: its trained field, a solver of its
@@ -36,8 +38,18 @@ import { decodeParameters } from "./settings.js";
  * @returns the exit code
  */
 export async function exportCommand(run: string, options: ExportOptions, console: Console): Promise<number> {
+  if ((await runKind(run)) === "languageModel") {
+    checkOptions({ ...options, what: options.what ?? "model" });
+    const { exportLanguageModel } = await import("./language/export.js");
+    return exportLanguageModel(run, options, console);
+  }
   const { what = "field", out } = options;
   checkOptions(options);
+  if (what === "model" || what === "cell") {
+    throw new UsageError(
+      `--what ${what} is for the run of a language model. Leave it out, or say --what field.`,
+    );
+  }
   const { settings, sources } = await openRun(run);
   const problem = await problemOf(
     settings,

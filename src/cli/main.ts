@@ -284,7 +284,7 @@ function program(console: Console, finish: Finish): Command {
     .addOption(
       new Option(
         "--what <kind>",
-        `${exportKinds.join(", ")}; field by default; a train-step comes with FILE.start.onnx, which outputs its first inputs; tfjs is the field, tfjs-solve its steps unrolled, for TensorFlow.js; state-dict is its parameters as PyTorch's state dict, safetensors`,
+        `${exportKinds.join(", ")}; field by default; a train-step comes with FILE.start.onnx, which outputs its first inputs; tfjs is the field, tfjs-solve its steps unrolled, for TensorFlow.js; state-dict is its parameters as PyTorch's state dict, safetensors; of a language model: model (the default), cell or train-step`,
       ).argParser(oneOf("--what", exportKinds)),
     )
     .option(

@@ -1,5 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { decode } from "../../src/graph/decode.js";
+import { decodeSafetensors } from "../../src/storage/safetensors.js";
 import { json, readJson, refusal, run, scratch } from "./command.js";
 
 /** Enough updates to see the loss fall. */
@@ -132,6 +135,43 @@ describe("revort train revdeq-lm", () => {
     const { stdout } = await run(["train", "revdeq-lm", "--help"]);
     for (const name of ["tiny", "small", "paper"]) expect(stdout).to.match(new RegExp(`  ${name}: `));
     expect((await run(["train", "--help"])).stdout).to.include("revdeq-lm");
+  });
+});
+
+describe("revort export of a language model", () => {
+  const folder = scratch();
+  const place = folder("run");
+  before(() => json(...small, ...quick, "--out", place));
+
+  it("writes the model, its cell and its training step, which ONNX Runtime runs", async () => {
+    const { inputs, outputs } = await json("export", place, "--out", folder("model.onnx"));
+    expect(inputs.map(({ name }: { name: string }) => name)).to.deep.equal(["tokens"]);
+    expect(outputs.map(({ name }: { name: string }) => name)).to.deep.equal(["logits", "residual", "steps"]);
+    await json("export", place, "--best", "--out", folder("best.onnx"));
+    expect(readFileSync(folder("best.onnx")).equals(readFileSync(`${place}/predict.onnx`))).to.equal(true);
+    const cell = await json("export", place, "--what", "cell", "--out", folder("cell.onnx"));
+    expect(cell.inputs.map(({ name }: { name: string }) => name)).to.deep.equal(["z", "x"]);
+    await json("export", place, "--what", "train-step", "--out", folder("step.onnx"));
+    const start = decodeSafetensors(readFileSync(folder("step.start.safetensors"))).tensors;
+    const { graph } = decode(readFileSync(folder("step.onnx")));
+    expect(Object.keys(start).sort()).to.deep.equal(graph.inputs.map(({ name }) => name).sort());
+    const session = await InferenceSession.create(folder("step.onnx"));
+    const given = Object.entries(start).map(([name, { dtype, data, shape }]) => [
+      name,
+      new OrtTensor(dtype as "float32", data as Float32Array, [...shape]),
+    ]);
+    const { losses } = await session.run(Object.fromEntries(given));
+    expect(losses!.data[0]).to.be.within(1, 8);
+  });
+
+  it("refuses what a language model has not, and for fields what they have not", async () => {
+    const into = ["--out", folder("none.onnx")];
+    const message = await refusal(2, "export", place, "--what", "solve", ...into);
+    expect(message).to.include("exported as --what model, cell or train-step");
+    await json("train", "influenza", "--steps", "1", "--out", folder("field"));
+    expect(await refusal(2, "export", folder("field"), "--what", "cell", ...into)).to.include(
+      "--what cell is for the run of a language model",
+    );
   });
 });
 
