@@ -10,6 +10,8 @@ export interface ControlOptions {
   readonly dt0?: number;
   readonly dtmin?: number;
   readonly controller?: (typeof controllerNames)[number];
+  /** of an experiment's protocol: how far y and its companion may be apart, in units of the tolerance */
+  readonly driftTolerance?: number;
   readonly stepSize?: number;
 }
 
@@ -30,12 +32,12 @@ export function isAdaptive({ rtol, atol, dt0, dtmin, controller }: ControlOption
 export function controlOf(options: ControlOptions): Control | null {
   if (!isAdaptive(options)) return null;
   // what else there is among the options of a command is none of the control's
-  const { controller = "i", stepSize, rtol, atol, dt0, dtmin } = options;
+  const { controller = "i", stepSize, rtol, atol, dt0, dtmin, driftTolerance } = options;
   if (controller === "constant") {
     throw new UsageError("--controller constant takes --step-size, not --rtol, --atol, --dt0 or --dtmin.");
   }
   const given = Object.fromEntries(
-    Object.entries({ rtol, atol, dt0, dtmin }).filter(([, value]) => value !== undefined),
+    Object.entries({ rtol, atol, dt0, dtmin, driftTolerance }).filter(([, value]) => value !== undefined),
   );
   return pid({
     ...given,

@@ -67,6 +67,7 @@ export const runSettings = z
     control: z
       .strictObject({
         controller: z.enum(controllerNames).optional(),
+        driftTolerance: z.number().positive().optional(),
         rtol: z.number().optional(),
         atol: z.number().optional(),
         dt0: z.number().optional(),

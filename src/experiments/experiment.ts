@@ -22,6 +22,8 @@ export interface Protocol {
     readonly atol: number;
     /** the first step */
     readonly dt0: number;
+    /** how far y and its companion may be apart, in units of the tolerance; as usual unless given */
+    readonly driftTolerance?: number;
   };
   readonly dtype: FloatDType;
   /** number of updates */

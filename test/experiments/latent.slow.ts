@@ -8,6 +8,7 @@ import { sgd } from "../../src/learning/optimisers.js";
 import { takeSamples } from "../../src/models/dataset.js";
 import { fit as trainedOn } from "../../src/models/fit.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
+import { json, scratch } from "../cli/command.js";
 import { prepared } from "./prepared.js";
 
 const runtime = jit();
@@ -38,4 +39,14 @@ describe("experiments with latent variables, as a whole", () => {
       }
     });
   }
+});
+
+describe("revort train, of experiments whose solves are steps of chains", () => {
+  const folder = scratch();
+
+  it("does not say how far undone states came back, which it does not see", async () => {
+    const words = ["--gradient", "reversible", "--steps", "1", "--out", folder("spirals")];
+    const report = await json("train", "latent-spirals", ...words);
+    expect(report).to.deep.include({ gradient: "reversible", coupling: 0.999, reconstructionError: null });
+  });
 });
