@@ -5,12 +5,13 @@ import { cellModel, languageModel } from "../../language/language-model.js";
 import { windowsOf } from "../../language/text.js";
 import { adamw } from "../../learning/optimisers.js";
 import { writeAtomic } from "../../storage/atomic.js";
-import { encodeSafetensors } from "../../storage/safetensors.js";
+import { decodeSafetensors, encodeSafetensors } from "../../storage/safetensors.js";
 import { parametersOf } from "../../train/train.js";
 import type { Console } from "../console.js";
 import { exitCodes } from "../exit-codes.js";
 import type { ExportOptions } from "../export-files.js";
 import { valueLines } from "../inspect.js";
+import { readRunFile, runFiles } from "../run-files.js";
 import { loadCheckpoint, RunFolderError } from "../run-folder.js";
 import { UsageError } from "../usage.js";
 import { openLanguageRun } from "./folder.js";
@@ -36,7 +37,10 @@ export async function exportLanguageModel(
       `The run ${run} stopped before its first checkpoint. Continue it with --resume ${run}.`,
     );
   }
-  const parameters = parametersOf((best ? checkpoint.best : checkpoint).trained);
+  // the last validation, after which nothing is trained, may have found the best: no checkpoint knows of it
+  const parameters = best
+    ? decodeSafetensors(await readRunFile(run, runFiles.parameters)).tensors
+    : parametersOf(checkpoint.trained);
   const { model, task } = languageModel(kind, configuration);
   const files = new Map<string, Uint8Array>();
   if (what === "model") files.set(out, encodePrediction(model, { parameters, dtype }));
