@@ -202,11 +202,13 @@ export async function saveFit(
 /** The files of a chart. */
 export const chartFiles = (name: string): readonly [string, string] => [`${name}.svg`, `${name}.png`];
 
-export async function saveChart(folder: string, name: string, chart: Chart): Promise<void> {
+/** @returns it as SVG */
+export async function saveChart(folder: string, name: string, chart: Chart): Promise<string> {
   const { svg, png } = await renderChart(chart);
   const [vectors, pixels] = chartFiles(name);
   await writeRunFile(folder, vectors, svg);
   await writeRunFile(folder, pixels, png);
+  return svg;
 }
 
 /** Prints what came of a run. @returns the exit code */

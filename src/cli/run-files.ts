@@ -12,6 +12,7 @@ export const runFiles = {
   field: "field.onnx",
   losses: "losses.csv",
   result: "result.json",
+  report: "report.html",
 } as const;
 
 /** The charts of a run; each is an .svg and a .png. */

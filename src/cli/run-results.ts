@@ -152,14 +152,20 @@ async function saveField(folder: string, problem: Problem, { trained }: Checkpoi
   await writeRunFile(folder, runFiles.field, bytes);
 }
 
+/** What a run is saved with. */
+export interface Saving {
+  readonly settings: RunSettings;
+  readonly runtime: Runtime;
+  readonly say: (note: string) => void;
+}
+
 /** Writes everything a run leaves behind. What cannot be drawn is said, and is no failure. */
 export async function saveResult(
   folder: string,
   problem: Problem,
   result: TrainResult,
   report: TrainReport,
-  runtime: Runtime,
-  say: (note: string) => void,
+  { settings, runtime, say }: Saving,
 ): Promise<void> {
   await saveProgress(folder, result.checkpoint);
   await writeRunFile(folder, runFiles.result, `${printableJson(report, 2)}\n`);
@@ -170,14 +176,19 @@ export async function saveResult(
   const { drawRun } = await import("./plots.js");
   const { experiment, ode, data, control } = problem;
   const run = { experiment, ode, data, control, result, runtime };
+  const charts = new Map<string, string>();
   for await (const { name, chart, problem: why } of drawRun(run)) {
     if (chart === null) {
       say(`There is no chart ${name}: ${why}`);
       continue;
     }
+    charts.set(name, chart.svg);
     await writeRunFile(folder, `${name}.svg`, chart.svg);
     await writeRunFile(folder, `${name}.png`, chart.png);
   }
+  const { fitReport } = await import("./report/fit-report.js");
+  const page = await fitReport({ problem, settings, result, report, runtime, charts });
+  await writeRunFile(folder, runFiles.report, page);
   await field;
 }
 
@@ -246,7 +257,7 @@ function widthOf([low, high]: readonly [number, number]): number {
 }
 
 /** What the intervals are, or why there are none. */
-function intervalLines({ parameters, intervals, refinement }: TrainReport): string[] {
+export function intervalLines({ parameters, intervals, refinement }: TrainReport): string[] {
   const { level, noise, problem } = intervals;
   const found = Object.values(parameters).some(({ interval }) => interval !== null);
   const sizes = Object.entries(noise)
@@ -260,33 +271,37 @@ function intervalLines({ parameters, intervals, refinement }: TrainReport): stri
         ]),
     ...(found
       ? [
-          `[…] are ${100 * level} % intervals, if the equations are right and the errors of measurement independent and of one ` +
-            `size for each column (standard deviation ${sizes}).`,
+          `The ${100 * level} % intervals assume that the equations are right, and that errors of measurement are independent ` +
+            `and of one size for each column (standard deviation ${sizes}).`,
         ]
       : []),
     ...(problem === null || Object.keys(parameters).length === 0 ? [] : [`Intervals: ${problem}`]),
   ];
 }
 
+/** What was measured, each with its name. */
+export function summaryRows(problem: Problem, report: TrainReport): [string, string][] {
+  const { lossUnit } = problem.experiment;
+  const unit = lossUnit === undefined ? "" : ` (${lossUnit})`;
+  const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
+  return [
+    [`loss, first${unit}`, digits(report.loss.first)],
+    ["loss, last", digits(report.loss.last)],
+    ["loss, lowest", digits(report.loss.min)],
+    ...checkRows(report),
+    ...errorRows(problem, report),
+    ["updates", String(report.steps)],
+    ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
+    ["gradient", report.gradient],
+    ["evaluations of the field per update", String(report.evaluations)],
+    ["states stored for the backward pass", String(report.storedStates)],
+  ];
+}
+
 /** What people read at the end. */
 export function summary(problem: Problem, report: TrainReport): string {
   const { experiment } = problem;
-  const unit = experiment.lossUnit === undefined ? "" : ` (${experiment.lossUnit})`;
-  const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
-  const lines = [
-    table([
-      [`loss, first${unit}`, digits(report.loss.first)],
-      ["loss, last", digits(report.loss.last)],
-      ["loss, lowest", digits(report.loss.min)],
-      ...checkRows(report),
-      ...errorRows(problem, report),
-      ["updates", String(report.steps)],
-      ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
-      ["gradient", report.gradient],
-      ["evaluations of the field per update", String(report.evaluations)],
-      ["states stored for the backward pass", String(report.storedStates)],
-    ]),
-  ];
+  const lines = [table(summaryRows(problem, report))];
   for (const [name, value] of Object.entries(report.fitted)) {
     const known = experiment.published?.[name];
     lines.push(

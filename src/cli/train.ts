@@ -194,7 +194,7 @@ async function trainUnder(
   // who interrupts a run does not wait for another solve
   const errors = result.check === null ? null : await componentErrors(problem, result, runtime);
   const report = reportOf(problem, settings, result, { errors, estimates }, folder);
-  await saveResult(folder, problem, result, report, runtime, say);
+  await saveResult(folder, problem, result, report, { settings, runtime, say });
   return { problem, report, result };
 }
 

@@ -39,7 +39,7 @@ export interface IndependentSolution extends States {
 }
 
 /** Components drawn; the rest are left to the files, which is said. */
-const mostPanels = 24;
+export const mostPanels = 24;
 
 /** Loss over updates. */
 export function lossChart(
@@ -135,12 +135,12 @@ export async function solutionToDraw({
   return { times: saveAt, states: ys };
 }
 
-function timeAxis({ time }: Experiment): Axis {
+export function timeAxis({ time }: Experiment): Axis {
   return time.unit === asInFile ? { title: time.name } : { title: time.name, unit: time.unit };
 }
 
 /** What was observed of the first trajectory, its start with it: [components][times]. */
-function observationsOf(
+export function observationsOf(
   { assumesStart }: Experiment,
   { t0, times, y0, observations }: Trajectories,
   components: number,
@@ -152,7 +152,7 @@ function observationsOf(
 }
 
 /** The values of each component over time, [components][times], of the first of the trajectories [times, …]. */
-function firstTrajectory({ shape, data }: Tensor, components: number): number[][] {
+export function firstTrajectory({ shape, data }: Tensor, components: number): number[][] {
   const times = shape[0]!;
   const each = data.length / times;
   return Array.from({ length: components }, (_, i) =>

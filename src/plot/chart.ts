@@ -27,13 +27,18 @@ export interface RenderedChart {
  * @throws {ChartError} if the description does not make a chart, or the font package is missing
  */
 export async function renderChart(chart: Chart): Promise<RenderedChart> {
-  const font = chartFont();
-  const spec = vegaSpec(chart, measureWith(font));
+  const svg = await renderSvg(chart);
+  const png = new Resvg(svg, { font: chartFont(), fitTo: { mode: "zoom", value: 2 } }).render().asPng();
+  return { svg, png: new Uint8Array(png.buffer, png.byteOffset, png.byteLength) };
+}
+
+/** As {@link renderChart}, as vectors alone. */
+export async function renderSvg(chart: Chart): Promise<string> {
+  const spec = vegaSpec(chart, measureWith(chartFont()));
   const view = new View(parse(spec), { renderer: "none", logLevel: errorsOnly });
   const svg = withOwnIds(await view.toSVG());
   view.finalize();
-  const png = new Resvg(svg, { font, fitTo: { mode: "zoom", value: 2 } }).render().asPng();
-  return { svg, png: new Uint8Array(png.buffer, png.byteOffset, png.byteLength) };
+  return svg;
 }
 
 /** Vega numbers clip paths through the life of the process; here they start at 1 in every chart. */

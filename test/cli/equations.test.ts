@@ -68,7 +68,7 @@ describe("--field with equations", () => {
     expect(bounded.intervals.problem).to.include("a ended on a bound");
     const unit = await run([...words, "--parameter", "a=1.4:: 1/day", "--out", folder("unit")]);
     expect(unit.stdout).to.match(/^a = 1\.\d+ \[1\.\d+, 1\.\d+\] 1\/day$/m);
-    expect(unit.stdout).to.match(/are 95 % intervals, if the equations are right .* y 0\.\d+\)/);
+    expect(unit.stdout).to.match(/The 95 % intervals assume that the equations are right, .* y 0\.\d+\)/);
     const line = await refusal(2, "train", "--resume", folder("bounded"), "--parameter", "a=0.7");
     expect(line).to.include("--parameter a");
   });

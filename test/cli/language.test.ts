@@ -43,7 +43,7 @@ describe("revort train revdeq-lm", () => {
       expect(report.reconstructionError === null).to.equal(model !== "revdeq");
       expect(readdirSync(place).sort()).to.deep.equal([
         ...["checkpoint.safetensors", "losses.csv", "losses.png", "losses.svg", "params.safetensors"],
-        ...["predict.onnx", "result.json", "run.json"],
+        ...["predict.onnx", "report.html", "result.json", "run.json"],
       ]);
       expect(readJson(`${place}/result.json`)).to.deep.equal(report);
     });

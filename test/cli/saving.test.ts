@@ -107,7 +107,9 @@ describe("what cannot be saved", () => {
       refinement: null,
     };
     const report = reportOf(problem, settings, result, { errors: null, estimates }, out);
-    const error = await saveResult(out, broken, result, report, runtime, () => {}).catch((e: unknown) => e);
+    const error = await saveResult(out, broken, result, report, { settings, runtime, say: () => {} }).catch(
+      (e: unknown) => e,
+    );
     expect(error).to.be.instanceOf(UnsavedFieldError);
     expect((error as Error).message)
       .to.include(out)

@@ -43,7 +43,15 @@ describe("revort train NAME, for a task", () => {
     expect(readdirSync(place).sort()).to.deep.equal(
       [
         ...["checkpoint.safetensors", "logprob.onnx", "losses.csv", "losses.png", "losses.svg"],
-        ...["params.safetensors", "result.json", "run.json", "sample.onnx", "samples.png", "samples.svg"],
+        ...[
+          "params.safetensors",
+          "report.html",
+          "result.json",
+          "run.json",
+          "sample.onnx",
+          "samples.png",
+          "samples.svg",
+        ],
       ].sort(),
     );
   });

@@ -44,6 +44,7 @@ describe("revort train", () => {
       "losses.png",
       "losses.svg",
       "params.safetensors",
+      "report.html",
       "result.json",
       "run.json",
     ]);

@@ -93,30 +93,32 @@ export function perplexityOf(loss: number, { tokens, words }: TokenizedText): Pe
 
 /** What people read at the end. */
 export function summary(report: LanguageReport): string {
+  return [table(summaryRows(report)), `Written to ${printable(report.out)}`].join("\n");
+}
+
+/** What was measured, each with its name. */
+export function summaryRows(report: LanguageReport): string[][] {
   const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
   const { perplexity, residual, iterations, reconstructionError } = report;
   return [
-    table([
-      ["parameters", String(report.parameters)],
-      ["loss, first (nats per token)", digits(report.loss.first)],
-      ["loss, last", digits(report.loss.last)],
-      ["perplexity of the validation text, per token", digits(perplexity?.token ?? null)],
-      ["perplexity of the validation text, per word", digits(perplexity?.word ?? null)],
-      ...(residual === null
-        ? []
-        : [
-            ["residual of a fixed point, on average", residual.toExponential(1)],
-            ["steps of the iteration, on average", digits(iterations)],
-          ]),
-      ...(reconstructionError === null
-        ? []
-        : [["largest error of undone states", reconstructionError.toExponential(1)]]),
-      ["updates", String(report.steps)],
-      ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
-      ["tokens per second", report.tokensPerSecond.toFixed(0)],
-    ]),
-    `Written to ${printable(report.out)}`,
-  ].join("\n");
+    ["parameters", String(report.parameters)],
+    ["loss, first (nats per token)", digits(report.loss.first)],
+    ["loss, last", digits(report.loss.last)],
+    ["perplexity of the validation text, per token", digits(perplexity?.token ?? null)],
+    ["perplexity of the validation text, per word", digits(perplexity?.word ?? null)],
+    ...(residual === null
+      ? []
+      : [
+          ["residual of a fixed point, on average", residual.toExponential(1)],
+          ["steps of the iteration, on average", digits(iterations)],
+        ]),
+    ...(reconstructionError === null
+      ? []
+      : [["largest error of undone states", reconstructionError.toExponential(1)]]),
+    ["updates", String(report.steps)],
+    ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
+    ["tokens per second", report.tokensPerSecond.toFixed(0)],
+  ];
 }
 
 /** The losses of the updates, and of the validation text. */

@@ -19,14 +19,15 @@ import {
   saveChart,
   saveFit,
 } from "../fit-run.js";
-import { writeRunFile } from "../run-files.js";
+import { quoted } from "../report/page.js";
+import { runFiles, writeRunFile } from "../run-files.js";
 import { type RunLock, runLock } from "../run-lock.js";
 import { explainOnce, openRuntime, type RuntimeName } from "../runtimes.js";
 import { UsageError } from "../usage.js";
 import { languageFiles, openLanguageRun, writeLanguageRun } from "./folder.js";
 import type { LanguageOptions } from "./options.js";
 import { recipes } from "./recipes.js";
-import { type LanguageReport, lossChart, reportOf, summary } from "./report.js";
+import { type LanguageReport, lossChart, reportOf, summary, summaryRows } from "./report.js";
 import { checkUnchanged, isTokenizerFile, settingsOf } from "./request.js";
 import type { LanguageSettings } from "./settings.js";
 import { checkTexts, partsOf, type Texts, textsOf, tokenizerNamed } from "./texts.js";
@@ -99,8 +100,24 @@ async function trainUnder(
   const { parameters } = trained.result.best;
   const bytes = encodePrediction(language.model, { parameters, dtype: settings.dtype });
   await writeRunFile(folder, languageFiles.prediction, bytes);
-  await saveChart(folder, "losses", lossChart(report, `${report.model} language model (${report.config})`));
+  const title = `${report.model} language model (${report.config})`;
+  const losses = await saveChart(folder, "losses", lossChart(report, title));
+  const { modelReport } = await import("../report/model-report.js");
+  const page = modelReport({
+    ...{ title, about: `${report.parameters} parameters, trained on ${sourcesOf(settings)}`, settings },
+    ...{ rows: summaryRows(report), notes: report.notes.map(({ message }) => message) },
+    ...{ stopped: report.stopped, runtime: settings.runtime, out: folder },
+    charts: new Map([["losses", losses]]),
+    models: { [languageFiles.prediction]: bytes },
+    commands: [`revort generate ${quoted(folder)} --prompt "The" --tokens 100`],
+  });
+  await writeRunFile(folder, runFiles.report, page);
   return report;
+}
+
+/** What a run learns from, as its report says it. */
+function sourcesOf({ data }: LanguageSettings): string {
+  return data.length === 0 ? "the sample text" : data.map(({ path }) => path).join(", ");
 }
 
 /** What the command line asks for. */

@@ -65,9 +65,20 @@ export function reportOf({ settings, prepared, result, training, test, ...rest }
 }
 
 /** What people read at the end. @param isOwnData  whether the data are the user's in place of the experiment's own */
-export function summary({ published = {} }: TaskExperiment, report: TaskReport, isOwnData: boolean): string {
+export function summary(experiment: TaskExperiment, report: TaskReport, isOwnData: boolean): string {
+  return [table(summaryRows(experiment, report, isOwnData)), `Written to ${printable(report.out)}`].join(
+    "\n",
+  );
+}
+
+/** What was measured, each with its name. */
+export function summaryRows(
+  { published = {} }: TaskExperiment,
+  report: TaskReport,
+  isOwnData: boolean,
+): string[][] {
   const digits = (value: number | null) => (value === null ? "–" : value.toPrecision(6));
-  const measured = (of: string, measures: Measures): [string, string][] =>
+  const measured = (of: string, measures: Measures): string[][] =>
     Object.entries({ loss: measures.loss, ...measures.metrics }).map(([name, value]) => {
       const known = isOwnData ? undefined : published[`${of} ${name}`];
       const beside = known === undefined ? "" : `   (published ${known.value}, ${known.source})`;
@@ -75,27 +86,24 @@ export function summary({ published = {} }: TaskExperiment, report: TaskReport, 
     });
   const { best, steps, reconstructionError } = report;
   return [
-    table([
-      ["parameters", String(report.parameters)],
-      ["loss, first", digits(report.loss.first)],
-      ["loss, last", digits(report.loss.last)],
-      ["loss, lowest", digits(report.loss.min)],
-      ...measured("training", report.training),
-      ...(report.test === null ? [] : measured("test", report.test)),
-      ...errorRows(report),
-      ...(best === steps ? [] : [["parameters kept, of update", String(best)]]),
-      ...(reconstructionError === null
-        ? []
-        : [["largest error of undone states", reconstructionError.toExponential(1)]]),
-      ["updates", String(steps)],
-      ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
-    ]),
-    `Written to ${printable(report.out)}`,
-  ].join("\n");
+    ["parameters", String(report.parameters)],
+    ["loss, first", digits(report.loss.first)],
+    ["loss, last", digits(report.loss.last)],
+    ["loss, lowest", digits(report.loss.min)],
+    ...measured("training", report.training),
+    ...(report.test === null ? [] : measured("test", report.test)),
+    ...errorRows(report),
+    ...(best === steps ? [] : [["parameters kept, of update", String(best)]]),
+    ...(reconstructionError === null
+      ? []
+      : [["largest error of undone states", reconstructionError.toExponential(1)]]),
+    ["updates", String(steps)],
+    ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
+  ];
 }
 
 /** Of trajectories: how far states are from observations, in the units of the data and in deviations, as the loss is. */
-function errorRows({ findings, series }: TaskReport): [string, string][] {
+function errorRows({ findings, series }: TaskReport): string[][] {
   if (series === null) return [];
   return (findings.errors as readonly ColumnError[]).map(
     ({ part, component, rootMeanSquare, inDeviations, chiSquare }) => [

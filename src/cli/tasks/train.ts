@@ -21,7 +21,8 @@ import {
   saveFit,
 } from "../fit-run.js";
 import { progress } from "../progress.js";
-import { writeRunFile } from "../run-files.js";
+import type { ModelReport } from "../report/model-report.js";
+import { runFiles, writeRunFile } from "../run-files.js";
 import { copyNames } from "../run-inputs.js";
 import { type RunLock, runLock } from "../run-lock.js";
 import { explainOnce, openRuntime } from "../runtimes.js";
@@ -30,7 +31,7 @@ import { decodeParameters } from "../settings.js";
 import { optionFlag, UsageError } from "../usage.js";
 import { nameFiles, openTaskRun, type TaskRun, writeTaskRun } from "./folder.js";
 import { experimentOf, preparedFor } from "./load.js";
-import { reportOf, summary, type TaskReport } from "./report.js";
+import { reportOf, summary, summaryRows, type TaskReport } from "./report.js";
 import {
   checkOptions,
   checkUnchanged,
@@ -180,7 +181,16 @@ async function trainRun(
     findings: (await prepared.findings?.(trained)) ?? {},
   });
   await saveFit(folder, result, report);
-  await saveMade(folder, started.opened.settings, prepared, trained, report);
+  const { models, charts } = await saveMade(folder, started.opened.settings, prepared, trained, report);
+  const { modelReport } = await import("../report/model-report.js");
+  const isOwnData = run.opened.data.length > 0 && experiment.data?.needed === false;
+  const page = modelReport({
+    ...{ title: experiment.name, about: experiment.about, settings: started.opened.settings, models, charts },
+    rows: summaryRows(experiment, report, isOwnData),
+    notes: report.notes.map(({ message }) => message),
+    ...{ stopped: report.stopped, runtime: settings.runtime, out: folder, commands: [] },
+  });
+  await writeRunFile(folder, runFiles.report, page);
   return report;
 }
 
@@ -275,10 +285,12 @@ async function saveMade(
   prepared: PreparedTask,
   trained: TrainedTask,
   report: TaskReport,
-): Promise<void> {
+): Promise<Pick<ModelReport, "models" | "charts">> {
   const models = prepared.files(trained);
   const charts = { losses: taskLossChart(report), ...(await prepared.charts?.(trained)) };
   await nameFiles(folder, settings, [...Object.keys(models), ...Object.keys(charts).flatMap(chartFiles)]);
   for (const [name, bytes] of Object.entries(models)) await writeRunFile(folder, name, bytes);
-  for (const [name, chart] of Object.entries(charts)) await saveChart(folder, name, chart);
+  const drawn = new Map<string, string>();
+  for (const [name, chart] of Object.entries(charts)) drawn.set(name, await saveChart(folder, name, chart));
+  return { models, charts: drawn };
 }
