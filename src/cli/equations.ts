@@ -21,7 +21,6 @@ export function isEquations(field: string | undefined): field is string {
 
 /** What `--parameter a=0.5:0:2 1/day` says; what it leaves out is missing. */
 export interface ParameterOption {
-  readonly name: string;
   readonly guess?: number;
   readonly low?: number;
   readonly high?: number;
@@ -31,33 +30,38 @@ export interface ParameterOption {
 const shapeOfOption =
   "NAME=GUESS, NAME=GUESS:LOW:HIGH or NAME=GUESS:LOW:HIGH UNIT, where each number may be left out";
 
-/** One more `--parameter`. @throws {UsageError} */
-export function parameterOption(text: string, before: readonly ParameterOption[] = []): ParameterOption[] {
-  const [, name, numbers, unit] =
-    /^\s*(\p{L}[\p{L}\p{N}_]*)\s*=\s*([^\s]*)(?:\s+(.*\S))?\s*$/u.exec(text) ?? [];
-  const parts = numbers?.split(":") ?? [];
-  if (name === undefined || numbers === "" || ![1, 3].includes(parts.length)) {
-    throw new UsageError(`--parameter takes ${shapeOfOption}, but "${text}" was given.`);
-  }
-  const one = number(`--parameter ${name}`, Number.isFinite, "numbers");
-  const [guess, low, high] = parts.map((part) => (part === "" ? undefined : one(part)));
-  if (before.some((other) => other.name === name)) {
-    throw new UsageError(`--parameter ${name} was given twice. Give it once.`);
-  }
-  return [
-    ...before,
-    {
-      name,
+/** One more `--parameter`, which is looked at at once. @throws {UsageError} */
+export function parameterOption(text: string, before: readonly string[] = []): string[] {
+  const all = [...before, text];
+  readParameters(all);
+  return all;
+}
+
+/** What the options say, by the names of parameters. @throws {UsageError} for one that cannot be read, or is given twice */
+export function readParameters(texts: readonly string[]): ReadonlyMap<string, ParameterOption> {
+  const found = new Map<string, ParameterOption>();
+  for (const text of texts) {
+    const [, name, numbers, unit] =
+      /^\s*(\p{L}[\p{L}\p{N}_]*)\s*=\s*([^\s]*)(?:\s+(.*\S))?\s*$/u.exec(text) ?? [];
+    const parts = numbers?.split(":") ?? [];
+    if (name === undefined || numbers === "" || ![1, 3].includes(parts.length)) {
+      throw new UsageError(`--parameter takes ${shapeOfOption}, but "${text}" was given.`);
+    }
+    if (found.has(name)) throw new UsageError(`--parameter ${name} was given twice. Give it once.`);
+    const one = number(`--parameter ${name}`, Number.isFinite, "numbers");
+    const [guess, low, high] = parts.map((part) => (part === "" ? undefined : one(part)));
+    found.set(name, {
       ...(guess === undefined ? {} : { guess }),
       ...(low === undefined ? {} : { low }),
       ...(high === undefined ? {} : { high }),
       ...(unit === undefined ? {} : { unit }),
-    },
-  ];
+    });
+  }
+  return found;
 }
 
 /** @throws {UsageError} for --parameter without equations */
-export function refuseParameters(given: readonly ParameterOption[] | undefined): void {
+export function refuseParameters(given: readonly string[] | undefined): void {
   if (given === undefined) return;
   throw new UsageError('--parameter is for a field of equations (--field "dx = -k*x"). Leave it out.');
 }
@@ -81,11 +85,11 @@ export interface Chosen {
  */
 export async function chosenParameters(
   text: string,
-  given: readonly ParameterOption[] | undefined,
+  given: readonly string[] | undefined,
   experiment: Experiment,
   series: TimeSeries | null,
 ): Promise<Chosen> {
-  const options = Object.fromEntries((given ?? []).map(({ name, ...rest }) => [name, rest]));
+  const options: Readonly<Record<string, ParameterOption>> = Object.fromEntries(readParameters(given ?? []));
   const field = inOrder(text, experiment, series, { parameters: options });
   const open = Object.keys(field.named).filter((name) => options[name]?.guess === undefined);
   const found = series === null ? null : await startingValues(field, series, open);
@@ -121,13 +125,13 @@ function startNote(parameters: Parameters, open: readonly string[], fromData: bo
 }
 
 /** Equations to solve: each parameter has the value that was given. @throws {UsageError} for one that has none */
-export function equationsToSolve(text: string, given: readonly ParameterOption[]): SymbolicField {
+export function equationsToSolve(text: string, given: readonly string[]): SymbolicField {
   if (!isEquations(text)) {
     throw new UsageError(
       `--field takes equations ("dx = -k*x") here, but "${text}" was given; name a file without it.`,
     );
   }
-  const values = Object.fromEntries(given.map(({ name, ...rest }) => [name, rest]));
+  const values: Readonly<Record<string, ParameterOption>> = Object.fromEntries(readParameters(given));
   const field = symbolicField(text, { parameters: values });
   const open = Object.keys(field.named).filter((name) => values[name]?.guess === undefined);
   if (open.length > 0) {

@@ -2,6 +2,7 @@ import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
 import { readBytes, readText } from "../storage/read.js";
 import type { ControlOptions } from "./control-options.js";
+import { readParameters } from "./equations.js";
 import type { FieldOptions } from "./field-options.js";
 import type { Sources } from "./problem.js";
 import { copyNames, modelInputs, readInit, readInputs } from "./run-inputs.js";
@@ -108,7 +109,7 @@ export async function checkUnchanged(
       has === undefined ? `was started without ${flag}` : `was started with ${flag} ${has}`,
     );
   }
-  for (const { name, ...asked } of options.parameter ?? []) {
+  for (const [name, asked] of readParameters(options.parameter ?? [])) {
     const has = settings.parameters?.[name];
     const differs = (["guess", "low", "high", "unit"] as const).some(
       (key) => asked[key] !== undefined && asked[key] !== has?.[key],

@@ -18,7 +18,7 @@ import type { TimeSeries } from "../storage/csv.js";
 import { readBytes, readText } from "../storage/read.js";
 import { decodeSafetensors, SafetensorsError } from "../storage/safetensors.js";
 import { type ControlOptions, controlOf, isAdaptive } from "./control-options.js";
-import { chosenParameters, isEquations, type ParameterOption, refuseParameters } from "./equations.js";
+import { chosenParameters, isEquations, refuseParameters } from "./equations.js";
 import { type FieldOptions, fieldSettings, importOptions } from "./field-options.js";
 import { experimentNamed, type Sources, subjectOf } from "./problem.js";
 import { copyNames, modelInputs, type RunInputs } from "./run-inputs.js";
@@ -32,7 +32,7 @@ export interface ProblemOptions extends ControlOptions, FieldOptions {
   readonly data?: string;
   readonly field?: string;
   /** of a field of equations */
-  readonly parameter?: readonly ParameterOption[];
+  readonly parameter?: readonly string[];
   readonly activation?: RunSettings["activation"];
   readonly autonomous?: boolean;
   readonly solver?: string;

@@ -15,7 +15,7 @@ import { checkWritable, writeAtomic } from "../storage/atomic.js";
 import { checkTableSize, formatTimeSeries } from "../storage/csv-format.js";
 import type { Console } from "./console.js";
 import { type ControlOptions, controlOf } from "./control-options.js";
-import { equationsToSolve, type ParameterOption, refuseParameters } from "./equations.js";
+import { equationsToSolve, refuseParameters } from "./equations.js";
 import { exitCodes } from "./exit-codes.js";
 import { importOptions, type SignatureFlags } from "./field-options.js";
 import { openRuntime, type RuntimeName, usualRuntime } from "./runtimes.js";
@@ -24,7 +24,7 @@ import { parseState, parseTimes, UsageError } from "./usage.js";
 export interface SolveCommandOptions extends ControlOptions, SignatureFlags {
   /** equations in place of a file */
   readonly field?: string;
-  readonly parameter?: readonly ParameterOption[];
+  readonly parameter?: readonly string[];
   readonly y0: string;
   readonly t0: number;
   readonly t1: number;

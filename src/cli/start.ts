@@ -12,9 +12,9 @@ import { exitCodes } from "./exit-codes.js";
 import { gradcheck } from "./gradcheck.js";
 import type { Problem } from "./problem.js";
 import { runFiles } from "./run-files.js";
-import type { TrainReport } from "./run-results.js";
 import { openRuntime } from "./runtimes.js";
 import { type TrainCommandOptions, trainRun } from "./train.js";
+import type { TrainReport } from "./train-report.js";
 
 /** Where the tour writes; what an earlier tour wrote is replaced. */
 const folder = join("runs", "start");

@@ -35,12 +35,14 @@ import {
 import { readInit, readInputs } from "./run-inputs.js";
 import { runKind } from "./run-kind.js";
 import { type RunLock, runLock } from "./run-lock.js";
-import { reportOf, saveFailure, saveResult, summary, type TrainReport } from "./run-results.js";
+import { saveFailure, saveResult } from "./run-results.js";
 import type { RunSettings } from "./run-settings.js";
+import { summary } from "./run-summary.js";
 import { explainOnce, openRuntime } from "./runtimes.js";
 import type { SeriesOptions } from "./series/settings.js";
 import { seriesFiles } from "./series/subjects.js";
 import { decodeParameters, type ProblemOptions, settingsFor } from "./settings.js";
+import { reportOf, type TrainReport } from "./train-report.js";
 import { trainedOf } from "./trained.js";
 import { optionFlag, UsageError } from "./usage.js";
 import { warmStarted } from "./warm-start.js";

@@ -9,8 +9,9 @@ import type { Runtime } from "../../runtime/runtime.js";
 import type { TrainResult } from "../../train/train.js";
 import type { Problem } from "../problem.js";
 import { runFiles } from "../run-files.js";
-import { encodeRunField, intervalLines, summaryRows, type TrainReport } from "../run-results.js";
 import type { RunSettings } from "../run-settings.js";
+import { intervalLines, summaryRows } from "../run-summary.js";
+import type { TrainReport } from "../train-report.js";
 import { type Content, html } from "./html.js";
 import { codeOf, figure, pageOf, paragraphs, quoted, type Section, tableOf } from "./page.js";
 import { settingsSection, versionsSection } from "./settings-section.js";
@@ -25,6 +26,8 @@ export interface FitReport {
   readonly runtime: Runtime;
   /** the charts of the run as SVG, by their names */
   readonly charts: ReadonlyMap<string, string>;
+  /** the trained field as a file; `null` where it could not be made */
+  readonly model: Uint8Array | null;
 }
 
 /** The report of a fit: a page with all that is known of it, which needs no other file. */
@@ -157,14 +160,9 @@ function checkSection({ check }: TrainReport): Section[] {
 }
 
 /** How the exported field is used; nothing where it could not be made. */
-function usageSection({ problem, result, report }: FitReport): Section[] {
+function usageSection({ problem, result, report, model: bytes }: FitReport): Section[] {
   const { data, ode } = problem;
-  let bytes: Uint8Array;
-  try {
-    bytes = encodeRunField(problem, result.parameters);
-  } catch {
-    return [];
-  }
+  if (bytes === null) return [];
   const first = numbers(result.y0).slice(0, result.y0.data.length / Math.max(1, data.y0.shape[0] ?? 1));
   const model = decode(bytes, { source: runFiles.field });
   const usage = usageOf(runFiles.field, model, { t: [data.t0], y: first });

@@ -4,6 +4,7 @@ import type { SeriesSettings } from "../../experiments/series/settings.js";
 import { parseSplit } from "../../experiments/series/split.js";
 import { activations } from "../../fields/activations.js";
 import { losses } from "../../learning/losses.js";
+import { isEquations } from "../equations.js";
 import { hiddenWidths } from "../problem.js";
 import type { ProblemOptions } from "../settings.js";
 import { UsageError } from "../usage.js";
@@ -74,6 +75,12 @@ export function seriesSettingsFor(options: SeriesOptions): KeptSeries {
   }
   for (const name of ["validation", "test"] as const) {
     if (options[name] !== undefined) parseSplit(`--${name}`, options[name]);
+  }
+  if (isEquations(field)) {
+    throw new UsageError(
+      "Equations are fitted to one file of one trajectory. Leave out what is for several trajectories (--trajectory, --validation, …), " +
+        "or take mlp:WIDTH,WIDTH,… for --field.",
+    );
   }
   return {
     ...{ trajectory: options.trajectory ?? null, time: options.time ?? null },

@@ -13,10 +13,12 @@ export function givenOptions(
     options.flatMap((option) => {
       const value = values[option.attributeName()];
       if (value === undefined || own.includes(option.long!)) return [];
+      // --train-y0 and --no-train-y0 have one value between them
+      if (typeof value === "boolean" && value === option.negate) return [];
       const kept = Array.isArray(value)
         ? value.map(String)
         : typeof value === "boolean"
-          ? value
+          ? true
           : String(value);
       return [[option.long!.replace(/^--/, ""), kept as OptionValue]];
     }),
