@@ -25,6 +25,7 @@ import { adam } from "../../src/learning/optimisers.js";
 import { alf } from "../../src/methods/alf.js";
 import { effectivelySymmetric } from "../../src/methods/effectively-symmetric.js";
 import { explicit } from "../../src/methods/explicit.js";
+import { lawson } from "../../src/methods/lawson.js";
 import { isReversible, type Method } from "../../src/methods/method.js";
 import { reversible } from "../../src/methods/reversible.js";
 import { reversibleHeun } from "../../src/methods/reversible-heun.js";
@@ -56,6 +57,7 @@ const methods: Readonly<Record<string, Method>> = {
   "coupled rk4": reversible(rk4, { coupling: 0.99 }),
   alf: alf(),
   "reversible Heun": reversibleHeun(),
+  "Rex, of rk4": lawson(reversible(rk4, { coupling: 0.99 }), { rates: -0.5 }),
   // undone to h^7, which is rounding for h = 0.01
   ees27: effectivelySymmetric(ees27),
 };
