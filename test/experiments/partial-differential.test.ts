@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import { Random } from "../../src/core/random.js";
 import { numbers, tensor } from "../../src/core/tensor.js";
@@ -16,12 +15,12 @@ import { mse } from "../../src/learning/losses.js";
 import { methodNamed } from "../../src/methods/named.js";
 import { gridThrough } from "../../src/programs/grid.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
-import { readJson, run, scratch } from "../cli/command.js";
-import { bareSession } from "../deploy/bare.js";
+import { scratch } from "../cli/command.js";
 import { distance } from "../support/distance.js";
 import { evaluate } from "../support/evaluate.js";
 import { failure } from "../support/failure.js";
-import { missingModules, python } from "../support/python.js";
+import { missingModules } from "../support/python.js";
+import { runsInPython, trainsEquation } from "./trained-equation.js";
 
 describe("the heat equation that damps, y_t = (1 − y) y_xx", () => {
   const points = 26;
@@ -116,49 +115,20 @@ describe("snapshots", () => {
 describe("revort train, for partial differential equations", () => {
   const folder = scratch();
 
-  for (const [name, made] of [
-    ["heat", ["solutions"]],
-    ["burgers", ["solutions"]],
-    ["gray-scott", ["sections"]],
+  for (const [name, chart, state] of [
+    ["burgers", "solutions", [1, 32]],
+    ["gray-scott", "sections", [2, 24, 24]],
   ] as const) {
-    it(`learns ${name} from snapshots, holds it against the equation, and writes fields that run by themselves`, async () => {
-      const place = folder(name);
-      const words = ["--steps", "2", "--batch-size", "2", "--runtime", "jit", "--json", "--out", place];
-      const { code, stdout, stderr } = await run(["train", name, ...words]);
-      expect(code, stderr).to.equal(0);
-      const report = JSON.parse(stdout);
-      expect(report).to.deep.equal(readJson(`${place}/result.json`));
-      const { errors } = report.findings;
-      expect(errors.learnt[0]).to.be.below(1e-6);
-      expect(errors.learnt[1]).to.be.within(1e-6, 10);
-      // of the solver and, for Burgers, of central differences on 32 points
-      const known = (errors.equation ?? errors.differences) as number[];
-      expect(Math.max(...known)).to.be.below(name === "burgers" ? 0.1 : 2e-5);
-      const charts = ["losses", ...made].flatMap((chart) => [`${chart}.svg`, `${chart}.png`]);
-      expect(readdirSync(place)).to.include.members(["field.onnx", "predict.onnx", ...charts]);
-      const session = await bareSession(readFileSync(`${place}/predict.onnx`));
-      expect(session.inputs).to.deep.equal(["y0"]);
-    }).timeout(60_000);
-  }
+    it(`learns ${name} from snapshots, holds it against the equation, and writes fields that run by themselves`, () =>
+      trainsEquation(name, chart, folder(name))).timeout(60_000);
 
-  it("writes models that Python's onnxruntime runs", async function () {
-    const missing = missingModules("onnxruntime", "numpy");
-    if (missing !== null) {
-      console.log(`      skipped: ${missing}`);
-      this.skip();
-    }
-    const script = `
-import sys, numpy as np, onnxruntime as ort
-for name, shape in [("heat", (2, 26)), ("burgers", (2, 1, 32)), ("gray-scott", (2, 2, 24, 24))]:
-    place = sys.argv[1] + "/" + name
-    kind = np.float64 if name == "heat" else np.float32
-    y = np.random.default_rng(0).uniform(0, 0.5, shape).astype(kind)
-    field = ort.InferenceSession(place + "/field.onnx").run(None, {"t": np.array(0, kind), "y": y})[0]
-    ys = ort.InferenceSession(place + "/predict.onnx").run(None, {"y0": y})[0]
-    assert field.shape == shape and ys.shape == (2, 2) + shape[1:], (field.shape, ys.shape)
-    assert np.isfinite(field).all() and np.isfinite(ys).all()
-print("well")
-`;
-    expect(python(script, folder("."))).to.deep.include({ ok: true, stdout: "well\n" });
-  });
+    it(`writes models of ${name} that Python's onnxruntime runs`, function () {
+      const missing = missingModules("onnxruntime", "numpy");
+      if (missing !== null) {
+        console.log(`      skipped: ${missing}`);
+        this.skip();
+      }
+      runsInPython(folder(name), "float32", state);
+    });
+  }
 });
