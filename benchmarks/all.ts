@@ -28,6 +28,7 @@ const alone: readonly Run[] = [
   { name: "scaling", words: [], rounds: true },
   { name: "auto", words: [], rounds: true },
   { name: "runtimes", words: [], rounds: true },
+  { name: "serving", words: [], rounds: false },
   { name: "operators", words: [], rounds: false },
   { name: "kernels", words: [], rounds: true },
 ];

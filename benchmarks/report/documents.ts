@@ -1,5 +1,6 @@
 import type { PeerRow } from "../peer-targets.js";
 import { type Result, type Row, showMeasured, showNumber, showWanted, type Target } from "../result.js";
+import { comparisonColumns } from "../runtimes/table.js";
 import { atEqualError, seriesOf, type WorkRow } from "../work-precision/equal-error.js";
 import { lossesOf, lossList } from "./lost.js";
 import { markdownTable, sourceOf } from "./markdown.js";
@@ -25,6 +26,7 @@ export function numbersSection(results: Results): string {
     whiteDwarfPart(results.get("white-dwarf")),
     peersPart(results.get("peers")),
     equalErrorPart(results.get("work-precision")),
+    runtimesPart(results.get("runtimes")),
     plotPart(results),
     `### Missed targets, and why\n\n${lossList(lossesOf(results))}`,
   ];
@@ -59,6 +61,21 @@ function targetsPart(results: Results): string {
 
 function mark({ met }: Target): string {
   return met === null ? "–" : met ? "reached" : "**missed**";
+}
+
+/** One model on every runtime. */
+function runtimesPart(result: Result | undefined): string | null {
+  if (result === undefined) return null;
+  const rows = result.rows.filter(({ batch, gradientUs }) => batch === 16 && gradientUs !== null);
+  const table = markdownTable(
+    Object.keys(comparisonColumns),
+    rows.map((row) => Object.values(comparisonColumns).map((cell) => cell(row as never))),
+  );
+  return (
+    "### On every runtime\n\n16 states of a perceptron 2-32-32-2 in float32, in Node and in a page in Chromium (`page/…`, whose GPU " +
+    "is one in software here); `npx tsx scripts/bench.ts MODEL.onnx` makes this table, and a plot, of a model of yours.\n\n" +
+    `${table}\n\n${sourceOf(result)}`
+  );
 }
 
 function whiteDwarfPart(result: Result | undefined): string | null {

@@ -1,5 +1,6 @@
 import type { PeerRow } from "../peer-targets.js";
 import { type Result, type Row, showNumber } from "../result.js";
+import { comparisonColumns, reasonLines } from "../runtimes/table.js";
 import { markdownTable } from "./markdown.js";
 import { fullPeerTable, updateTable } from "./peer-table.js";
 
@@ -119,18 +120,27 @@ export const reports: Readonly<Record<string, Report>> = {
   },
   runtimes: {
     title: "The same models on every runtime",
-    note: "Milliseconds in float32, 2-width-width-2 with tanh: one evaluation of the field, a solve of 20 coupled midpoint steps, and its reversible gradient. On TensorFlow.js these are written out. `times jit` is the CPU time over that on `jit`, which other work on the machine hardly changes.",
-    body: ({ rows }) =>
-      columns(rows, {
-        work: text("work"),
-        batch: text("batch"),
-        width: text("width"),
-        runtime: text("runtime"),
-        ms: number("milliseconds"),
-        minimum: number("least"),
-        "CPU time": number("processor"),
-        "times jit": number("timesJit"),
-      }),
+    note: "A perceptron 2-width-width-2 with tanh in float32, in Node and in a page in Chromium (`page/…`): opening the runtime, the first gradient of 20 steps from the graph on, then warm an evaluation of the field, a step of the reversible midpoint rule, and its gradient. Errors are relative, against float64; MiB is what its process, or Chromium, takes more than before. `npx tsx scripts/bench.ts MODEL.onnx` does this for a model of yours.",
+    body: ({ rows }) => {
+      const shown = rows as never as Parameters<typeof reasonLines>[0];
+      const works = shown.filter(({ gradientUs }) => gradientUs !== null);
+      const all = { model: (row: Row) => `${row.batch} × ${row.subject}`, ...comparisonColumns };
+      const reasons = reasonLines(shown).map((line) => `- ${line}`);
+      return [columns(works, all as never), ...(reasons.length > 0 ? [reasons.join("\n")] : [])].join("\n\n");
+    },
+  },
+  serving: {
+    title: "A server under load",
+    note: "Milliseconds from a request to its answer over loopback, with clients that ask one thing after the other; each answer is held against the one that the same request had alone, to the byte.",
+    body: ({ rows, settings }) =>
+      `${columns(rows, {
+        request: text("request"),
+        count: text("count"),
+        wrong: text("wrong"),
+        median: number("median"),
+        p99: number("p99"),
+        most: number("most"),
+      })}\n\n${settings.clients} clients for ${settings.seconds} s; ${showNumber(Number(settings.requestsPerRun))} solves of equal steps went through a run, and server and workers took ${showNumber(Number(settings.memoryMiB))} MiB at the end.`,
   },
   auto: {
     title: "Is the runtime `auto` right?",

@@ -42,6 +42,11 @@ interface Entry {
 /** There is one version of each model: the file as it is now. */
 export const onlyVersion = "1";
 
+/** The model that a session is of. */
+export function modelOfKey(key: string): string {
+  return /^(.*)#\d+/s.exec(key)?.[1] ?? key;
+}
+
 /** Ways to solve that are kept open for a model. */
 const mostSolvers = 8;
 
@@ -88,7 +93,8 @@ export class Models {
 
   /** Looks at the folder, and loads and unloads what has changed. */
   look(): Promise<void> {
-    this.#looking = this.#looking.then(() => this.#look());
+    // whatever was wrong before is not wrong with this look
+    this.#looking = this.#looking.catch(() => {}).then(() => this.#look());
     return this.#looking;
   }
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { printable } from "../core/printable.js";
 import { metricsOf } from "./metrics.js";
-import { type ModelState, Models } from "./models.js";
+import { type ModelState, Models, modelOfKey } from "./models.js";
 import { mostConnections, type ServeOptions } from "./options.js";
 import { serverPackages } from "./packages.js";
 import { RequestError } from "./request-error.js";
@@ -40,6 +40,8 @@ export async function startServer(
     logger: { level: options.logLevel, stream: { write: log } },
     bodyLimit: options.body,
     requestTimeout: milliseconds,
+    // a connection on which nothing moves for longer than a request may wait and run, twice each
+    connectionTimeout: 5 * milliseconds,
     keepAliveTimeout: 30_000,
     return503OnClosing: true,
     forceCloseConnections: "idle",
@@ -52,7 +54,7 @@ export async function startServer(
   const scheduler = new Scheduler(
     { ...options, timeout: milliseconds },
     {
-      ran: (key, tasks, rows, seconds) => metrics.ran(key.split("#")[0]!, tasks, rows, seconds),
+      ran: (key, tasks, rows, seconds) => metrics.ran(modelOfKey(key), tasks, rows, seconds),
       replaced(reason) {
         metrics.replaced();
         app.log.warn({ reason }, "a worker was replaced");
@@ -80,7 +82,9 @@ export async function startServer(
     await scheduler.close();
     throw cause;
   }
-  const watching = setInterval(() => void models.look(), options.look * 1000);
+  const watching = setInterval(() => {
+    models.look().catch((cause) => app.log.error(cause, "the folder could not be looked at"));
+  }, options.look * 1000);
   return {
     url: urlOf(app.server.address() as AddressInfo),
     get models() {

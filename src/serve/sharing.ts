@@ -25,6 +25,9 @@ export function rowsIn(model: Model): readonly string[] | { readonly reason: str
     (shape ?? [null]).some((dim, axis) => dim === null || (axis > 0 && dim === batch)),
   );
   if (other !== undefined) return { reason: `it is not known where ${other.name} has its samples` };
+  // what holds of kernels is found out for the sizes that the file says
+  const open = inputs.find(({ shape }) => shape!.some((dim) => typeof dim === "string" && dim !== batch));
+  if (open !== undefined) return { reason: `${open.name} has other open dimensions as well` };
   if (model.functions.length > 0) return { reason: "it is written with functions of its own" };
   const problem = problemIn(model.graph, new Set(rows));
   return problem === null ? rows : { reason: problem };

@@ -1,6 +1,9 @@
 import { expect } from "chai";
 import { Random } from "../../src/core/random.js";
+import { Builder } from "../../src/graph/builder.js";
 import { decode } from "../../src/graph/decode.js";
+import { encode } from "../../src/graph/encode.js";
+import { tanh } from "../../src/ops/trigonometry.js";
 import { rowsFor } from "../../src/serve/rows.js";
 import { rowsIn } from "../../src/serve/sharing.js";
 import { centred, layer, perceptron, rounds, rowsAsked, type Served, serving, slow } from "./served.js";
@@ -100,7 +103,16 @@ describe("requests that share a run", () => {
     expect(two).to.deep.equal(one);
   });
 
-  it("are not looked for where the number of rounds is a request's", () => {
+  it("are not looked for where the number of rounds is a request's, or a row has no size of its own", () => {
+    const open = (shape: (string | number)[]) => {
+      const b = new Builder();
+      const x = b.input("x", "float32", shape as ["batch", 5]);
+      return rowsIn(decode(encode(b.graph({ y: tanh(b, x) }, "open"))));
+    };
+    expect(open(["batch", 5])).to.deep.equal(["x"]);
+    expect(open([3, 5]))
+      .to.have.property("reason")
+      .that.contains("open dimension");
     expect(rowsIn(decode(layer()))).to.deep.equal(["x"]);
     expect(rowsIn(decode(slow())))
       .to.have.property("reason")

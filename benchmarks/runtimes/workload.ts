@@ -1,0 +1,159 @@
+import { Random } from "../../src/core/random.js";
+import { castTensor, type FloatDType, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { fieldGraph } from "../../src/deploy/field-file.js";
+import { initialParameters, type Tensors } from "../../src/fields/field.js";
+import { importedField } from "../../src/fields/imported.js";
+import { differentiator } from "../../src/gradients/evaluate.js";
+import { decode } from "../../src/graph/decode.js";
+import { type NeuralOde, neuralOde } from "../../src/integrate/neural-ode.js";
+import { settingOf } from "../../src/integrate/solve-inputs.js";
+import { mse } from "../../src/learning/losses.js";
+import { reversible } from "../../src/methods/reversible.js";
+import { midpoint } from "../../src/methods/tableaux.js";
+import { gridTensors, gridThrough } from "../../src/programs/grid.js";
+import { solveProgram } from "../../src/programs/solve.js";
+import { compileProgram, downloadTree, handOverTree, uploadTree } from "../../src/runtime/compile-program.js";
+import type { DeviceTensors, Runtime } from "../../src/runtime/runtime.js";
+
+// What is timed on a runtime, in Node and in a page alike: a field from a file, its solve and its gradient.
+
+/** A field to time, as it goes to another process or a page. */
+export interface Job {
+  /** the file of the field, in base64 */
+  readonly file: string;
+  /** states at t = 0 of the batch, one after the other; each is near the first */
+  readonly y0: readonly number[];
+  readonly batch: number;
+  readonly steps: number;
+  readonly stepSize: number;
+  readonly dtype: FloatDType;
+}
+
+export const works = ["evaluation", "solve", "gradient"] as const;
+export type Work = (typeof works)[number];
+
+/** What a runtime did with a job before anything was timed. */
+export interface Readiness {
+  readonly version: string;
+  /** milliseconds to open the runtime: reading modules, starting what it needs */
+  readonly openMs: number;
+  readonly works: Readonly<Record<Work, WorkReadiness>>;
+}
+
+/** @param values  what was computed; `null` where it could not be, for a reason */
+export interface WorkReadiness {
+  /** milliseconds from the graph to the first result */
+  readonly firstMs: number | null;
+  readonly values: readonly number[] | null;
+  readonly reason: string | null;
+}
+
+interface Runnable {
+  readonly run: () => Promise<unknown>;
+  readonly values: () => Promise<readonly number[]>;
+}
+
+/** A job that a runtime is ready for. */
+export interface Prepared {
+  readonly readiness: Readiness;
+  /** Does a work so many times, or more often where the clock would not tell. @returns seconds of so many times */
+  readonly time: (work: Work, repeats: number) => Promise<number>;
+}
+
+export async function prepare(job: Job, open: () => Promise<Runtime>): Promise<Prepared> {
+  const begun = performance.now();
+  const runtime = await open();
+  const openMs = performance.now() - begun;
+  const subject = subjectOf(job);
+  const ready = new Map<Work, Runnable>();
+  const found: Partial<Record<Work, WorkReadiness>> = {};
+  for (const work of works) {
+    const started = performance.now();
+    try {
+      const made = await builders[work](subject, runtime);
+      const values = await made.values();
+      found[work] = { firstMs: performance.now() - started, values, reason: null };
+      ready.set(work, made);
+    } catch (cause) {
+      found[work] = { firstMs: null, values: null, reason: (cause as Error).message };
+    }
+  }
+  return {
+    readiness: { version: runtime.version, openMs, works: found as Record<Work, WorkReadiness> },
+    async time(work, repeats) {
+      const { run } = ready.get(work)!;
+      const started = performance.now();
+      let done = 0;
+      // clocks of pages tell tenths of milliseconds
+      do {
+        await run();
+        done++;
+      } while (done < repeats || performance.now() - started < 1);
+      return ((performance.now() - started) / 1000) * (repeats / done);
+    },
+  };
+}
+
+interface Subject {
+  readonly ode: NeuralOde;
+  readonly parameters: Tensors;
+  readonly y0: Tensor;
+  readonly grid: ReturnType<typeof gridThrough>;
+}
+
+function subjectOf({ file, y0, batch, steps, stepSize, dtype }: Job): Subject {
+  const bytes = Uint8Array.from(atob(file), (c) => c.charCodeAt(0));
+  const field = importedField(decode(bytes), { float: dtype });
+  const shape = field.state.map((dim) => (typeof dim === "string" ? batch : dim));
+  const end = steps * stepSize;
+  return {
+    ode: neuralOde({ field, method: reversible(midpoint, { coupling: 0.999 }), stepSize, dtype }),
+    parameters: initialParameters(field, Random.seeded(0), dtype),
+    y0: castTensor(tensor("float64", shape, y0), dtype),
+    grid: gridThrough(0, [end], stepSize),
+  };
+}
+
+const builders: Readonly<Record<Work, (subject: Subject, runtime: Runtime) => Promise<Runnable>>> = {
+  async evaluation({ ode, parameters, y0 }, runtime) {
+    const executable = await runtime.compile(fieldGraph(ode));
+    const given: Record<string, Tensor> = { ...parameters, t: tensor(ode.dtype, [], [0]), y: y0 };
+    const feeds = Object.fromEntries(
+      Object.keys(executable.inputs).map((name) => [name, runtime.upload(given[name]!)]),
+    ) as DeviceTensors;
+    const run = () => executable.run(feeds);
+    return { run, values: async () => numbers(await runtime.download((await run()).dydt!)) };
+  },
+  async solve({ ode, parameters, y0, grid }, runtime) {
+    const program = await compileProgram(runtime, solveProgram(settingOf(ode, y0.shape, grid)));
+    const inputs = {
+      ...uploadTree(runtime, { parameters, y0 }),
+      ...handOverTree(runtime, gridTensors(grid, ode.dtype)),
+    };
+    const run = () => program.run(inputs);
+    return { run, values: async () => flat(await downloadTree(runtime, (await run()).ys)) };
+  },
+  async gradient({ ode, parameters, y0, grid }, runtime) {
+    const { dtype } = ode;
+    const goal = castTensor(
+      tensor(
+        "float64",
+        [1, ...y0.shape],
+        numbers(y0).map((x) => -x),
+      ),
+      dtype,
+    );
+    const fit = { grid, y0, target: goal, weight: null };
+    const compiled = await differentiator(ode, { runtime, loss: mse(), gradient: "reversible", fit });
+    const trained = { parameters: uploadTree(runtime, parameters) };
+    const fixed = compiled.fixed(fit);
+    const run = () => compiled.run(trained, fixed);
+    return { run, values: async () => flat(await downloadTree(runtime, (await run()).gradients.parameters)) };
+  },
+};
+
+/** All numbers of a tensor, or of a record of them. */
+function flat(found: Tensor | Tensors): readonly number[] {
+  if ("data" in found && "shape" in found) return numbers(found as Tensor);
+  return Object.values(found as Tensors).flatMap(numbers);
+}
