@@ -21,7 +21,7 @@ evaluation, of a step of the reversible midpoint rule and of its gradient; error
   --batch <n,n,n>     states at once; 1,16,256 by default
   --steps <n>         steps of a solve and a gradient; 20 by default
   --dtype <dtype>     float32 by default, which all have, or float64
-  --rounds <n>        rounds, in each of which every runtime has its turn; 7 by default
+  --rounds <n>        rounds, in each of which every runtime has its turn; 11 by default
   --out <folder>      where the plot and the numbers go; runs/bench by default
   --json              print JSON alone on stdout
 `;
@@ -44,7 +44,7 @@ async function benchOf(words: readonly string[]): Promise<number> {
     options: {
       ...{ runtimes: { type: "string" }, batch: { type: "string", default: "1,16,256" } },
       ...{ steps: { type: "string", default: "20" }, dtype: { type: "string", default: "float32" } },
-      ...{ rounds: { type: "string", default: "7" }, out: { type: "string", default: "runs/bench" } },
+      ...{ rounds: { type: "string", default: "11" }, out: { type: "string", default: "runs/bench" } },
       ...{ json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
     },
   });

@@ -1,25 +1,37 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /**
- * Mebibytes of memory of all processes that a process has started, by itself or by others; `null` where there is no /proc.
+ * Mebibytes of memory of a process and all that it has started, by itself or by others; `null` where there is no /proc.
  *
- * @param named  of those whose program is named like that alone
+ * @param root  or several
  */
-export function memoryBelow(root: number, named = /./): number | null {
+export function memoryOf(root: number | readonly number[]): number | null {
   if (process.platform !== "linux") return null;
-  const parents = new Map<number, { readonly parent: number; readonly name: string }>();
-  for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    const [, name = "", parent] = /\((.*)\) \S (\d+)/s.exec(fileOf(entry, "stat")) ?? [];
-    if (parent !== undefined) parents.set(Number(entry), { parent: Number(parent), name });
-  }
+  const roots = new Set([root].flat());
+  const parents = processes();
   let pages = 0;
-  for (const [pid, { name }] of parents) {
+  for (const pid of parents.keys()) {
     let at: number | undefined = pid;
-    while (at !== undefined && at !== root) at = parents.get(at)?.parent;
-    if (at === root && pid !== root && named.test(name))
-      pages += Number(fileOf(String(pid), "statm").split(" ")[1] ?? 0);
+    while (at !== undefined && !roots.has(at)) at = parents.get(at);
+    if (at !== undefined) pages += Number(fileOf(String(pid), "statm").split(" ")[1] ?? 0);
   }
   return (pages * 4096) / 2 ** 20;
+}
+
+/** What a process has started itself, and still runs. */
+export function childrenOf(pid: number): number[] {
+  return [...processes()].flatMap(([child, parent]) => (parent === pid ? [child] : []));
+}
+
+/** The parents of all processes. */
+function processes(): ReadonlyMap<number, number> {
+  const parents = new Map<number, number>();
+  if (process.platform !== "linux") return parents;
+  for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    const [, parent] = /\) \S (\d+)/.exec(fileOf(entry, "stat")) ?? [];
+    if (parent !== undefined) parents.set(Number(entry), Number(parent));
+  }
+  return parents;
 }
 
 /** What the system says of a process; "" of one that has ended meanwhile. */

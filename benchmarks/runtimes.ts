@@ -2,7 +2,7 @@
  * The same models on every runtime, in Node and in a page in Chromium, in float32: evaluations of a field, steps of a solve,
  * and gradients (2-width-width-2, tanh; the reversible midpoint rule).
  *
- *   npx tsx benchmarks/runtimes.ts [--rounds 7] [--steps 20] [--runtimes jit,page/ort-wasm,…] [--json] [--save]
+ *   npx tsx benchmarks/runtimes.ts [--rounds 11] [--steps 20] [--runtimes jit,page/ort-wasm,…] [--json] [--save]
  *
  * `scripts/bench.ts` does the same for a model of your own.
  */
@@ -13,7 +13,7 @@ import { hostNames } from "./runtimes/hosts.js";
 import { perceptron } from "./runtimes/subjects.js";
 import { comparisonColumns, reasonLines } from "./runtimes/table.js";
 
-const options = readOptions({ rounds: "7", steps: "20", runtimes: hostNames.join(",") });
+const options = readOptions({ rounds: "11", steps: "20", runtimes: hostNames.join(",") });
 const [rounds, steps] = [Number(options.rounds), Number(options.steps)];
 const runtimes = options.runtimes.split(",");
 
@@ -38,7 +38,7 @@ await conclude(
   options,
   {
     text: [
-      `Medians of ${rounds} rounds in turns; a solve and a gradient take ${steps} steps`,
+      `The least of ${rounds} rounds in turns; a solve and a gradient take ${steps} steps`,
       table(
         ["model", "batch", ...Object.keys(comparisonColumns)],
         rows.map((row) => [

@@ -16,7 +16,7 @@ import { autoNode } from "../src/runtimes/auto-node.js";
 import { layer, oscillator, perceptron, rowsAsked } from "../test/serve/served.js";
 import { conclude, readOptions, say } from "./conclude.js";
 import { provenance, table } from "./measure.js";
-import { memoryBelow } from "./memory.js";
+import { memoryOf } from "./memory.js";
 import { target } from "./result.js";
 
 const options = readOptions({ seconds: "60", clients: "16" });
@@ -79,7 +79,7 @@ async function client(first: number): Promise<void> {
   }
 }
 const sampling = setInterval(() => {
-  const taken = memoryBelow(process.pid);
+  const taken = memoryOf(server.pid!);
   if (taken !== null) memory.push(taken);
   const done = (performance.now() - started) / 1000;
   if (Math.round(done) % 10 === 0)

@@ -4,7 +4,8 @@ import { type Host, hosts } from "./hosts.js";
 import type { Subject } from "./subjects.js";
 import { type Job, type Readiness, type Work, works } from "./workload.js";
 
-/** How a subject does on a runtime. Times are medians of rounds in turns with all others; `null` where there are none. */
+/** How a subject does on a runtime. Times are the least of rounds in turns with all
+ * others, which other work on the machine disturbs least; `null` where there are none. */
 export interface Row {
   readonly subject: string;
   readonly batch: number;
@@ -21,8 +22,7 @@ export interface Row {
   readonly stepUs: number | null;
   /** of a step, forwards and backwards */
   readonly gradientUs: number | null;
-  /** the least of the rounds, which other work on the machine disturbs least */
-  readonly leastGradientUs: number | null;
+  /** of the processor, by all threads; a page does not tell */
   readonly processorUs: number | null;
   readonly timesJit: number | null;
   /** ‖x − y‖ / ‖y‖ for an evaluation and a gradient, y in float64 on `ort-cpu`; for that itself, on `jit` */
@@ -69,7 +69,7 @@ export async function compare(subject: Subject, options: ComparisonOptions): Pro
     }
     const timings = new Map<Work, Map<string, Timed>>();
     for (const work of works) timings.set(work, await timed(opened, work, rounds, say));
-    const jit = timings.get("gradient")!.get("jit")?.median;
+    const jit = timings.get("gradient")!.get("jit")?.least;
     return opened.map((one) => {
       const time = (work: Work) => timings.get(work)!.get(one.name);
       const gradient = time("gradient");
@@ -83,12 +83,11 @@ export async function compare(subject: Subject, options: ComparisonOptions): Pro
         reason: one.reason ?? reasonIn(readiness!),
         openMs: readiness?.openMs ?? null,
         firstMs: readiness?.works.gradient.firstMs ?? null,
-        evaluationUs: micro(time("evaluation")?.median),
-        stepUs: micro(time("solve")?.median, steps),
-        gradientUs: micro(gradient?.median, steps),
-        leastGradientUs: micro(gradient?.least, steps),
+        evaluationUs: micro(time("evaluation")?.least),
+        stepUs: micro(time("solve")?.least, steps),
+        gradientUs: micro(gradient?.least, steps),
         processorUs: micro(gradient?.processor, steps),
-        timesJit: gradient && jit ? gradient.median / jit : null,
+        timesJit: gradient && jit ? gradient.least / jit : null,
         evaluationError: errorOf(readiness, reference, "evaluation"),
         gradientError: errorOf(readiness, reference, "gradient"),
         memoryMiB: one.host?.memory() ?? null,
@@ -111,7 +110,7 @@ async function timed(
   say(`timing: ${work}`);
   const found = await measure(
     able.map(({ name, host }) => ({ name, time: (repeats: number) => host!.time(work, repeats) })),
-    { rounds, warmUp: 0.2, turn: 0.02, limit: 8 },
+    { rounds, warmUp: 0.1, turn: 0.005, limit: 4 },
   );
   return new Map(able.map(({ name }, i) => [name, found[i]!]));
 }

@@ -7,7 +7,7 @@ import { forBrowsers } from "../../scripts/web/bundle.js";
 import { type RuntimeName, runtimeNames } from "../../src/cli/runtimes.js";
 import { gpuInSoftware, openChromium, site } from "../../test/browser/site.js";
 import type { Sample } from "../measure.js";
-import { memoryBelow } from "../memory.js";
+import { childrenOf, memoryOf } from "../memory.js";
 import type { Order } from "./host.js";
 import type { Bench } from "./page.js";
 import type { Job, Readiness, Work } from "./workload.js";
@@ -88,7 +88,9 @@ function flagsFor(runtime: string): readonly string[] {
 
 async function pageHost(runtime: string, job: Job, files: PageFiles): Promise<Host> {
   if (!inPage.includes(runtime)) throw new Error(`there is no ${runtime} in a page`);
+  const others = childrenOf(process.pid);
   const browser = await openChromium(flagsFor(runtime));
+  const own = childrenOf(process.pid).filter((pid) => !others.includes(pid));
   if ("reason" in browser) throw new Error(browser.reason);
   const served = await site(files);
   const close = async () => {
@@ -99,7 +101,7 @@ async function pageHost(runtime: string, job: Job, files: PageFiles): Promise<Ho
     const page = await browser.newPage();
     await page.goto(served.url);
     await page.waitForFunction("globalThis.bench !== undefined");
-    const before = memoryBelow(process.pid, /chrom/);
+    const before = memoryOf(own);
     const readiness = await page.evaluate(
       ([name, given]) => (globalThis as unknown as { bench: Bench }).bench.prepare(name, given),
       [runtime, job] as const,
@@ -112,7 +114,7 @@ async function pageHost(runtime: string, job: Job, files: PageFiles): Promise<Ho
           ([asked, times]) => (globalThis as unknown as { bench: Bench }).bench.time(asked, times),
           [work, repeats] as const,
         );
-        const now = memoryBelow(process.pid, /chrom/);
+        const now = memoryOf(own);
         if (now !== null && before !== null) most = Math.max(most ?? 0, now - before);
         // of the processor time of a browser nobody tells
         return { clock, processor: Number.NaN };
