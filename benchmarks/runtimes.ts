@@ -2,7 +2,7 @@
  * The same models on every runtime, in Node and in a page in Chromium, in float32: evaluations of a field, steps of a solve,
  * and gradients (2-width-width-2, tanh; the reversible midpoint rule).
  *
- *   npx tsx benchmarks/runtimes.ts [--rounds 11] [--steps 20] [--runtimes jit,page/ort-wasm,…] [--json] [--save]
+ *   npx tsx benchmarks/runtimes.ts [--sizes 16x32] [--rounds 11] [--steps 20] [--runtimes jit,page/ort-wasm,…] [--json] [--save]
  *
  * `scripts/bench.ts` does the same for a model of your own.
  */
@@ -13,16 +13,18 @@ import { hostNames } from "./runtimes/hosts.js";
 import { perceptron } from "./runtimes/subjects.js";
 import { comparisonColumns, reasonLines } from "./runtimes/table.js";
 
-const options = readOptions({ rounds: "11", steps: "20", runtimes: hostNames.join(",") });
+const options = readOptions({
+  sizes: "1x8,16x32,256x32",
+  rounds: "11",
+  steps: "20",
+  runtimes: hostNames.join(","),
+});
 const [rounds, steps] = [Number(options.rounds), Number(options.steps)];
 const runtimes = options.runtimes.split(",");
 
 const rows: Row[] = [];
-for (const [batch, width] of [
-  [1, 8],
-  [16, 32],
-  [256, 32],
-] as const) {
+for (const size of options.sizes.split(",")) {
+  const [batch, width] = size.split("x").map(Number) as [number, number];
   const subject = perceptron(width, steps);
   rows.push(...(await compare(subject, { runtimes, batch, steps, dtype: "float32", rounds, say })));
 }
