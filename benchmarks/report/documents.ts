@@ -9,14 +9,20 @@ import { reports } from "./tables.js";
 
 type Results = ReadonlyMap<string, Result>;
 
-/** What README.md says of speed: one table. */
+/** What README.md says of speed: one table beside other libraries, and one of all runtimes. */
 export function readmeSection(results: Results): string {
   const result = results.get("peers");
   if (result === undefined) return "Not measured.";
   const rows = (result.rows as unknown as readonly PeerRow[]).filter(
     ({ gradient }) => gradient === "reversible" || gradient === "direct",
   );
-  return `${shortPeerTable(rows)}\n\n${sourceOf(result)}`;
+  const runtimes = runtimesPart(results.get("runtimes"), [
+    "runtime",
+    "evaluation, µs",
+    "gradient, µs/step",
+    "of the gradient",
+  ]);
+  return [shortPeerTable(rows), sourceOf(result), runtimes].filter((part) => part !== null).join("\n\n");
 }
 
 /** What docs/numbers.md says of speed. */
@@ -64,12 +70,15 @@ function mark({ met }: Target): string {
 }
 
 /** One model on every runtime. */
-function runtimesPart(result: Result | undefined): string | null {
+function runtimesPart(
+  result: Result | undefined,
+  headings: readonly string[] = Object.keys(comparisonColumns),
+): string | null {
   if (result === undefined) return null;
   const rows = result.rows.filter(({ batch, gradientUs }) => batch === 16 && gradientUs !== null);
   const table = markdownTable(
-    Object.keys(comparisonColumns),
-    rows.map((row) => Object.values(comparisonColumns).map((cell) => cell(row as never))),
+    headings.map((heading) => (heading === "of the gradient" ? "error of the gradient" : heading)),
+    rows.map((row) => headings.map((heading) => comparisonColumns[heading]!(row as never))),
   );
   return (
     "### On every runtime\n\n16 states of a perceptron 2-32-32-2 in float32, in Node and in a page in Chromium (`page/…`, whose GPU " +

@@ -120,7 +120,7 @@ export const reports: Readonly<Record<string, Report>> = {
   },
   runtimes: {
     title: "The same models on every runtime",
-    note: "A perceptron 2-width-width-2 with tanh in float32, in Node and in a page in Chromium (`page/…`): opening the runtime, the first gradient of 20 steps from the graph on, then warm an evaluation of the field, a step of the reversible midpoint rule, and its gradient. Errors are relative, against float64; MiB is what its process, or Chromium, takes more than before. `npx tsx scripts/bench.ts MODEL.onnx` does this for a model of yours.",
+    note: "A perceptron 2-width-width-2 with tanh in float32, in Node and in a page in Chromium (`page/…`): opening the runtime, the first gradient of 20 steps from the graph on, then warm an evaluation of the field, a step of the reversible midpoint rule, and its gradient. Times are the least of rounds in turns; the GPU of the page is one in software. Errors are relative, against float64; MiB is what its process, or Chromium, takes more than before. `npx tsx scripts/bench.ts MODEL.onnx` does this for a model of yours.",
     body: ({ rows }) => {
       const shown = rows as never as Parameters<typeof reasonLines>[0];
       const works = shown.filter(({ gradientUs }) => gradientUs !== null);
