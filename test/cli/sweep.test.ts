@@ -6,6 +6,7 @@ import { trainOptions } from "../../src/cli/shared-options.js";
 import type { RunCommand } from "../../src/cli/sweep/child.js";
 import { type SweepCommandOptions, sweepCommand } from "../../src/cli/sweep/command.js";
 import { parseAxis, parseSeeds, pointsOf } from "../../src/cli/sweep/grid.js";
+import { givenOptions } from "../../src/cli/sweep/options.js";
 import { spreadOf } from "../../src/cli/sweep/report.js";
 import type { OptionValue } from "../../src/cli/sweep/spec.js";
 import { readJson, refusal, run, scratch, written } from "./command.js";
@@ -168,6 +169,17 @@ describe("what a sweep goes over", () => {
     expect(parseAxis("--rtol=1e-3,1e-6")).to.deep.equal({ option: "rtol", values: ["1e-3", "1e-6"] });
     for (const text of ["rtol", "rtol=", "rtol=1,,2", "rtol=1,1"])
       expect(() => parseAxis(text), text).to.throw(/--grid/);
+  });
+
+  it("gives its runs options that turn something off, and those that are given several times", () => {
+    const command = trainOptions(new Command()).exitOverride();
+    command.parse(["--no-train-y0", "--parameter", "a=0.5:0:2", "--parameter", "b=1 1/day"], {
+      from: "user",
+    });
+    expect(givenOptions(command.opts(), command.options)).to.deep.equal({
+      "no-train-y0": true,
+      parameter: ["a=0.5:0:2", "b=1 1/day"],
+    });
   });
 
   it("gives every run a folder of its own, whatever the values look like", () => {

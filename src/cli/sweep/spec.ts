@@ -105,7 +105,7 @@ function checkSpec({ options, grid, seeds }: SweepSpec, known: ReadonlyMap<strin
 function checkValue(name: string, value: OptionValue, known: ReadonlyMap<string, Option>): void {
   const option = known.get(name);
   if (option === undefined) throw unknownOption(name, [...known.keys()]);
-  if (option.isBoolean()) {
+  if (option.isBoolean() || option.negate) {
     if (["true", "false", true, false].includes(value as string)) return;
     throw new UsageError(
       `--${name} takes no value; in a grid or a file it is true or false, but ${value} was given.`,
