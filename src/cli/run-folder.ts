@@ -103,6 +103,13 @@ export async function openRun(folder: string): Promise<{ settings: RunSettings; 
     );
   }
   if (Object.hasOwn(json, "task")) {
+    const { series } = (json as { task: { series?: unknown } }).task;
+    if (series !== undefined && series !== null) {
+      throw new RunFolderError(
+        `${folder} is a run on several trajectories: its field.onnx is there already, for revort solve and ONNX Runtime; revort ` +
+          "predict and evaluate take the run itself.",
+      );
+    }
     throw new RunFolderError(
       `${folder} is the run of an experiment that is no trajectory fit: its .onnx files are ready to use, and revort train ` +
         "--resume goes on with it.",

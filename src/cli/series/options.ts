@@ -56,7 +56,7 @@ export function seriesOptions(command: Command): Command {
     )
     .option(
       "--warm-start <stages>",
-      "files of data: windows to fit to before all else, SIZE:UPDATES,… or none, with initial states that are trained; by default 8:400,24:300 as far as a series is longer, of no more updates than --steps",
+      "files of data: windows to fit to before all else, SIZE:UPDATES,… or none, with initial states that are trained; by default 8:400,24:300 as far as a series is longer, of no more updates than --steps, and then a learning rate of 1e-3",
     )
     .option(
       "--restarts <n>",

@@ -48,7 +48,7 @@ export async function seriesExperiment(
         steps: 600,
         batchSize: null,
         optimiser: "adamw",
-        learningRate: warm ? 3e-3 : 1e-2,
+        learningRate: warm ? 1e-3 : 1e-2,
         weightDecay: 0,
       },
       ...{ clip: 10, validateEvery: 50 },
@@ -81,7 +81,11 @@ function prepared(read: ReadSet, settings: SeriesSettings, context: TaskContext)
   });
   checkWindow(settings, setting);
   const training: readonly Stretch[] =
-    settings.window === null ? parts.training : windowsOf(parts.training, settings.window).map(laterOf);
+    settings.window === null
+      ? parts.training
+      : windowsOf(parts.training, settings.window)
+          .map(laterOf)
+          .filter(({ measured }) => measured.length > 0);
   const shape: Omit<SampleShape, "steps"> = {
     ...{ stepSize: protocol.stepSize, dtype: protocol.dtype },
     ...{ observed: set.observed.length, inputs: set.inputs.length },
@@ -142,8 +146,9 @@ function prepared(read: ReadSet, settings: SeriesSettings, context: TaskContext)
 const namesOf = (stretches: Parts["training"]) => stretches.map(({ series }) => series.id);
 
 /** A window is solved from its first observation, which then says nothing of the fit. */
-function laterOf({ measured, from, ...rest }: Stretch): Stretch {
-  return { ...rest, from, measured: measured.filter((k) => k > from) };
+function laterOf({ series, trajectory, from, measured }: Stretch): Stretch {
+  const isSeen = (k: number) => series.values[k]!.some((value) => !Number.isNaN(value));
+  return { series, trajectory, from, measured: measured.filter((k) => k > from && isSeen(k)) };
 }
 
 function settingOf(set: SeriesSet, settings: SeriesSettings, { protocol, method }: TaskContext): SeriesModel {

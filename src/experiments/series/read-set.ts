@@ -5,6 +5,7 @@ import { DataError, type Place } from "../../storage/data-error.js";
 import { type Instant, parseInstant, secondsBetween } from "../../storage/iso-time.js";
 import { readCell } from "../../storage/number-cell.js";
 import type { DataFile } from "../task-experiment.js";
+import { inputAt } from "./samples.js";
 import type { Series, SeriesSet } from "./series-set.js";
 
 /** Units of time that dates and times can be told in, in seconds. */
@@ -344,18 +345,14 @@ function filled(
   times: readonly number[],
   inputs: readonly (readonly number[])[],
 ) {
-  return inputs.map((row, k) =>
-    row.map((value, j) => {
-      if (!Number.isNaN(value)) return value;
-      const known = inputs.map((_, i) => i).filter((i) => !Number.isNaN(inputs[i]![j]!));
-      const [before, after] = [known.findLast((i) => i < k), known.find((i) => i > k)];
-      if (before === undefined && after === undefined) {
-        const place = { ...rows[0]!.place, column: columns.inputs[j]! };
-        throw new DataError(place, `the input has no value in the trajectory ${shown(id)}; leave that out`);
-      }
-      if (before === undefined || after === undefined) return inputs[(before ?? after)!]![j]!;
-      const share = (times[k]! - times[before]!) / (times[after]! - times[before]!);
-      return inputs[before]![j]! * (1 - share) + inputs[after]![j]! * share;
-    }),
-  );
+  const whole = columns.inputs.map((column, j) => {
+    const known = inputs.map((_, k) => k).filter((k) => !Number.isNaN(inputs[k]![j]!));
+    if (known.length === 0) {
+      const place = { ...rows[0]!.place, column };
+      throw new DataError(place, `the input has no value in the trajectory ${shown(id)}; leave that out`);
+    }
+    const path = { times: known.map((k) => times[k]!), inputs: known.map((k) => [inputs[k]![j]!]) };
+    return times.map((t) => inputAt(path, 0, t));
+  });
+  return times.map((_, k) => whole.map((values) => values[k]!));
 }

@@ -24,17 +24,28 @@ export function windowsOf(stretches: readonly Stretch[], size: number): Window[]
     if (rest < last) starts.push(Math.max(from, last - size));
     for (const [i, start] of starts.entries()) {
       const end = Math.min(last, start + size);
-      const own = measured.filter((k) => k >= start && k <= end);
+      const own = measured.slice(placeOf(measured, start), placeOf(measured, end + 1));
+      // states are wanted where a window ends, whether anything was observed there or not
+      if (own.at(-1) !== end) own.push(end);
       const linked = starts[i + 1] === end;
       const place = windows.length;
       const stretch = { series, trajectory, from: start, measured: own };
       windows.push({ ...stretch, next: linked ? place + 1 : place });
     }
   }
-  return windows.every(hasEnd) ? windows : windows;
+  return windows;
 }
 
-const hasEnd = ({ measured }: Stretch) => measured.length > 0;
+/** How many of ascending numbers lie before one. */
+function placeOf(numbers: readonly number[], limit: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle]! < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
 
 /** Windows as arrays, with which of them follows on which. */
 export function windowSamples(windows: readonly Window[], shape: SampleShape): Dataset {

@@ -237,6 +237,27 @@ describe("windows of trajectories", () => {
   });
 });
 
+describe("windows that end in a gap", () => {
+  it("reach the state that the next one begins with", () => {
+    const none = [Number.NaN, Number.NaN];
+    const series: Series = {
+      ...{ id: "a", times: [0, 1, 2, 3, 4], errors: null, inputs: Array(5).fill([]) },
+      values: [[1, 1], [1, 1], none, [1, 1], [1, 1]],
+    };
+    const measured = [0, 1, 3, 4];
+    const windows = windowsOf([{ series, trajectory: 0, from: 0, measured }], 2);
+    expect(windows.map((one) => one.measured)).to.deep.equal([
+      [0, 1, 2],
+      [3, 4],
+    ]);
+    const steps = mostSteps(windows, 1);
+    const { weight, linked } = windowSamples(windows, { ...shapeOf(0), stepSize: 1, steps });
+    expect(numbers(linked!)).to.deep.equal([1, 0]);
+    // three rows of two columns each, for a start and two steps: what was not observed does not count
+    expect(numbers(weight!)).to.deep.equal([1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1]);
+  });
+});
+
 describe("the time in which states change", () => {
   it("is a sixth of the period of an oscillation, under noise as well", () => {
     // mean |sin(t + τ) − sin t|² = 1 − cos τ is the variance, ½, at τ = π/3
