@@ -14,6 +14,11 @@ import {
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const asked = rowsAsked([[1, 2, 3, 4, 5]]);
 
+/** Waits until something holds, for a while. */
+async function until(holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !holds(); i++) await pause(20);
+}
+
 describe("a server under load", () => {
   let served: Served;
   let lasting: (milliseconds: number) => Promise<Got>;
@@ -27,26 +32,25 @@ describe("a server under load", () => {
   const occupy = (milliseconds: number) => [lasting(milliseconds), lasting(milliseconds)];
 
   it("says that it lives within 50 ms while every worker is busy", async () => {
-    const busy = occupy(1000);
+    const busy = occupy(1500);
+    await until(() => served.scheduler.busy === 2);
     const times: number[] = [];
-    for (let i = 0; i < 20; i++) {
-      await pause(10);
-      const isBusy = served.scheduler.busy === 2;
+    while (times.length < 20 && served.scheduler.busy === 2) {
       const started = performance.now();
       expect((await served.send("/v2/health/live")).status).to.equal(200);
-      if (isBusy) times.push(performance.now() - started);
+      times.push(performance.now() - started);
     }
-    expect(times.length).to.be.above(5);
+    expect(times.length).to.be.above(2);
     // the median: another process may have the core for a while
     expect(times.sort((a, b) => a - b)[times.length >> 1]).to.be.below(50);
     for (const got of await Promise.all(busy)) expect(got.status).to.equal(200);
   });
 
   it("turns away what is too much for its queue, and says when to come again", async () => {
-    const busy = occupy(500);
-    await pause(50);
+    const busy = occupy(1500);
+    await until(() => served.scheduler.busy === 2);
     const waiting = Array.from({ length: 5 }, infer);
-    await pause(50);
+    await until(() => served.scheduler.waiting === 5);
     const refused = await infer();
     expect(refused.status).to.equal(503);
     expect(Number(refused.headers.get("retry-after"))).to.be.within(1, 60);
@@ -65,18 +69,20 @@ describe("a server under load", () => {
   });
 
   it("forgets what nobody waits for any more", async () => {
-    const busy = occupy(500);
-    await pause(50);
+    const busy = occupy(1500);
+    // a worker that was killed may still be on its way
+    await until(() => served.scheduler.busy === 2);
     const gone = new AbortController();
     const aborted = served
       .send("/v2/models/layer/infer", asked, { signal: gone.signal })
       .catch((error) => error.name);
-    await pause(50);
+    await until(() => served.scheduler.waiting === 1);
     expect(served.scheduler.waiting).to.equal(1);
     gone.abort();
     expect(await aborted).to.equal("AbortError");
-    await pause(100);
+    await until(() => served.scheduler.waiting === 0);
     expect(served.scheduler.waiting).to.equal(0);
+    expect(served.scheduler.busy, "and was not run").to.equal(2);
     await Promise.all(busy);
   });
 
