@@ -111,7 +111,7 @@ export async function openRun(folder: string): Promise<{ settings: RunSettings; 
       );
     }
     throw new RunFolderError(
-      `${folder} is the run of an experiment that is no trajectory fit: its .onnx files are ready to use, and revort train ` +
+      `${folder} is not the fit of a single trajectory: the .onnx files in it are ready to use, and revort train ` +
         "--resume goes on with it.",
     );
   }
