@@ -75,7 +75,7 @@ export function subjectOf(
   }
   const { name, text } = sources.data!;
   const series = parseTimeSeries(text, { source: name });
-  const fits = isEquations(settings.field) ? { equations: true, fitsStart: settings.trainY0 } : {};
+  const fits = isEquations(settings.field) ? { fitsStart: settings.trainY0 } : {};
   return { experiment: ownData(name, series, fits), series };
 }
 

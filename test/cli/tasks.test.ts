@@ -268,7 +268,9 @@ describe("revort train NAME, for a task", () => {
     expect(await refusal(2, "train", "two-moons", ...small, "--out", place)).to.include(
       "holds a run already",
     );
-    expect(await refusal(2, "export", place, "--out", folder("x.onnx"))).to.include("not the fit of a single trajectory");
+    expect(await refusal(2, "export", place, "--out", folder("x.onnx"))).to.include(
+      "not the fit of a single trajectory",
+    );
     expect((await run(["train", ...few(), "--out", place, "--overwrite"])).code).to.equal(0);
   });
 

@@ -42,8 +42,8 @@ export async function seriesExperiment(
     about: aboutOf(set),
     data: { what: "files of trajectories", files: files.length, needed: true },
     protocol: {
-      ...{ solver: "midpoint", coupling: 0.999, gradient: "direct", dtype: "float64" },
-      stepSize: Math.max(medianGap(set.series) / 2, span / mostOfAllSteps),
+      ...{ solver: "rk4", coupling: 0.999, gradient: "direct", dtype: "float64" },
+      stepSize: Math.max(medianGap(set.series), span / mostOfAllSteps),
       ...{
         steps: 600,
         batchSize: null,
