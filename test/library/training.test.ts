@@ -129,7 +129,7 @@ describe("train", () => {
       /the function mse was given\. Call it: mse\(\)/,
     );
     expect((await asked({}, { optimiser: "adagrad" })).message).to.match(
-      /one of "sgd", "adam", "adamw", "rmsprop"/,
+      /one of "sgd", "adam", "adamw", "adamax", "rmsprop"/,
     );
   });
 
