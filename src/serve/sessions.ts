@@ -1,6 +1,6 @@
 import { constantStep, pid } from "../control/control.js";
 import { Random } from "../core/random.js";
-import { scalar, type Tensor, tensor } from "../core/tensor.js";
+import { dtypes, scalar, type Tensor, tensor } from "../core/tensor.js";
 import { encodeSolve } from "../deploy/solve-file.js";
 import { solverFor } from "../deploy/trained-solver.js";
 import { initialParameters } from "../fields/field.js";
@@ -71,19 +71,7 @@ export async function fileSession(file: ModelFile): Promise<Session> {
 type Metadata = Awaited<ReturnType<Awaited<ReturnType<typeof loadOrtNode>>["InferenceSession"]["create"]>>;
 
 function typeOf(value: Metadata["inputMetadata"][number]): ModelType {
-  const known = [
-    "float32",
-    "float64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "bool",
-  ];
+  const known: readonly string[] = dtypes;
   if (value.isTensor && known.includes(value.type)) {
     const { name, type, shape } = value;
     // an unnamed open dimension

@@ -54,6 +54,14 @@ describe("revort train, on several trajectories", () => {
     expect(compared.stdout).to.include("test loss");
   });
 
+  it("learns without options from trajectories too short for a warm start", async () => {
+    const few = written(folder("few.csv"), table(decay("a", 1, 4), decay("b", 2, 5), decay("c", -1, 4)));
+    const words = [few, "--trajectory", "id", ...small, "--out", folder("few")];
+    const { loss } = await json("train", ...words);
+    // exponentials without noise; 0.8 where the rate of updates is that of a fit that was warmed up
+    expect(loss.last).to.be.below(0.02);
+  });
+
   it("goes on to the bit, from its warm start as well", async () => {
     const words = [
       many(),

@@ -36,7 +36,6 @@ export async function seriesExperiment(
   const read = await readSet(files, settings);
   const { set } = read;
   const span = Math.max(...set.series.map(({ times }) => times.at(-1)! - times[0]!));
-  const warm = settings.warmStart === null || settings.warmStart.length > 0;
   return {
     name: "series",
     about: aboutOf(set),
@@ -48,7 +47,8 @@ export async function seriesExperiment(
         steps: 600,
         batchSize: null,
         optimiser: "adamw",
-        learningRate: warm ? 1e-3 : 1e-2,
+        // what a warm start has found is not to be left again
+        learningRate: stagesOf(set, settings).length > 0 ? 1e-3 : 1e-2,
         weightDecay: 0,
       },
       ...{ clip: 10, validateEvery: 50 },
@@ -57,6 +57,11 @@ export async function seriesExperiment(
     prepare: (context) => prepared(read, settings, context),
     notes: read.notes,
   };
+}
+
+/** What a fit is warmed up by; nothing where trajectories are too short for windows. */
+function stagesOf({ series }: SeriesSet, { warmStart }: SeriesSettings) {
+  return warmStart ?? usualStages(series.map(({ times }) => times.length - 1));
 }
 
 function aboutOf({ series, observed, inputs, time }: SeriesSet): string {
@@ -94,8 +99,7 @@ function prepared(read: ReadSet, settings: SeriesSettings, context: TaskContext)
   const steps = mostSteps(training, shape.stepSize);
   const all = [...parts.training, ...parts.validation, ...parts.test];
   const allSteps = mostSteps(all, shape.stepSize);
-  const stages =
-    settings.warmStart ?? usualStages(parts.training.map(({ measured, from }) => measured.at(-1)! - from));
+  const stages = stagesOf(set, settings);
   const held = (stretches: readonly Stretch[]) =>
     stretches.length === 0 ? null : samplesOf(stretches, { ...shape, steps: allSteps });
   return {
