@@ -46,11 +46,11 @@ interface Place {
 }
 
 /** Change of the loss, relative to it, past which the fit depends on the errors of its solver. */
-const lossTolerance = 0.1;
+export const lossTolerance = 0.1;
 /** Distance, in standard deviations, that a plot shows. */
-const distanceTolerance = 0.05;
+export const distanceTolerance = 0.05;
 /** Distance below which the two are the same for any purpose, whatever a tiny loss makes of it. */
-const negligible = 1e-6;
+export const negligible = 1e-6;
 
 export interface FitCheckOptions {
   readonly runtime: Runtime;

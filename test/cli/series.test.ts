@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { json, readJson, refusal, run, scratch, written } from "./command.js";
 
@@ -60,6 +60,21 @@ describe("revort train, on several trajectories", () => {
     const { loss } = await json("train", ...words);
     // exponentials without noise; 0.8 where the rate of updates is that of a fit that was warmed up
     expect(loss.last).to.be.below(0.02);
+  });
+
+  it("says where the fit depends on the errors of its solver; an error with --strict", async () => {
+    const words = [many(), "--trajectory", "id", ...small, "--warm-start", "none", "--steps", "300"];
+    const good = await json("train", ...words, "--learning-rate", "1e-2", "--out", folder("fine"));
+    expect(good.warnings).to.deep.equal([]);
+    expect(good.findings.check.loss).to.be.closeTo(good.findings.check.trainedLoss, 0.05 * good.loss.last);
+    // two steps of Euler's rule over the longest of them
+    const coarse = ["--solver", "euler", "--step-size", "2", "--learning-rate", "1e-2", "--strict"];
+    const { code, stderr } = await run(["train", ...words, ...coarse, "--out", folder("coarse")]);
+    expect(code).to.equal(1);
+    expect(stderr).to.match(
+      /Warning: The fit depends on the errors of its solver: with steps 8 times as short/,
+    );
+    expect(existsSync(folder("coarse/field.onnx"))).to.equal(true);
   });
 
   it("goes on to the bit, from its warm start as well", async () => {

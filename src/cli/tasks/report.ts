@@ -1,6 +1,7 @@
 import { printable } from "../../core/printable.js";
 import { sizeOf } from "../../core/tensor.js";
 import type { ColumnError } from "../../experiments/series/findings.js";
+import type { StepCheck } from "../../experiments/series/step-check.js";
 import type { PreparedTask, TaskExperiment } from "../../experiments/task-experiment.js";
 import type { FitResult } from "../../models/fit.js";
 import type { Measures } from "../../models/measuring.js";
@@ -28,6 +29,8 @@ export interface TaskReport extends Omit<TaskSettings, "steps" | "dataFiles"> {
   readonly reconstructionError: number | null;
   /** what was done otherwise on the way than was asked for, as states stored closer */
   readonly notes: FitResult["notes"];
+  /** what is unreliable about the result */
+  readonly warnings: readonly { readonly message: string }[];
   readonly seconds: number;
   readonly secondsPerStep: number;
   readonly stopped: FitResult["stopped"];
@@ -60,8 +63,14 @@ export function reportOf({ settings, prepared, result, training, test, ...rest }
     },
     ...{ losses, validations, best: best.step, training, test, notes, seconds, stopped },
     secondsPerStep: losses.length === 0 ? 0 : seconds / losses.length,
+    warnings: warningsIn(rest.findings),
     ...rest,
   };
+}
+
+function warningsIn({ check }: Reported["findings"]): TaskReport["warnings"] {
+  const message = (check as StepCheck | undefined)?.warning ?? null;
+  return message === null ? [] : [{ message }];
 }
 
 /** What people read at the end. @param isOwnData  whether the data are the user's in place of the experiment's own */
@@ -105,11 +114,16 @@ export function summaryRows(
 /** Of trajectories: how far states are from observations, in the units of the data and in deviations, as the loss is. */
 function errorRows({ findings, series }: TaskReport): string[][] {
   if (series === null) return [];
-  return (findings.errors as readonly ColumnError[]).map(
+  const check = findings.check as StepCheck;
+  const errors = (findings.errors as readonly ColumnError[]).map(
     ({ part, component, rootMeanSquare, inDeviations, chiSquare }) => [
       `root mean square error of ${printable(component)}, ${part} data`,
       `${rootMeanSquare.toPrecision(4)} (${inDeviations.toPrecision(2)} standard deviations` +
         `${chiSquare === null ? "" : `, χ² ${chiSquare.toPrecision(3)} per observation`})`,
     ],
   );
+  return [
+    ...errors,
+    ["largest distance to steps an eighth as long, in standard deviations", check.distance.toPrecision(2)],
+  ];
 }

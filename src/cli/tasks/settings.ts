@@ -55,6 +55,8 @@ export interface TaskOptions extends SeriesOptions {
   readonly overwrite?: boolean;
   readonly checkpointEvery?: number;
   readonly json?: boolean;
+  /** warnings are failures */
+  readonly strict?: boolean;
 }
 
 /** Options that these experiments take; others are of trajectories alone. */
@@ -186,7 +188,7 @@ export function optimiserOf({ optimiser, learningRate, weightDecay }: TaskSettin
 }
 
 /** Options that a resumed run may be given: they do not change what it computes. */
-const free = ["steps", "resume", "out", "overwrite", "checkpointEvery", "json"];
+const free = ["steps", "resume", "out", "overwrite", "checkpointEvery", "json", "strict"];
 
 /** A resumed run keeps its settings. @throws {UsageError} naming what would change them */
 export function checkUnchanged(folder: string, settings: TaskSettings, options: TaskOptions): void {

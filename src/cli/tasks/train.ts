@@ -9,6 +9,7 @@ import type { Runtime } from "../../runtime/runtime.js";
 import { namesIn, readBytes } from "../../storage/read.js";
 import { encodeSafetensors } from "../../storage/safetensors.js";
 import type { Console } from "../console.js";
+import { exitCodes } from "../exit-codes.js";
 import {
   chartFiles,
   concluded,
@@ -59,7 +60,9 @@ export async function taskTrainCommand(
     const experiment = await experimentOf(options.resume ?? "", run.opened);
     const report = await trainRun(experiment, run, options, console);
     const isOwnData = run.opened.data.length > 0 && experiment.data?.needed === false;
-    return concluded(report, summary(experiment, report, isOwnData), options, console);
+    const code = concluded(report, summary(experiment, report, isOwnData), options, console);
+    for (const { message } of report.warnings) console.note(`Warning: ${message}`);
+    return report.warnings.length > 0 && options.strict ? exitCodes.failed : code;
   } finally {
     await lock.release();
   }
@@ -106,7 +109,7 @@ async function asked(experiment: TaskExperiment, options: TaskOptions): Promise<
 
 /** What the command line asks for, of files of trajectories. */
 async function askedOf(paths: readonly string[], options: TaskOptions): Promise<TaskRun> {
-  const own = [...seriesFlags, "warmStart", "field", "activation", "trainY0", "loss", "autonomous"];
+  const own = [...seriesFlags, "warmStart", "field", "activation", "trainY0", "loss", "autonomous", "strict"];
   checkOptions({ name: "trajectories" }, options, own);
   if (options.data !== undefined) throw new UsageError("Give either files of data or --data, not both.");
   const data = await Promise.all(paths.map((path) => readBytes(path)));

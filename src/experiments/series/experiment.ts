@@ -14,6 +14,7 @@ import { mostSteps, type SampleShape, type Stretch, samplesOf } from "./samples.
 import { medianGap, type SeriesSet, scalesOf } from "./series-set.js";
 import type { SeriesSettings } from "./settings.js";
 import { type Parts, parseSplit, partsOf } from "./split.js";
+import { stepCheck } from "./step-check.js";
 import { timescaleOf } from "./timescale.js";
 import { usualStages, warmStart } from "./warm-start.js";
 import { windowsOf } from "./windows.js";
@@ -136,6 +137,7 @@ function prepared(read: ReadSet, settings: SeriesSettings, context: TaskContext)
       scales: Object.fromEntries(set.observed.map((name, j) => [name, setting.scales[j]])),
       parts: Object.fromEntries(Object.entries(parts).map(([name, list]) => [name, namesOf(list)])),
       errors: await errorsOf(set, setting, parts, shape, trained),
+      check: await stepCheck(setting, parts.training, shape, trained),
     }),
     charts: async (trained) => ({ fit: await fitChart(set, setting, parts, shape, trained) }),
     forecast: (trained, request) =>
