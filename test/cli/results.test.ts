@@ -167,7 +167,7 @@ describe("runs that have ended", () => {
       const out = folder("compare.svg");
       const { settings, measures, runs } = await json("compare", one, other, "--out", out);
       expect(runs).to.deep.equal([one, other]);
-      expect(settings).to.include.keys("field", "steps", "solver").and.not.include.keys("dtype", "seed");
+      expect(settings).to.include.keys("field", "steps").and.not.include.keys("dtype", "seed");
       expect(settings.field).to.deep.equal(["mlp:", "mlp:4"]);
       expect(measures.loss[1]).to.equal(readJson(`${other}/result.json`).check.trainedLoss);
       expect(readFileSync(out, "utf8")).to.include("Loss before each update");
