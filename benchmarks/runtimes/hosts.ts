@@ -1,7 +1,9 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { forBrowsers } from "../../scripts/web/bundle.js";
 import { type RuntimeName, runtimeNames } from "../../src/cli/runtimes.js";
@@ -41,7 +43,8 @@ export function hosts(): (name: string, job: Job) => Promise<Host> {
 
 async function processHost(runtime: RuntimeName, job: Job): Promise<Host> {
   const child = fork(join(import.meta.dirname, "host.ts"), [], {
-    execArgv: ["--import", import.meta.resolve("tsx")],
+    // import.meta.resolve is not there where mocha loads this
+    execArgv: ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href],
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
   const ended = once(child, "exit").then(([code, signal]): never => {

@@ -14,7 +14,7 @@ describe("a server whose patience ends", () => {
 
   it("gives up what takes too long, and goes on", async () => {
     const started = performance.now();
-    const got = await served.send("/v2/models/slow/infer", rounds(500_000));
+    const got = await served.send("/v2/models/slow/infer", rounds(50_000_000));
     expect(got.status).to.equal(504);
     expect(performance.now() - started).to.be.within(5900, 10_000);
     expect((await infer()).status).to.equal(200);
