@@ -8,7 +8,7 @@ import { parseTimeSeries } from "../storage/csv.js";
 /** What `train` and `gradcheck` take where nothing else is asked for, a paragraph for each subject. */
 export function defaultsText(): string {
   const file = ownData("", parseTimeSeries("t,y\n0,0\n1,1\n", { source: "" }));
-  const own = describe("a file of data", file, "the median gap between times");
+  const own = describe("a file of data", file, "half of the median gap between times");
   const all = [
     own,
     ...experiments.map((one) =>

@@ -97,5 +97,5 @@ function seriesOf({ ode, control }: Problem, data: NonNullable<Sources["data"]>,
     scales: componentNames(ode.field).map((_, j) => ({ mean: shift[j]!, deviation: scale[j]! })),
   };
   // steps that are chosen by their error are chosen for the whole; windows take a few of one size
-  return { setting, series, stepSize: control === null ? ode.stepSize : medianGap([series]) };
+  return { setting, series, stepSize: control === null ? ode.stepSize : medianGap([series]) / 2 };
 }

@@ -43,7 +43,7 @@ export async function seriesExperiment(
     data: { what: "files of trajectories", files: files.length, needed: true },
     protocol: {
       ...{ solver: "rk4", coupling: 0.999, gradient: "direct", dtype: "float64" },
-      stepSize: Math.max(medianGap(set.series), span / mostOfAllSteps),
+      stepSize: Math.max(medianGap(set.series) / 2, span / mostOfAllSteps),
       ...{
         steps: 600,
         batchSize: null,
