@@ -4,7 +4,7 @@ import { castTensor, type FloatDType, isFloat } from "../core/tensor.js";
 import { loadModel } from "../deploy/load-model.js";
 import { experiments } from "../experiments/all.js";
 import type { Protocol } from "../experiments/experiment.js";
-import { timescaleIn } from "../experiments/own-data.js";
+import { timescaleIn, usualWidths } from "../experiments/own-data.js";
 import type { Stage } from "../experiments/series/warm-start.js";
 import { usualStages } from "../experiments/series/warm-start.js";
 import type { Tensors } from "../fields/field.js";
@@ -113,7 +113,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   const settings: RunSettings = runSettings.parse({
     experiment: isFile ? null : subject,
     dataFile: dataPath === undefined ? null : copyNames.data(dataPath),
-    field: modelPath === null ? (options.field ?? "default") : copyNames.field(modelPath),
+    field: modelPath === null ? fieldOf(options, isFile) : copyNames.field(modelPath),
     parameters: chosen?.parameters ?? null,
     fromFile,
     init: options.init === undefined ? null : copyNames.init,
@@ -243,6 +243,21 @@ export function decodeParameters(bytes: Uint8Array, source: string, dtype: Float
         `${source}: the parameter "${name}" is not finite in ${dtype}. Give other parameters.`,
       );
     }),
+  );
+}
+
+/**
+ * The field as a run keeps it. That of a file of data is a perceptron, so --activation and --autonomous are for it as well.
+ *
+ * @throws {UsageError} for one of these beside the field of an experiment, which has its own
+ */
+function fieldOf({ field, activation, autonomous }: ProblemOptions, isFile: boolean): string {
+  if (field !== undefined) return field;
+  if (activation === undefined && autonomous === undefined) return "default";
+  if (isFile) return `mlp:${usualWidths.join(",")}`;
+  throw new UsageError(
+    `--${autonomous === undefined ? "activation" : "autonomous"} is for a perceptron, but the experiment has a field of its own. ` +
+      "Leave it out, or say --field mlp:WIDTH,WIDTH.",
   );
 }
 

@@ -189,4 +189,17 @@ describe("revort train FILE.csv", () => {
       expect(await refusal(2, "train", "coupled-oscillator", ...out())).to.include("needs --data FILE");
     });
   });
+
+  it("takes --autonomous and --activation for the usual field, too, and refuses them beside one of an experiment's own", async () => {
+    const data = written(folder("usual.csv"), "t,x\n0,1\n1,0.6\n2,0.4\n3,0.2\n");
+    const of = async (...words: string[]) =>
+      (await json("train", data, ...words, "--steps", "2", "--out", folder(words.join("")))).losses;
+    const words = ["--activation", "sin", "--autonomous"];
+    const own = await of(...words);
+    expect(own).to.deep.equal(await of("--field", "mlp:32,32", ...words));
+    expect(own).to.not.deep.equal(await of("--field", "mlp:32,32"));
+    expect(await refusal(2, "train", "white-dwarf", "--autonomous")).to.include(
+      "--autonomous is for a perceptron",
+    );
+  });
 });
