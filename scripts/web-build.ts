@@ -1,8 +1,14 @@
 import { resolve } from "node:path";
+import { Command } from "commander";
 import { buildPage, writePage } from "./web/page.js";
 
-// `npm run web:build`: the page as files for any static server, in dist-web or the folder that is named.
-const folder = resolve(process.argv[2] ?? "dist-web");
+const command = new Command("npm run web:build --")
+  .description("Builds the page that trains in a browser, as files for any static server.")
+  .argument("[folder]", "where to write", "dist-web")
+  .allowExcessArguments(false)
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .parse();
+const folder = resolve(command.args[0] ?? "dist-web");
 const files = await buildPage();
 writePage(files, folder);
 for (const [name, bytes] of files)

@@ -1,13 +1,18 @@
 import { createServer } from "node:http";
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { buildPage } from "./web/page.js";
 import { respond } from "./web/respond.js";
 
-// `npm run web`: makes the page and serves it on this machine, until Ctrl-C.
-const { values } = parseArgs({ options: { port: { type: "string", default: "8080" } } });
-const port = Number(values.port);
+const options = new Command("npm run web --")
+  .description("Builds the page that trains in a browser and serves it to this machine, until Ctrl-C.")
+  .option("--port <n>", "port; 0 takes any free one", "8080")
+  .allowExcessArguments(false)
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .parse()
+  .opts<{ port: string }>();
+const port = Number(options.port);
 if (!(Number.isInteger(port) && port >= 0 && port < 65536)) {
-  console.error(`--port takes a number from 0 to 65535, but ${values.port} was given.`);
+  console.error(`--port takes a number from 0 to 65535, but ${options.port} was given.`);
   process.exit(2);
 }
 const files = await buildPage();

@@ -91,7 +91,7 @@ function program(console: Console, finish: Finish): Command {
   const train = trainOptions(
     command(
       "train",
-      "Trains a neural ODE on an experiment or a CSV file (a header, then one line for each time; the first column is time).",
+      "Trains a neural ODE on an experiment or on a CSV file (a header, then a row for each time; the first column is time).",
       "train influenza",
       "train my.csv --field mlp:64,64 --steps 500 --out runs/mine",
       'train my.csv --field "dx = a*x - b*x*y; dy = -c*y + d*x*y" --parameter a=0.5:0:2',
@@ -103,22 +103,23 @@ function program(console: Console, finish: Finish): Command {
       `${[...experiments.map((e) => e.name), ...taskNames].join(", ")}, or files of data`,
     ),
   )
+    .optionsGroup("The run:")
     .option(
       "--resume <run>",
       "continue the run in this folder (with --out, in a copy of it); only --steps may change",
     )
-    .option("--out <folder>", "where to write; runs/NAME by default")
+    .option("--out <folder>", "folder of the run; runs/NAME by default")
     .option("--overwrite", "replace the run that is already in --out")
     .option(
       "--checkpoint-every <seconds>",
-      "how often to save; 15 by default",
+      "seconds between two checkpoints; 15 by default",
       positive("--checkpoint-every"),
     )
     .option(
       "--intervals",
-      "95 % confidence intervals of scalar parameters, by the Gauss–Newton matrix; always with equations",
+      "95 % confidence intervals of scalar parameters, by the Gauss–Newton matrix; on by default with equations",
     )
-    .option("--strict", "make warnings errors: exit code 1, but the run is kept")
+    .option("--strict", "treat warnings as errors: exit code 1, but the run is kept")
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")
     .action((subjects, { debug: _, ...options }) =>
@@ -127,9 +128,7 @@ function program(console: Console, finish: Finish): Command {
   languageOptions(
     train
       .command("revdeq-lm")
-      .description(
-        "Trains a language model: a deep-equilibrium one whose steps are undone, or a transformer.",
-      )
+      .description("Trains a language model: a reversible deep equilibrium model, or a transformer.")
       .exitOverride()
       .addHelpText(
         "after",
@@ -147,26 +146,22 @@ function program(console: Console, finish: Finish): Command {
 
   command(
     "generate",
-    "Goes on with a text by the language model of a run, token by token.",
+    "Continues a text with the language model of a run, token by token.",
     'generate runs/revdeq-lm --prompt "The red boat" --tokens 200 --temperature 0.8 --top-k 40',
   )
     .argument("<run>", "the folder of a run of train revdeq-lm")
-    .option("--prompt <text>", "what to go on with; nothing by default", "")
-    .option("--tokens <n>", "how many tokens to draw; 100 by default", positiveCount("--tokens"))
-    .option("--seed <n>", "the same seed draws the same tokens; 0 by default", count("--seed"))
+    .option("--prompt <text>", "the text to continue; empty by default", "")
+    .option("--tokens <n>", "number of tokens to draw; 100 by default", positiveCount("--tokens"))
+    .option("--seed <n>", "seed of the draws; 0 by default", count("--seed"))
     .option(
       "--temperature <t>",
-      "what logits are divided by; 0 takes the likeliest token, 1 by default",
+      "logits are divided by this; 0 takes the likeliest token; 1 by default",
       notNegative("--temperature"),
     )
-    .option(
-      "--top-k <k>",
-      "draw from so many of the likeliest tokens; all by default",
-      positiveCount("--top-k"),
-    )
+    .option("--top-k <k>", "draw from the k likeliest tokens; from all by default", positiveCount("--top-k"))
     .option(
       "--top-p <p>",
-      "draw from the fewest of the likeliest whose probabilities reach p; all by default",
+      "draw from the likeliest tokens whose probabilities add up to p; from all by default",
       number("--top-p", (p) => p > 0 && p <= 1, "a number above 0, up to 1"),
     )
     .addOption(runtimeOption())
@@ -197,20 +192,21 @@ function program(console: Console, finish: Finish): Command {
       `${experiments.map((e) => e.name).join(", ")}, a CSV file, or a fixed point: ${equilibria.map((e) => e.name).join(", ")}`,
     ),
   )
-    .option("--x <x>", "input of a fixed point; its own by default", number("--x"))
+    .optionsGroup("Fixed points, and output:")
+    .option("--x <x>", "input x of a fixed point z = f(z, x); its own by default", number("--x"))
     .option(
       "--beta <beta>",
-      "relaxation of the reversible iteration to a fixed point, between 0 and 2 and not 1; its own by default",
+      "relaxation β of the reversible fixed-point iteration, between 0 and 2 but not 1; its own by default",
       number("--beta"),
     )
     .option(
       "--tolerance <tolerance>",
-      "of the iteration: it stops where ‖z − f(z)‖ / (1e−5 + ‖f(z)‖) is no more; its own by default",
+      "stop the iteration at ‖z − f(z)‖ / (1e−5 + ‖f(z)‖) ≤ tolerance; its own by default",
       notNegative("--tolerance"),
     )
     .option(
       "--max-steps <n>",
-      "most steps of the iteration; its own by default",
+      "largest number of iterations; its own by default",
       positiveCount("--max-steps"),
     )
     .option("--json", "print JSON alone on stdout")
@@ -223,13 +219,13 @@ function program(console: Console, finish: Finish): Command {
 
   command(
     "solve",
-    "Solves dy/dt = f(t, y) with the vector field of a file, by default with the solver that it was trained with, or with equations.",
+    "Solves dy/dt = f(t, y) for a field in a file, by default with the solver that it was trained with, or for equations.",
     "solve field.onnx --y0 1,0 --t0 0 --t1 5 --save-at 0:5:0.5",
     'solve field.onnx --y0 "[[1,0],[0,1]]" --t0 0 --t1 5 --solver rk4 --step-size 0.01 --out solution.csv',
     'solve --field "dx = v; dv = -w^2*x" --parameter w=2 --y0 1,0 --t0 0 --t1 5 --save-at 0:5:0.5',
   )
     .argument("[field]", "an .onnx file: dy/dt from t and y, or from y alone")
-    .option("--field <equations>", "one for each state, in the order of --y0, in place of a file")
+    .option("--field <equations>", "equations in place of a file, one for each state, in the order of --y0")
     .addOption(parameterFlag("its value"))
     .addOption(timeInputOption())
     .addOption(stateInputOption())
@@ -238,7 +234,7 @@ function program(console: Console, finish: Finish): Command {
     .requiredOption("--t0 <time>", "initial time", number("--t0"))
     .requiredOption("--t1 <time>", "final time", number("--t1"))
     .addOption(solverOption("the field's own by default, else rk4"))
-    .option("--reversible", "couple the solver, so that it can be undone")
+    .option("--reversible", "use the reversible (coupled) form of the solver")
     .option(
       "--coupling <lambda>",
       "λ in (0, 1] of the coupled solver, or auto; implies --reversible",
@@ -246,10 +242,10 @@ function program(console: Console, finish: Finish): Command {
     )
     .option(
       "--step-size <h>",
-      "size of the steps, the largest if they are adaptive; for fixed steps, the field's own by default, else (t1 − t0)/1000",
+      "step size, or the largest step if steps are adaptive; fixed steps are the field's own by default, else (t1 − t0)/1000",
       positive("--step-size"),
     )
-    .option("--save-at <times>", "from:to:by, or times with commas; the final time by default")
+    .option("--save-at <times>", "from:to:by, or times separated by commas; the final time by default")
     .addOption(controllerOption())
     .addOption(rtolOption())
     .addOption(atolOption())
@@ -257,10 +253,10 @@ function program(console: Console, finish: Finish): Command {
     .addOption(smallestStepOption())
     .option(
       "--max-steps <n>",
-      "most steps that may be attempted; 100000 by default",
+      "give up after this many attempted steps; 100000 by default",
       positiveCount("--max-steps"),
     )
-    .option("--strict", "make warnings errors")
+    .option("--strict", "treat warnings as errors")
     .addOption(dtypeOption("the field's own by default"))
     .addOption(runtimeOption())
     .option("--out <file>", "write the solution as CSV there instead of to stdout")
@@ -272,7 +268,7 @@ function program(console: Console, finish: Finish): Command {
 
   command(
     "export",
-    "Writes .onnx files of a run that need nothing but ONNX Runtime: its field, a solver, or its training step; or folders that TensorFlow.js loads, or a PyTorch state dict.",
+    "Writes the field, a whole solver or the training step of a run as .onnx files that need only ONNX Runtime; or a TensorFlow.js model, or a PyTorch state dict.",
     "export runs/influenza --out influenza.onnx",
     "export runs/influenza --what solve --adaptive --rtol 1e-8 --out solve.onnx",
     "export runs/influenza --what train-step --out train-step.onnx",
@@ -284,7 +280,7 @@ function program(console: Console, finish: Finish): Command {
     .addOption(
       new Option(
         "--what <kind>",
-        `${exportKinds.join(", ")}; field by default; a train-step comes with FILE.start.onnx, which outputs its first inputs; tfjs is the field, tfjs-solve its steps unrolled, for TensorFlow.js; state-dict is its parameters as PyTorch's state dict, safetensors; of a language model: model (the default), cell or train-step`,
+        `${exportKinds.join(", ")}; field by default; train-step comes with FILE.start.onnx, which outputs its first inputs; tfjs is the field and tfjs-solve its unrolled solve for TensorFlow.js; state-dict is the parameters for PyTorch, as safetensors; for a language model: model (the default), cell or train-step`,
       ).argParser(oneOf("--what", exportKinds)),
     )
     .option(
@@ -304,24 +300,27 @@ function program(console: Console, finish: Finish): Command {
     )
     .option(
       "--step-size <h>",
-      "solve, tfjs-solve: size of fixed steps, by default the run's own; of adaptive steps the largest, by default not bounded",
+      "solve, tfjs-solve: step size, the run's own by default; or the largest adaptive step, unlimited by default",
       positive("--step-size"),
     )
-    .option("--save-at <times>", "tfjs-solve: from:to:by, or times with commas; those of the data by default")
+    .option(
+      "--save-at <times>",
+      "tfjs-solve: from:to:by, or times separated by commas; those of the data by default",
+    )
     .option(
       "--max-steps <n>",
-      "solve: most steps that may be attempted; 100000 by default",
+      "solve: give up after this many attempted steps; 100000 by default",
       positiveCount("--max-steps"),
     )
     .option(
       "--no-defaults",
-      "solve: make tolerances (or the step size) and maxSteps required inputs, as JavaScript needs them to be able to choose",
+      "solve: make the tolerances (or the step size) and maxSteps required inputs; JavaScript cannot set optional ones",
     )
     .option(
       "--open-parameters",
-      "solve: make parameters inputs too, so that it takes those that a training step outputs",
+      "solve: make the parameters inputs too, to be fed with those that a training step outputs",
     )
-    .option("--fresh", "train-step: start with the initial parameters of the run, instead of its last ones")
+    .option("--fresh", "train-step: start from the initial parameters of the run instead of its last ones")
     .addOption(
       new Option(
         "--gradient <method>",
@@ -330,7 +329,7 @@ function program(console: Console, finish: Finish): Command {
     )
     .option(
       "--updates <n>",
-      "train-step: do as many updates in one call as learning rates are given; FILE.start.onnx gives n of them",
+      "train-step: do as many updates per call as learning rates are given; FILE.start.onnx outputs n of them",
       positiveCount("--updates"),
     )
     .option("--json", "print JSON alone on stdout")
@@ -341,12 +340,12 @@ function program(console: Console, finish: Finish): Command {
 
   command(
     "inspect",
-    "Shows what an .onnx file holds, and what revort can do with it; or which runtimes work here.",
+    "Shows what an .onnx file holds and what revort can do with it, or which runtimes work on this machine.",
     "inspect field.onnx",
     "inspect --runtimes",
   )
     .argument("[file]", "an .onnx file")
-    .option("--runtimes", "for every runtime, whether it works here, or what to install")
+    .option("--runtimes", "for each runtime, whether it works on this machine, and if not, what to install")
     .addOption(timeInputOption())
     .addOption(stateInputOption())
     .addOption(outputNameOption())

@@ -40,23 +40,23 @@ function sweep(command: NewCommand, console: Console, finish: Finish): void {
     else known.set(option.long!.replace(/^--/, ""), option);
   }
   made
+    .optionsGroup("The sweep:")
     .option("--seeds <seeds>", "FROM:TO (0:10 is ten seeds, 0 to 9) or 0,3,7; 0:3 by default")
     .option(
       "--grid <axis>",
-      "values of an option of train, each tried with each seed: learning-rate=1e-2,1e-3; may be given for several options; none by default",
+      "values of an option of train, each tried with every seed: learning-rate=1e-2,1e-3; may be repeated; none by default",
       (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
     )
-    .option(
-      "--jobs <n>",
-      "runs side by side, each in a process of its own; 1 by default",
-      positiveCount("--jobs"),
-    )
+    .option("--jobs <n>", "runs at a time, each in its own process; 1 by default", positiveCount("--jobs"))
     .option(
       "--by <number>",
-      "what runs are compared by: loss, test loss, …; by default the validation loss where there is one, else the loss",
+      "the number that runs are ranked by: loss, test loss, …; by default the validation loss if there is one, else the loss",
     )
-    .option("--highest", "the best run is the one where that is highest, as for an accuracy")
-    .option("--out <folder>", "where to write, and to go on; runs/sweep-NAME by default")
+    .option("--highest", "rank the highest number first, as for an accuracy")
+    .option(
+      "--out <folder>",
+      "folder of the sweep, which is continued if it exists; runs/sweep-NAME by default",
+    )
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")
     .action((subject, options) =>
@@ -73,16 +73,16 @@ function sweep(command: NewCommand, console: Console, finish: Finish): void {
 function evaluate(command: NewCommand, console: Console, finish: Finish): void {
   command(
     "evaluate",
-    "Measures a run: loss and metrics of its own data (training, validation, test), or of data that it has not seen.",
+    "Measures a run: loss and metrics on its own data (training, validation, test) or on new data.",
     "evaluate runs/mine",
     "evaluate runs/mine --data held-out.csv --json",
   )
     .argument("<run>", "the folder of a run")
     .option(
       "--data <file>",
-      "measure on this instead of its own data: a CSV file with the run's columns, which starts with an initial state; points, series or a text for other kinds of runs",
+      "measure on this file instead: CSV with the run's columns, whose first row is the initial state; for other kinds of runs points, series or a text",
     )
-    .option("--y0 <state>", "where these data start; their first row by default")
+    .option("--y0 <state>", "initial state of these data; their first row by default")
     .option("--best", "the parameters with the lowest loss instead of the last ones")
     .addOption(runtimeOption())
     .option("--json", "print JSON alone on stdout")
@@ -97,26 +97,22 @@ function evaluate(command: NewCommand, console: Console, finish: Finish): void {
 function predict(command: NewCommand, console: Console, finish: Finish): void {
   command(
     "predict",
-    "Solves the trained field of a run on, past its data: states over time as CSV, with a chart of data and forecast beside " +
-      "--out. Of the folder of a sweep, the mean over its seeds and their range.",
+    "Solves the trained field of a run, past the end of its data if asked: states over time as CSV, with a chart of data and " +
+      "forecast beside --out. For a sweep, the mean over its seeds and their range.",
     "predict runs/mine --to 50 --out forecast.csv",
     "predict runs/mine --data new.csv --to 50 --every 0.5",
     "predict runs/tried --to 50 --y0 1,0 --json",
   )
     .argument("<run>", "the folder of a run, or of a sweep")
-    .option("--to <time>", "the last time; where the data end by default", number("--to"))
-    .option("--from <time>", "the first time; where the data begin by default", number("--from"))
-    .option(
-      "--every <time>",
-      "from one state to the next; 1/400 of the whole by default",
-      positive("--every"),
-    )
-    .option("--y0 <state>", "initial state, 1,0 or nested JSON arrays; that of the run by default")
-    .option("--data <file>", "a CSV file whose first row is the initial state, and which is drawn in")
-    .option("--trajectory <name>", "of a run on several trajectories: which one; the first by default")
+    .option("--to <time>", "last time; the end of the data by default", number("--to"))
+    .option("--from <time>", "first time; the beginning of the data by default", number("--from"))
+    .option("--every <time>", "interval between two rows; 1/400 of the whole by default", positive("--every"))
+    .option("--y0 <state>", "initial state: 1,0 or nested JSON arrays; the run's own by default")
+    .option("--data <file>", "a CSV file to start from (its first row) and to draw in the chart")
+    .option("--trajectory <name>", "which trajectory of a run on several; the first by default")
     .option("--best", "the parameters with the lowest loss instead of the last ones")
     .addOption(runtimeOption())
-    .option("--out <file>", "write CSV there instead of to stdout, and a chart beside it, as .svg and .png")
+    .option("--out <file>", "write the CSV there instead of to stdout, with a chart beside it (.svg, .png)")
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")
     .action((run, options) =>
@@ -129,12 +125,12 @@ function predict(command: NewCommand, console: Console, finish: Finish): void {
 function compare(command: NewCommand, console: Console, finish: Finish): void {
   command(
     "compare",
-    "Losses, checks and the settings that differ, of several runs: one table, and a chart of their losses.",
+    "Compares runs: losses, checks and the settings that differ in one table, and a chart of the losses.",
     "compare runs/mine runs/mine-2",
     "compare runs/tried --json",
   )
     .argument("<run...>", "folders of runs, or of sweeps for all of their runs")
-    .option("--out <file>", "where the chart goes, as .svg and .png; runs/compare.svg by default")
+    .option("--out <file>", "file of the chart (.svg; .png beside it); runs/compare.svg by default")
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")
     .action((runs, options) =>

@@ -9,42 +9,46 @@ type Finish = (work: Promise<number>) => Promise<void>;
 export function serve(command: NewCommand, console: Console, finish: Finish): void {
   command(
     "serve",
-    "Serves the models of a folder over HTTP, by the Open Inference Protocol v2: runs and .onnx files.",
+    "Serves the runs and .onnx files of a folder over HTTP, by the Open Inference Protocol v2.",
     "serve runs",
     "serve models --port 8000 --host 0.0.0.0 --token-file token.txt",
   )
-    .argument(
-      "<folder>",
-      "holds runs of revort train and .onnx files; each model is named after its folder or file",
+    .argument("<folder>", "a folder of runs and .onnx files; each model is named after its folder or file")
+    .option("--port <n>", "port; 8000 by default; 0 takes any free one", port("--port"))
+    .option(
+      "--host <address>",
+      "address to listen on; 127.0.0.1 by default, which only this machine can reach",
     )
-    .option("--port <n>", "8000 by default; 0 takes any that is free", port("--port"))
-    .option("--host <address>", "where to listen; 127.0.0.1 by default, which only this machine reaches")
     .option(
       "--token <token>",
-      "what requests have to show (Authorization: Bearer TOKEN); REVORT_TOKEN and --token-file keep it out of sight of other users",
+      "require this bearer token (Authorization: Bearer TOKEN); REVORT_TOKEN and --token-file hide it from other users of the machine",
     )
-    .option("--token-file <file>", "a file with the token")
+    .option("--token-file <file>", "read the token from a file")
     .option(
       "--workers <n>",
-      "processes that run models, each a run at a time; one for each core by default",
+      "processes that run models; one for each core by default",
       positiveCount("--workers"),
     )
-    .option("--queue <n>", "requests that may wait; more get 503. 64 by default", positiveCount("--queue"))
+    .option(
+      "--queue <n>",
+      "how many requests may wait; further ones get 503; 64 by default",
+      positiveCount("--queue"),
+    )
     .option(
       "--timeout <seconds>",
-      "how long a request may take to come, to wait, and to run, each; 30 by default",
+      "time limit for receiving a request, for waiting and for running, each; 30 by default",
       positive("--timeout"),
     )
-    .option("--max-body <bytes>", "largest request, as 64MiB, which is the default", byteCount("--max-body"))
+    .option("--max-body <bytes>", "largest request; 64MiB by default", byteCount("--max-body"))
     .option(
       "--max-batch <n>",
-      "most samples of several requests that go through one run; 64 by default",
+      "largest number of samples that requests share in one run; 64 by default",
       positiveCount("--max-batch"),
     )
     .addOption(
       new Option(
         "--log-level <level>",
-        `what is logged on stderr, as JSON: ${logLevels.join(", ")}; info by default`,
+        `log level on stderr, as JSON lines: ${logLevels.join(", ")}; info by default`,
       ).argParser(oneOf("--log-level", logLevels)),
     )
     .option("--json", "print JSON alone on stdout: where it listens, and its models")

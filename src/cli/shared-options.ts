@@ -1,7 +1,6 @@
 // Options that several commands share.
 
 import { type Command, Option } from "commander";
-import { taskNames } from "../experiments/task-names.js";
 import { activations } from "../fields/activations.js";
 import {
   gradientKinds,
@@ -22,37 +21,40 @@ import { byteCount, count, notNegative, number, oneOf, positive, positiveCount }
 export function solverOption(otherwise: string): Option {
   return new Option(
     "--solver <name>",
-    `${solverNames.join(", ")}, lawson:NAME:RATE with a linear part solved exactly; ${otherwise}`,
+    `${solverNames.join(", ")}, lawson:NAME:RATE (NAME, with the linear part RATE·y solved exactly); ${otherwise}`,
   );
 }
 
 export function controllerOption(): Option {
   return new Option(
     "--controller <name>",
-    `${controllerNames.join(", ")}; i where a tolerance is given`,
+    `${controllerNames.join(", ")}: how adaptive steps are chosen; i by default where a tolerance is given`,
   ).argParser(oneOf("--controller", controllerNames));
 }
 
 export function rtolOption(): Option {
   return new Option(
     "--rtol <rtol>",
-    "relative tolerance; makes the steps adaptive; 1e-6 by default if another option does that",
+    "relative tolerance; makes the steps adaptive; 1e-6 by default if another option makes them so",
   ).argParser(notNegative("--rtol"));
 }
 
 export function atolOption(): Option {
-  return new Option("--atol <atol>", "absolute tolerance, likewise").argParser(notNegative("--atol"));
+  return new Option(
+    "--atol <atol>",
+    "absolute tolerance; makes the steps adaptive; 1e-6 by default if another option makes them so",
+  ).argParser(notNegative("--atol"));
 }
 
 export function firstStepOption(): Option {
   return new Option(
     "--dt0 <h>",
-    "first step; makes the steps adaptive; by default chosen from the field",
+    "size of the first step; makes the steps adaptive; estimated from the field by default",
   ).argParser(positive("--dt0"));
 }
 
 export function smallestStepOption(): Option {
-  return new Option("--dtmin <h>", "smallest step; makes the steps adaptive; 0 by default").argParser(
+  return new Option("--dtmin <h>", "smallest step allowed; makes the steps adaptive; 0 by default").argParser(
     positive("--dtmin"),
   );
 }
@@ -60,32 +62,32 @@ export function smallestStepOption(): Option {
 export function timeInputOption(): Option {
   return new Option(
     "--time-input <name>",
-    "name of the input of an .onnx field that is time, where it cannot be told",
+    "which input of an .onnx field is time, if the file leaves it open",
   );
 }
 
 export function stateInputOption(): Option {
-  return new Option("--state-input <name>", "name of the input that is the state, where it cannot be told");
+  return new Option(
+    "--state-input <name>",
+    "which input of an .onnx field is the state, if the file leaves it open",
+  );
 }
 
 export function outputNameOption(): Option {
-  return new Option(
-    "--output-name <name>",
-    "name of the output of an .onnx field that is dy/dt, where there are several",
-  );
+  return new Option("--output-name <name>", "which output of an .onnx field is dy/dt, if there are several");
 }
 
 export function trainableOption(): Option {
   return new Option(
     "--trainable <pattern>",
-    "also train these arrays of an .onnx field, which may be single numbers or Constants; * stands for any characters, ? for one; may be repeated",
+    "train these arrays or numbers of an .onnx field as well; * stands for any characters, ? for one; may be repeated",
   ).argParser(repeated);
 }
 
 export function freezeOption(): Option {
   return new Option(
     "--freeze <pattern>",
-    "keep these arrays of an .onnx field as they are; of two patterns that match an array the more specific one counts; may be repeated",
+    "do not train these arrays of an .onnx field; where --trainable matches too, the more specific pattern wins; may be repeated",
   ).argParser(repeated);
 }
 
@@ -93,7 +95,7 @@ export function freezeOption(): Option {
 export function parameterFlag(about: string): Option {
   return new Option(
     "--parameter <name=guess:low:high>",
-    `of equations: ${about}; no bounds by default; a unit may follow ("k=0.5:0: 1/day"); may be repeated`,
+    `a constant of the equations: ${about}; no bounds by default; a unit may follow ("k=0.5:0: 1/day"); may be repeated`,
   ).argParser(parameterOption);
 }
 
@@ -127,72 +129,93 @@ function choice<K extends string>(flag: string, about: string, record: Readonly<
 
 /** Options of `train` that say what a run computes. */
 export function trainOptions(command: Command): Command {
-  return seriesOptions(problemOptions(command))
+  return updateOptions(seriesOptions(problemOptions(command)))
     .option(
       "--batch, --batch-size <n>",
-      `samples of an update, for files of trajectories, ${taskNames.join(", ")}; its own by default`,
+      "samples (trajectories, windows, images) in an update; the experiment's own number by default",
       positiveCount("--batch-size"),
     )
     .option(
       "--validate-every <n>",
-      "updates from one validation to the next, likewise",
+      "updates between two validations; the experiment's own number by default",
       positiveCount("--validate-every"),
     )
+    .optionsGroup("Experiments with models of their own (two-moons, mnist-ode, …):")
     .option(
       "--samples <n>",
-      "most of the images to train on, for experiments on images; some by default, all with --full",
+      "train on at most this many images; a few thousand by default, all with --full",
       positiveCount("--samples"),
     )
     .option(
       "--network <name>",
-      "which of its networks an experiment on images trains; its small one by default",
+      "which of its networks an experiment on images trains; the small one by default",
     )
-    .option("--full", "the published protocol, likewise; by default one that takes minutes");
+    .option("--full", "train as published, which may take hours; a protocol of minutes by default");
 }
 
-/** Options that say what is trained, on which data, and how. */
+/** How parameters are updated. */
+function updateOptions(command: Command): Command {
+  return command
+    .optionsGroup("Updates:")
+    .option("--steps <n>", "total number of updates; default: see below", count("--steps"))
+    .addOption(choice("--optimiser", "adamw by default", optimisers))
+    .option("--learning-rate <rate>", "learning rate; default: see below", positive("--learning-rate"))
+    .option("--weight-decay <wd>", "weight decay; default: see below", notNegative("--weight-decay"))
+    .option(
+      "--clip <norm>",
+      "scale gradients down to this norm if they are larger; off by default",
+      positive("--clip"),
+    )
+    .option(
+      "--patience <n>",
+      "stop after this many updates without a lower loss; off by default",
+      positiveCount("--patience"),
+    );
+}
+
+/** Options that say which gradient is computed: of which field, on which data, by which solver. */
 export function problemOptions(command: Command): Command {
   return command
     .addHelpText("after", defaultsText)
-    .option("--data <file>", "the file of an experiment that needs one")
+    .optionsGroup("Data and field:")
+    .option("--data <file>", "the data of an experiment that needs a file or folder")
     .option(
       "--field <field>",
-      'mlp:WIDTH,WIDTH,…, equations ("dx = a*x - b*x*y; dy = -c*y + d*x*y", with "+ mlp:16" for what they leave out), or an .onnx file; the experiment\'s own by default',
+      'mlp:WIDTH,WIDTH,…, equations ("dx = a*x - b*x*y; dy = -c*y + d*x*y", with "+ mlp:16" for a term that they lack), or an .onnx file; the experiment\'s own by default',
     )
-    .addOption(
-      parameterFlag("start from it and stay within the bounds; what is not given is estimated from the data"),
-    )
+    .addOption(parameterFlag("its starting value and its bounds; estimated from the data if not given"))
     .addOption(timeInputOption())
     .addOption(stateInputOption())
     .addOption(outputNameOption())
     .addOption(trainableOption())
     .addOption(freezeOption())
-    .addOption(choice("--activation", "activation of mlp:…, tanh by default", activations))
-    .option("--autonomous", "an mlp:… that does not see time")
+    .addOption(choice("--activation", "activation of mlp:…; tanh by default", activations))
+    .option("--autonomous", "an mlp:… of the state alone; by default it takes time as well")
+    .optionsGroup("Solver and gradient:")
     .addOption(solverOption("the experiment's own by default"))
     .addOption(
       new Option(
         "--gradient <method>",
-        `auto, ${gradientKinds.join(", ")}; auto by default for a CSV file (backprop through stored steps of the base method where they fit the memory budget, else checkpoints), reversible for experiments; ${gradientOptions.join(", ")}`,
+        `auto, ${gradientKinds.join(", ")}; auto by default for files of data (direct where its states fit --memory-budget, else checkpoint), reversible for experiments; ${gradientOptions.join(", ")}`,
       ).argParser((text) => showGradientRequest(parseGradientRequest(text))),
     )
     .option(
       "--memory-budget <bytes>",
-      "memory that stored states may take with --gradient auto, such as 500MB; 1GB by default",
+      "how much memory --gradient auto may take for stored states, such as 500MB; 1GB by default",
       byteCount("--memory-budget"),
     )
     .option(
       "--reversible",
-      "couple the solver, so that it can be undone, also where the gradient does not need it",
+      "use the reversible (coupled) form of the solver even if the gradient does not need it",
     )
     .option(
       "--coupling <lambda>",
-      "λ in (0, 1] of the coupled solver, or auto, which chooses it from the field and adapts it during training; implies --reversible",
+      "λ in (0, 1] of the coupled solver, or auto: chosen from the field and adapted during training; implies --reversible",
       coupling,
     )
     .option(
       "--step-size <h>",
-      "size of the steps, the largest if they are adaptive; for fixed steps, the default of the subject, below",
+      "step size, or the largest step if steps are adaptive; default of fixed steps: see below",
       positive("--step-size"),
     )
     .addOption(controllerOption())
@@ -202,34 +225,13 @@ export function problemOptions(command: Command): Command {
     .addOption(smallestStepOption())
     .addOption(dtypeOption("float64 by default, the file's own for an .onnx field"))
     .addOption(runtimeOption())
-    .option("--steps <n>", "total number of updates; the default of the subject, below", count("--steps"))
-    .addOption(choice("--optimiser", "adamw by default", optimisers))
-    .option(
-      "--learning-rate <rate>",
-      "learning rate; the default of the subject, below",
-      positive("--learning-rate"),
-    )
-    .option(
-      "--weight-decay <wd>",
-      "weight decay; the default of the subject, below",
-      notNegative("--weight-decay"),
-    )
+    .optionsGroup("Loss and initial values:")
     .addOption(choice("--loss", "mse by default", losses))
     .option(
-      "--clip <norm>",
-      "scale down gradients whose norm is larger than this; not by default",
-      positive("--clip"),
-    )
-    .option(
-      "--patience <n>",
-      "stop after this many updates without a lower loss; not by default",
-      positiveCount("--patience"),
-    )
-    .option(
       "--train-y0",
-      "train the initial state as well; by default where the first row has gaps, and with equations for a CSV file",
+      "train the initial state as well; on by default for equations, and where the first row has gaps",
     )
-    .option("--no-train-y0", "take the first row as the exact initial state")
+    .option("--no-train-y0", "start exactly at the first row")
     .option("--seed <n>", "seed of the initial parameters; 0 by default", count("--seed"))
-    .option("--init <file>", "initial parameters, as safetensors; drawn from the seed by default");
+    .option("--init <file>", "start from these parameters (safetensors); drawn from the seed by default");
 }

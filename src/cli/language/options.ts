@@ -73,16 +73,16 @@ export function languageOptions(command: Command): Command {
   const own = "the configuration's own by default";
   return command
     .addHelpText("after", configurationsText)
-    .option("--data <files...>", "texts in UTF-8; a small text of its own by default")
-    .option("--validation <files...>", "texts that are not learnt from; by default a share of the others")
+    .option("--data <files...>", "texts in UTF-8; a small built-in text by default")
+    .option("--validation <files...>", "texts to validate on; by default the end of the training text")
     .option(
       "--validation-share <share>",
-      "share of the tokens, from their end, that are not learnt from; 0.1 by default",
+      "share of the tokens, taken from the end, to validate on; 0.1 by default",
       number("--validation-share", (x) => x > 0 && x < 1, "a number between 0 and 1"),
     )
     .option(
       "--validation-windows <n>",
-      `windows that are measured at most, spread over the text; ${own}`,
+      `validate on at most this many windows, spread over the text; ${own}`,
       positiveCount("--validation-windows"),
     )
     .addOption(choice("--config <name>", "tiny by default", Object.keys(configurations)))
@@ -92,9 +92,9 @@ export function languageOptions(command: Command): Command {
     .option("--width <n>", `width of the states; ${own}`, positiveCount("--width"))
     .option("--heads <n>", `heads of attention; ${own}`, positiveCount("--heads"))
     .option("--layers <n>", `blocks of a transformer; ${own}`, positiveCount("--layers"))
-    .option("--hidden <widths>", `hidden widths of the perceptron, with commas; ${own}`, widths)
-    .option("--context <n>", `places of a window; ${own}`, positiveCount("--context"))
-    .option("--tied", "a head that has the weights of the token embedding")
+    .option("--hidden <widths>", `hidden widths of the perceptron, separated by commas; ${own}`, widths)
+    .option("--context <n>", `context length, in tokens; ${own}`, positiveCount("--context"))
+    .option("--tied", "share the weights of the head and the token embedding; not by default")
     .option(
       "--dropout <p>",
       `probability of dropout in training; ${own}`,
@@ -103,60 +103,68 @@ export function languageOptions(command: Command): Command {
     .option("--relaxation <beta>", `β of the fixed-point iteration; ${own}`, positive("--relaxation"))
     .option(
       "--iterations <n>",
-      `most steps of the fixed-point iteration; ${own}`,
+      `largest number of fixed-point iterations; ${own}`,
       positiveCount("--iterations"),
     )
     .option(
       "--tolerance <tol>",
-      `‖z − f(z)‖ / ‖f(z)‖ at which a window is done, 0 for never; ${own}`,
+      `stop iterating a window at this ‖z − f(z)‖ / ‖f(z)‖; 0 for never; ${own}`,
       notNegative("--tolerance"),
     )
     .addOption(
       choice(
         "--state <type>",
-        "element type of the state of the reversible iteration; float64 by default, float32 for runtimes without float64",
+        "type of the state of the reversible iteration; float64 by default, float32 for runtimes without float64",
         ["float64", "float32"],
       ),
     )
-    .option("--steps <n>", `number of updates in all; ${own}`, count("--steps"))
-    .option("--batch-size <n>", `windows of an update; ${own}`, positiveCount("--batch-size"))
+    .option("--steps <n>", `total number of updates; ${own}`, count("--steps"))
+    .option("--batch-size <n>", `windows in an update; ${own}`, positiveCount("--batch-size"))
     .option(
       "--accumulate <n>",
-      `parts that the windows of an update are gone through in, one after the other; ${own}`,
+      `split the windows of an update into this many parts, one after the other; ${own}`,
       positiveCount("--accumulate"),
     )
-    .option("--learning-rate <rate>", `of AdamW, at its highest; ${own}`, positive("--learning-rate"))
-    .option("--weight-decay <wd>", `of AdamW, decoupled; ${own}`, notNegative("--weight-decay"))
+    .option("--learning-rate <rate>", `peak learning rate of AdamW; ${own}`, positive("--learning-rate"))
+    .option("--weight-decay <wd>", `decoupled weight decay of AdamW; ${own}`, notNegative("--weight-decay"))
     .addOption(choice("--schedule <name>", own, schedules))
-    .option("--warmup <n>", `updates over which the learning rate rises; ${own}`, count("--warmup"))
-    .option("--clip <norm>", `largest norm of a gradient; ${own}`, positive("--clip"))
+    .option(
+      "--warmup <n>",
+      `updates over which the learning rate rises to its peak; ${own}`,
+      count("--warmup"),
+    )
+    .option(
+      "--clip <norm>",
+      `scale gradients down to this norm if they are larger; ${own}`,
+      positive("--clip"),
+    )
     .option(
       "--validate-every <n>",
-      `updates from one validation to the next; ${own}`,
+      `updates between two validations; ${own}`,
       positiveCount("--validate-every"),
     )
-    .option("--seed <n>", "of parameters, the order of windows and dropout; 0 by default", count("--seed"))
+    .option("--seed <n>", "seed of parameters, order of windows and dropout; 0 by default", count("--seed"))
     .addOption(dtypeOption("float32 by default"))
     .addOption(runtimeOption())
     .option(
       "--threads <n>",
-      "threads inside an operator, which change no number; one by default for a narrow model, else one for each core",
+      "threads inside an operator (results do not depend on it); one by default for a narrow model, else one for each core",
       positiveCount("--threads"),
     )
     .option(
       "--helpers <n>",
-      "threads that take parts of an update beside this one, of which --accumulate says how many there are; none by default",
+      "further threads that share the parts of an update (see --accumulate); none by default",
       count("--helpers"),
     )
     .option(
       "--resume <run>",
       "continue the run in this folder (with --out, in a copy of it); only --steps may change",
     )
-    .option("--out <folder>", "where to write; runs/revdeq-lm by default")
+    .option("--out <folder>", "folder of the run; runs/revdeq-lm by default")
     .option("--overwrite", "replace the run that is already in --out")
     .option(
       "--checkpoint-every <seconds>",
-      "how often to save; 60 by default",
+      "seconds between two checkpoints; 60 by default",
       positive("--checkpoint-every"),
     )
     .option("--json", "print JSON alone on stdout")

@@ -9,65 +9,56 @@ export function seriesOptions(command: Command): Command {
   const names = Object.keys(presets) as (keyof typeof presets)[];
   const units = Object.keys(timeUnits) as (keyof typeof timeUnits)[];
   return command
+    .optionsGroup("Several trajectories, or columns with roles:")
     .option(
       "--trajectory <column>",
-      "trajectories: the column that says which one a row belongs to; by default each file is one",
+      "the column that names the trajectory of each row; by default each file is one trajectory",
     )
-    .option(
-      "--time <column>",
-      "trajectories: the column of times; the first by default. Dates and times in ISO 8601 will do",
-    )
+    .option("--time <column>", "the column of times, numbers or ISO 8601 dates; the first by default")
     .addOption(
       new Option(
         "--time-unit <unit>",
-        `trajectories: of dates and times: ${units.join(", ")}; by default one that suits them`,
+        `unit of time for dates: ${units.join(", ")}; chosen from the data by default`,
       ).argParser(oneOf("--time-unit", units)),
     )
-    .option(
-      "--decimal-comma",
-      "trajectories: 1,5 is one and a half; by default where the file leaves no doubt",
-    )
+    .option("--decimal-comma", "read 1,5 as one and a half; on by default where the file is unambiguous")
     .option(
       "--observe <columns>",
-      "trajectories: columns that are states, with commas; by default all that are nothing else",
+      "the columns that are states, separated by commas; by default all that have no other role",
     )
-    .option(
-      "--hidden <n>",
-      "trajectories: components of the state that are not observed; 0 by default",
-      count("--hidden"),
-    )
+    .option("--hidden <n>", "number of further states that are not observed; 0 by default", count("--hidden"))
     .option(
       "--input <columns>",
-      "trajectories: columns that drive the field without being its state; none by default",
+      "columns that drive the field without being part of its state; none by default",
     )
     .option(
       "--error <pairs>",
-      "trajectories: columns of measurement errors, x=x_sd,v=v_sd, by which observations are weighted; none by default",
+      "columns with the standard errors of observations, x=x_sd,v=v_sd, which weight them; none by default",
     )
     .option(
       "--validation <part>",
-      "trajectories: what is not trained on, but chosen by: 0.2 (of the trajectories; of one, of its end), id=a,b or time=40; none by default",
+      "data held out to choose the best parameters: 0.2 (a fifth of the trajectories, or the last fifth of a single one), id=a,b or time=40 (from then on); none by default",
     )
-    .option("--test <part>", "trajectories: what is measured at the end alone, likewise; none by default")
+    .option("--test <part>", "data held out until the end, given as for --validation; none by default")
     .option(
       "--window <n>",
-      "trajectories: train on windows of so many gaps between observations; on whole trajectories by default",
+      "train on windows of this many observation intervals; on whole trajectories by default",
       positiveCount("--window"),
     )
     .option(
       "--warm-start <stages>",
-      "files of data: windows to fit to before all else, SIZE:UPDATES,… or none, with initial states that are trained; by default 8:400,24:300 as far as a series is longer, of no more updates than --steps, and then a learning rate of 1e-3",
+      "first fit short windows, each with an initial state of its own (multiple shooting): SIZE:UPDATES,…, or none; 8:400,24:300 by default, where the series is longer than that and --steps allows, followed by a learning rate of 1e-3",
     )
     .option(
       "--restarts <n>",
-      "trajectories: warm starts from so many seeds, of which the best is taken; 1 by default",
+      "try the warm start from this many seeds and continue from the best; 1 by default",
       positiveCount("--restarts"),
     )
-    .option("--sees-time", "trajectories: the field depends on time; not by default")
+    .option("--sees-time", "let the field depend on time; off by default")
     .addOption(
       new Option(
         "--preset <kind>",
-        `trajectories: what suits a kind of data, each by default: ${about.join("; ")}`,
+        `other defaults for a kind of data; none by default: ${about.join("; ")}`,
       ).argParser(oneOf("--preset", names)),
     );
 }
