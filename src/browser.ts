@@ -15,6 +15,7 @@ export const {
   fit,
   evaluate,
   predict,
+  openStream,
 } = callsOn(() => jit());
 
 export { type RegionRule, region, stopGradient, withoutRegions } from "./autodiff/region.js";
@@ -261,6 +262,13 @@ export {
   tsit5,
 } from "./methods/tableaux.js";
 export { type CdeSolveOptions, cdeSolve, type NeuralCde } from "./models/cde-solve.js";
+export {
+  type CausalInterpolation,
+  type CdeStream,
+  type CdeStreamOptions,
+  type CdeStreamState,
+  cdeStream,
+} from "./models/cde-stream.js";
 export type { DataStream } from "./models/data-stream.js";
 export { type Dataset, DatasetError, splitDataset } from "./models/dataset.js";
 export type { FitOptions, FitResult, Validation } from "./models/fit.js";
@@ -286,6 +294,7 @@ export {
 } from "./models/model.js";
 export { type OdeRnnOptions, odeRnnCell } from "./models/ode-rnn.js";
 export { type OdeSolveOptions, odeSolve } from "./models/ode-solve.js";
+export type { OpenStream, OpenStreamOptions } from "./models/open-stream.js";
 export {
   type OdeAtOwnTimesOptions,
   type OdeOverOptions,

@@ -24,4 +24,5 @@ export const {
   fit,
   evaluate,
   predict,
+  openStream,
 } = callsOn(() => autoNode());

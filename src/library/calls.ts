@@ -8,11 +8,13 @@ import { isField, type NeuralOde } from "../integrate/neural-ode.js";
 import type { NeuralSde } from "../integrate/neural-sde.js";
 import type { Solution } from "../integrate/solution.js";
 import * as solves from "../integrate/solve.js";
+import type { CdeStream } from "../models/cde-stream.js";
 import type { DataStream } from "../models/data-stream.js";
 import type { Dataset } from "../models/dataset.js";
 import { type FitOptions, type FitResult, fit } from "../models/fit.js";
 import { type EvaluateOptions, evaluate, type Measures, predict } from "../models/measuring.js";
 import type { Model, SampleTypes } from "../models/model.js";
+import { type OpenStream, type OpenStreamOptions, openStream } from "../models/open-stream.js";
 import type { Task } from "../models/task.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { checkFit, type FitCheck } from "../train/fit-check.js";
@@ -182,6 +184,13 @@ export interface Calls {
     inputs: Dataset,
     options: WithRuntime<EvaluateOptions>,
   ): Promise<Readonly<Record<keyof Outputs & string, Tensor>>>;
+  /**
+   * Opens a stream of points that arrive one by one ({@link cdeStream}): its step is compiled once, its state stays.
+   *
+   * @throws {ParameterError} unless all parameters are there
+   * @throws {DatasetError} for a state of another stream
+   */
+  openStream(stream: CdeStream, options: WithRuntime<OpenStreamOptions>): Promise<OpenStream>;
 }
 
 type Outcome = Readonly<Record<string, Value>>;
@@ -256,6 +265,9 @@ export function callsOn(open: OpenRuntime): Calls {
     },
     async predict(model, inputs, options) {
       return predict(model, inputs, { ...options, runtime: options.runtime ?? (await open()) });
+    },
+    async openStream(stream, options) {
+      return openStream(stream, { ...options, runtime: options.runtime ?? (await open()) });
     },
     async differentiator(ode: NeuralOde, options: DifferentiatorOptions) {
       checkGradientOptions("differentiator", options, false);

@@ -28,10 +28,8 @@ export const pathName = "path";
  *
  * @see Kidger et al. 2020, "Neural controlled differential equations for irregular time series"
  */
-export function alongPath(
-  { name, hidden, channels, parameters, apply }: ControlledField,
-  knots: readonly number[],
-): VectorField {
+export function alongPath(field: ControlledField, knots: readonly number[]): VectorField {
+  const { name, hidden, channels, parameters } = field;
   if (Object.hasOwn(parameters, pathName)) {
     throw new PathError(
       `The field "${name}" has a parameter "${pathName}", which is what it reads its path as. Name it otherwise.`,
@@ -54,9 +52,19 @@ export function alongPath(
             `as θ's entry "${pathName}", but ${given} was given. Make it by controlPath or pathCoefficients.`,
         );
       }
-      const matrix = reshape(b, apply(b, theta, z), [-1, hidden, channels]);
-      const along = unsqueeze(b, pathDerivative(b, knots, coefficients, t), [1]);
-      return reduceSum(b, mul(b, matrix, along), [2]);
+      return alongSlope(b, field, theta, z, pathDerivative(b, knots, coefficients, t));
     },
   };
+}
+
+/** F(z; θ) X', [batch, hidden], for a slope X' of the path, [batch, channels]. */
+export function alongSlope(
+  b: Builder,
+  { hidden, channels, apply }: ControlledField,
+  theta: Values,
+  z: Value,
+  slope: Value,
+): Value {
+  const matrix = reshape(b, apply(b, theta, z), [-1, hidden, channels]);
+  return reduceSum(b, mul(b, matrix, unsqueeze(b, slope, [1])), [2]);
 }

@@ -54,11 +54,13 @@ describe("what the documentation says to type", function () {
       // inside the checkout, so that packages resolve
       const folder = mkdtempSync(join(root, "test", ".page-"));
       try {
-        // TypeScript on a page is one program, as it is read
+        // TypeScript on a page is one program, as it is read, and ends where the last of it stands
         const program = blocks.filter(({ language }) => language === "ts").map(({ text }) => text);
-        const others = blocks.filter(({ language }) => language !== "ts");
-        const whole = program.length === 0 ? [] : [{ language: "ts", file: null, text: program.join("\n") }];
-        for (const [i, block] of [...others, ...whole].entries()) await ran(block, folder, i);
+        const last = blocks.findLastIndex(({ language }) => language === "ts");
+        for (const [i, block] of blocks.entries()) {
+          if (block.language !== "ts") await ran(block, folder, i);
+          else if (i === last) await ran({ ...block, text: program.join("\n") }, folder, i);
+        }
       } finally {
         rmSync(folder, { recursive: true });
       }
