@@ -1,5 +1,6 @@
 import { numbers } from "../core/tensor.js";
 import { usualMaxSteps } from "../integrate/request.js";
+import { y0Name } from "../programs/names.js";
 import { type ExportedRun, type ExportOptions, solverOf } from "./export-files.js";
 
 /** A few lines that run an exported file, and the language they are in. */
@@ -11,22 +12,23 @@ export function exampleFor(
   const { what, out, updates, defaults = true } = options;
   if (what !== "solve") return { language: "Python", lines: trainExample(out, start, updates !== undefined) };
   return defaults
-    ? { language: "Python", lines: solveExample(out, exported) }
+    ? { language: "Python", lines: solveExample(options, exported) }
     : { language: "JavaScript", lines: javascriptExample(options, exported) };
 }
 
-/** The first initial state of the data, and where the data start and end. */
-function firstOf({ problem: { ode, data } }: ExportedRun) {
+/** The first initial state, as trained where it was trained, and where the data start and end. */
+function firstOf({ problem: { ode, data }, checkpoint }: ExportedRun, best: boolean) {
   const { field, dtype } = ode;
   const batched = typeof field.state[0] === "string";
-  const own = numbers(data.y0).slice(0, data.y0.data.length / (batched ? data.y0.shape[0]! : 1));
+  const y0 = (best ? checkpoint.best : checkpoint).trained[y0Name] ?? data.y0;
+  const own = numbers(y0).slice(0, y0.data.length / (batched ? y0.shape[0]! : 1));
   const shape = field.state.map((dim) => (typeof dim === "string" ? 1 : dim));
   return { own, shape, dtype, t0: data.t0, t1: data.times.at(-1)! };
 }
 
-/** Solves from the first initial state of the data over the times of the data. */
-function solveExample(out: string, exported: ExportedRun): string[] {
-  const { own, shape, dtype, t0, t1 } = firstOf(exported);
+/** Solves from the first initial state over the times of the data. */
+function solveExample({ out, best = false }: ExportOptions, exported: ExportedRun): string[] {
+  const { own, shape, dtype, t0, t1 } = firstOf(exported, best);
   const y0 =
     own.length > 8 ? `np.ones(${tuple(shape)})` : `np.array(${JSON.stringify(own)}).reshape(${tuple(shape)})`;
   return [
@@ -40,7 +42,7 @@ function solveExample(out: string, exported: ExportedRun): string[] {
 
 /** The same where tolerances must be given. */
 function javascriptExample(options: ExportOptions, exported: ExportedRun): string[] {
-  const { own, shape, dtype, t0, t1 } = firstOf(exported);
+  const { own, shape, dtype, t0, t1 } = firstOf(exported, options.best ?? false);
   const y0 = own.length > 8 ? own.map(() => 1) : own;
   const { control } = solverOf(exported.problem, options);
   const scalars = {

@@ -88,7 +88,9 @@ function listing(found: Inspection): string {
     ...(found.optional.length === 0 ? [] : [["Inputs that may be left out", ...valueLines(found.optional)]]),
     ["Outputs", ...valueLines(found.outputs)],
     ["Operators", ...operatorLines(found)],
-    [`Parameters: ${found.trainableCount} numbers to train`, ...parameterLines(found)],
+    found.kind === null
+      ? [`Parameters: ${found.trainableCount} numbers to train`, ...parameterLines(found)]
+      : ["Arrays inside", ...parameterLines(found)],
     ["Use", ...useLines(found)],
   ];
   return sections.map((lines) => lines.join("\n")).join("\n\n");
@@ -134,20 +136,25 @@ function operatorLines({ operators, field, gradient }: Inspection): string[] {
 }
 
 /** Each array of floats with its fate; whole numbers are shapes and indices, and are counted only. */
-function parameterLines({ parameters, warnings }: Inspection): string[] {
+function parameterLines({ parameters, warnings, kind }: Inspection): string[] {
   if (parameters.length === 0) return ["  none"];
   const floats = parameters.filter(({ dtype }) => dtype.startsWith("float"));
   const others = parameters.length - floats.length;
   const rows = floats.map((p) => [
     printable(p.name),
     `${p.dtype} [${p.shape.join(", ")}]${p.value === null ? "" : ` = ${p.value}`}`,
-    printable(fate(p)),
+    // only a field is trained
+    kind === null ? printable(fate(p)) : "",
   ]);
   const widths = [0, 1].map((column) => Math.max(0, ...rows.map((row) => row[column]!.length)));
   return [
-    ...rows.map(([name, type, why]) => `  ${name!.padEnd(widths[0]!)}  ${type!.padEnd(widths[1]!)}  ${why}`),
-    ...(others === 0 ? [] : [`  ${others} of whole numbers or truth values, which are never trained`]),
-    ...warnings.map((warning) => `  warning: ${printable(warning)}`),
+    ...rows.map(([name, type, why]) =>
+      `  ${name!.padEnd(widths[0]!)}  ${type!.padEnd(widths[1]!)}  ${why}`.trimEnd(),
+    ),
+    ...(others === 0
+      ? []
+      : [`  ${others} of whole numbers or truth values${kind === null ? ", which are never trained" : ""}`]),
+    ...(kind === null ? warnings.map((warning) => `  warning: ${printable(warning)}`) : []),
   ];
 }
 

@@ -22,7 +22,7 @@ import { unknownOperator, versionProblem } from "../import/versions.js";
 import { opset } from "../ops/opset.js";
 import { hasOrtKernel } from "../runtime/kernels.js";
 import { checkFieldFile } from "./field-file.js";
-import { kindOf, type PortableKind } from "./kind.js";
+import { kindOf, type PortableKind, portableKinds } from "./kind.js";
 
 /** Operators whose results are truth values, indices or constants: no derivative passes through them. */
 const discrete: ReadonlySet<string> = new Set([
@@ -249,8 +249,18 @@ function reportField(
     const field = importedField(model, options);
     return { field, report: { ...fine, ...named, state: field.state, time } };
   } catch (error) {
-    return { field: null, report: { ok: false, reason: (error as Error).message, ...named } };
+    const kind = kindOf(model.metadata);
+    const reason = kind === null ? (error as Error).message : notAField(kind);
+    return { field: null, report: { ok: false, reason, ...named } };
   }
+}
+
+/** What a file of another kind is for. */
+function notAField(kind: PortableKind): string {
+  return (
+    `it is ${portableKinds[kind]}. Give it to ONNX Runtime as it is; \`revort export RUN --what field\` writes the ` +
+    "vector field that revort takes."
+  );
 }
 
 /** Differentiates the field once, with respect to its state and its parameters. */

@@ -24,6 +24,18 @@ describe("revort inspect", () => {
     expect(stdout).to.match(/ort-wasm +yes\n$/);
   });
 
+  it("says of a whole solve what it is for, and nothing of training it", async () => {
+    const solve = folder("solve.onnx");
+    await json("train", "influenza", "--steps", "1", "--out", folder("flu"));
+    await json("export", folder("flu"), "--what", "solve", "--out", solve);
+    const { stdout } = await run(["inspect", solve]);
+    expect(stdout).to.match(
+      /vector field +no, because it is a whole solve: .* Give it to ONNX Runtime as it is;/,
+    );
+    expect(stdout).to.not.match(/trained:|numbers to train|--output-name/);
+    expect(stdout).to.match(/Arrays inside\n +parameters\/b +float64 \[\]/);
+  });
+
   it("prints the whole inspection as JSON", async () => {
     const path = fixture("layer-norm-dynamo-17.onnx");
     const found = await json("inspect", path);
