@@ -22,9 +22,7 @@ export function runLock({ note, stopSignal }: Pick<Console, "note" | "stopSignal
       const lock = await lockFolder(folder);
       held = { folder, lock };
       for (const { pid, since } of lock.left) {
-        note(
-          `The process ${pid}, which trained ${folder} since ${since}, has ended without a word; taking over.`,
-        );
+        note(`The process ${pid}, which was training ${folder} since ${since}, has died; taking over.`);
       }
     },
     async release() {

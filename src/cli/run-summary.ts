@@ -11,10 +11,7 @@ function checkRows({ check }: TrainReport): [string, string][] {
     [`loss of the trained field, solved by ${check.method} to ${check.rtol}`, check.loss.toPrecision(6)],
   ];
   if (check.trainedLoss !== null) {
-    rows.unshift([
-      "loss of the trained field, with the solver of the training",
-      check.trainedLoss.toPrecision(6),
-    ]);
+    rows.unshift(["loss of the trained field, by the training solver", check.trainedLoss.toPrecision(6)]);
   }
   if (check.distance !== null) {
     rows.push([

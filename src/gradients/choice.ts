@@ -77,8 +77,7 @@ function byStakes(
   if (all <= memoryBudget) {
     return chosen(
       { kind: "direct" },
-      `exact backprop through the stored steps of the solver, ${states}, which take ${showBytes(all)} of the ` +
-        `${showBytes(memoryBudget)} that there are for it.`,
+      `exact backprop through stored steps; ${states} take ${showBytes(all)} of the memory budget, ${showBytes(memoryBudget)}.`,
     );
   }
   // those in slots, and those of the stretch that is gone through
@@ -89,8 +88,8 @@ function byStakes(
     steps === null && suffices
       ? { kind: "checkpoint" }
       : { kind: "checkpoint", states: Math.min(room, usual) },
-    `exact backprop from ${Math.min(room, usual)} stored states, with the steps between them taken again, since all ` +
-      `${states} would take ${showBytes(all)}, more than the ${showBytes(memoryBudget)} that there are for it (memory budget).`,
+    `exact backprop from ${Math.min(room, usual)} stored states, with the steps between them recomputed, since all ` +
+      `${states} would take ${showBytes(all)}, more than the memory budget, ${showBytes(memoryBudget)}.`,
   );
 }
 

@@ -213,7 +213,7 @@ class AutoGraph implements AutoExecutable {
     const ratio = Math.max(compiled, ort) / Math.min(compiled, ort);
     return pick(
       chosen,
-      `by estimate ${ratio < 1.15 ? "about as fast as" : `${showRatio(ratio)} times as fast as`} ${other.name}`,
+      `estimated to be ${ratio < 1.15 ? "about as fast as" : `${showRatio(ratio)} times as fast as`} ${other.name}`,
     );
   }
 }

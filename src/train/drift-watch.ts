@@ -51,7 +51,7 @@ export class DriftWatch {
     const { updates: drifted, first, largest } = this.#record;
     return (
       `In ${drifted} of ${updates} updates, the first of them number ${first}: ${driftText(method, dtype, largest)} ` +
-      "What was fitted there is the method rather than the field."
+      "Such a fit depends on the method rather than on the field alone."
     );
   }
 }

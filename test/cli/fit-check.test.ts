@@ -36,7 +36,7 @@ describe("revort train, held against the field itself", () => {
     expect(check.warning).to.match(/smaller steps/);
     // both losses are of the same parameters: "loss, last" is of those before the last update
     const shown = (row: RegExp) => Number(stdout.match(row)![1]);
-    const trained = shown(/loss of the trained field, with the solver of the training +(\S+)/);
+    const trained = shown(/loss of the trained field, by the training solver +(\S+)/);
     expect(trained).to.be.closeTo(check.trainedLoss, 1e-5 * check.trainedLoss);
     const own = shown(/loss of the trained field, solved by dopri8 to 1e-9 +(\S+)/);
     expect(own).to.be.closeTo(check.loss, 1e-5 * check.loss);

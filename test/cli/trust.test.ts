@@ -26,7 +26,7 @@ describe("revort train on data that decay", () => {
     const place = out();
     const { code, stdout, stderr } = await run(["train", data(), ...fitting, "--out", place, "--json"]);
     expect(code, stderr).to.equal(0);
-    const said = "The gradient is direct: exact backprop through the stored steps of the solver, 121 states";
+    const said = "The gradient is direct: exact backprop through stored steps; 121 states";
     expect(stderr).to.include(said);
     expect(stderr.indexOf(said)).to.be.below(stderr.indexOf("training "));
     const report = JSON.parse(stdout);

@@ -30,7 +30,7 @@ describe("the gradient that is chosen", () => {
     const { gradient, notes } = chosenFor(explicit(midpoint), 999);
     expect(gradient).to.equal("direct");
     // 1000 states of 20 numbers of 8 bytes, and y once more
-    expect(notes).to.include('1000 states of "midpoint"').and.include("320 kB of the 1 GB");
+    expect(notes).to.include('1000 states of "midpoint"').and.include("320 kB of the memory budget, 1 GB");
   });
 
   it("goes by checkpoints where they do not, by as many as fit", () => {
@@ -38,7 +38,7 @@ describe("the gradient that is chosen", () => {
     // enough to take each step again at most once: √(2 · 999) of them
     const fits = chosenFor(explicit(midpoint), 999, 319_000);
     expect(fits.gradient).to.equal("checkpoint:44");
-    expect(fits.notes).to.include("320 kB, more than the 319 kB").and.include("(memory budget)");
+    expect(fits.notes).to.include("320 kB, more than the memory budget, 319 kB");
     // two of 160 bytes a state: in its slot, and on the way
     expect(chosenFor(explicit(midpoint), 999, 3200).gradient).to.equal("checkpoint:10");
     expect(chosenFor(explicit(midpoint), 999, 1).gradient).to.equal("checkpoint:1");

@@ -47,7 +47,7 @@ describe("The runtime auto", () => {
     expect(small.choice.runtime).to.equal("jit");
     expect(large.choice.runtime).to.equal("ort-cpu");
     expect(choices).to.deep.equal([small.choice, large.choice]);
-    expect(large.choice.why).to.match(/^by estimate [\d.]+ times as fast as jit$/);
+    expect(large.choice.why).to.match(/^estimated to be [\d.]+ times as fast as jit$/);
   });
 
   it("is jit alone where ONNX Runtime is not installed, and says so", async () => {
@@ -157,7 +157,7 @@ describe("The runtime auto", () => {
     expect(choices.map(({ graph, runtime: chosen }) => [graph, chosen])).to.deep.equal(
       choices.map(() => ["launch", "jit"]),
     );
-    expect(choices[0]!.why).to.match(/^by estimate [\d.]+ times as fast as ort-cpu$/);
+    expect(choices[0]!.why).to.match(/^estimated to be [\d.]+ times as fast as ort-cpu$/);
   });
 
   it("moves tensors between its runtimes without copying them", () => {

@@ -147,7 +147,7 @@ function checkSection({ check }: TrainReport): Section[] {
             "depends on the errors of the solver that trained it.",
         ]),
         tableOf([
-          ["loss with the solver of the training", show(check.trainedLoss)],
+          ["loss by the training solver", show(check.trainedLoss)],
           ["loss of the field itself", show(check.loss)],
           ["largest distance of the two solutions, in standard deviations", show(check.distance)],
           ...(furthest === null ? [] : [["furthest apart", `${furthest.component} at ${furthest.time}`]]),

@@ -38,7 +38,7 @@ export async function experimentOf(
   const found = taskExperiments.find(({ name }) => name === settings.experiment);
   if (found !== undefined) return found;
   throw new RunFolderError(
-    `The run ${folder} is of the experiment ${settings.experiment}, which there is not.`,
+    `The run ${folder} belongs to the experiment ${settings.experiment}, which this version of revort does not have.`,
   );
 }
 

@@ -126,7 +126,7 @@ function named(option: string, series: readonly Series[], ids: readonly string[]
       .map((one) => one.id)
       .join(", ");
     throw new SeriesSplitError(
-      `${option} names the trajectory ${shown(id)}, which there is not; there are ${some}${series.length > 10 ? ", …" : ""}.`,
+      `${option} names the trajectory ${shown(id)}, which is not in the data; there are ${some}${series.length > 10 ? ", …" : ""}.`,
     );
   });
 }
