@@ -10,17 +10,21 @@ import {
 } from "./path-classifier.js";
 import type { PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
 
-/** A classification problem of the UEA archive, by a neural CDE. */
+/**
+ * A classification problem of the UEA archive, by a neural CDE. The step size is in observations: a step over several of them
+ * would see slopes of the path at some places, not how far it goes.
+ */
 export const uea: TaskExperiment = {
   name: "uea",
-  about: "a classification problem of the UEA archive, by a neural controlled differential equation",
+  about:
+    "a classification problem of the UEA archive, by a neural controlled differential equation; --step-size is in observations",
   data: { what: "the archive's files of a problem, X_TRAIN.ts,X_TEST.ts", files: 2, needed: true },
   protocol: {
-    ...{ solver: "midpoint", coupling: 0.999, gradient: "reversible", stepSize: 0.02, dtype: "float32" },
+    ...{ solver: "midpoint", coupling: 0.999, gradient: "reversible", stepSize: 1, dtype: "float32" },
     ...{ steps: 600, batchSize: 32, optimiser: "adamw", learningRate: 3e-3, weightDecay: 1e-4 },
     ...{ clip: 10, validateEvery: 50 },
   },
-  full: { stepSize: 0.01, steps: 5000, learningRate: 1e-3, validateEvery: 100 },
+  full: { stepSize: 0.5, steps: 5000, learningRate: 1e-3, validateEvery: 100 },
   prepare,
 };
 
@@ -49,7 +53,9 @@ function prepare({ method, protocol, files, seed }: TaskContext): PreparedTask {
   const name = files[0]!.name.replace(/_TRAIN.*$/i, "");
   return preparedClassifier(
     {
-      ...{ name, hidden: 32, method, stepSize, gradient, dtype, loss: "cross-entropy", scale: shared.scale },
+      ...{ name, hidden: 32, method, gradient, dtype, loss: "cross-entropy", scale: shared.scale },
+      // of the time from 0 to 1 that all of a series takes
+      stepSize: stepSize / Math.max(1, length - 1),
       classes,
       length,
       channels,
