@@ -1,9 +1,11 @@
 import type { Control } from "../control/control.js";
 import { nearName } from "../core/near-name.js";
 import { tensor } from "../core/tensor.js";
+import { componentsIn } from "../deploy/field-file.js";
 import { experiments } from "../experiments/all.js";
 import type { Experiment } from "../experiments/experiment.js";
 import { ownData, perceptronFor, usualWidths } from "../experiments/own-data.js";
+import { componentNames } from "../fields/components.js";
 import { stateOf, type VectorField } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
 import { mlp } from "../fields/mlp.js";
@@ -142,7 +144,10 @@ function fieldOf(
   series: TimeSeries | null,
   { model }: Sources,
 ): VectorField {
-  if (model !== null) return importedField(model, { ...importOptionsOf(settings), float: settings.dtype });
+  if (model !== null) {
+    const field = importedField(model, { ...importOptionsOf(settings), float: settings.dtype });
+    return onColumns(field, model, series?.names ?? experiment.field().components);
+  }
   const { timescale } = settings;
   if (settings.field === "default") {
     return series === null ? experiment.field() : perceptronFor(series, { hidden: usualWidths }, timescale);
@@ -160,6 +165,24 @@ function fieldOf(
     dim: own.state.at(-1) as number,
     ...(own.components === undefined ? {} : { components: own.components }),
   });
+}
+
+/**
+ * A field from a file, whose components are the columns of the data, one by one.
+ *
+ * @throws {UsageError} where the file has the same names in another order: its equations would get each other's columns
+ */
+function onColumns(field: VectorField, model: Model, columns: readonly string[] | undefined): VectorField {
+  if (columns === undefined || columns.length !== componentNames(field).length) return field;
+  const own = componentsIn(model.metadata) ?? columns;
+  const same = own.every((name) => columns.includes(name)) && columns.every((name) => own.includes(name));
+  if (same && own.some((name, i) => name !== columns[i])) {
+    throw new UsageError(
+      `${model.source} has the components ${own.join(", ")}, but the data have them as ${columns.join(", ")}. ` +
+        "Put the columns into the order of the file.",
+    );
+  }
+  return { ...field, components: columns };
 }
 
 /** The widths in `mlp:64,64`; `mlp:` alone is an affine field. @throws {UsageError} */

@@ -47,6 +47,31 @@ describe("--field FILE.onnx", () => {
     });
   }
 
+  it("has the names of the data's columns, under which new data are measured", async () => {
+    const [flag, place] = out();
+    const words = ["--field", fixture("mlp-dynamo-20-float64.onnx"), "--steps", "2"];
+    const report = await json("train", series(2), ...words, flag!, place!);
+    expect(report.errors.map(({ component }: { component: string }) => component)).to.deep.equal([
+      "c0",
+      "c1",
+    ]);
+    expect((await json("predict", place!, "--to", "1")).components).to.deep.equal(["c0", "c1"]);
+    expect((await run(["evaluate", place!, "--data", series(2)])).code).to.equal(0);
+  });
+
+  it("is refused on data whose columns are its components in another order", async () => {
+    const [flag, place] = out();
+    const data = (columns: string) =>
+      written(folder("predators.csv"), `t,${columns}\n0,1,2\n1,2,3\n2,3,5\n3,2,8\n`);
+    const own = ["--field", "dhare = a*hare - lynx; dlynx = b*lynx", "--steps", "2"];
+    await json("train", data("hare,lynx"), ...own, flag!, place!);
+    const again = ["--field", `${place}/field.onnx`, "--steps", "2", ...out()];
+    expect(await refusal(2, "train", data("lynx,hare"), ...again)).to.match(
+      /has the components hare, lynx, but the data have them as lynx, hare\. Put the columns/,
+    );
+    await json("train", data("hare,lynx"), ...again);
+  });
+
   it("trains on an experiment, from the file's own numbers", async () => {
     const file = fixture("mlp-dynamo-20-float64.onnx");
     const [flag, place] = out();
