@@ -5,6 +5,7 @@ import { taskNames } from "../experiments/task-names.js";
 import { figureNames } from "../figures/names.js";
 import { gradientKinds, parseGradientRequest, showGradientRequest } from "../gradients/method.js";
 import { version } from "../version.js";
+import { bundle } from "./bundle-options.js";
 import { type Console, consoleOn, type Streams } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { exportKinds } from "./export-kinds.js";
@@ -358,6 +359,7 @@ function program(console: Console, finish: Finish): Command {
     );
 
   serve(command, console, finish);
+  bundle(command, console, finish);
 
   command(
     "figure",

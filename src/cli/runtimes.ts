@@ -3,6 +3,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { Choice } from "../runtimes/auto.js";
 import { ortNode, ortWebGpu } from "../runtimes/ort-node.js";
 import { ortWasm } from "../runtimes/ort-web.js";
+import { checkIsHere } from "./bundle/left-out.js";
 
 /** Told which runtime a graph went to, and why. */
 export type Explain = (choice: Choice) => void;
@@ -50,10 +51,11 @@ export interface RuntimeNotes {
 }
 
 /** @throws {RuntimeUnavailableError} */
-export function openRuntime(
+export async function openRuntime(
   name: RuntimeName,
   { say = () => {}, explain = () => {} }: RuntimeNotes = {},
 ): Promise<Runtime> {
+  checkIsHere(name);
   return runtimes[name](say, explain);
 }
 
