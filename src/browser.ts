@@ -2,6 +2,7 @@
 
 import { callsOn } from "./library/calls.js";
 import { jit } from "./runtimes/jit/jit.js";
+import { oneThread } from "./runtimes/threads.js";
 
 export const {
   solve,
@@ -16,7 +17,7 @@ export const {
   evaluate,
   predict,
   openStream,
-} = callsOn(() => jit());
+} = callsOn(() => jit(), oneThread);
 
 export { type RegionRule, region, stopGradient, withoutRegions } from "./autodiff/region.js";
 export { MissingRuleError, pullback, vjp } from "./autodiff/vjp.js";
@@ -212,6 +213,7 @@ export {
   trainStepGradient,
   trainStepGraph,
 } from "./library/exporting.js";
+export type { FitOptions } from "./library/fitting.js";
 export {
   ConvergenceError,
   type FixedPointSolution,
@@ -271,7 +273,7 @@ export {
 } from "./models/cde-stream.js";
 export type { DataStream } from "./models/data-stream.js";
 export { type Dataset, DatasetError, splitDataset } from "./models/dataset.js";
-export type { FitOptions, FitResult, Validation } from "./models/fit.js";
+export type { FitResult, Validation } from "./models/fit.js";
 export {
   type BaseDistribution,
   type DensityRequest,

@@ -2,6 +2,7 @@
 
 import { callsOn } from "./library/calls.js";
 import { autoNode } from "./runtimes/auto-node.js";
+import { nodeThreads } from "./runtimes/node-threads.js";
 
 export * from "./browser.js";
 export { loadModel } from "./deploy/load-model.js";
@@ -25,4 +26,4 @@ export const {
   evaluate,
   predict,
   openStream,
-} = callsOn(() => autoNode());
+} = callsOn(() => autoNode(), nodeThreads);

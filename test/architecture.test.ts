@@ -75,6 +75,7 @@ const nodeFiles = [
   "runtimes/thread.ts",
   "runtimes/thread-messages.ts",
   "runtimes/thread-worker.ts",
+  "runtimes/node-threads.ts",
   "runtimes/ort-cuda.ts",
   "runtimes/relaxed-simd.ts",
 ];
@@ -298,6 +299,7 @@ describe("what a browser takes", () => {
       "library/calls.ts",
       "runtimes/auto-node.ts",
       "runtimes/auto-node.ts",
+      "runtimes/node-threads.ts",
       "runtimes/ort-cuda.ts",
       "runtimes/ort-node.ts",
       "runtimes/thread.ts",

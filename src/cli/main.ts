@@ -27,6 +27,7 @@ import {
   smallestStepOption,
   solverOption,
   stateInputOption,
+  threadsOption,
   timeInputOption,
   trainableOption,
   trainOptions,
@@ -120,6 +121,7 @@ function program(console: Console, finish: Finish): Command {
       "--intervals",
       "95 % confidence intervals of scalar parameters, by the Gauss–Newton matrix; on by default with equations",
     )
+    .addOption(threadsOption("auto by default: one for each core"))
     .option("--strict", "treat warnings as errors: exit code 1, but the run is kept")
     .option("--json", "print JSON alone on stdout")
     .option("--debug", "show stack traces")

@@ -1,6 +1,6 @@
 import type { Command, Option } from "commander";
 import type { Console } from "./console.js";
-import { runtimeOption, trainOptions } from "./shared-options.js";
+import { runtimeOption, threadsOption, trainOptions } from "./shared-options.js";
 import { givenOptions } from "./sweep/options.js";
 import { number, positive, positiveCount } from "./usage.js";
 
@@ -48,6 +48,7 @@ function sweep(command: NewCommand, console: Console, finish: Finish): void {
       (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
     )
     .option("--jobs <n>", "runs at a time, each in its own process; 1 by default", positiveCount("--jobs"))
+    .addOption(threadsOption("of each run; by default the jobs share the cores"))
     .option(
       "--by <number>",
       "the number that runs are ranked by: loss, test loss, …; by default the validation loss if there is one, else the loss",

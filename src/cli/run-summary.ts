@@ -2,6 +2,7 @@ import { printable } from "../core/printable.js";
 import type { ComponentError } from "./component-errors.js";
 import { table } from "./console.js";
 import type { Problem } from "./problem.js";
+import { showRan } from "./threads.js";
 import type { TrainReport } from "./train-report.js";
 
 /** The loss of the field itself, and how far its solution lies from that of the solver that trained it. */
@@ -93,6 +94,7 @@ export function summaryRows(problem: Problem, report: TrainReport): [string, str
     ...errorRows(problem, report),
     ["updates", String(report.steps)],
     ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
+    ["ran on", showRan(report.ran)],
     ["gradient", report.gradient],
     ["evaluations of the field per update", String(report.evaluations)],
     ["states stored for the backward pass", String(report.storedStates)],

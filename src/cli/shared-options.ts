@@ -122,6 +122,20 @@ export function runtimeOption(): Option {
   ).argParser(oneOf("--runtime", runtimeNames));
 }
 
+const threadCount = number(
+  "--threads",
+  (value) => Number.isSafeInteger(value) && value > 0,
+  "auto or a whole number, 1 or more",
+);
+
+/** @param otherwise  how many there are by default */
+export function threadsOption(otherwise: string): Option {
+  return new Option(
+    "--threads <n>",
+    `most threads that share an update, started where it takes long enough; they change no number; ${otherwise}`,
+  ).argParser((text) => (text === "auto" ? text : threadCount(text)));
+}
+
 function choice<K extends string>(flag: string, about: string, record: Readonly<Record<K, unknown>>): Option {
   const words = Object.keys(record) as K[];
   return new Option(`${flag} <name>`, `${about}: ${words.join(", ")}`).argParser(oneOf(flag, words));

@@ -5,6 +5,7 @@ import type { SolveWarning } from "../integrate/solve-warning.js";
 import type { FitCheck } from "../train/fit-check.js";
 import type { TrainNote } from "../train/scheme.js";
 import type { TrainResult } from "../train/train.js";
+import type { Ran } from "../train/updater.js";
 import type { ComponentError } from "./component-errors.js";
 import type { EstimateReport } from "./estimates.js";
 import type { Problem } from "./problem.js";
@@ -24,6 +25,8 @@ export interface TrainReport extends EstimateReport {
   /** what is doubtful about the solves of its updates */
   readonly warnings: readonly SolveWarning[];
   readonly runtime: RuntimeName;
+  /** where the last update ran: on which runtime, and in how many threads */
+  readonly ran: Ran;
   readonly dtype: FloatDType;
   readonly steps: number;
   readonly seed: number;
@@ -74,6 +77,7 @@ export function reportOf(
     notes: result.notes,
     warnings: result.warnings,
     runtime: settings.runtime,
+    ran: result.ran,
     dtype: settings.dtype,
     steps: result.checkpoint.step,
     seed: settings.seed,

@@ -7,6 +7,7 @@ import { chooseGradient, type GradientTask } from "../gradients/choice.js";
 import { type GradientRequest, showGradientMethod } from "../gradients/method.js";
 import { checkParameters } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
+import type { Threads } from "../runtime/threads.js";
 import type { Checkpoint } from "../train/checkpoint.js";
 import { gradientTask } from "../train/gradient-task.js";
 import { type TrainResult, train, type UpdateReport } from "../train/train.js";
@@ -42,6 +43,7 @@ import { explainOnce, openRuntime } from "./runtimes.js";
 import type { SeriesOptions } from "./series/settings.js";
 import { seriesFiles } from "./series/subjects.js";
 import { decodeParameters, type ProblemOptions, settingsFor } from "./settings.js";
+import { type Asked, withThreads } from "./threads.js";
 import { reportOf, type TrainReport } from "./train-report.js";
 import { trainedOf } from "./trained.js";
 import { optionFlag, UsageError } from "./usage.js";
@@ -53,6 +55,7 @@ export interface TrainCommandOptions extends ProblemOptions {
   readonly samples?: number;
   readonly network?: string;
   readonly full?: boolean;
+  readonly threads?: Asked;
   readonly resume?: string;
   readonly out?: string;
   readonly overwrite?: boolean;
@@ -180,11 +183,13 @@ async function trainUnder(
   }
   const { folder, undo } = await run.begin(settings);
   const { checkpointEvery: every = 15, strict = false } = options;
-  const place: Place = { folder, undo, say, every, strict };
+  const place: Omit<Place, "threads"> = { folder, undo, say, every, strict };
   const warm = { folder, runtime, console };
   const begun = await warmStarted({ ...run, settings }, problem, run.sources, warm);
   settings = begun.settings;
-  const fitted = await fitRun(problem, begun, runtime, console, place);
+  const fitted = await withThreads(options.threads, (threads) =>
+    fitRun(problem, begun, runtime, console, { ...place, threads }),
+  );
   problem = asTrained(problem, fitted.coupling);
   const { result, report: estimates } = await estimated(
     problem,
@@ -224,6 +229,7 @@ interface Place {
   readonly every: number;
   /** whether what would be a warning is a failure */
   readonly strict: boolean;
+  readonly threads: Threads;
 }
 
 async function newRun(
@@ -331,14 +337,14 @@ async function fitRun(
   { settings, parameters, checkpoint: start }: Run,
   runtime: Runtime,
   console: Console,
-  { folder, undo, say, every, strict }: Place,
+  { folder, undo, say, every, strict, threads }: Place,
 ): Promise<TrainResult> {
   const bar = progress({ stream: console.bar, total: settings.steps, label: "training" });
   let saved = performance.now();
   let latest: UpdateReport["checkpoint"] | null = null;
   try {
     return await train(problem.ode, problem.data, {
-      runtime,
+      ...{ runtime, threads },
       loss: problem.loss,
       optimiser: problem.optimiser,
       schedule: problem.schedule,

@@ -26,6 +26,7 @@ const header = z.object({
     position: z.number().int(),
   }),
   best: z.object({ step: z.number().int(), loss: z.number().nullable() }),
+  parts: z.number().int().positive().optional(),
   scheme: z.object({ asked: z.string(), gradient: z.string(), coupling: z.number().nullable() }).optional(),
   // what is not finite is written as null
   drift: z
@@ -44,13 +45,14 @@ const header = z.object({
 
 /** A checkpoint as one file: its arrays as safetensors, bit for bit, and the rest as JSON in the header. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
-  const { step, seconds, sampler, best, losses, scheme, drift, validations, lost } = checkpoint;
+  const { step, seconds, sampler, best, losses, scheme, drift, validations, lost, parts } = checkpoint;
   const rest: z.infer<typeof header> = {
     format,
     step,
     seconds,
     sampler: { ...sampler, random: [...sampler.random], order: [...sampler.order] },
     best: { step: best.step, loss: Number.isFinite(best.loss) ? best.loss : null },
+    ...(parts === undefined ? {} : { parts }),
     ...(scheme === undefined ? {} : { scheme }),
     ...(drift === undefined ? {} : { drift }),
     ...(validations === undefined
@@ -108,6 +110,7 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
     seconds: rest.seconds,
     sampler: rest.sampler,
     losses: numbers(tensors.losses),
+    ...(rest.parts === undefined ? {} : { parts: rest.parts }),
     ...(rest.scheme === undefined ? {} : { scheme: rest.scheme }),
     ...(rest.drift === undefined
       ? {}

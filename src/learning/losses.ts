@@ -13,6 +13,11 @@ import { reduceMean } from "../ops/reduce.js";
 export interface Loss {
   readonly name: string;
   /**
+   * whether it is a mean over what was observed, so that the loss of a batch is the mean of those of its parts. Only then
+   * does training split a batch by itself, for several threads.
+   */
+  readonly isMean?: true;
+  /**
    * @param prediction  states at the save times, [saves, ...state]
    * @param target  the data, of the same shape
    * @param weight  1 where there is data and 0 where there is none, of the same shape; `null` if nothing is missing
@@ -29,7 +34,7 @@ function mean(b: Builder, residual: Value, weight: Value | null): Value {
 /** Mean square error, (1/n) Σ (p − y)². */
 export function mse(): Loss {
   return {
-    name: "mse",
+    ...{ name: "mse", isMean: true },
     apply(b, prediction, target, weight) {
       const difference = sub(b, prediction, target);
       return mean(b, mul(b, difference, difference), weight);
@@ -40,7 +45,7 @@ export function mse(): Loss {
 /** Mean absolute error, (1/n) Σ |p − y|. */
 export function l1(): Loss {
   return {
-    name: "l1",
+    ...{ name: "l1", isMean: true },
     apply: (b, prediction, target, weight) => mean(b, abs(b, sub(b, prediction, target)), weight),
   };
 }
@@ -55,7 +60,7 @@ export function huber(options: { delta?: number } = {}): Loss {
   const { delta = 1 } = options;
   if (!(delta > 0)) throw new RevortError(`Huber's δ must be positive, but ${delta} was given.`);
   return {
-    name: `huber(${delta})`,
+    ...{ name: `huber(${delta})`, isMean: true },
     apply(b, prediction, target, weight) {
       const difference = sub(b, prediction, target);
       const size = abs(b, difference);
@@ -75,7 +80,7 @@ export function scaledLoss(loss: Loss, scale: readonly number[]): Loss {
   if (!scale.every((s) => s > 0))
     throw new RevortError(`The scales of a loss must be positive, but [${scale}] was given.`);
   return {
-    name: `${loss.name} / scale`,
+    ...{ name: `${loss.name} / scale`, ...(loss.isMean && { isMean: true }) },
     apply(b, prediction, target, weight) {
       const unit = b.constant(tensor(prediction.dtype, [scale.length], scale));
       return loss.apply(b, div(b, prediction, unit), div(b, target, unit), weight);

@@ -11,7 +11,7 @@ import * as solves from "../integrate/solve.js";
 import type { CdeStream } from "../models/cde-stream.js";
 import type { DataStream } from "../models/data-stream.js";
 import type { Dataset } from "../models/dataset.js";
-import { type FitOptions, type FitResult, fit } from "../models/fit.js";
+import { type FitResult, fit } from "../models/fit.js";
 import { type EvaluateOptions, evaluate, type Measures, predict } from "../models/measuring.js";
 import type { Model, SampleTypes } from "../models/model.js";
 import { type OpenStream, type OpenStreamOptions, openStream } from "../models/open-stream.js";
@@ -29,7 +29,7 @@ import {
   recordGradientOf,
 } from "./differentiating.js";
 import { type EquationOptions, type OpenRuntime, parametersOf, withEquation as work } from "./equation.js";
-import { checkFitOptions } from "./fitting.js";
+import { checkFitOptions, type FitOptions } from "./fitting.js";
 import { type FixedPointSolution, type SolveFixedPointOptions, solveFixedPoint } from "./fixed-points.js";
 import { type RecordSolution, recordSolution } from "./records.js";
 import { type SdeSolution, type SolveSdeOptions, solveSde } from "./sde.js";
@@ -43,6 +43,7 @@ import {
   solveEachOptionsOf,
   solveOptionsOf,
 } from "./solving.js";
+import { type OpenThreads, withThreads } from "./threads.js";
 import {
   checkFitCheckOptions,
   checkTrainOptions,
@@ -207,8 +208,8 @@ function kindOf(given: NeuralOde | VectorField): { isBare: boolean; isRecord: bo
   return { isBare, isRecord: field !== undefined && isRecordField(field) };
 }
 
-/** The functions of the package, with a runtime of their own where a call gives none. */
-export function callsOn(open: OpenRuntime): Calls {
+/** The functions of the package, with a runtime and threads of their own where a call gives none. */
+export function callsOn(open: OpenRuntime, openThreads: OpenThreads): Calls {
   return {
     solve: (async (given: NeuralOde | VectorField, options: SolveOptions & EquationOptions) => {
       checkSolveOptions("solve", options, kindOf(given));
@@ -234,7 +235,9 @@ export function callsOn(open: OpenRuntime): Calls {
     async train(given: NeuralOde | VectorField, data: Trajectories, options: TrainOptions & EquationOptions) {
       checkTrainOptions(options, isField(given));
       return work("train", given, equationOf(options), open, (ode, runtime) =>
-        train(ode, trajectoriesOf(ode, data), trainOptionsOf(ode, options, runtime)),
+        withThreads("train", options, openThreads, (threads) =>
+          train(ode, trajectoriesOf(ode, data), trainOptionsOf(ode, options, runtime, threads)),
+        ),
       );
     },
     gradientOf: (async (given: NeuralOde | VectorField, options: GradientOptions & EquationOptions) => {
@@ -257,7 +260,10 @@ export function callsOn(open: OpenRuntime): Calls {
     },
     async fit(task, data, options) {
       checkFitOptions(options);
-      return fit(task, data, { ...options, runtime: options.runtime ?? (await open()) });
+      const runtime = options.runtime ?? (await open());
+      return withThreads("fit", options, openThreads, (threads) =>
+        fit(task, data, { ...options, runtime, threads }),
+      );
     },
     solveSde: (equation, options) => solveSde(open, equation, options),
     async evaluate(task, data, options) {

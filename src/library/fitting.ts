@@ -1,10 +1,21 @@
 import { checkOptions, OptionError } from "../core/options.js";
-import type { FitOptions } from "../models/fit.js";
+import type { FitOptions as StrictFitOptions } from "../models/fit.js";
+import type { Asked } from "./threads.js";
+
+/** What {@link fit} takes beside the data. */
+export interface FitOptions extends Omit<StrictFitOptions, "threads"> {
+  /**
+   * most threads that take parts of the batch, started where updates take long enough: "auto" by default, one for each core
+   * in Node. Numbers do not depend on it.
+   */
+  readonly threads?: Asked;
+}
 
 const fitNames = {
   ...{
     runtime: true,
     helpers: true,
+    threads: true,
     parts: true,
     steps: true,
     batchSize: true,
@@ -33,7 +44,6 @@ const elsewhere = {
   ...{
     accumulate: "say parts",
     microBatches: "say parts",
-    threads: "say helpers",
     gradient: "it belongs to odeSolve",
   },
   ...{ augment: "it belongs to the task, defineTask({ model, targets, loss, augment })" },

@@ -8,6 +8,7 @@ import { type Loss, losses, mse } from "../learning/losses.js";
 import { type Optimiser, optimisers } from "../learning/optimisers.js";
 import { checkTimes, TimeError } from "../programs/grid.js";
 import type { Runtime } from "../runtime/runtime.js";
+import type { Threads } from "../runtime/threads.js";
 import type * as strict from "../train/data.js";
 import type { FitCheckOptions as StrictFitCheckOptions } from "../train/fit-check.js";
 import type { TrainOptions as StrictTrainOptions } from "../train/train.js";
@@ -22,6 +23,7 @@ import {
 } from "./given.js";
 import { type EachLike, joined } from "./records.js";
 import { checkControl, equationNames, withoutEquation } from "./solving.js";
+import type { Asked } from "./threads.js";
 
 // What `train` takes, and how it becomes what the training loop takes.
 
@@ -41,9 +43,14 @@ export interface Trajectories {
 
 /** What {@link train} takes beside the data. */
 export interface TrainOptions
-  extends Omit<StrictTrainOptions, "runtime" | "parameters" | "loss" | "optimiser"> {
+  extends Omit<StrictTrainOptions, "runtime" | "threads" | "parameters" | "loss" | "optimiser"> {
   /** where graphs run; in Node jit or ort-cpu by the size of each graph, in a browser jit, unless one is given */
   readonly runtime?: Runtime;
+  /**
+   * most threads that take parts of the batch, started where updates take long enough: "auto" by default, one for each core
+   * in Node. Numbers do not depend on it.
+   */
+  readonly threads?: Asked;
   /** mse by default */
   readonly loss?: Loss | keyof typeof losses;
   /** adamw by default */
@@ -73,6 +80,7 @@ const trainNames = {
   ...{
     runtime: true,
     helpers: true,
+    threads: true,
     loss: true,
     optimiser: true,
     schedule: true,
@@ -128,13 +136,17 @@ export function checkTrainOptions(given: unknown, isBare: boolean): void {
 }
 
 /** The options of a training, as its loop takes them. */
-export function trainOptionsOf(ode: NeuralOde, options: TrainOptions, runtime: Runtime): StrictTrainOptions {
-  const { parameters, loss, optimiser, control, seed = 0, ...rest } = options;
+export function trainOptionsOf(
+  ode: NeuralOde,
+  options: TrainOptions,
+  runtime: Runtime,
+  threads: Threads,
+): StrictTrainOptions {
+  const { parameters, loss, optimiser, control, seed = 0, threads: _, ...rest } = options;
   const steps = control ?? (ode.stepSize < Number.POSITIVE_INFINITY ? undefined : ownSteps(ode));
   return {
     ...withoutEquation(rest),
-    runtime,
-    seed,
+    ...{ runtime, threads, seed },
     ...(loss === undefined ? {} : { loss: lossOf(loss) }),
     ...(optimiser === undefined ? {} : { optimiser: optimiserOf(optimiser) }),
     ...(steps === undefined ? {} : { control: steps }),

@@ -7,13 +7,17 @@ import { adamw, type Optimiser } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
 import { randomKey } from "../ops/random.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
+import type { Threads } from "../runtime/threads.js";
 import type { Checkpoint, Validation } from "../train/checkpoint.js";
+import { keptParts, partsOf } from "../train/kept-parts.js";
 import { Run, type Stopped, type UpdateReport, type Validating } from "../train/run.js";
 import type { TrainNote } from "../train/scheme.js";
 import { shuffled } from "../train/source.js";
 import { startOf } from "../train/start.js";
+import type { Ran } from "../train/updater.js";
 import { type DataStream, isStream, streamed } from "./data-stream.js";
 import { checkDataset, type Dataset, DatasetError } from "./dataset.js";
+import { isMeanOfParts } from "./mean-of-parts.js";
 import { type Measuring, measuring } from "./measuring.js";
 import type { SampleTypes } from "./model.js";
 import type { AnyTask, Task } from "./task.js";
@@ -30,11 +34,15 @@ export interface FitOptions {
   readonly batchSize?: number;
   /**
    * in how many parts a batch is gone through, one after the other where there are no helpers, so that no more than one of
-   * them is in memory; by default one for each runtime. Numbers depend on the parts, and not on who takes them.
+   * them is in memory. Numbers depend on the parts, and not on who takes them. By default one for each helper and one more;
+   * where there are threads, as many as pay by the work of an update alone, where they are seen to make no difference: not
+   * for a model that keeps statistics of batches, a loss that is no mean over samples, or a stream of data.
    */
   readonly parts?: number;
   /** runtimes in threads (`threadRuntime`), each of which takes parts of the batch beside `runtime` */
   readonly helpers?: readonly Runtime[];
+  /** threads that take parts of the batch, where there are no helpers and updates take long enough */
+  readonly threads?: Threads;
   readonly optimiser?: Optimiser;
   readonly schedule?: Schedule;
   /** largest ‖g‖; longer gradients are scaled down to it */
@@ -77,6 +85,8 @@ export interface FitResult {
   readonly losses: readonly number[];
   readonly validations: readonly Validation[];
   readonly seconds: number;
+  /** where the last update ran, and in how many threads */
+  readonly ran: Ran;
   /** what training decided by itself, in order */
   readonly notes: readonly TrainNote[];
   /** "exhausted" where a stream of data came to its end */
@@ -126,7 +136,9 @@ export async function fit<
     ...{ task, lost: resume?.lost ?? [] },
     updater: {
       ...{ runtime, optimiser, dtype, batchSize, resident, clip: options.clip ?? null },
-      ...{ helpers: options.helpers ?? [], parts: options.parts ?? null, keepsBest: false },
+      ...{ helpers: options.helpers ?? [], parts: options.parts ?? partsOf(resume, options.helpers) },
+      ...{ threads: options.threads ?? null, updates: options.steps - (resume?.step ?? 0), keepsBest: false },
+      isMean: (parts) => isMeanOfParts(task, values, { runtime, dtype, batchSize, parts, resident }),
       setup: { key: scalar("int64", randomKey(seed)) },
     },
     note(note) {
@@ -148,7 +160,7 @@ export async function fit<
       ...{ runtime, dtype, source, learningRate: optimiser.learningRate, schedule, steps, patience },
       ...{ signal, updatesPerRun, onUpdate },
       validating: measures && validatingBy(measures, every, options.onValidation),
-      keeps: () => (scheme.lost.length === 0 ? {} : { lost: scheme.lost }),
+      keeps: () => ({ ...keptParts(scheme), ...(scheme.lost.length === 0 ? {} : { lost: scheme.lost }) }),
     });
     const stopped = await run.toEnd();
     const checkpoint = await run.checkpoint();
@@ -161,6 +173,7 @@ export async function fit<
         losses: run.losses,
         validations: run.validations,
         seconds: run.seconds,
+        ran: scheme.updater.ran,
         notes,
         stopped,
         checkpoint,

@@ -60,7 +60,10 @@ export class TaskScheme implements Scheme {
   async refresh(error: number, step: number): Promise<void> {
     const { dtype } = this.#options.updater;
     const lost = [...this.#lost, error];
-    const { updater, gradients, failures } = await compiledFor(this.#options, lost);
+    // the sums of a run are rounded alike to its end
+    const { parts } = this.#updater.ran;
+    const given = { ...this.#options, updater: { ...this.#options.updater, parts } };
+    const { updater, gradients, failures } = await compiledFor(given, lost);
     if (gradients.size === 0) {
       await updater.release();
       throw new ReconstructionError(

@@ -15,6 +15,8 @@ export type DeviceTensors = Readonly<Record<string, DeviceTensor>>;
 export interface Executable {
   readonly inputs: Readonly<Record<string, ValueType>>;
   readonly outputs: Readonly<Record<string, ValueType>>;
+  /** the runtime that the last run was on, where there are several to choose from */
+  readonly runsOn?: string;
   /**
    * Runs the graph once. Inputs stay valid and unchanged; outputs are new and belong to the caller. A static input
    * shape must match; a symbolic one takes any size.

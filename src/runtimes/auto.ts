@@ -10,7 +10,7 @@ import {
   RunError,
   type Runtime,
 } from "../runtime/runtime.js";
-import { prices, secondsOf, workOf } from "./cost.js";
+import { prices, secondsOf, sizesOf, workOf } from "./cost.js";
 import { needsUnforeseen } from "./jit/open.js";
 
 /** Which runtime a graph went to, and why. */
@@ -135,6 +135,10 @@ class AutoGraph implements AutoExecutable {
     return this.#choice!;
   }
 
+  get runsOn(): string {
+    return this.choice.runtime;
+  }
+
   async run(given: DeviceTensors): Promise<DeviceTensors> {
     if (this.#released) {
       throw new RunError(
@@ -221,18 +225,6 @@ class AutoGraph implements AutoExecutable {
 /** Two digits: 1.3, 7, 240. */
 function showRatio(ratio: number): string {
   return String(Number(ratio.toPrecision(2)));
-}
-
-/** What the symbolic dimensions of a graph are, from its inputs. */
-function sizesOf(graph: Graph, given: DeviceTensors): ReadonlyMap<string, number> {
-  const sizes = new Map<string, number>();
-  for (const { name, shape } of graph.inputs) {
-    shape.forEach((dim, axis) => {
-      const size = given[name!]?.shape[axis];
-      if (typeof dim === "string" && size !== undefined) sizes.set(dim, size);
-    });
-  }
-  return sizes;
 }
 
 function typesOf(

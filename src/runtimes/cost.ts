@@ -1,6 +1,8 @@
-import { type DType, sizeOf } from "../core/tensor.js";
+import { type DType, scalar, sizeOf, type Tensor } from "../core/tensor.js";
 import { dimAt } from "../graph/dimension.js";
 import { type Dim, type Graph, type Node, nodesOf, type Shape, type Value } from "../graph/graph.js";
+import type { BatchCost } from "../runtime/threads.js";
+import { type KnownValues, knownValue } from "./known-values.js";
 
 /** What one run of a graph does, counted. */
 export interface Work {
@@ -12,7 +14,7 @@ export interface Work {
   readonly elements: Readonly<Record<"float32" | "float64", number>>;
   /** those of them that take an elementary function */
   readonly functions: Readonly<Record<"float32" | "float64", number>>;
-  /** whether it is not known how often some loop runs, which is taken to be {@link unknownTrips} times */
+  /** whether it is not known how often some loop runs, which is taken to be {@link unknownTrips} times unless told otherwise */
   readonly assumes: boolean;
 }
 
@@ -23,20 +25,49 @@ const elementary: ReadonlySet<string> = new Set([
   ...["Softmax", "LogSoftmax"],
 ]);
 
+/** What the symbolic dimensions of a graph are, from its inputs. */
+export function sizesOf(
+  graph: Graph,
+  given: Readonly<Record<string, { readonly shape: readonly number[] }>>,
+): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { name, shape } of graph.inputs) {
+    shape.forEach((dim, axis) => {
+      const size = given[name!]?.shape[axis];
+      if (typeof dim === "string" && size !== undefined) sizes.set(dim, size);
+    });
+  }
+  return sizes;
+}
+
 /** Iterations of a loop of which nothing is known. */
 export const unknownTrips = 100;
+
+/** Iterations that are looked at of a loop whose inner loops run now more often, now less. */
+const lookedAt = 8;
+
+export interface WorkOptions {
+  /** how often a loop is taken to run of which that is not known */
+  readonly trips?: number;
+  /** inputs whose values are known, by name: loops may run as often as they say */
+  readonly given?: Readonly<Record<string, Tensor>>;
+}
 
 /**
  * The work of one run.
  *
  * @param sizes  what symbolic dimensions stand for
  */
-export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
+export function workOf(
+  graph: Graph,
+  sizes: ReadonlyMap<string, number>,
+  { trips = unknownTrips, given = {} }: WorkOptions = {},
+): Work {
   const zero = () => ({ float32: 0, float64: 0 });
   const total = { nodes: 0, products: zero(), elements: zero(), functions: zero(), assumes: false };
   const assumed = () => {
     total.assumes = true;
-    return unknownTrips;
+    return trips;
   };
   const known = (name: string) => sizes.get(name) ?? assumed();
   const dimOf = (dim: Dim) =>
@@ -45,7 +76,7 @@ export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
       return by === undefined ? known(name) : known(name) / Math.max(1, known(by));
     });
   const size = ({ shape }: { readonly shape: Shape }) => sizeOf(shape.map(dimOf));
-  const visit = (part: Graph, times: number): void => {
+  const visit = (part: Graph, times: number, values: KnownValues): void => {
     for (const node of nodesOf(part)) {
       total.nodes += times;
       const { op, attributes, inputs, outputs } = node;
@@ -54,13 +85,16 @@ export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
       if (op.type in products) {
         total.products[kind] += times * products[op.type]!(node, size, dimOf);
       } else if (op.type === "Loop") {
-        visit(attributes.body as Graph, times * tripsOf(node, dimOf, assumed));
+        const body = attributes.body as Graph;
+        const count = tripsOf(node, dimOf, values) ?? assumed();
+        const seen = iterationsOf(body, count, values);
+        for (const one of seen) visit(body, (times * count) / seen.length, one);
       } else if (op.type === "Scan") {
         const walked = inputs.at(-1);
-        visit(attributes.body as Graph, times * (walked ? dimOf(walked.shape[0] ?? 1) : assumed()));
+        visit(attributes.body as Graph, times * (walked ? dimOf(walked.shape[0] ?? 1) : assumed()), values);
       } else if (op.type === "If") {
-        visit(attributes.then_branch as Graph, times / 2);
-        visit(attributes.else_branch as Graph, times / 2);
+        visit(attributes.then_branch as Graph, times / 2, values);
+        visit(attributes.else_branch as Graph, times / 2, values);
       } else {
         const reduced = op.type.startsWith("Reduce") || op.type.startsWith("Arg");
         const count = times * size(reduced ? (inputs[0] as Value) : output);
@@ -69,8 +103,20 @@ export function workOf(graph: Graph, sizes: ReadonlyMap<string, number>): Work {
       }
     }
   };
-  visit(graph, 1);
+  const named = graph.inputs.filter(({ name }) => Object.hasOwn(given, name!));
+  visit(graph, 1, new Map(named.map((value) => [value, given[value.name!]!])));
   return total;
+}
+
+/** What is known in the iterations of a loop, or in some of them: their number, where loops inside may depend on it. */
+function iterationsOf(body: Graph, count: number, values: KnownValues): KnownValues[] {
+  const inner = nodesOf(body).some(({ op }) => op.type === "Loop");
+  if (!inner || values.size === 0 || count < 1) return [values];
+  const shown = Math.min(lookedAt, Math.floor(count));
+  return Array.from({ length: shown }, (_, i) => {
+    const iteration = shown === 1 ? 0 : Math.round((i * (Math.floor(count) - 1)) / (shown - 1));
+    return new Map([...values, [body.inputs[0]!, scalar("int64", iteration)]]);
+  });
 }
 
 function floatOf(dtype: DType): "float32" | "float64" {
@@ -105,11 +151,17 @@ function innerOf({ inputs, attributes }: Node): Dim {
   return attributes.transA === 1 ? shape[0]! : shape.at(-1)!;
 }
 
-function tripsOf({ inputs, attributes }: Node, dimOf: (dim: Dim) => number, assumed: () => number): number {
-  const given = inputs[0]?.constant;
-  if (given) return Number(given.data[0]);
+/** How often a loop runs; `null` where that is not known. */
+function tripsOf(
+  { inputs, attributes }: Node,
+  dimOf: (dim: Dim) => number,
+  values: KnownValues,
+): number | null {
+  const [given] = inputs;
+  const known = given && knownValue(given, values);
+  if (known) return Number(known.data[0]);
   const { trips } = attributes.body as Graph;
-  return trips === undefined ? assumed() : dimOf(trips);
+  return trips === undefined ? null : dimOf(trips);
 }
 
 /** What a runtime takes for each kind of work, in nanoseconds. */
@@ -124,14 +176,20 @@ export interface Prices {
 
 /** Seconds of one run, estimated. */
 export function secondsOf(work: Work, prices: Prices): number {
-  let nanoseconds = prices.run + work.nodes * prices.node;
+  const { fixed, scaling } = batchCostOf(work, prices);
+  return fixed + scaling;
+}
+
+/** Seconds of one run, estimated: what each operator costs by itself, and what its arrays do, which grows with the batch. */
+export function batchCostOf(work: Work, prices: Prices): BatchCost {
+  let scaling = 0;
   for (const kind of ["float32", "float64"] as const) {
-    nanoseconds +=
+    scaling +=
       work.products[kind] * prices.product[kind] +
       work.elements[kind] * prices.element[kind] +
       work.functions[kind] * prices.function[kind];
   }
-  return nanoseconds * 1e-9;
+  return { fixed: (prices.run + work.nodes * prices.node) * 1e-9, scaling: scaling * 1e-9 };
 }
 
 /**

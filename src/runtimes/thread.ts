@@ -13,17 +13,13 @@ import {
   type Executable,
   InputError,
   RunError,
-  type Runtime,
   RuntimeUnavailableError,
 } from "../runtime/runtime.js";
+import type { ThreadRuntime } from "../runtime/threads.js";
 import type { Message, Output, Reply, Request, ThreadData } from "./thread-messages.js";
 import type { ThreadedRuntime } from "./threaded-runtime.js";
 
-/** A runtime in a thread of its own. */
-export interface ThreadRuntime extends Runtime {
-  /** Ends the thread, and everything in it. */
-  close(): Promise<void>;
-}
+export type { ThreadRuntime };
 
 interface Handle extends DeviceTensor {
   readonly tensor: number;

@@ -46,6 +46,8 @@ export interface Checkpoint {
   readonly validations?: readonly Validation[];
   /** time spent so far */
   readonly seconds: number;
+  /** in how many parts batches are gone through from here on; missing if they are taken whole */
+  readonly parts?: number;
   /** how updates are done from here on; where it is missing, as was asked for */
   readonly scheme?: KeptScheme;
   /** errors with which states came back in updates that were done again, with states stored closer; missing if there were none */

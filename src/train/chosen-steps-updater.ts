@@ -20,7 +20,7 @@ export async function chosenStepsUpdater(
   const types = objective.trained;
   const apply = await applying(runtime, setting, types);
   return {
-    most: 1,
+    ...{ most: 1, ran: { runtime: runtime.name, threads: 1, parts: 1 } },
     async run(from, lowest, [planned]) {
       const results = await compiled.run(trainedIn(from.trained), fixedOf(planned!));
       const loss = await readScalar(runtime, results.loss);

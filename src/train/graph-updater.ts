@@ -15,16 +15,27 @@ const mostIndices = 1 << 16;
 /** How many bytes of samples may go in with a run, where they are not on the device. */
 const mostBytes = 1 << 26;
 
-/** Updates as one graph, with what is trained, the memory and the data on the device throughout. */
-export async function graphUpdater(options: UpdaterOptions): Promise<Updater> {
-  const { runtime, resident, batchSize, dtype, keepsBest: best, optimiser, clip } = options;
+/** The graph of many updates. */
+export function updatesOf(options: UpdaterOptions) {
+  const { resident, batchSize, keepsBest: best, optimiser, clip } = options;
   const objective = objectiveIn(options);
   const isWhole = resident !== null && resident.count === batchSize;
   const samples = isWhole ? null : (resident?.count ?? "samples");
   const most = isWhole ? mostUpdates : mostOf(objective, options);
   const setting = { objective, samples, optimiser, clip };
   const types = changingTypes(setting);
-  const compiled = await compileProgram(runtime, updatesProgram(setting, { capacity: most, best }));
+  return { objective, isWhole, most, types, program: updatesProgram(setting, { capacity: most, best }) };
+}
+
+/**
+ * Updates as one graph, with what is trained, the memory and the data on the device throughout.
+ *
+ * @param updates  the graph, where it is there already
+ */
+export async function graphUpdater(options: UpdaterOptions, updates = updatesOf(options)): Promise<Updater> {
+  const { runtime, resident, batchSize, dtype, keepsBest: best } = options;
+  const { objective, isWhole, most, types } = updates;
+  const compiled = await compileProgram(runtime, updates.program);
   const setup = handOverTree(runtime, options.setup) as Branch;
   const held = resident === null ? null : (uploadTree(runtime, resident.samples) as Branch);
   const rowsOf = (plan: readonly Planned[]) =>
@@ -33,6 +44,10 @@ export async function graphUpdater(options: UpdaterOptions): Promise<Updater> {
       : plan.map(({ which }) => which);
   return {
     most,
+    get ran() {
+      const { runsOn = runtime.name } = compiled.executable;
+      return { runtime: runsOn, threads: 1, parts: options.parts ?? 1 };
+    },
     async run(from, lowest, plan) {
       const data =
         held ??

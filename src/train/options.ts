@@ -8,10 +8,12 @@ import type { Loss } from "../learning/losses.js";
 import type { Optimiser } from "../learning/optimisers.js";
 import type { Schedule } from "../learning/schedules.js";
 import type { Runtime } from "../runtime/runtime.js";
+import type { Threads } from "../runtime/threads.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { FitCheck } from "./fit-check.js";
 import type { Stopped, UpdateReport } from "./run.js";
 import type { TrainNote } from "./scheme.js";
+import type { Ran } from "./updater.js";
 
 export type { UpdateReport };
 
@@ -24,9 +26,12 @@ export interface TrainOptions {
   readonly helpers?: readonly Runtime[];
   /**
    * in how many parts a batch is gone through, one after the other where there are no helpers, so that no more than one of
-   * them is in memory; by default one for each runtime. Numbers depend on the parts, and not on who takes them.
+   * them is in memory. Numbers depend on the parts, and not on who takes them. By default one for each helper and one more;
+   * where there are threads, as many as pay by the work of an update alone, for a loss that is known to be a mean.
    */
   readonly parts?: number;
+  /** threads that take parts of the batch, where there are no helpers and updates take long enough */
+  readonly threads?: Threads;
   readonly loss?: Loss;
   readonly optimiser?: Optimiser;
   readonly schedule?: Schedule;
@@ -88,6 +93,8 @@ export interface TrainResult {
   readonly evaluations: number;
   /** states kept for the backward pass */
   readonly storedStates: number;
+  /** where the last update ran, and in how many threads */
+  readonly ran: Ran;
   /** the gradient of the last update, as users type it: chosen, or with states stored where it was needed */
   readonly gradient: string;
   /** λ of the last update, of a coupled method */

@@ -19,6 +19,7 @@ import { type Trajectories, targetsOf } from "./data.js";
 import { DriftWatch } from "./drift-watch.js";
 import { checkFit } from "./fit-check.js";
 import { gradientTask, gridOf } from "./gradient-task.js";
+import { keptParts, partsOf } from "./kept-parts.js";
 import { checkNumbers, type TrainOptions, type TrainResult, type UpdateReport } from "./options.js";
 import { Run } from "./run.js";
 import type { TrainNote } from "./scheme.js";
@@ -57,7 +58,8 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
         ...{
           trainY0: options.trainY0 ?? false,
           helpers: options.helpers ?? [],
-          parts: options.parts ?? null,
+          parts: options.parts ?? partsOf(resume, options.helpers),
+          ...{ threads: options.threads ?? null, updates: steps - (resume?.step ?? 0) },
         },
         ...(control && { control }),
       },
@@ -75,7 +77,11 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   const run = new Run(scheme, start, {
     ...{ runtime, dtype, source, learningRate: optimiser.learningRate, schedule, steps },
     ...{ patience, signal, updatesPerRun, onUpdate, validating: null },
-    keeps: () => ({ scheme: scheme.kept, ...(watch.record === null ? {} : { drift: watch.record }) }),
+    keeps: () => ({
+      ...keptParts(scheme),
+      scheme: scheme.kept,
+      ...(watch.record === null ? {} : { drift: watch.record }),
+    }),
   });
   try {
     const stopped = await run.toEnd();
@@ -85,11 +91,21 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
       y0: checkpoint.trained[y0Name] ?? fit.y0,
     };
     const wanted = (options.check ?? true) && stopped !== "aborted";
-    const { evaluations, storedStates } = scheme.updater.cost;
+    const { ran, cost } = scheme.updater;
+    const { evaluations, storedStates } = cost;
     const { gradient, coupling } = scheme.kept;
     return {
       ...found,
-      ...{ losses: run.losses, seconds: run.seconds, evaluations, storedStates, gradient, coupling, notes },
+      ...{
+        ran,
+        losses: run.losses,
+        seconds: run.seconds,
+        evaluations,
+        storedStates,
+        gradient,
+        coupling,
+        notes,
+      },
       warnings: await warningsAtEnd(scheme, watch, run.losses.length, found),
       // trajectories do not run out
       stopped: stopped as TrainResult["stopped"],

@@ -175,7 +175,9 @@ export class TrajectoryScheme implements Scheme {
   }
 
   async #change(ode: NeuralOde, gradient: GradientMethod): Promise<void> {
-    const updater = await trajectoryUpdater(ode, { ...this.#options.updater, gradient });
+    // the sums of a run are rounded alike to its end
+    const { parts } = this.#updater.ran;
+    const updater = await trajectoryUpdater(ode, { ...this.#options.updater, gradient, parts });
     await this.#updater.release();
     [this.#ode, this.#gradient, this.#updater] = [ode, gradient, updater];
   }

@@ -26,6 +26,7 @@ import type { Optimiser } from "../learning/optimisers.js";
 import type { AnyObjective } from "../programs/objective.js";
 import { trajectories } from "../programs/trajectories.js";
 import type { Runtime } from "../runtime/runtime.js";
+import type { Threads } from "../runtime/threads.js";
 import { chosenStepsUpdater, trainedIn } from "./chosen-steps-updater.js";
 import { compileUpdater } from "./compile-updater.js";
 import { takenAlong } from "./samples.js";
@@ -46,8 +47,12 @@ export interface TrajectoryOptions {
   readonly fit: Fit;
   /** trajectories per update */
   readonly batchSize: number;
-  /** in how many parts a batch is gone through; `null` for as many as there are runtimes */
+  /** in how many parts a batch is gone through; `null` for as many as there are helpers, or as pay where there are threads */
   readonly parts: number | null;
+  /** those that may take parts where there are no helpers */
+  readonly threads: Threads | null;
+  /** updates that are to be done */
+  readonly updates: number;
 }
 
 /** Updates of a fit to trajectories. */
@@ -79,6 +84,9 @@ export async function trajectoryUpdater(
   return {
     ...updater,
     cost,
+    get ran() {
+      return updater.ran;
+    },
     whyNotFinite(loss, { trained }, { which }) {
       const own = fixedInputs(ode, runtime, batchOf(whole, which));
       const now = trainedIn(trained);
@@ -130,6 +138,7 @@ export function updaterOptions(ode: NeuralOde, options: TrajectoryOptions, fit: 
   return {
     ...rest,
     ...{ objectiveOf, batchSize, keepsBest: true, dtype: ode.dtype },
+    isMean: () => options.loss.isMean === true,
     setup: setupOf(ode, fit, gradient, setup),
     resident: { samples, count: fit.y0.shape[0]! },
   };

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { expect } from "chai";
 import { Command } from "commander";
 import { consoleOn } from "../../src/cli/console.js";
@@ -55,6 +56,8 @@ describe("revort sweep", () => {
     const { code, stdout } = await sweep(decay(), options, small, runCommand);
     expect(code).to.equal(0);
     expect(lines).to.have.length(4);
+    // one job has the machine to itself
+    expect(lines[0]).not.to.include("--threads");
     const report = JSON.parse(stdout);
     expect(report).to.deep.equal(readJson(`${out}/sweep-result.json`));
     for (const group of report.groups) {
@@ -73,6 +76,18 @@ describe("revort sweep", () => {
     expect(rows).to.have.length(4);
     expect(existsSync(`${out}/sweep.png`)).to.equal(true);
     expect(readFileSync(`${out}/sweep.svg`, "utf8")).to.include("loss of each run");
+  });
+
+  it("shares the cores among jobs, unless it is told how many threads each has", async () => {
+    for (const [more, threads] of [
+      [{}, Math.max(1, Math.floor(availableParallelism() / 2))],
+      [{ threads: 3 }, 3],
+    ] as const) {
+      const { runCommand, lines } = inThisProcess();
+      const options = { seeds: "0:2", jobs: 2, out: folder(`shared-${threads}`), ...more };
+      expect((await sweep(decay(), options, small, runCommand)).code).to.equal(0);
+      for (const line of lines) expect(line).to.include(`--threads=${threads}`);
+    }
   });
 
   it("trains nothing twice, goes on with what was interrupted, and takes more seeds", async () => {

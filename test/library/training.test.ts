@@ -55,6 +55,8 @@ describe("fit", () => {
       [{ steps: 1, epochs: 3 }, "the number of updates is steps"],
       [{ steps: 1, accumulate: 3 }, "say parts"],
       [{ steps: 1, batchsize: 3 }, 'did you mean "batchSize"'],
+      [{ steps: 1, threads: 0 }, 'threads of fit are "auto" or a whole number of 1 or more, but 0'],
+      [{ steps: 1, threads: "all" }, 'but "all" was given'],
       [{ batchSize: 2 }, "needs the number of updates, steps: 1000"],
     ] as const) {
       const error = await rejection(trained(task, samples, options as never));

@@ -4,6 +4,8 @@ import { numbers, tensor } from "../../src/core/tensor.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { SplitError } from "../../src/gradients/parts.js";
 import { TrainingError } from "../../src/gradients/training-error.js";
+import type { Builder } from "../../src/graph/builder.js";
+import type { Value } from "../../src/graph/graph.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { crossEntropy } from "../../src/learning/likelihoods.js";
 import { mse } from "../../src/learning/losses.js";
@@ -33,6 +35,7 @@ import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
 import { type ThreadRuntime, threadRuntime } from "../../src/runtimes/thread.js";
+import { oneThread } from "../../src/runtimes/threads.js";
 import type { Trajectories } from "../../src/train/data.js";
 import { train } from "../../src/train/train.js";
 import { tensorsDistance } from "../support/distance.js";
@@ -224,6 +227,43 @@ describe("A batch of a task in parts", () => {
       .and.include("5 parts");
     const none = await failure(trained(plain, classes, { ...options, parts: 0 }), Error);
     expect(none.message).to.include("parts of a batch must be a whole number of 1 or more, but 0");
+  });
+});
+
+describe("Parts of a batch that nobody asked for", () => {
+  const wide = {
+    x: tensor("float64", [400, 128], draw(400 * 128)),
+    label: tensor(
+      "int64",
+      [400],
+      Array.from({ length: 400 }, () => random.integer(3)),
+    ),
+  };
+  const ran = async (network: Layer, scaled: (b: Builder, loss: Value) => Value = (_, loss) => loss) => {
+    const task = defineTask({
+      model: defineModel({
+        ...{ name: "wide", ...network, inputs: { x: { shape: [128] } } },
+        apply: (b, theta, { x }, training) => ({ logits: network.apply(b, theta, x, training) }),
+      }),
+      targets: { label: { shape: [], type: "int64" } },
+      loss: (b, { outputs, targets }) => scaled(b, crossEntropy(b, outputs.logits, targets.label)),
+    });
+    const options = { runtime: jit(), steps: 2, batchSize: 400, threads: oneThread() };
+    const found = await trained(task, wide, options);
+    const { losses } = await trained(task, wide, { ...options, parts: 1 });
+    // sums of 400 terms in another order
+    for (const [k, loss] of found.losses.entries()) expect(loss / losses[k]! - 1).to.be.within(-1e-12, 1e-12);
+    return found.ran;
+  };
+
+  it("are chosen for a loss that is a mean over samples, and not for one that is none", async () => {
+    const network = sequential(linear(128, 768), activation(tanh), linear(768, 3));
+    expect((await ran(network)).parts).to.be.above(1);
+    expect((await ran(network, (b, loss) => mul(b, loss, loss))).parts).to.equal(1);
+  });
+
+  it("are not chosen for a model that keeps statistics of batches", async () => {
+    expect((await ran(sequential(linear(128, 768), batchNorm(768), linear(768, 3)))).parts).to.equal(1);
   });
 });
 

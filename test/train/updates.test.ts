@@ -26,7 +26,7 @@ import { Pace } from "../../src/train/pace.js";
 import { partsUpdater } from "../../src/train/parts-updater.js";
 import { TrainingError, type TrainOptions, type TrainResult, train } from "../../src/train/train.js";
 import { updaterOptions } from "../../src/train/trajectory-updater.js";
-import type { Standing } from "../../src/train/updater.js";
+import type { Standing, UpdaterOptions } from "../../src/train/updater.js";
 import { failure } from "../support/failure.js";
 import { squaring } from "../support/fields.js";
 
@@ -129,12 +129,12 @@ describe("several updates in one run", () => {
         ode,
         {
           ...{ runtime, loss: mse(), optimiser, gradient: { kind: "reversible" }, clip: 1 },
-          ...{ trainY0: false, helpers: [], fit, batchSize: 4, parts: 1 },
+          ...{ trainY0: false, helpers: [], fit, batchSize: 4, parts: 1, threads: null, updates: 5 },
         },
         fit,
       );
       const losses: number[][] = [];
-      for (const compile of [graphUpdater, partsUpdater]) {
+      for (const compile of [graphUpdater, (given: UpdaterOptions) => partsUpdater({ ...given, parts: 1 })]) {
         const updater = await compile(options);
         const own: number[] = [];
         let standing: Standing = uploadTree(runtime, { trained, memory, buffers: {}, best: trained });

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Option } from "commander";
 import { printable, printableJson } from "../../core/printable.js";
 import { renderChart } from "../../plot/chart.js";
@@ -6,6 +7,7 @@ import { exitCodes } from "../exit-codes.js";
 import { progress } from "../progress.js";
 import { hasRunFile, runFiles, writeRunFile } from "../run-files.js";
 import { runLock } from "../run-lock.js";
+import type { Asked } from "../threads.js";
 import { UsageError } from "../usage.js";
 import { sweepChart } from "./chart.js";
 import type { Ended, RunCommand } from "./child.js";
@@ -19,6 +21,8 @@ export interface SweepCommandOptions extends Judging {
   readonly seeds?: string;
   readonly grid?: readonly string[];
   readonly jobs?: number;
+  /** threads of each run; by default the cores are shared among the jobs */
+  readonly threads?: Asked;
   readonly out?: string;
   readonly json?: boolean;
 }
@@ -58,7 +62,7 @@ export async function sweepCommand(
   try {
     await lock.take(out);
     await beginSweep(out, settings);
-    const ended = await trainAll(runsOf(out, settings), settings, options.jobs ?? 1, runCommand, console);
+    const ended = await trainAll(runsOf(out, settings), settings, options, runCommand, console);
     const rows: SweepRow[] = [];
     for (const run of runsOf(out, settings)) rows.push(await rowOf(run, reasonOf(ended.get(run.name))));
     const report = reportOf(settings, rows, options, out);
@@ -79,7 +83,7 @@ function nameOf(subject: string): string {
 async function trainAll(
   runs: readonly Placed[],
   settings: SweepSettings,
-  jobs: number,
+  { jobs = 1, threads = shareOf(jobs) }: SweepCommandOptions,
   runCommand: RunCommand,
   console: Console,
 ): Promise<Map<string, Ended>> {
@@ -93,7 +97,7 @@ async function trainAll(
   bar.update(done);
   const work = async () => {
     for (let run = waiting.shift(); run !== undefined && !signal.aborted; run = waiting.shift()) {
-      const how = await runCommand(await commandFor(run, settings), signal);
+      const how = await runCommand(await commandFor(run, settings, threads), signal);
       ended.set(run.name, how);
       done += 1;
       const row = await rowOf(run, reasonOf(how));
@@ -106,13 +110,20 @@ async function trainAll(
   return ended;
 }
 
+/** The threads of each of so many jobs, which share the cores. */
+function shareOf(jobs: number): Asked {
+  return jobs === 1 ? "auto" : Math.max(1, Math.floor(availableParallelism() / jobs));
+}
+
 /** The command line of a run: from its beginning, or from where it stopped. */
 async function commandFor(
   { folder, values, seed }: Placed,
   { subject, options }: SweepSettings,
+  threads: Asked,
 ): Promise<string[]> {
-  if (await hasRunFile(folder, runFiles.settings)) return ["train", `--resume=${folder}`];
-  return ["train", ...wordsOf({ ...options, ...values, seed: String(seed), out: folder }), "--", subject];
+  const begin = ["train", ...(threads === "auto" ? [] : [`--threads=${threads}`])];
+  if (await hasRunFile(folder, runFiles.settings)) return [...begin, `--resume=${folder}`];
+  return [...begin, ...wordsOf({ ...options, ...values, seed: String(seed), out: folder }), "--", subject];
 }
 
 function lineOf({ status, reason, measures, seconds }: SweepRow): string {

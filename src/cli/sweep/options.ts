@@ -2,7 +2,7 @@ import type { Option } from "commander";
 import type { OptionValue } from "./spec.js";
 
 /** The options of a sweep itself, which its runs do not have. */
-const own = ["--seeds", "--grid", "--jobs", "--by", "--highest", "--out", "--json", "--debug"];
+const own = ["--seeds", "--grid", "--jobs", "--threads", "--by", "--highest", "--out", "--json", "--debug"];
 
 /** The options for its runs that a command line gives, by their names without dashes. */
 export function givenOptions(

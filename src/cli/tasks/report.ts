@@ -6,11 +6,14 @@ import type { PreparedTask, TaskExperiment } from "../../experiments/task-experi
 import type { FitResult } from "../../models/fit.js";
 import type { Measures } from "../../models/measuring.js";
 import { table } from "../console.js";
+import { showRan } from "../threads.js";
 import type { TaskSettings } from "./settings.js";
 
 /** What `train NAME --json` prints, and its run's `result.json` holds. */
 export interface TaskReport extends Omit<TaskSettings, "steps" | "dataFiles"> {
   readonly parameters: number;
+  /** where the last update ran: on which runtime, and in how many threads */
+  readonly ran: FitResult["ran"];
   /** updates done */
   readonly steps: number;
   /** before each update, of its samples */
@@ -49,12 +52,13 @@ export interface Reported {
 }
 
 export function reportOf({ settings, prepared, result, training, test, ...rest }: Reported): TaskReport {
-  const { losses, validations, seconds, checkpoint, best, notes, stopped } = result;
+  const { losses, validations, seconds, checkpoint, best, notes, stopped, ran } = result;
   const { steps: _, dataFiles: __, ...own } = settings;
   const sizes = Object.values(prepared.task.model.parameters as Record<string, { shape: readonly number[] }>);
   return {
     ...own,
     parameters: sizes.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    ran,
     steps: checkpoint.step,
     loss: {
       first: losses[0] ?? null,
@@ -108,6 +112,7 @@ export function summaryRows(
       : [["largest error of undone states", reconstructionError.toExponential(1)]]),
     ["updates", String(steps)],
     ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
+    ["ran on", showRan(report.ran)],
   ];
 }
 

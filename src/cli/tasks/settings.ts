@@ -7,6 +7,7 @@ import { methodNamed } from "../../methods/named.js";
 import { type RuntimeName, runtimeNames, usualRuntime } from "../runtimes.js";
 import { type Preset, presets } from "../series/presets.js";
 import { type KeptSeries, type SeriesOptions, seriesSettings } from "../series/settings.js";
+import type { Asked } from "../threads.js";
 import { optionFlag, UsageError } from "../usage.js";
 
 const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as [K, ...K[]];
@@ -50,6 +51,7 @@ export interface TaskOptions extends SeriesOptions {
   readonly network?: string;
   /** the published protocol instead of the quick one */
   readonly full?: boolean;
+  readonly threads?: Asked;
   readonly resume?: string;
   readonly out?: string;
   readonly overwrite?: boolean;
@@ -72,7 +74,7 @@ const taken = {
     full: true,
     init: true,
   },
-  ...{ samples: true, network: true },
+  ...{ samples: true, network: true, threads: true },
   ...{ resume: true, out: true, overwrite: true, checkpointEvery: true, json: true },
 } satisfies Partial<Record<keyof TaskOptions, true>>;
 
@@ -188,7 +190,7 @@ export function optimiserOf({ optimiser, learningRate, weightDecay }: TaskSettin
 }
 
 /** Options that a resumed run may be given: they do not change what it computes. */
-const free = ["steps", "resume", "out", "overwrite", "checkpointEvery", "json", "strict"];
+const free = ["threads", "steps", "resume", "out", "overwrite", "checkpointEvery", "json", "strict"];
 
 /** A resumed run keeps its settings. @throws {UsageError} naming what would change them */
 export function checkUnchanged(folder: string, settings: TaskSettings, options: TaskOptions): void {

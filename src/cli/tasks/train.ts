@@ -6,6 +6,7 @@ import { taskExperiments } from "../../experiments/tasks.js";
 import { fit } from "../../models/fit.js";
 import { evaluate } from "../../models/measuring.js";
 import type { Runtime } from "../../runtime/runtime.js";
+import type { Threads } from "../../runtime/threads.js";
 import { namesIn, readBytes } from "../../storage/read.js";
 import { encodeSafetensors } from "../../storage/safetensors.js";
 import type { Console } from "../console.js";
@@ -29,6 +30,7 @@ import { type RunLock, runLock } from "../run-lock.js";
 import { explainOnce, openRuntime } from "../runtimes.js";
 import { seriesFlags, seriesSettingsFor } from "../series/settings.js";
 import { decodeParameters } from "../settings.js";
+import { withThreads } from "../threads.js";
 import { optionFlag, UsageError } from "../usage.js";
 import { nameFiles, openTaskRun, type TaskRun, writeTaskRun } from "./folder.js";
 import { experimentOf, preparedFor } from "./load.js";
@@ -168,7 +170,9 @@ async function trainRun(
     isNew: options.resume === undefined,
   };
   const started = await warmStarted(run, prepared, runtime, folder, console);
-  const { result, reconstructionError } = await fitted(started, prepared, runtime, batchSize, kept);
+  const { result, reconstructionError } = await withThreads(options.threads, (threads) =>
+    fitted(started, prepared, { runtime, threads }, batchSize, kept),
+  );
   const trained: TrainedTask = { runtime, dtype: settings.dtype, ...result.best };
   const measure = (of: PreparedTask["training"], by = prepared.task) => evaluate(by, of, trained);
   const report = reportOf({
@@ -226,7 +230,7 @@ function batchSizeOf(
 async function fitted(
   { opened: { settings, init }, checkpoint }: FitRun<TaskRun>,
   { task, training, validation, measured, schedule, optimiser, solvesInChains }: PreparedTask,
-  runtime: Runtime,
+  where: { readonly runtime: Runtime; readonly threads: Threads },
   batchSize: number,
   kept: Parameters<typeof keptFit>[0],
 ): Promise<KeptFit> {
@@ -234,7 +238,7 @@ async function fitted(
   const validated = (loss: number) => `validation loss ${loss.toPrecision(6)}`;
   const { result, reconstructionError } = await keptFit(kept, validated, (hooks) =>
     fit(task, training, {
-      ...{ runtime, steps, dtype, seed, batchSize },
+      ...{ ...where, steps, dtype, seed, batchSize },
       optimiser: optimiser === undefined ? optimiserOf(settings) : optimiser(optimiserOf(settings)),
       ...(schedule === undefined ? {} : { schedule: schedule(steps) }),
       ...(init === null ? {} : { parameters: decodeParameters(init, "--init", dtype) }),

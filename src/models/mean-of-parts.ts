@@ -1,0 +1,43 @@
+import type { FloatDType, Tensor } from "../core/tensor.js";
+import { uploadTree } from "../runtime/compile-program.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { Resident } from "../train/updater.js";
+import { takeSamples } from "./dataset.js";
+import { measuring } from "./measuring.js";
+import type { AnyTask } from "./task.js";
+import type { ModelValues } from "./values.js";
+
+/** How far the two may be apart, relative to the loss: what sums in another order leave, and nothing else. */
+const tolerance = { float32: 1e-4, float64: 1e-9 } as const;
+
+/**
+ * Whether the loss of a batch is the mean of those of its parts, as it should be: tried out on the first samples there are,
+ * after training, where nothing is random. It is not where samples of a batch depend on each other, by statistics of the
+ * batch, a solve that chooses steps for all of them, or a loss that is no mean.
+ */
+export async function isMeanOfParts(
+  task: AnyTask,
+  { parameters, buffers }: ModelValues,
+  setting: {
+    readonly runtime: Runtime;
+    readonly dtype: FloatDType;
+    readonly batchSize: number;
+    readonly parts: number;
+    readonly resident: Resident | null;
+  },
+): Promise<boolean> {
+  const { runtime, dtype, batchSize, parts, resident } = setting;
+  if (resident === null || Object.keys(buffers).length > 0) return false;
+  const first = Array.from({ length: batchSize }, (_, i) => i);
+  const data = takeSamples((resident.samples as { data: Readonly<Record<string, Tensor>> }).data, first);
+  const lossOf = async (atOnce: number): Promise<number> => {
+    const compiled = await measuring(task, data, { runtime, dtype, what: "The training data", atOnce });
+    try {
+      return (await compiled.measure(uploadTree(runtime, { parameters, buffers }) as never)).loss;
+    } finally {
+      await compiled.release();
+    }
+  };
+  const [whole, split] = [await lossOf(batchSize), await lossOf(Math.ceil(batchSize / parts))];
+  return Math.abs(whole - split) <= tolerance[dtype] * Math.abs(whole);
+}
