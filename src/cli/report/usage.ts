@@ -58,7 +58,7 @@ export function usageOf(
     {
       language: "JavaScript",
       title: "Browser (npm install onnxruntime-web)",
-      code: javascript(call, "onnxruntime-web"),
+      code: `// the .wasm files in node_modules/onnxruntime-web/dist go beside the bundled script\n${javascript(call, "onnxruntime-web")}`,
     },
     { language: "Python", title: "Python (pip install onnxruntime)", code: python(call) },
     { language: "C++", title: "C++ (onnxruntime_cxx_api.h; link with -lonnxruntime)", code: cpp(call) },
