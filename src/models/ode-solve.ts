@@ -114,6 +114,8 @@ function statesOf(
       times.map(() => unsqueeze(b, y0, [0])),
       0,
     );
+  const { name, coupling } = ode.method;
+  training?.steps?.({ method: name, coupling, stepSize: ode.stepSize });
   const method = storedCloser(ode, chooseGradient(ode, gradient, { state, steps }).gradient, steps, training);
   const adjoint = adjointFor(method);
   const coincident = grid.offsets.some((offset, i) => i > 0 && offset === grid.offsets[i - 1]);

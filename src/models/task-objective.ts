@@ -20,7 +20,7 @@ export interface TaskObjectiveOptions {
   /** samples in a batch */
   readonly batchSize: number;
   /** what solves make of states that did not come back */
-  readonly stores?: Pick<Training, "lost" | "stored" | "warn">;
+  readonly stores?: Pick<Training, "lost" | "stored" | "warn" | "steps">;
 }
 
 /** The objective of a task: its loss over a batch, whose gradient goes back through layers and solves alike. */

@@ -6,6 +6,7 @@ import { ReconstructionError } from "../gradients/reconstruction-limit.js";
 import { TrainingError } from "../gradients/training-error.js";
 import { Builder } from "../graph/builder.js";
 import { shownOrigin, type ValueType } from "../graph/graph.js";
+import type { Stepping } from "../nn/layer.js";
 import { countType } from "../programs/updates.js";
 import { uploadTree } from "../runtime/compile-program.js";
 import type { DeviceTensors } from "../runtime/runtime.js";
@@ -34,18 +35,20 @@ export class TaskScheme implements Scheme {
   readonly #options: TaskSchemeOptions;
   #lost: readonly number[];
   #updater: Updater;
+  readonly #coupled: string | null;
 
-  private constructor(options: TaskSchemeOptions, updater: Updater) {
+  private constructor(options: TaskSchemeOptions, { updater, coupled }: Compiled) {
     this.#options = options;
     this.#lost = options.lost;
     this.#updater = updater;
+    this.#coupled = coupled;
   }
 
   /** @throws {SplitError} if the batch has fewer samples than parts */
   static async compiled(options: TaskSchemeOptions): Promise<TaskScheme> {
-    const { updater, warnings } = await compiledFor(options, options.lost);
-    for (const message of warnings) options.note({ code: "undoing", step: 0, message });
-    return new TaskScheme(options, updater);
+    const compiled = await compiledFor(options, options.lost);
+    for (const message of compiled.warnings) options.note({ code: "undoing", step: 0, message });
+    return new TaskScheme(options, compiled);
   }
 
   get updater(): Updater {
@@ -80,7 +83,8 @@ export class TaskScheme implements Scheme {
 
   async whyLossNotFinite({ loss }: Failed): Promise<Error> {
     return new TrainingError(
-      `the loss is not finite (${loss}). Lower the learning rate, clip the gradient, or look at the data's units.`,
+      `the loss is not finite (${loss}). Lower the learning rate, clip the gradient, or look at the data's units.` +
+        (this.#coupled === null ? "" : ` ${this.#coupled}`),
     );
   }
 
@@ -90,7 +94,8 @@ export class TaskScheme implements Scheme {
     const found = await this.#locate(failed).catch(() => null);
     if (found === null) {
       return new TrainingError(
-        `the gradient ${what}. An operator of the model has no finite slope there: a root or a logarithm at 0, a norm of 0.`,
+        `the gradient ${what}. An operator of the model has no finite slope there: a root or a logarithm at 0, a norm of 0.` +
+          (this.#coupled === null ? "" : ` ${this.#coupled}`),
       );
     }
     const { node, names } = found;
@@ -161,12 +166,30 @@ function lostText(error: number, dtype: FloatDType): string {
   );
 }
 
+/** What to do where coupled solves may have left the finite numbers. */
+function coupledText(steppings: readonly Stepping[]): string | null {
+  const coupled = steppings.filter(({ coupling }) => coupling !== null);
+  if (coupled.length === 0) return null;
+  const each = coupled.map(
+    ({ method, coupling, stepSize }) => `${method} with λ = ${coupling} and steps of ${stepSize}`,
+  );
+  const least = Math.min(...coupled.map(({ coupling }) => -Math.log(coupling!)));
+  return (
+    `Its solves are coupled: ${[...new Set(each)].join("; ")}. Such a method is unstable where an equation damps by more than ` +
+    `−ln λ = ${Number(least.toPrecision(2))} in a step: take shorter steps, a smaller λ (coupling), a method that is stable there ` +
+    '("ees25"), or the plain method with another gradient ("checkpoint").'
+  );
+}
+
+type Compiled = Awaited<ReturnType<typeof compiledFor>>;
+
 /** Updates with states stored as close as those errors need, and what the solves of the model say to that. */
 async function compiledFor({ task, updater }: TaskSchemeOptions, lost: readonly number[]) {
   const { dtype } = updater;
   const gradients = new Set<string>();
   const warnings = new Set<string>();
   const failures: Error[] = [];
+  const steppings: Stepping[] = [];
   const stored = (found: string | Error) => {
     if (typeof found === "string") gradients.add(found);
     else failures.push(found);
@@ -177,8 +200,11 @@ async function compiledFor({ task, updater }: TaskSchemeOptions, lost: readonly 
       taskObjective(task, {
         dtype,
         batchSize,
-        stores: { lost, stored, warn: (message) => warnings.add(message) },
+        stores: {
+          ...{ lost, stored, warn: (message) => warnings.add(message) },
+          steps: (how) => steppings.push(how),
+        },
       }),
   });
-  return { updater: compiled, gradients, failures, warnings };
+  return { updater: compiled, gradients, failures, warnings, coupled: coupledText(steppings) };
 }

@@ -25,6 +25,17 @@ export interface Training {
   readonly stored?: (found: string | Error) => void;
   /** takes what may go wrong in a solve, told from its settings alone */
   readonly warn?: (message: string) => void;
+  /** takes how a solve steps, for who has to say why it failed */
+  readonly steps?: (how: Stepping) => void;
+}
+
+/** How a solve inside a model steps. */
+export interface Stepping {
+  /** as users type it */
+  readonly method: string;
+  /** λ of a coupled method */
+  readonly coupling: number | null;
+  readonly stepSize: number;
 }
 
 /** What a solve or a fixed point inside a model observes of itself; `null` where there is nothing to observe. */

@@ -118,6 +118,22 @@ describe("a solve inside a model whose states do not come back by undoing its st
   });
 });
 
+describe("a loss of a model that is not finite", () => {
+  it("names λ where solves are coupled, and what to do", async () => {
+    // it damps by 50 · 0.04 = 2 in a step, and is to damp by 0.01 at most
+    const from = { a: tensor("float64", [], [-50]) };
+    const message = async (coupling: number) => {
+      const options = { runtime: jit(), steps: 2, parameters: from } as const;
+      return (await failure(trained(relaxing(coupling, "direct"), data, options), TrainingError)).message;
+    };
+    expect(await message(0.99))
+      .to.match(/^At update 1: the loss is not finite/)
+      .and.include("rk4 with λ = 0.99 and steps of 0.04")
+      .and.include("more than −ln λ = 0.01 in a step")
+      .and.include("a smaller λ");
+  });
+});
+
 describe("a gradient of a model that is not finite", () => {
   it("names the parameter, the operator and what to do", async () => {
     const rooted = defineTask({

@@ -65,11 +65,24 @@ export function reportOf({ settings, prepared, result, training, test, ...rest }
       last: losses.at(-1) ?? null,
       min: losses.length === 0 ? null : losses.reduce((least, loss) => Math.min(least, loss)),
     },
-    ...{ losses, validations, best: best.step, training, test, notes, seconds, stopped },
+    ...{ losses, validations, best: best.step, training, test, seconds, stopped },
+    notes: [...notes, ...unseenUndoing(settings, prepared)],
     secondsPerStep: losses.length === 0 ? 0 : seconds / losses.length,
     warnings: warningsIn(rest.findings),
     ...rest,
   };
+}
+
+/** What is not known of undone states. */
+export function unseenUndoing(
+  { gradient }: Pick<TaskSettings, "gradient">,
+  { solvesInChains }: Pick<PreparedTask, "solvesInChains">,
+): TaskReport["notes"] {
+  if (!gradient.startsWith("reversible") || !solvesInChains) return [];
+  const message =
+    "How far undone states came back is not reported: the solves of this model are steps of chains, in loops of its own. " +
+    "Where they do not come back the gradient is NaN, and the run ends there.";
+  return [{ code: "undoing", step: 0, message }];
 }
 
 function warningsIn({ check }: Reported["findings"]): TaskReport["warnings"] {

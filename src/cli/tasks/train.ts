@@ -34,7 +34,7 @@ import { withThreads } from "../threads.js";
 import { optionFlag, UsageError } from "../usage.js";
 import { nameFiles, openTaskRun, type TaskRun, writeTaskRun } from "./folder.js";
 import { experimentOf, preparedFor } from "./load.js";
-import { reportOf, summary, summaryRows, type TaskReport } from "./report.js";
+import { reportOf, summary, summaryRows, type TaskReport, unseenUndoing } from "./report.js";
 import {
   checkOptions,
   checkUnchanged,
@@ -159,6 +159,7 @@ async function trainRun(
   for (const note of experiment.notes ?? []) say(note);
   const runtime = await openRuntime(settings.runtime, { say, explain: explainOnce(say, ["updates"]) });
   const prepared = await preparedFor(experiment, run.opened);
+  for (const { message } of unseenUndoing(settings, prepared)) say(message);
   const batchSize = batchSizeOf(prepared, settings, options);
   const folder = await run.begin();
   const { steps } = settings;
