@@ -1,4 +1,7 @@
 import { z } from "zod";
+import { showNumber } from "../src/cli/bench/show-number.js";
+
+export { showNumber };
 
 // What a benchmark leaves behind, and what it was meant to show.
 
@@ -81,12 +84,4 @@ export function showMeasured({ measured, unit, wanted, met }: Target): string {
   const more = [4, 5, 6].map((digits) => measured.toPrecision(digits));
   const shown = [showNumber(measured), ...more].find(tells) ?? String(measured);
   return unit === "" ? `${shown}×` : `${shown} ${unit}`;
-}
-
-/** Three digits, and no power of ten where there need not be one. */
-export function showNumber(value: number): string {
-  if (value === 0 || !Number.isFinite(value)) return String(value);
-  const size = Math.abs(value);
-  if (size < 1e-3 || size >= 1e6) return value.toExponential(2);
-  return size >= 100 ? value.toFixed(0) : Number(value.toPrecision(3)).toString();
 }

@@ -6,18 +6,21 @@
  *
  * `scripts/bench.ts` does the same for a model of your own.
  */
+
+import { compare, type Row, versionsIn } from "../src/cli/bench/comparison.js";
+import { hostNames } from "../src/cli/bench/hosts.js";
+import { perceptron } from "../src/cli/bench/subjects.js";
+import { comparisonColumns, reasonLines } from "../src/cli/bench/table.js";
 import { conclude, readOptions, say } from "./conclude.js";
 import { provenance, table } from "./measure.js";
-import { compare, type Row, versionsIn } from "./runtimes/comparison.js";
-import { hostNames } from "./runtimes/hosts.js";
-import { perceptron } from "./runtimes/subjects.js";
-import { comparisonColumns, reasonLines } from "./runtimes/table.js";
+import { pageHosts } from "./runtimes/page-hosts.js";
 
+const pages = pageHosts();
 const options = readOptions({
   sizes: "1x8,16x32,256x32",
   rounds: "11",
   steps: "20",
-  runtimes: hostNames.join(","),
+  runtimes: hostNames(pages).join(","),
 });
 const [rounds, steps] = [Number(options.rounds), Number(options.steps)];
 const runtimes = options.runtimes.split(",");
@@ -26,7 +29,7 @@ const rows: Row[] = [];
 for (const size of options.sizes.split(",")) {
   const [batch, width] = size.split("x").map(Number) as [number, number];
   const subject = perceptron(width, steps);
-  rows.push(...(await compare(subject, { runtimes, batch, steps, dtype: "float32", rounds, say })));
+  rows.push(...(await compare(subject, { runtimes, batch, steps, dtype: "float32", rounds, say, pages })));
 }
 const where = provenance();
 await conclude(

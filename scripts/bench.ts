@@ -1,3 +1,5 @@
-import { bench } from "../benchmarks/bench.js";
+import { runProcess } from "../src/cli/process.js";
 
-process.exitCode = await bench(process.argv.slice(2));
+await runProcess(["bench", ...process.argv.slice(2)], {
+  pages: async () => (await import("../benchmarks/runtimes/page-hosts.js")).pageHosts(),
+});

@@ -223,7 +223,7 @@ describe("architecture", () => {
 /** Files that are run or opened, and not imported by another of src/. */
 const roots = [
   ...["index.ts", "tfjs.ts", "bundle.ts", "ops.ts", "nn.ts", "language.ts", "cli/bin.ts"],
-  ...["figures/memory-of-one.ts", "runtimes/thread-worker.ts", "serve/worker.ts"],
+  ...["figures/memory-of-one.ts", "runtimes/thread-worker.ts", "serve/worker.ts", "cli/bench/host.ts"],
   ...["web/main.ts", "web/worker.ts"],
 ];
 

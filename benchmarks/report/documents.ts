@@ -1,6 +1,6 @@
+import { comparisonColumns } from "../../src/cli/bench/table.js";
 import type { PeerRow } from "../peer-targets.js";
 import { type Result, type Row, showMeasured, showNumber, showWanted, type Target } from "../result.js";
-import { comparisonColumns } from "../runtimes/table.js";
 import { atEqualError, seriesOf, type WorkRow } from "../work-precision/equal-error.js";
 import { lossesOf, lossList } from "./lost.js";
 import { markdownTable, sourceOf } from "./markdown.js";

@@ -1,6 +1,6 @@
+import { comparisonColumns, reasonLines } from "../../src/cli/bench/table.js";
 import type { PeerRow } from "../peer-targets.js";
 import { type Result, type Row, showNumber } from "../result.js";
-import { comparisonColumns, reasonLines } from "../runtimes/table.js";
 import { markdownTable } from "./markdown.js";
 import { fullPeerTable, updateTable } from "./peer-table.js";
 

@@ -1,8 +1,8 @@
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { jit, ortWasm, ortWebGpu } from "../../src/browser.js";
+import { type Job, type Prepared, prepare, type Readiness, type Work } from "../../src/cli/bench/workload.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { tfjs } from "../../src/tfjs.js";
-import { type Job, type Prepared, prepare, type Readiness, type Work } from "./workload.js";
 
 // The same in a page.
 

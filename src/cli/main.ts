@@ -5,6 +5,8 @@ import { taskNames } from "../experiments/task-names.js";
 import { figureNames } from "../figures/names.js";
 import { gradientKinds, parseGradientRequest, showGradientRequest } from "../gradients/method.js";
 import { version } from "../version.js";
+import type { PageHosts } from "./bench/hosts.js";
+import { bench } from "./bench-options.js";
 import { bundle } from "./bundle-options.js";
 import { type Console, consoleOn, type Streams } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
@@ -34,20 +36,30 @@ import {
 } from "./shared-options.js";
 import { count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
 
+/** What commands can do in a clone alone. */
+export interface OfAClone {
+  /** runtimes in pages of a browser, which `bench` compares */
+  readonly pages?: () => Promise<PageHosts | null>;
+}
+
 /**
  * Runs a command line.
  *
  * @param words  the command and its arguments, `["train", "influenza"]`
  * @returns the exit code: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted
  */
-export async function main(words: readonly string[], streams: Streams): Promise<number> {
+export async function main(
+  words: readonly string[],
+  streams: Streams,
+  { pages = async () => null }: OfAClone = {},
+): Promise<number> {
   const console = consoleOn(streams);
   let exitCode: number = exitCodes.done;
   const finish = async (work: Promise<number>) => {
     exitCode = await work;
   };
   try {
-    await program(console, finish).parseAsync([...words], { from: "user" });
+    await program(console, finish, pages).parseAsync([...words], { from: "user" });
     return exitCode;
   } catch (error) {
     // commander has already said what is wrong with the words themselves
@@ -64,7 +76,7 @@ export async function main(words: readonly string[], streams: Streams): Promise<
 type Finish = (work: Promise<number>) => Promise<void>;
 
 /** The commands; each is loaded when it is asked for. */
-function program(console: Console, finish: Finish): Command {
+function program(console: Console, finish: Finish, pages: () => Promise<PageHosts | null>): Command {
   const revort = new Command("revort")
     .description("Exact constant-memory gradients for neural differential equations, on ONNX Runtime.")
     .version(version)
@@ -362,6 +374,7 @@ function program(console: Console, finish: Finish): Command {
 
   serve(command, console, finish);
   bundle(command, console, finish);
+  bench(command, console, finish, pages);
 
   command(
     "figure",

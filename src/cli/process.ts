@@ -1,20 +1,18 @@
 import { isatty } from "node:tty";
 import { allowFusedMultiplyAdd } from "../runtimes/relaxed-simd.js";
 import { exitCodes, stopSignals } from "./exit-codes.js";
+import type { OfAClone } from "./main.js";
 import { stopOnSignal } from "./stop-signal.js";
 
 /** Runs a command line in this process: its streams, the signals that stop it, its exit code. */
-export async function runProcess(words: readonly string[]): Promise<void> {
+export async function runProcess(words: readonly string[], more: OfAClone = {}): Promise<void> {
   allowFusedMultiplyAdd();
   const terminal = [0, 1, 2].some(isatty);
   const output = watchOutput();
   const stopping = stopOnSignal();
   const { main } = await import("./main.js");
-  const code = await main(words, {
-    stdout: process.stdout,
-    stderr: process.stderr,
-    stopSignal: stopping.signal,
-  });
+  const streams = { stdout: process.stdout, stderr: process.stderr, stopSignal: stopping.signal };
+  const code = await main(words, streams, more);
   stopping.end();
   process.exitCode = output.failed() ? exitCodes.failed : stopping.exitCode(code);
   // Node aborts on its way out where the terminal, whose modes it then sets, has gone

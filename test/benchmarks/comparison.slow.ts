@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { compare } from "../../benchmarks/runtimes/comparison.js";
-import { hostNames } from "../../benchmarks/runtimes/hosts.js";
-import { perceptron } from "../../benchmarks/runtimes/subjects.js";
+import { pageHosts } from "../../benchmarks/runtimes/page-hosts.js";
+import { compare } from "../../src/cli/bench/comparison.js";
+import { hostNames } from "../../src/cli/bench/hosts.js";
+import { perceptron } from "../../src/cli/bench/subjects.js";
 import { findChromium } from "../browser/chromium.js";
 
 describe("a comparison of all runtimes, in Node and in a page", function () {
@@ -17,8 +18,10 @@ describe("a comparison of all runtimes, in Node and in a page", function () {
       console.log(`      skipped: ${chromium.reason}`);
       this.skip();
     }
+    const pages = pageHosts();
     const options = {
-      runtimes: hostNames,
+      runtimes: hostNames(pages),
+      pages,
       batch: 2,
       steps: 4,
       rounds: 1,
@@ -37,7 +40,7 @@ describe("a comparison of all runtimes, in Node and in a page", function () {
 
   it("holds nobody against itself: in float64 errors are those of another runtime", async () => {
     const rows = await compare(perceptron(4, 4), {
-      ...{ batch: 3, steps: 4, rounds: 2, say: () => {} },
+      ...{ batch: 3, steps: 4, rounds: 2, say: () => {}, pages: null },
       runtimes: ["ort-cpu"],
       dtype: "float64",
     });

@@ -1,11 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { expect } from "chai";
-import { compare } from "../../benchmarks/runtimes/comparison.js";
-import { perceptron } from "../../benchmarks/runtimes/subjects.js";
-import { comparisonChart } from "../../benchmarks/runtimes/table.js";
+import { compare } from "../../src/cli/bench/comparison.js";
+import { perceptron } from "../../src/cli/bench/subjects.js";
+import { comparisonChart } from "../../src/cli/bench/table.js";
 import { renderChart } from "../../src/plot/chart.js";
 
-const options = { batch: 3, steps: 4, rounds: 2, say: () => {} };
+const options = { batch: 3, steps: 4, rounds: 2, say: () => {}, pages: null };
 
 describe("a comparison of runtimes", function () {
   this.timeout(120_000);
@@ -36,6 +36,6 @@ describe("scripts/bench.ts", () => {
   it("refuses what it does not know, and says what there is", () => {
     const { status, stderr } = bench("influenza", "--runtimes", "cuda");
     expect(status).to.equal(2);
-    expect(stderr).to.match(/^revort: There is no runtime cuda; there are jit, /);
+    expect(stderr).to.match(/^revort: --runtimes takes one of jit, .*"cuda"/);
   }).timeout(60_000);
 });

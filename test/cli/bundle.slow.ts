@@ -93,6 +93,16 @@ describe("a bundle, unpacked where there is nothing else", function () {
     expect(readJson(`${run}/result.json`).steps).to.equal(25);
   });
 
+  it("compares the runtimes that it has, and says why it has no others", () => {
+    const words = ["bench", "run/field.onnx", "--runtimes", "jit,ort-cpu,ort-wasm,page/jit", "--batch", "1"];
+    const { status, stdout, stderr } = bundled(...words, "--rounds", "1", "--steps", "2", "--json");
+    expect(status, stderr).to.equal(0);
+    const { rows } = JSON.parse(stdout) as { rows: { gradientUs: number | null; reason: string | null }[] };
+    expect(rows.map(({ gradientUs }) => gradientUs !== null)).to.deep.equal([true, true, false, false]);
+    expect(rows[2]!.reason).to.contain("not in this bundle");
+    expect(rows[3]!.reason).to.contain("a clone");
+  });
+
   it("starts processes and threads of its own kind", () => {
     const { status, stderr } = bundled(
       ...["sweep", "influenza", "--seeds", "0:2", "--steps", "2", "--out", "swept"],

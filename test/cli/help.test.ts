@@ -50,6 +50,8 @@ describe("revort --help", () => {
       "gradcheck",
       "solve",
       "export",
+      "bench",
+      "bundle",
     ]) {
       const { stdout } = await run([...command.split(" "), "--help"]);
       const options = stdout.slice(stdout.search(/^[A-Z].*:\n {2}-/m), stdout.indexOf("Examples:"));

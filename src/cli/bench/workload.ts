@@ -1,20 +1,20 @@
-import { Random } from "../../src/core/random.js";
-import { castTensor, type FloatDType, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
-import { leavesOf } from "../../src/core/tree.js";
-import { fieldGraph } from "../../src/deploy/field-file.js";
-import { initialParameters, type Tensors } from "../../src/fields/field.js";
-import { importedField } from "../../src/fields/imported.js";
-import { differentiator } from "../../src/gradients/evaluate.js";
-import { decode } from "../../src/graph/decode.js";
-import { type NeuralOde, neuralOde } from "../../src/integrate/neural-ode.js";
-import { settingOf } from "../../src/integrate/solve-inputs.js";
-import { mse } from "../../src/learning/losses.js";
-import { reversible } from "../../src/methods/reversible.js";
-import { midpoint } from "../../src/methods/tableaux.js";
-import { gridTensors, gridThrough } from "../../src/programs/grid.js";
-import { solveProgram } from "../../src/programs/solve.js";
-import { compileProgram, downloadTree, handOverTree, uploadTree } from "../../src/runtime/compile-program.js";
-import type { DeviceTensor, DeviceTensors, Runtime } from "../../src/runtime/runtime.js";
+import { Random } from "../../core/random.js";
+import { castTensor, type FloatDType, numbers, type Tensor, tensor } from "../../core/tensor.js";
+import { leavesOf } from "../../core/tree.js";
+import { fieldGraph } from "../../deploy/field-file.js";
+import { initialParameters, type Tensors } from "../../fields/field.js";
+import { importedField } from "../../fields/imported.js";
+import { differentiator } from "../../gradients/evaluate.js";
+import { decode } from "../../graph/decode.js";
+import { type NeuralOde, neuralOde } from "../../integrate/neural-ode.js";
+import { settingOf } from "../../integrate/solve-inputs.js";
+import { mse } from "../../learning/losses.js";
+import { reversible } from "../../methods/reversible.js";
+import { midpoint } from "../../methods/tableaux.js";
+import { gridTensors, gridThrough } from "../../programs/grid.js";
+import { solveProgram } from "../../programs/solve.js";
+import { compileProgram, downloadTree, handOverTree, uploadTree } from "../../runtime/compile-program.js";
+import type { DeviceTensor, DeviceTensors, Runtime } from "../../runtime/runtime.js";
 
 // What is timed on a runtime, in Node and in a page alike: a field from a file, its solve and its gradient.
 

@@ -1,6 +1,6 @@
-import type { FloatDType } from "../../src/core/tensor.js";
-import { measure } from "../measure.js";
-import { type Host, hosts } from "./hosts.js";
+import type { FloatDType } from "../../core/tensor.js";
+import { type Host, openHost, type PageHosts } from "./hosts.js";
+import { measure } from "./measure.js";
 import type { Subject } from "./subjects.js";
 import { type Job, type Readiness, type Work, works } from "./workload.js";
 
@@ -39,6 +39,8 @@ export interface ComparisonOptions {
   readonly dtype: FloatDType;
   readonly rounds: number;
   readonly say: (text: string) => void;
+  /** runtimes in pages, where there are any */
+  readonly pages: PageHosts | null;
 }
 
 interface Opened {
@@ -49,12 +51,12 @@ interface Opened {
 
 /** Compares runtimes on a subject: each in a process or page of its own, timed in turns. */
 export async function compare(subject: Subject, options: ComparisonOptions): Promise<Row[]> {
-  const { runtimes, batch, steps, dtype, rounds, say } = options;
+  const { runtimes, batch, steps, dtype, rounds, say, pages } = options;
   const job: Job = {
     ...{ file: Buffer.from(subject.file).toString("base64"), y0: subject.y0(batch) },
     ...{ batch, steps, stepSize: subject.stepSize, dtype },
   };
-  const open = hosts();
+  const open = (name: string, given: Job) => openHost(name, given, pages);
   const references = await referencesFor(open, job);
   const opened: Opened[] = [];
   try {
@@ -117,7 +119,7 @@ async function timed(
 
 /** What two runtimes compute in float64, which have no kernel in common; one for both where ONNX Runtime is not installed. */
 async function referencesFor(
-  open: ReturnType<typeof hosts>,
+  open: (name: string, job: Job) => Promise<Host>,
   job: Job,
 ): Promise<{ readonly jit: Readiness; readonly ort: Readiness }> {
   const readinessOf = async (name: string) => {

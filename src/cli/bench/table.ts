@@ -1,9 +1,10 @@
-import { marked } from "../../src/figures/figure.js";
-import type { Chart, Panel } from "../../src/plot/chart.js";
-import { type Cell, showNumber } from "../result.js";
+import { marked } from "../../figures/figure.js";
+import type { Chart, Panel } from "../../plot/chart.js";
 import type { Row } from "./comparison.js";
+import { showNumber } from "./show-number.js";
 
-type Shown = Readonly<Record<keyof Row, Cell>>;
+/** A row, or what a file has of one. */
+type Shown = Readonly<Record<keyof Row, string | number | boolean | null>>;
 
 const number = (name: keyof Row) => (row: Shown) =>
   typeof row[name] === "number" ? showNumber(row[name]) : "–";

@@ -1,84 +1,25 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { forBrowsers } from "../../scripts/web/bundle.js";
-import { type RuntimeName, runtimeNames } from "../../src/cli/runtimes.js";
+import type { Host, PageHosts } from "../../src/cli/bench/hosts.js";
+import type { Job } from "../../src/cli/bench/workload.js";
 import { gpuInSoftware, openChromium, site } from "../../test/browser/site.js";
-import type { Sample } from "../measure.js";
 import { childrenOf, memoryOf } from "../memory.js";
-import type { Order } from "./host.js";
 import type { Bench } from "./page.js";
-import type { Job, Readiness, Work } from "./workload.js";
-
-/** A place of its own in which a runtime does a job. */
-export interface Host {
-  readonly readiness: Readiness;
-  time(work: Work, repeats: number): Promise<Sample>;
-  /** mebibytes that it takes more than before the runtime was opened; `null` where the system does not tell */
-  memory(): number | null;
-  close(): Promise<void>;
-}
 
 const inPage = ["jit", "ort-wasm", "ort-webgpu", "tfjs-cpu", "tfjs-wasm", "tfjs-webgl", "tfjs-webgpu"];
 
-/** All that can be compared: runtimes in Node, and those of a page in Chromium, `page/…`. */
-export const hostNames: readonly string[] = [
-  ...runtimeNames.filter((name) => name !== "auto" && !/^tfjs-webg/.test(name)),
-  ...inPage.map((name) => `page/${name}`),
-];
-
-/** Opens hosts by their names; it fails with the reason where a runtime does not work here. */
-export function hosts(): (name: string, job: Job) => Promise<Host> {
+/** Runtimes in a page in Chromium, `page/…`. */
+export function pageHosts(): PageHosts {
   let files: ReturnType<typeof pageFiles> | null = null;
-  return async (name, job) => {
-    if (!name.startsWith("page/")) return processHost(name as RuntimeName, job);
-    files ??= pageFiles();
-    return pageHost(name.slice(5), job, await files);
+  return {
+    names: inPage.map((name) => `page/${name}`),
+    async open(name, job) {
+      files ??= pageFiles();
+      return pageHost(name.replace(/^page\//, ""), job, await files);
+    },
   };
-}
-
-async function processHost(runtime: RuntimeName, job: Job): Promise<Host> {
-  const child = fork(join(import.meta.dirname, "host.ts"), [], {
-    // import.meta.resolve is not there where mocha loads this
-    execArgv: ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href],
-    stdio: ["ignore", "ignore", "ignore", "ipc"],
-  });
-  const ended = once(child, "exit").then(([code, signal]): never => {
-    throw new Error(`its process ended with ${signal ?? code}`);
-  });
-  ended.catch(() => {});
-  const ask = async <T>(order: Order): Promise<T> => {
-    child.send(order);
-    return Promise.race([answerOf<T>(child), ended]);
-  };
-  await Promise.race([answerOf(child), ended]);
-  let memoryMiB: number | null = null;
-  try {
-    const readiness = await ask<Readiness>({ kind: "prepare", runtime, job });
-    return {
-      readiness,
-      async time(work, repeats) {
-        const found = await ask<Sample & { memoryMiB: number }>({ kind: "time", work, repeats });
-        memoryMiB = found.memoryMiB;
-        return found;
-      },
-      memory: () => memoryMiB,
-      close: async () => void child.kill(),
-    };
-  } catch (cause) {
-    child.kill();
-    throw cause;
-  }
-}
-
-async function answerOf<T>(child: ChildProcess): Promise<T> {
-  const [{ result, failure }] = (await once(child, "message")) as [{ result: T; failure?: string }];
-  if (failure !== undefined) throw new Error(failure);
-  return result;
 }
 
 /** Flags with which Chromium has what a runtime needs, in software where there is no GPU. */

@@ -1,18 +1,18 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { RevortError } from "../../src/core/errors.js";
-import { Random } from "../../src/core/random.js";
-import { type FloatDType, numbers } from "../../src/core/tensor.js";
-import { encodeField } from "../../src/deploy/field-file.js";
-import { loadModel } from "../../src/deploy/load-model.js";
-import { stepSizeIn } from "../../src/deploy/trained-solver.js";
-import { experiments } from "../../src/experiments/all.js";
-import { initialParameters } from "../../src/fields/field.js";
-import { importedField } from "../../src/fields/imported.js";
-import { mlp } from "../../src/fields/mlp.js";
-import { neuralOde } from "../../src/integrate/neural-ode.js";
-import { methodNamed } from "../../src/methods/named.js";
-import { jit } from "../../src/runtimes/jit/jit.js";
+import { RevortError } from "../../core/errors.js";
+import { Random } from "../../core/random.js";
+import { type FloatDType, numbers } from "../../core/tensor.js";
+import { encodeField } from "../../deploy/field-file.js";
+import { loadModel } from "../../deploy/load-model.js";
+import { stepSizeIn } from "../../deploy/trained-solver.js";
+import { experiments } from "../../experiments/all.js";
+import { initialParameters } from "../../fields/field.js";
+import { importedField } from "../../fields/imported.js";
+import { mlp } from "../../fields/mlp.js";
+import { neuralOde } from "../../integrate/neural-ode.js";
+import { methodNamed } from "../../methods/named.js";
+import { jit } from "../../runtimes/jit/jit.js";
 
 /** What is compared on runtimes: a field in a file, where it starts, and how long its steps are. */
 export interface Subject {

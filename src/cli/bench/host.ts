@@ -1,5 +1,5 @@
-import { openRuntime, type RuntimeName } from "../../src/cli/runtimes.js";
-import { allowFusedMultiplyAdd } from "../../src/runtimes/relaxed-simd.js";
+import { allowFusedMultiplyAdd } from "../../runtimes/relaxed-simd.js";
+import { openRuntime, type RuntimeName } from "../runtimes.js";
 import { type Job, type Prepared, prepare, type Work } from "./workload.js";
 
 // A process of its own for a runtime: what it takes to load, and its memory, are its own. It answers one message after the other.
