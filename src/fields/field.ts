@@ -30,6 +30,11 @@ export interface VectorField {
   readonly dtype?: FloatDType;
   /** parameters that have a row for each sample, where there are such */
   readonly perSample?: readonly string[];
+  /**
+   * how many components of a row it reads, the first ones, of a state [batch, …]: the others are integrated along with them, and
+   * `apply` takes states without them, too. All where nothing is said.
+   */
+  readonly reads?: number;
   /** names of the components of the state, with units, for plots and files */
   readonly components?: readonly string[];
   /**

@@ -40,7 +40,8 @@ export class Builder {
   readonly dims = new WeakMap<Value, readonly Dim[] | null>();
   readonly #inputs: Value[] = [];
   readonly #nodes = new Map<string, readonly Value[]>();
-  readonly #constants = new Map<string | symbol, Value>();
+  /** by their types and a number that is made of their bytes, those that may be equal */
+  readonly #constants = new Map<string | symbol, Value[]>();
   #nextId = 0;
   #folded = 0;
   #origin: Origin | null = null;
@@ -68,10 +69,12 @@ export class Builder {
   constant(value: Tensor): Value {
     if (this.parent !== null) return this.root.constant(value);
     const key = constantKey(value);
-    const known = this.#constants.get(key);
+    const alike = this.#constants.get(key);
+    const known = alike?.find(({ constant }) => sameBytes(constant!, value));
     if (known !== undefined) return known;
     const fresh = this.#value({ dtype: value.dtype, shape: value.shape }, null, 0, null, value);
-    this.#constants.set(key, fresh);
+    if (alike === undefined) this.#constants.set(key, [fresh]);
+    else alike.push(fresh);
     return fresh;
   }
 
@@ -246,14 +249,30 @@ function keyOf(op: Op, inputs: readonly (Value | null)[], attributes: Attributes
   return `${op.type}(${inputs.map((value) => value?.id ?? "")})${parts}`;
 }
 
-/** Equal keys mean the same bits (so 0 and −0 differ). Large constants are not compared, only told apart. */
-function constantKey(value: Tensor): string | symbol {
-  if (value.data.byteLength > 4096) return Symbol();
-  return `${value.dtype}[${value.shape}]${bytesKey(value)}`;
+/** Constants of more bytes than this are not compared: weights, of which no two are alike. */
+const largestCompared = 1 << 20;
+
+/** What equal constants have in common, and few others. */
+function constantKey({ dtype, shape, data }: Tensor): string | symbol {
+  if (data.byteLength > largestCompared) return Symbol();
+  let mixed = 0;
+  for (const byte of bytesOf(data)) mixed = (Math.imul(mixed, 31) + byte) | 0;
+  return `${dtype}[${shape}]${mixed}`;
+}
+
+/** Whether two tensors of one type are the same bits (so 0 and −0 differ). */
+function sameBytes(one: Tensor, other: Tensor): boolean {
+  if (one.dtype !== other.dtype || one.shape.join() !== other.shape.join()) return false;
+  const [own, others] = [bytesOf(one.data), bytesOf(other.data)];
+  return own.every((byte, i) => byte === others[i]);
+}
+
+function bytesOf(data: Tensor["data"]): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function bytesKey({ data }: Tensor): string {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const bytes = bytesOf(data);
   let key = "";
   // a call takes so many arguments and not any number
   for (let at = 0; at < bytes.length; at += 4096)

@@ -1,6 +1,8 @@
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { add, mul } from "../ops/arithmetic.js";
+import { slice } from "../ops/slice.js";
+import { Concat } from "../ops/slicing.js";
 import type { System } from "./method.js";
 import type { Tableau } from "./tableaux.js";
 
@@ -15,14 +17,31 @@ export function increment(system: System, tableau: Tableau, h: Value, t: Value, 
   return combine(system.b, h, tableau.b, stagesOf(system, tableau, h, t, y))!;
 }
 
-/** The stages kᵢ of a step. Where a graph has them already, as those of its increment, they are the same values. */
-export function stagesOf({ b, f }: System, tableau: Tableau, h: Value, t: Value, y: Value): Value[] {
+/**
+ * The stages kᵢ of a step. Where a graph has them already, as those of its increment, they are the same values.
+ *
+ * What f does not read of a state is not in the states that it is evaluated at: so the rest of a stage with no weight of its
+ * own, as the first of the midpoint rule, is needed nowhere, and no graph has it.
+ */
+export function stagesOf({ b, f, reads }: System, tableau: Tableau, h: Value, t: Value, y: Value): Value[] {
+  const start = reads === undefined ? y : slice(b, y, 1, 0, reads);
+  const read = (stage: Value) => (reads === undefined ? stage : firstOf(b, stage, reads));
   const stages: Value[] = [];
   for (const [i, row] of tableau.a.entries()) {
     const ti = tableau.c[i] === 0 ? t : add(b, t, mul(b, h, tableau.c[i]!));
-    stages.push(f(ti, moved(b, y, h, row, stages)));
+    stages.push(f(ti, moved(b, start, h, row, stages.map(read))));
   }
   return stages;
+}
+
+/**
+ * The first columns of a stage, from what it was put together of. That is no way to cut a state: a gradient by the state would
+ * not see what went past it.
+ */
+function firstOf(b: Builder, stage: Value, count: number): Value {
+  const { node } = stage;
+  const first = node?.op === Concat && node.attributes.axis === 1 ? node.inputs[0]! : null;
+  return first?.shape[1] === count ? first : slice(b, stage, 1, 0, count);
 }
 
 /**

@@ -85,8 +85,10 @@ function stepOf(system: System, linear: LinearPart, { t0, t1, h }: Interval) {
   const isZero = (s: Value) => s.constant !== null && Number(s.constant.data[0]) === 0;
   /** the ends are the times themselves, to the bit */
   const timeAt = (s: Value) => (isZero(s) ? t0 : s === h ? t1 : add(b, t0, s));
+  // rates are of whole rows
+  const { reads: _, ...whole } = system;
   const inner: System = {
-    ...system,
+    ...whole,
     f(s, u) {
       const y = flow(b, linear, timed(s), u);
       const g = sub(b, system.f(timeAt(s), y), timed(applied(b, linear, y)));

@@ -8,6 +8,8 @@ import type { Tableau } from "./tableaux.js";
 export interface System {
   readonly b: Builder;
   readonly f: (t: Value, y: Value) => Value;
+  /** how many components of a row f reads, the first ones; it takes rows of these alone, too. All where nothing is said */
+  readonly reads?: number;
   /** θ: what f depends on beside t and y */
   readonly parameters: readonly Value[];
   /** dt/ds, where t stands for another variable s than time: along the chord of a Brownian path */

@@ -94,9 +94,21 @@ export function concatSquash(inputs: number, outputs: number): ConditionedLayer 
       const by = (name: keyof typeof parts, of: Value) => parts[name].apply(b, partOf(theta, name), of);
       // a row of one number: [1] for a scalar
       const time = t.shape.length === 0 ? unsqueeze(b, t, [0]) : t;
-      return add(b, mul(b, by("_layer", x), sigmoid(b, by("_hyper_gate", time))), by("_hyper_bias", time));
+      const [gate, shift] = [sigmoid(b, by("_hyper_gate", time)), by("_hyper_bias", time)];
+      if (!isGatedAsWeights(x, time, inputs)) return add(b, mul(b, by("_layer", x), gate), shift);
+      const { weight, bias } = partOf(theta, "_layer") as Record<"weight" | "bias", Value>;
+      return affine(b, x, mul(b, weight, unsqueeze(b, gate, [1])), add(b, mul(b, bias, gate), shift));
     },
   };
+}
+
+/**
+ * Whether there is less to multiply where the gate is taken into the weights, x (g ∘ W)ᵀ + (g b + s), than where it is taken of
+ * each row: where all rows have one gate, and are as many as a row is wide. Then a layer is one product.
+ */
+function isGatedAsWeights(x: Value, time: Value, inputs: number): boolean {
+  const [rows, ...others] = x.shape;
+  return time.shape.length === 1 && others.length === 1 && typeof rows === "number" && rows >= inputs;
 }
 
 export function checkWidths(layer: string, ...widths: readonly number[]): void {

@@ -66,7 +66,11 @@ export function gridInputs(b: Builder, { dtype, saves }: Pick<Setting, "dtype" |
 
 /** The equation as a method sees it, in the scope of `b`. */
 export function systemIn(b: Builder, field: VectorField, parameters: Values): System {
-  return { b, f: (t, y) => field.apply(b, parameters, t, y), parameters: Object.values(parameters) };
+  const { reads } = field;
+  return {
+    ...{ b, f: (t, y) => field.apply(b, parameters, t, y), parameters: Object.values(parameters) },
+    ...(reads === undefined ? {} : { reads }),
+  };
 }
 
 /** The i-th step of a grid. */

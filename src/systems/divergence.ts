@@ -66,6 +66,7 @@ export function withDensity(
     name: `${field.name} with its density`,
     state: ["batch", dim + wanted.length],
     parameters: field.parameters,
+    reads: dim,
     apply(b, theta, t, state) {
       const y = slice(b, state, 1, 0, dim);
       const { slope, ...found } = divergenceOf(b, field, theta, t, y, trace);

@@ -43,6 +43,17 @@ describe("a builder", () => {
       expect(b.ints([1])).not.to.equal(b.scalar("int64", 1));
     });
 
+    it("equal constants of many numbers, and none that only look alike", () => {
+      const { b } = start();
+      const many = (last: readonly number[]) =>
+        b.constant(tensor("float32", [5000], [...new Array<number>(4998).fill(0.5), ...last]));
+      expect(many([0, 0])).to.equal(many([0, 0]));
+      expect(many([0, 0])).not.to.equal(many([0, -0]));
+      // 31 · 31 = 961 = 31 · 30 + 31: bytes that are mixed to the same number
+      const bytes = (last: readonly number[]) => b.constant(tensor("uint8", [4], [7, 7, ...last]));
+      expect(bytes([1, 0])).not.to.equal(bytes([0, 31]));
+    });
+
     it("no constants that differ in a bit: 0 and −0", () => {
       const { b, x } = start();
       expect(b.scalar("float64", 0)).not.to.equal(b.scalar("float64", -0));

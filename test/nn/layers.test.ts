@@ -3,8 +3,9 @@ import { expect } from "chai";
 import { withoutRegions } from "../../src/autodiff/region.js";
 import { pullback } from "../../src/autodiff/vjp.js";
 import { Random } from "../../src/core/random.js";
-import { isFloat, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { isFloat, numbers, scalar, type Tensor, tensor } from "../../src/core/tensor.js";
 import type { Values } from "../../src/fields/field.js";
+import { initialParameters } from "../../src/fields/field.js";
 import { Builder } from "../../src/graph/builder.js";
 import type { Value } from "../../src/graph/graph.js";
 import {
@@ -37,7 +38,9 @@ import {
   silu,
   type Training,
 } from "../../src/nn.js";
+import { add } from "../../src/ops/arithmetic.js";
 import { zerosLike } from "../../src/ops/generate.js";
+import { slice } from "../../src/ops/slice.js";
 import { concat } from "../../src/ops/slicing.js";
 import { tanh } from "../../src/ops/trigonometry.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
@@ -231,6 +234,36 @@ describe("layers", () => {
     const table = momentsOf(embedding(64, 64), "weight");
     expect(Math.abs(table.mean)).to.be.below(0.05);
     expect(table.variance).to.be.closeTo(1, 0.08);
+  });
+
+  it("gate a few rows as they gate many, whose gate goes into the weights", async () => {
+    const layer = concatSquash(6, 3);
+    const random = Random.seeded(1);
+    const rows = tensor(
+      "float64",
+      [8, 6],
+      Array.from({ length: 48 }, () => random.normal()),
+    );
+    const b = new Builder();
+    const theta = Object.fromEntries(
+      Object.entries(initialParameters({ name: "", ...layer }, random, "float64")).map(([name, value]) => [
+        name,
+        b.constant(value),
+      ]),
+    );
+    const [x, t] = [b.input("x", "float64", [8, 6]), b.input("t", "float64", [])];
+    const many = layer.apply(b, theta, x, t);
+    // a gate for each row is not taken into the weights, and neither is one of fewer rows than these are wide
+    const each = layer.apply(
+      b,
+      theta,
+      x,
+      add(b, t, b.constant(tensor("float64", [8, 1], new Array(8).fill(0)))),
+    );
+    const few = layer.apply(b, theta, slice(b, x, 0, 0, 5), t);
+    const found = await runGraph(jit(), b.graph({ many, each, few }), { x: rows, t: scalar("float64", 0.7) });
+    expectClose(found.many!, { shape: [8, 3], data: numbers(found.each!) }, "a gate for each row");
+    expectClose(found.few!, { shape: [5, 3], data: numbers(found.many!).slice(0, 15) }, "few rows");
   });
 
   it("number the parameters of a sequence, and leave those of a residual as they are", () => {

@@ -1,10 +1,12 @@
 import { expect } from "chai";
+import { withoutRegions } from "../../src/autodiff/region.js";
 import { pullback } from "../../src/autodiff/vjp.js";
 import { Random } from "../../src/core/random.js";
 import { tensor } from "../../src/core/tensor.js";
 import { initialParameters, type VectorField } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { Builder } from "../../src/graph/builder.js";
+import { type Graph, nodesOf, subgraphsOf } from "../../src/graph/graph.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { ParameterError } from "../../src/integrate/solve-inputs.js";
 import { normalisingFlow } from "../../src/models/flow.js";
@@ -57,6 +59,29 @@ describe("a continuous normalising flow", () => {
     again!.forEach((value, i) => {
       expect(value).to.be.closeTo(x.flat()[i]!, 1e-12);
     });
+  });
+
+  it("finds a trace for each stage that a step takes in: for one of two in the midpoint rule, for four in RK4", () => {
+    const sumsIn = (graph: Graph): number =>
+      nodesOf(graph).reduce(
+        (sum, { op, attributes }) =>
+          subgraphsOf(attributes).reduce((all, inner) => all + sumsIn(inner), sum) +
+          (op.type === "ReduceSum" ? 1 : 0),
+        0,
+      );
+    const field = mlp({ dim: 2, hidden: [4] });
+    const sums = (method: string) => {
+      const b = new Builder();
+      const theta = Object.fromEntries(
+        Object.entries(field.parameters).map(([name, { shape }]) => [name, b.input(name, "float64", shape)]),
+      );
+      const flow = normalisingFlow({ ode: neuralOde({ field, method, stepSize: 0.5 }) });
+      const found = flow.logDensity(b, { theta, x: b.input("x", "float64", [3, 2]), gradient: "direct" });
+      return sumsIn(withoutRegions(b.graph({ logDensity: found.logDensity })));
+    };
+    // a sum for each trace in the loop over steps, and one for the density of the base
+    expect(sums("midpoint")).to.equal(2);
+    expect(sums("rk4")).to.equal(5);
   });
 
   it("has a density whose integral is 1", async () => {
