@@ -26,6 +26,7 @@ const alone: readonly Run[] = [
   { name: "batched-mlp", words: ["--batch", "512,16", "--width", "64,32", "--parts", "1,2"], rounds: true },
   { name: "start-up", words: [], rounds: true },
   { name: "scaling", words: [], rounds: true },
+  { name: "experiments", words: [], rounds: true },
   { name: "auto", words: [], rounds: true },
   { name: "runtimes", words: [], rounds: true },
   { name: "serving", words: [], rounds: false },
@@ -35,6 +36,7 @@ const alone: readonly Run[] = [
 
 const withPeers: readonly Run[] = [
   { name: "peers", words: [], rounds: true },
+  { name: "experiment-peers", words: [], rounds: true },
   { name: "work-precision", words: [], rounds: true },
   { name: "javascript-peers", words: [], rounds: true },
   { name: "language-model", words: [], rounds: true },

@@ -14,7 +14,7 @@ const quiet = { stdio: "pipe" } as const;
 /** Whether the environment of the peers is there and whole. */
 export function hasPeers(): boolean {
   try {
-    execFileSync(python, ["-c", "import diffrax, scipy, torchdiffeq, torchode"], quiet);
+    execFileSync(python, ["-c", "import diffrax, scipy, torchcde, torchdiffeq, torchode, torchsde"], quiet);
     return true;
   } catch {
     return false;

@@ -1,4 +1,5 @@
 import { comparisonColumns, reasonLines } from "../../src/cli/bench/table.js";
+import { cases } from "../experiments/cases.js";
 import type { PeerRow } from "../peer-targets.js";
 import { type Result, type Row, showNumber } from "../result.js";
 import { markdownTable } from "./markdown.js";
@@ -27,6 +28,32 @@ const number =
   (name: string, scale = 1) =>
   (row: Row): string =>
     typeof row[name] === "number" ? showNumber(row[name] * scale) : "–";
+
+const experimentNote =
+  "Seconds of an update (the gradient, AdamW, the loss on the host), the median and the least of turns, and processor time, which counts all threads. Memory is the largest of a whole process; `used` is what it is more than that process took before it had anything to do. Each contender is a process of its own.";
+
+/** A table for each experiment, the fastest first. */
+function experimentTables(rows: readonly Row[]): string {
+  const names = [...new Set(rows.map((row) => String(row.case)))];
+  return names
+    .map((name) => {
+      const own = rows.filter((row) => row.case === name);
+      own.sort((one, other) => Number(one.seconds) - Number(other.seconds));
+      const shown = columns(own, {
+        library: text("library"),
+        scheme: text("scheme"),
+        gradient: text("gradient"),
+        threads: text("threads"),
+        "s/update": number("seconds"),
+        least: number("least"),
+        "CPU time": number("processor"),
+        "memory, MiB": number("peakMebibytes"),
+        used: (row) => showNumber(Number(row.peakMebibytes) - Number(row.idleMebibytes)),
+      });
+      return `**${name}**: ${cases[name]?.about ?? ""}\n\n${shown}`;
+    })
+    .join("\n\n");
+}
 
 export const reports: Readonly<Record<string, Report>> = {
   "white-dwarf": {
@@ -68,6 +95,18 @@ export const reports: Readonly<Record<string, Report>> = {
       const known = rows as unknown as readonly PeerRow[];
       return `${fullPeerTable(known)}\n\n${updateTable(known)}`;
     },
+  },
+  experiments: {
+    title: "The experiments, at their published sizes",
+    note: experimentNote,
+    body: ({ rows }) => experimentTables(rows),
+  },
+  "experiment-peers": {
+    title: "The experiments, against other libraries",
+    note:
+      `${experimentNote} All rows of a case agree on loss and norm of the gradient, by the same parameters, data and noise. \`vmap\` is a solve of one sample, as diffrax's examples are written, ` +
+      "`batched` one of a whole batch at once; `coupled, reversible` in diffrax is peers/reversible_in_diffrax.py; JAX is written out by hand.",
+    body: ({ rows }) => experimentTables(rows),
   },
   "work-precision": {
     title: "Adaptive steps: work and precision",
