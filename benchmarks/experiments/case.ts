@@ -11,6 +11,8 @@ export interface CaseOptions {
   /** `coupled` is the reversible scheme of the experiment, twice the work of the `plain` one */
   readonly scheme: "coupled" | "plain";
   readonly gradient: GradientRequest & string;
+  /** at once, or in as many parts as `train` makes of it, each in a thread; "parts" by default */
+  readonly batch?: "whole" | "parts";
   /** how many times as many steps as in the experiment */
   readonly finer?: number;
 }

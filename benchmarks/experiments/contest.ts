@@ -18,6 +18,8 @@ export interface ExperimentRow {
   readonly scheme: string;
   readonly gradient: string;
   readonly threads: number;
+  /** whether a batch is gone through at once, or in parts */
+  readonly batch: string;
   /** of an update: the gradient, AdamW, the loss on the host */
   readonly seconds: number;
   readonly least: number;
@@ -32,7 +34,7 @@ export interface ExperimentRow {
   readonly startSeconds: number;
 }
 
-type About = Pick<ExperimentRow, "library" | "scheme" | "gradient" | "threads">;
+type About = Pick<ExperimentRow, "library" | "scheme" | "gradient" | "threads" | "batch">;
 
 /** What a process says of itself first. */
 interface Ready {
@@ -58,14 +60,13 @@ export interface Contest {
 }
 
 const mebibytes = (bytes: number) => bytes / 2 ** 20;
-const nameOf = ({ library, scheme, gradient, threads }: About) =>
-  `${library}, ${scheme}, ${gradient}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+const nameOf = ({ library, scheme, gradient, threads, batch }: About) =>
+  `${library}, ${scheme}, ${gradient}, ${threads} ${threads === 1 ? "thread" : "threads"}, ${batch}`;
 
-/** How revort is asked for: the way of the experiment in a thread and in all, the others in one. */
+/** How revort is asked for: the way of the experiment as `train` goes, in a thread and in all; and each way on whole batches. */
 function ownWays({ own }: ExperimentCase, threads: number) {
-  const [first, ...others] = own as readonly [CaseOptions, ...CaseOptions[]];
-  const counts = threads > 1 ? [1, threads] : [1];
-  return [...counts.map((count) => ({ way: first, count })), ...others.map((way) => ({ way, count: 1 }))];
+  const asTrained = [...new Set([1, threads])].map((count) => ({ way: own[0]!, count }));
+  return [...asTrained, ...own.map((way) => ({ way: { ...way, batch: "whole" as const }, count: 1 }))];
 }
 
 /** A process of revort. */
@@ -123,13 +124,15 @@ export async function contest(
   const one = cases[name]!;
   try {
     for (const { way, count } of ownWays(one, threads)) {
-      await open({ library: "revort", ...way, threads: count }, () => ownProcess(name, way, count));
+      const about = { library: "revort", ...way, batch: way.batch ?? "parts", threads: count };
+      await open(about, () => ownProcess(name, way, count));
     }
     if (withPeers) {
       const file = join(folder, "case.safetensors");
       writeFileSync(file, await writtenCase(one));
       for (const other of one.peers) {
-        const about = { library: other.library, scheme: other.scheme, gradient: other.variant, threads };
+        const { library, scheme, variant: gradient } = other;
+        const about = { library, scheme, gradient, threads, batch: "whole" };
         await open(about, () => peerProcess(name, other, file, threads));
       }
     }
@@ -189,7 +192,9 @@ function differs({ about, ready }: Entry, entries: readonly Entry[]): string | n
 
 /** Mebibytes of a process that does two updates by undoing steps, of so many times as many: the largest that it has had. */
 export async function memoryOfSteps(name: string, finer: number): Promise<number> {
-  const { peer } = await ownProcess(name, { scheme: "coupled", gradient: "reversible", finer });
+  const { peer } = await ownProcess(name, {
+    ...{ scheme: "coupled", gradient: "reversible", batch: "whole", finer },
+  });
   const { peak } = (await peer.time(0, 1)) as Sample & { readonly peak: number };
   peer.end();
   return mebibytes(peak);

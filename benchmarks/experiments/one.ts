@@ -4,16 +4,15 @@ import { largestMemory } from "../../src/figures/largest-memory.js";
 import { adamw } from "../../src/learning/optimisers.js";
 import { fit as trained, type UpdateReport } from "../../src/models/fit.js";
 import type { Choice } from "../../src/runtimes/auto.js";
+import { nodeThreads } from "../../src/runtimes/node-threads.js";
 import { allowFusedMultiplyAdd } from "../../src/runtimes/relaxed-simd.js";
-import { threadRuntime } from "../../src/runtimes/thread.js";
-import type { ThreadedRuntime } from "../../src/runtimes/threaded-runtime.js";
 import type { CaseOptions } from "./case.js";
 import { cases } from "./cases.js";
 
 // One contender of revort in a process of its own, so that what memory it takes is its own; it takes turns as those of the
 // peers do (peers/experiments/contender.py).
 //
-//   one CASE {"scheme", "gradient", "finer"} RUNTIME THREADS
+//   one CASE {"scheme", "gradient", "batch", "finer"} RUNTIME THREADS
 
 allowFusedMultiplyAdd();
 const [name, asked, runtimeName, threads] = process.argv.slice(2) as [string, string, RuntimeName, string];
@@ -26,10 +25,6 @@ const base = largestMemory();
 const started = performance.now();
 const samples = await data();
 const batchSize = Object.values(samples)[0]!.shape[0]!;
-const helpers = await Promise.all(
-  Array.from({ length: Number(threads) - 1 }, () => threadRuntime(runtimeName as ThreadedRuntime)),
-);
-
 /** Updates that are still to be done before anybody is told. */
 let wanted = 1;
 let told = (_: UpdateReport) => {};
@@ -38,7 +33,8 @@ const first = new Promise<UpdateReport>((resolve) => {
   told = resolve;
 });
 const training = trained(await task(options), samples, {
-  ...{ runtime, helpers, batchSize, dtype, seed: 0, steps: Number.MAX_SAFE_INTEGER },
+  ...{ runtime, batchSize, dtype, seed: 0, steps: Number.MAX_SAFE_INTEGER },
+  ...(options.batch === "whole" ? { parts: 1 } : { threads: nodeThreads(Number(threads)) }),
   ...{ optimiser: adamw({ learningRate: 1e-3, weightDecay: 1e-4 }), updatesPerRun },
   async onUpdate(report) {
     if (--wanted > 0) return;

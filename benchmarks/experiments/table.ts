@@ -11,7 +11,7 @@ export function experimentsText(rows: readonly ExperimentRow[]): string {
       const cells = own.map((row) => [
         ...[row.seconds, row.least, row.processor].map((seconds) => seconds.toPrecision(3)),
         ...[row.peakMebibytes, row.peakMebibytes - row.idleMebibytes].map((size) => size.toFixed(0)),
-        ...[row.library, row.scheme, row.gradient, String(row.threads)],
+        ...[row.library, row.scheme, row.gradient, row.batch, String(row.threads)],
         ...[row.loss.toPrecision(7), row.norm.toPrecision(5), row.startSeconds.toFixed(1)],
       ]);
       const headings = [

@@ -69,7 +69,7 @@ export function storedTarget(name: string, rows: readonly ExperimentRow[]): Targ
     wanted: { atMost: 0.2 },
   };
   const of = (gradient: string) =>
-    own(rows).find((row) => row.scheme === "coupled" && row.gradient === gradient && row.threads === 1);
+    own(rows).find((row) => row.scheme === "coupled" && row.gradient === gradient && row.batch === "whole");
   const [undone, stored] = [of("reversible"), of("direct")];
   if (undone === undefined || stored === undefined)
     return unmeasured(about, "one of the two was not measured");

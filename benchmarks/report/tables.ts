@@ -30,7 +30,7 @@ const number =
     typeof row[name] === "number" ? showNumber(row[name] * scale) : "–";
 
 const experimentNote =
-  "Seconds of an update (the gradient, AdamW, the loss on the host), the median and the least of turns, and processor time, which counts all threads. Memory is the largest of a whole process; `used` is what it is more than that process took before it had anything to do. Each contender is a process of its own.";
+  "Seconds of an update (the gradient, AdamW, the loss on the host), the median and the least of turns, and processor time, which counts all threads. Memory is the largest of a whole process; `used` is what it is more than that process took before it had anything to do. Each contender is a process of its own. `train` goes through a batch in parts, in threads; `whole` is at once.";
 
 /** A table for each experiment, the fastest first. */
 function experimentTables(rows: readonly Row[]): string {
@@ -43,6 +43,7 @@ function experimentTables(rows: readonly Row[]): string {
         library: text("library"),
         scheme: text("scheme"),
         gradient: text("gradient"),
+        batch: text("batch"),
         threads: text("threads"),
         "s/update": number("seconds"),
         least: number("least"),

@@ -104,11 +104,11 @@ export function concatSquash(inputs: number, outputs: number): ConditionedLayer 
 
 /**
  * Whether there is less to multiply where the gate is taken into the weights, x (g ∘ W)ᵀ + (g b + s), than where it is taken of
- * each row: where all rows have one gate, and are as many as a row is wide. Then a layer is one product.
+ * each row: where all rows have one gate, and are a third as many as a row is wide. Then a layer is one product.
  */
 function isGatedAsWeights(x: Value, time: Value, inputs: number): boolean {
   const [rows, ...others] = x.shape;
-  return time.shape.length === 1 && others.length === 1 && typeof rows === "number" && rows >= inputs;
+  return time.shape.length === 1 && others.length === 1 && typeof rows === "number" && 3 * rows >= inputs;
 }
 
 export function checkWidths(layer: string, ...widths: readonly number[]): void {

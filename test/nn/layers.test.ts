@@ -260,10 +260,10 @@ describe("layers", () => {
       x,
       add(b, t, b.constant(tensor("float64", [8, 1], new Array(8).fill(0)))),
     );
-    const few = layer.apply(b, theta, slice(b, x, 0, 0, 5), t);
+    const few = layer.apply(b, theta, slice(b, x, 0, 0, 1), t);
     const found = await runGraph(jit(), b.graph({ many, each, few }), { x: rows, t: scalar("float64", 0.7) });
     expectClose(found.many!, { shape: [8, 3], data: numbers(found.each!) }, "a gate for each row");
-    expectClose(found.few!, { shape: [5, 3], data: numbers(found.many!).slice(0, 15) }, "few rows");
+    expectClose(found.few!, { shape: [1, 3], data: numbers(found.many!).slice(0, 3) }, "few rows");
   });
 
   it("number the parameters of a sequence, and leave those of a residual as they are", () => {
