@@ -36,6 +36,7 @@ const alone: readonly Run[] = [
 
 const withPeers: readonly Run[] = [
   { name: "peers", words: [], rounds: true },
+  { name: "training", words: [], rounds: true },
   { name: "experiment-peers", words: [], rounds: true },
   { name: "work-precision", words: [], rounds: true },
   { name: "javascript-peers", words: [], rounds: true },

@@ -140,8 +140,9 @@ def prepare(task):
         ("JAX", "midpoint", "direct", "lax.scan", midpoint_scan(f, times, every_step)),
     ]
 
-    # one scheme alone, where that is asked for
+    # one scheme or library alone, where that is asked for
     solves = [names for names in solves if task.get("scheme") in (None, names[1])]
+    solves = [names for names in solves if task.get("library") in (None, names[0])]
 
     def about(library, scheme, gradient, variant, work):
         return {"library": library, "scheme": scheme, "gradient": gradient, "variant": variant, "work": work}

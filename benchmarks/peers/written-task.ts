@@ -6,10 +6,11 @@ import type { GradientTask } from "../gradient-task.js";
  *
  * @param asked.updates  whether updates by an optimiser are wanted beside gradients
  * @param asked.scheme  `coupled` or `midpoint`, where one alone is wanted
+ * @param asked.library  `diffrax` or `JAX`, likewise
  */
 export function writtenTask(
   { ode, fit, parameters, time }: GradientTask,
-  asked: { readonly updates?: boolean; readonly scheme?: string } = {},
+  asked: { readonly updates?: boolean; readonly scheme?: string; readonly library?: string } = {},
 ): string {
   const layers = Object.keys(parameters).filter((name) => name.endsWith(".weight"));
   return JSON.stringify({
@@ -17,6 +18,7 @@ export function writtenTask(
     time,
     updates: asked.updates ?? false,
     scheme: asked.scheme ?? null,
+    library: asked.library ?? null,
     layers: layers.map((name) => [
       nested(parameters[name]!),
       nested(parameters[name.replace(".weight", ".bias")]!),

@@ -97,6 +97,22 @@ export const reports: Readonly<Record<string, Report>> = {
       return `${fullPeerTable(known)}\n\n${updateTable(known)}`;
     },
   },
+  training: {
+    title: "Training as anybody calls it",
+    note: "Milliseconds of an update of `train` with no option but the data (the gradient, AdamW, the report), and of diffrax's gradient alone: batch 512, 2-64-64-2, float32, 100 steps. `coupled` is the reversible scheme, which does twice the work of `midpoint`. For revort, threads are those that `train` started by itself.",
+    body: ({ rows }) =>
+      columns(rows, {
+        library: text("library"),
+        scheme: text("scheme"),
+        gradient: text("gradient"),
+        how: text("variant"),
+        work: text("work"),
+        threads: text("threads"),
+        ms: number("seconds", 1e3),
+        minimum: number("least", 1e3),
+        "CPU time": number("processor", 1e3),
+      }),
+  },
   experiments: {
     title: "The experiments, at their published sizes",
     note: experimentNote,

@@ -19,6 +19,8 @@ const reasons: Readonly<Record<string, string>> = {
     "The competitor uses the plain midpoint rule, with half as many evaluations of the field, and XLA has vectors of 512 bits where WebAssembly's have 128: products of matrices alone take about half of a step here, and are close to what such vectors can do. revort's own gradient of the plain midpoint rule is twice as fast as its reversible one.",
   "large/any":
     "The competitor uses the plain midpoint rule; the reversible scheme evaluates the field twice as often, and at this size evaluations are all that costs.",
+  "training/fastest":
+    "The competitor uses the plain midpoint rule; the reversible scheme evaluates the field twice as often, and at this size evaluations are all that costs.",
   small:
     "The field is too small for ONNX Runtime, and large enough for XLA to use vectors wider than the 128 bits of WebAssembly's.",
   "work-precision":
