@@ -35,6 +35,7 @@ export default defineConfig({
         items: [
           { text: "A first hour", link: "/first-hour" },
           { text: "Beside other libraries", link: "/comparison" },
+          { text: "Experiments", link: "/experiments" },
           { text: "Numbers", link: "/numbers" },
         ],
       },

@@ -1,0 +1,44 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { entryOf } from "./experiments/entries.js";
+import { experimentsPage, type Peers } from "./experiments/page.js";
+import { type ExperimentRecord, recordOf, recordSchema } from "./experiments/record.js";
+
+// docs/experiments.md, the table of all experiments, from docs/experiments/NAME.json. What is given are folders of sweeps, whose
+// numbers are taken over first:
+//
+//   npx tsx scripts/sweep.ts heat --seeds 0:3
+//   npx tsx scripts/experiments.ts runs/sweep-heat
+
+const docs = join(import.meta.dirname, "..", "docs");
+const records = join(docs, "experiments");
+
+/** What is recorded of each experiment, by the name of its file. */
+export function recordedExperiments(): Map<string, ExperimentRecord> {
+  const files = readdirSync(records).filter((file) => file.endsWith(".json"));
+  return new Map(
+    files.map((file) => [
+      file.replace(/\.json$/, ""),
+      recordSchema.parse(JSON.parse(readFileSync(join(records, file), "utf8"))),
+    ]),
+  );
+}
+
+/** The page as the records have it. */
+export function currentPage(): string {
+  const path = join(import.meta.dirname, "experiments", "torchcde-uea.json");
+  const peers: Peers = { torchcde: JSON.parse(readFileSync(path, "utf8")) };
+  return experimentsPage(recordedExperiments(), peers);
+}
+
+if (process.argv[1]?.endsWith("experiments.ts")) {
+  for (const folder of process.argv.slice(2)) {
+    if (!existsSync(join(folder, "sweep-result.json")))
+      throw new Error(`${folder} is no folder of a sweep that has ended.`);
+    const record = recordOf(folder);
+    const path = join(records, `${entryOf(record).id}.json`);
+    writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`);
+    console.log(`Written to ${path}`);
+  }
+  writeFileSync(join(docs, "experiments.md"), currentPage());
+}

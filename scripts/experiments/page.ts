@@ -1,0 +1,91 @@
+import { showSpread, spreadOf } from "../../src/cli/sweep/report.js";
+import { experiments } from "../../src/experiments/all.js";
+import { taskExperiments } from "../../src/experiments/tasks.js";
+import { type Entry, entries, type Shown } from "./entries.js";
+import type { ExperimentRecord } from "./record.js";
+
+/** Every experiment that has a name, with what it is. */
+const abouts = new Map([...experiments, ...taskExperiments].map(({ name, about }) => [name, about]));
+
+const introduction = `# Experiments
+
+Every experiment of the talks and papers by its name: what it is, one command, what was published and what comes out here. Ours are
+means ± standard deviations over the seeds in brackets (of initial weights and of the order of samples), by the **quick protocol**, which
+takes minutes at most; the published one is \`--full\`. Where protocols differ so do the numbers: what differs is below the
+table. Times are of the updates of one run, on two cores that other work shared, so several times too long.
+
+\`\`\`
+npx tsx scripts/train.ts heat                     # one run: charts, models, result.json
+npx tsx scripts/sweep.ts heat --seeds 0:3         # what a row of this table is made from
+\`\`\`
+
+Where a command has \`--data\`, the data cannot be shipped: they are the files that the source named there offers.
+`;
+
+/** What stands beside the records: accuracies of torchcde on problems of the UEA archive, by seed. */
+export interface Peers {
+  readonly torchcde: Readonly<Record<string, readonly number[]>>;
+}
+
+/** A measured number in the table. */
+function shown({ measures, seeds }: ExperimentRecord, { at, as, times = 1, unit = "" }: Shown): string {
+  const values = measures[at];
+  if (values === undefined) throw new Error(`No run has measured ${at}. Record its sweep again.`);
+  const spread = spreadOf(values.map((value) => value * times));
+  return `${as}: ${showSpread(spread, 3)}${unit === "" ? "" : ` ${unit}`} (${seeds.length})`;
+}
+
+function published({ shown: all, data }: Entry, { torchcde }: Peers): string {
+  const own = all.flatMap(({ as, published: known }) => (known === undefined ? [] : [`${as}: ${known}`]));
+  const theirs = data === undefined ? undefined : torchcde[data];
+  const beside = theirs && `torchcde 0.2.5, run by us: ${showSpread(spreadOf(theirs), 3)} (${theirs.length})`;
+  return [...own, ...(beside === undefined ? [] : [beside])].join("<br>") || "–";
+}
+
+function timeOf({ seconds, updates }: ExperimentRecord): string {
+  const mean = seconds.reduce((sum, value) => sum + value, 0) / seconds.length;
+  const time =
+    mean < 10
+      ? `${mean.toFixed(1)} s`
+      : mean < 120
+        ? `${mean.toFixed(0)} s`
+        : `${(mean / 60).toFixed(1)} min`;
+  return `${time}, ${updates} updates`;
+}
+
+function row(entry: Entry, record: ExperimentRecord | undefined, peers: Peers): string {
+  const measured = record && entry.shown.map((one) => shown(record, one)).join("<br>");
+  const cells = [
+    `[${entry.id}](#${entry.id})`,
+    `\`train ${entry.experiment}${entry.files === undefined ? "" : ` --data ${entry.files}`}\``,
+    published(entry, peers),
+    measured ??
+      (entry.elsewhere === undefined ? "not over seeds" : `[as measured before](${entry.elsewhere})`),
+    record === undefined ? "–" : timeOf(record),
+  ];
+  return `| ${cells.join(" | ")} |`;
+}
+
+function paragraph({ id, experiment, why }: Entry, record: ExperimentRecord | undefined): string {
+  const about = abouts.get(experiment)!;
+  const warned = !record?.warned
+    ? ""
+    : ` Of ${record.seeds.length} runs ${record.warned} warned of their result.`;
+  return `### ${id}\n\n${about[0]!.toUpperCase()}${about.slice(1)}. ${why}${warned}`;
+}
+
+/** The page of all experiments, from what was recorded of them. @throws {Error} for a record that has no place on it */
+export function experimentsPage(records: ReadonlyMap<string, ExperimentRecord>, peers: Peers): string {
+  const unknown = [...records.keys()].filter((id) => entries.every((entry) => entry.id !== id));
+  if (unknown.length > 0)
+    throw new Error(`scripts/experiments/entries.ts says nothing of ${unknown.join(", ")}.`);
+  const known = entries.map((entry) => ({ entry, record: records.get(entry.id) }));
+  const head = "| name | command, after `revort` | published | here | time of a run |\n|---|---|---|---|---|";
+  return [
+    introduction,
+    `${head}\n${known.map(({ entry, record }) => row(entry, record, peers)).join("\n")}\n`,
+    "## What they are, and where they differ\n",
+    known.map(({ entry, record }) => paragraph(entry, record)).join("\n\n"),
+    "",
+  ].join("\n");
+}
