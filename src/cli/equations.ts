@@ -1,7 +1,6 @@
-import { shown } from "../core/printable.js";
+import { equationsOf } from "../experiments/equation-columns.js";
 import type { Experiment } from "../experiments/experiment.js";
 import { columnScale } from "../experiments/own-data.js";
-import { parseEquations, timeName } from "../fields/symbolic/parse.js";
 import {
   type SymbolicField,
   type SymbolicFieldOptions,
@@ -92,7 +91,7 @@ export async function chosenParameters(
   const options: Readonly<Record<string, ParameterOption>> = Object.fromEntries(readParameters(given ?? []));
   const field = inOrder(text, experiment, series, { parameters: options });
   const open = Object.keys(field.named).filter((name) => options[name]?.guess === undefined);
-  const found = series === null ? null : await startingValues(field, series, open);
+  const found = series === null ? null : await startingValues(field, [series], open);
   const parameters = Object.fromEntries(
     Object.entries(field.named).map(([name, { guess, low, high, unit }]) => [
       name,
@@ -106,12 +105,13 @@ export async function chosenParameters(
   );
   return {
     parameters,
-    y0: found === null ? null : [...found.y0],
+    y0: found === null ? null : [...found.y0[0]!],
     note: startNote(parameters, open, found !== null),
   };
 }
 
-function startNote(parameters: Parameters, open: readonly string[], fromData: boolean): string {
+/** What is said of it before the first update. */
+export function startNote(parameters: Parameters, open: readonly string[], fromData: boolean): string {
   const names = Object.keys(parameters);
   if (names.length === 0) return "The equations have no parameters.";
   const list = names.map((name) => `${name} = ${Number(parameters[name]!.guess.toPrecision(4))}`).join(", ");
@@ -168,31 +168,10 @@ function inOrder(
   series: TimeSeries | null,
   options: Pick<SymbolicFieldOptions, "parameters" | "activation">,
 ): SymbolicField {
-  const columns = series?.names ?? experiment.field().components ?? [];
-  const { equations, parameters } = parseEquations(text);
-  const states = columns.map((column) => stateIn([...equations.keys()], column));
-  const lost = [...equations.keys()].filter((state) => !states.includes(state));
-  if (lost.length > 0 || states.some((state) => state === null)) {
-    throw new UsageError(
-      `The equations are those of ${[...equations.keys()].join(", ")}, but the data have ${columns.map(shown).join(", ")}. ` +
-        "Write one equation for each column, with the name of the column.",
-    );
-  }
-  const time = experiment.time.name;
-  if (time !== timeName && parameters.has(time)) {
-    throw new UsageError(
-      `Time is called t in equations, whatever its column is: write t in place of ${shown(time)}.`,
-    );
-  }
+  const states = series?.names ?? experiment.field().components ?? [];
   const scaling =
     series === null
       ? {}
       : { scaling: { ...columnScale(series), time: series.times.at(-1)! - series.times[0]! } };
-  return symbolicField(text, { ...options, ...scaling, order: states as string[] });
-}
-
-/** The state that a column is: of its name, or of the name before a unit, `x [km]`. */
-function stateIn(states: readonly string[], column: string): string | null {
-  const bare = /^\p{L}[\p{L}\p{N}_]*/u.exec(column)?.[0];
-  return states.find((state) => state === column) ?? states.find((state) => state === bare) ?? null;
+  return equationsOf(text, { states, time: experiment.time.name, ...scaling }, options);
 }

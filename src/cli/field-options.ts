@@ -40,7 +40,8 @@ export function importOptionsOf(settings: FieldSettings): ImportOptions {
 
 type FieldSettings = Pick<RunSettings, "fromFile">;
 
-const names = ["timeInput", "stateInput", "outputName", "trainable", "freeze"] as const;
+/** What these options are called. */
+export const fieldNames = ["timeInput", "stateInput", "outputName", "trainable", "freeze"] as const;
 
 /**
  * The options as they are kept with a run; `null` where there are none.
@@ -48,7 +49,7 @@ const names = ["timeInput", "stateInput", "outputName", "trainable", "freeze"] a
  * @throws {UsageError} for options of a field that comes from no file
  */
 export function fieldSettings(options: FieldOptions, isFile: boolean): RunSettings["fromFile"] {
-  const given = names.flatMap((name) =>
+  const given = fieldNames.flatMap((name) =>
     options[name] === undefined ? [] : [[name, options[name]] as const],
   );
   if (given.length === 0) return null;

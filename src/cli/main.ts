@@ -11,6 +11,7 @@ import { bundle } from "./bundle-options.js";
 import { type Console, consoleOn, type Streams } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { exportKinds } from "./export-kinds.js";
+import { parseIntervals } from "./intervals-option.js";
 import { languageOptions } from "./language/options.js";
 import { resultCommands } from "./result-commands.js";
 import { serve } from "./serve-options.js";
@@ -129,9 +130,11 @@ function program(console: Console, finish: Finish, pages: () => Promise<PageHost
       "seconds between two checkpoints; 15 by default",
       positive("--checkpoint-every"),
     )
-    .option(
-      "--intervals",
-      "95 % confidence intervals of scalar parameters, by the Gauss–Newton matrix; on by default with equations",
+    .addOption(
+      new Option(
+        "--intervals [method]",
+        "95 % confidence intervals of scalar parameters: gauss-newton (on by default with equations), or bootstrap:500, from so many refits to resampled residuals; bootstrap takes 200",
+      ).argParser(parseIntervals),
     )
     .addOption(threadsOption("auto by default: one for each core"))
     .option("--strict", "treat warnings as errors: exit code 1, but the run is kept")

@@ -72,7 +72,7 @@ export async function readInputs(folder: string, { dataFile, init, field }: RunS
 }
 
 /** Files of a run are in its folder, whatever its settings say. @throws {RunInputError} */
-function inside(folder: string, name: string): string {
+export function inside(folder: string, name: string): string {
   if (!isAbsolute(name) && !name.includes("\0") && !name.split(/[/\\]/).includes("..")) return name;
   throw new RunInputError(
     `The run ${folder} names the file ${name}, which is outside its folder. Start a new run.`,

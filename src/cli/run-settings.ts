@@ -8,6 +8,26 @@ import { runtimeNames } from "./runtimes.js";
 
 const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as [K, ...K[]];
 
+/** Of equations: where each parameter starts and the bounds it stays within. */
+export const parameterSettings = z.record(
+  z.string(),
+  z.strictObject({
+    guess: z.number(),
+    low: z.number().nullable(),
+    high: z.number().nullable(),
+    unit: z.string().nullable(),
+  }),
+);
+
+/** Of a field from a file: what its inputs are and what of it is trained. */
+export const fileSettings = z.strictObject({
+  timeInput: z.string().optional(),
+  stateInput: z.string().optional(),
+  outputName: z.string().optional(),
+  trainable: z.array(z.string()).optional(),
+  freeze: z.array(z.string()).optional(),
+});
+
 /** Everything that decides what a run computes; kept beside its results, so that it can go on. */
 export const runSettings = z
   .strictObject({
@@ -18,29 +38,9 @@ export const runSettings = z
     /** "default" (the experiment's own), "mlp:64,64", equations ("dx = -k*x"), or a file in the run's folder */
     field: z.string(),
     /** of equations: where each parameter starts and the bounds it stays within; `null` for a field of another kind */
-    parameters: z
-      .record(
-        z.string(),
-        z.strictObject({
-          guess: z.number(),
-          low: z.number().nullable(),
-          high: z.number().nullable(),
-          unit: z.string().nullable(),
-        }),
-      )
-      .nullable()
-      .default(null),
+    parameters: parameterSettings.nullable().default(null),
     /** what its inputs are and what of it is trained, where it is a file and the command line says so */
-    fromFile: z
-      .strictObject({
-        timeInput: z.string().optional(),
-        stateInput: z.string().optional(),
-        outputName: z.string().optional(),
-        trainable: z.array(z.string()).optional(),
-        freeze: z.array(z.string()).optional(),
-      })
-      .nullable()
-      .default(null),
+    fromFile: fileSettings.nullable().default(null),
     /** the initial parameters as a file in the run's folder, or `null` where they are drawn from the seed */
     init: z.string().nullable(),
     activation: z.enum(keysOf(activations)),

@@ -1,6 +1,7 @@
 import { printable } from "../core/printable.js";
 import type { ComponentError } from "./component-errors.js";
 import { table } from "./console.js";
+import { intervalLines, intervalText } from "./interval-text.js";
 import type { Problem } from "./problem.js";
 import { showRan } from "./threads.js";
 import type { TrainReport } from "./train-report.js";
@@ -43,42 +44,6 @@ function errorRows({ experiment }: Problem, { errors }: TrainReport): [string, s
   return left === 0
     ? rows
     : [...rows, [`root mean square errors of ${left} more, all smaller`, "in result.json"]];
-}
-
-/** `[0.51, 0.58] 1/day`: enough digits to tell its ends apart. */
-function intervalText({ parameters }: TrainReport, name: string): string {
-  const { interval = null, unit = null } = parameters[name] ?? {};
-  const digits = interval === null ? 0 : Math.max(3, Math.ceil(2 - Math.log10(widthOf(interval))));
-  const ends = interval?.map((end) => String(Number(end.toPrecision(Math.min(digits, 15)))));
-  return `${ends === undefined ? "" : ` [${ends.join(", ")}]`}${unit === null ? "" : ` ${printable(unit)}`}`;
-}
-
-/** Width relative to the larger end. */
-function widthOf([low, high]: readonly [number, number]): number {
-  return (high - low) / Math.max(Math.abs(low), Math.abs(high)) || 1;
-}
-
-/** What the intervals are, or why there are none. */
-export function intervalLines({ parameters, intervals, refinement }: TrainReport): string[] {
-  const { level, noise, problem } = intervals;
-  const found = Object.values(parameters).some(({ interval }) => interval !== null);
-  const sizes = Object.entries(noise)
-    .flatMap(([name, size]) => (size === null ? [] : [`${printable(name)} ${size.toPrecision(2)}`]))
-    .join(", ");
-  return [
-    ...(refinement === null
-      ? []
-      : [
-          `Refined by Gauss–Newton: loss ${refinement.before.toPrecision(6)} → ${refinement.after.toPrecision(6)} in ${refinement.iterations} steps.`,
-        ]),
-    ...(found
-      ? [
-          `The ${100 * level} % intervals assume that the equations are right, and that errors of measurement are independent ` +
-            `and of one size for each column (standard deviation ${sizes}).`,
-        ]
-      : []),
-    ...(problem === null || Object.keys(parameters).length === 0 ? [] : [`Intervals: ${problem}`]),
-  ];
 }
 
 /** What was measured, each with its name. */

@@ -96,6 +96,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   if (options.init !== undefined) inputs.set(copyNames.init, await readBytes(options.init));
 
   const fromFile = fieldSettings(options, modelPath !== null);
+  const fieldName = fieldOf(options, isFile);
   const equations = isEquations(options.field) ? options.field : null;
   if (equations === null) refuseParameters(options.parameter);
   const of = { experiment: isFile ? null : subject, field: options.field ?? "default" };
@@ -113,7 +114,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   const settings: RunSettings = runSettings.parse({
     experiment: isFile ? null : subject,
     dataFile: dataPath === undefined ? null : copyNames.data(dataPath),
-    field: modelPath === null ? fieldOf(options, isFile) : copyNames.field(modelPath),
+    field: modelPath === null ? fieldName : copyNames.field(modelPath),
     parameters: chosen?.parameters ?? null,
     fromFile,
     init: options.init === undefined ? null : copyNames.init,
@@ -249,10 +250,20 @@ export function decodeParameters(bytes: Uint8Array, source: string, dtype: Float
 /**
  * The field as a run keeps it. That of a file of data is a perceptron, so --activation and --autonomous are for it as well.
  *
- * @throws {UsageError} for one of these beside the field of an experiment, which has its own
+ * @throws {UsageError} for one of these beside a field that is no perceptron, or that of an experiment
  */
 function fieldOf({ field, activation, autonomous }: ProblemOptions, isFile: boolean): string {
-  if (field !== undefined) return field;
+  if (field !== undefined) {
+    const isForIt = isEquations(field) && /\bmlp\b/.test(field);
+    const what = isEquations(field) ? "equations" : "the field of a file";
+    if (autonomous !== undefined && !/^mlp:/.test(field)) {
+      throw new UsageError(`--autonomous has no use beside ${what}; leave it out.`);
+    }
+    if (activation !== undefined && !isForIt && !/^mlp:/.test(field)) {
+      throw new UsageError(`--activation has no use beside ${what}; leave it out.`);
+    }
+    return field;
+  }
   if (activation === undefined && autonomous === undefined) return "default";
   if (isFile) return `mlp:${usualWidths.join(",")}`;
   throw new UsageError(

@@ -9,6 +9,7 @@ import { checkParameters } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Threads } from "../runtime/threads.js";
 import type { Checkpoint } from "../train/checkpoint.js";
+import type { IntervalMethod } from "../train/estimate-report.js";
 import { gradientTask } from "../train/gradient-task.js";
 import { type TrainResult, train, type UpdateReport } from "../train/train.js";
 import { componentErrors } from "./component-errors.js";
@@ -18,6 +19,7 @@ import { estimated } from "./estimates.js";
 import { exitCodes } from "./exit-codes.js";
 import { exitCodeOf } from "./failure.js";
 import { importOptionsOf } from "./field-options.js";
+import { withIntervals } from "./intervals-option.js";
 import type { LanguageOptions } from "./language/options.js";
 import { asTrained, type Problem, problemOf, type Sources } from "./problem.js";
 import { progress } from "./progress.js";
@@ -63,8 +65,8 @@ export interface TrainCommandOptions extends ProblemOptions {
   readonly checkpointEvery?: number;
   /** whether a fit that its own field does not bear out is a failure */
   readonly strict?: boolean;
-  /** whether intervals of scalar parameters are wanted of a field that is no equations */
-  readonly intervals?: boolean;
+  /** how intervals of scalar parameters are wanted; `true` for the usual way */
+  readonly intervals?: IntervalMethod | true;
   readonly json?: boolean;
 }
 
@@ -82,12 +84,12 @@ export async function trainCommand(
   const files = options.resume === undefined ? await seriesFiles(subjects, options) : null;
   if (files !== null) {
     const { taskTrainCommand } = await import("./tasks/train.js");
-    return taskTrainCommand(undefined, options, console, files);
+    return taskTrainCommand([], options, console, files);
   }
   const kind = options.resume === undefined ? null : await runKind(options.resume);
   if (kind === "task" || (options.resume === undefined && taskNames.includes(subject ?? ""))) {
     const { taskTrainCommand } = await import("./tasks/train.js");
-    return taskTrainCommand(subject, options, console);
+    return taskTrainCommand(subjects, options, console);
   }
   if (options.resume !== undefined && kind === "languageModel") {
     if (subject !== undefined) {
@@ -191,12 +193,9 @@ async function trainUnder(
     fitRun(problem, begun, runtime, console, { ...place, threads }),
   );
   problem = asTrained(problem, fitted.coupling);
-  const { result, report: estimates } = await estimated(
-    problem,
-    settings,
-    fitted,
-    runtime,
-    options.intervals ?? false,
+  const ended = problem;
+  const { result, report: estimates } = await withIntervals(options.intervals, console, (asked) =>
+    estimated(ended, settings, fitted, runtime, asked),
   );
   // who interrupts a run does not wait for another solve
   const errors = result.check === null ? null : await componentErrors(problem, result, runtime);

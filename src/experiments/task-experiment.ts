@@ -8,6 +8,8 @@ import type { Dataset } from "../models/dataset.js";
 import type { AnyTask } from "../models/task.js";
 import type { Chart } from "../plot/chart.js";
 import type { Runtime } from "../runtime/runtime.js";
+import type { BootstrapOptions } from "../train/bootstrap.js";
+import type { EstimateReport, IntervalMethod } from "../train/estimate-report.js";
 
 /** How an experiment is trained; each can be overridden on the command line. */
 export interface TaskProtocol {
@@ -70,6 +72,8 @@ export interface PreparedTask {
   readonly schedule?: (steps: number) => Schedule;
   /** parameters to start from, found before the first update; `null` where that was interrupted */
   readonly warmStart?: (context: WarmStartContext) => Promise<Tensors | null>;
+  /** the named scalars of a trained model, brought to the minimum where they can be, and what is known of them */
+  readonly estimates?: (trained: TrainedTask, asked: EstimatesRequest) => Promise<NamedEstimates>;
   /** states over time, past the data, where the model has such */
   readonly forecast?: (trained: TrainedTask, request: SeriesForecastRequest) => Promise<SeriesForecast>;
   /** what is made of the optimiser that is asked for: some parameters updated otherwise, say */
@@ -82,6 +86,22 @@ export interface PreparedTask {
   readonly findings?: (trained: TrainedTask) => Promise<Readonly<Record<string, unknown>>>;
   /** charts by name, drawn from the trained model */
   readonly charts?: (trained: TrainedTask) => Promise<Readonly<Record<string, Chart>>>;
+}
+
+/** How intervals of named scalars are wanted. */
+export interface EstimatesRequest {
+  readonly method: IntervalMethod;
+  /** whether they were asked for; equations have them anyway */
+  readonly isAsked: boolean;
+  /** whether the training was interrupted */
+  readonly isStopped: boolean;
+  readonly bootstrap?: BootstrapOptions;
+}
+
+/** Named scalars, and the parameters of a model that they are part of. */
+export interface NamedEstimates {
+  readonly parameters: Tensors;
+  readonly report: EstimateReport;
 }
 
 /** Data with the task that measures them. */

@@ -7,43 +7,29 @@ import { solve } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { withSensitivities } from "../systems/sensitivities.js";
 import type { Trajectories } from "./data.js";
-import { type Intervals, intervalsOf } from "./intervals.js";
-import { leastSquares, type Residuals } from "./least-squares.js";
+import { type Estimation, type EstimationOptions, estimation } from "./estimation.js";
+import type { Residuals } from "./least-squares.js";
 
-/** What is estimated, from where. */
-export interface EstimateRequest {
+/** What is estimated, from where: the scalars that `names` has, of all parameters of the field; other arrays are held. */
+export interface EstimateRequest extends EstimationOptions {
   readonly runtime: Runtime;
-  /** all parameters of the field; those that are no scalars are held */
   readonly parameters: Tensors;
   /** initial states, [N, dim] */
   readonly y0: Tensor;
-  /** the scalars that are estimated */
-  readonly names: readonly string[];
   /** whether the initial states are estimated with them */
   readonly ofStart: boolean;
-  readonly bounds?: Readonly<Record<string, { readonly low: number; readonly high: number }>>;
-  /** what the residuals of each component are divided by; 1 by default */
-  readonly scale?: readonly number[];
   /** how steps are chosen, where they are */
   readonly control?: Control | undefined;
-  /** whether to go to the minimum first, by Levenberg–Marquardt; otherwise the parameters are taken as they are */
-  readonly refine: boolean;
-  /** of the intervals; 0.95 by default */
-  readonly level?: number;
 }
 
-export interface Estimate extends Intervals {
+export interface Estimate extends Estimation {
   readonly parameters: Tensors;
   readonly y0: Tensor;
-  /** mean square residual before and after the refinement */
-  readonly before: number;
-  readonly after: number;
-  readonly iterations: number;
 }
 
 /**
  * The scalar parameters of a fit, brought to the minimum of least squares where that is wanted, with their confidence
- * intervals ({@link intervalsOf}). Residuals are rₖᵢ = (y(tₖ) − data)ᵢ / sᵢ; their Jacobian is that of the solver's
+ * intervals ({@link estimation}). Residuals are rₖᵢ = (y(tₖ) − data)ᵢ / sᵢ; their Jacobian is that of the solver's
  * steps, by forward sensitivities.
  *
  * @returns `null` if the equation has no solution at the parameters given
@@ -54,31 +40,16 @@ export async function estimate(
   data: Trajectories,
   request: EstimateRequest,
 ): Promise<Estimate | null> {
-  const { names, ofStart, refine } = request;
   const point = new Point(ode, data, request);
-  const bounds = names.map((name) => request.bounds?.[name] ?? { low: -Infinity, high: Infinity });
-  const unbounded = (value: number) => new Array<number>(ofStart ? point.y0.length : 0).fill(value);
-  const limits = {
-    low: [...bounds.map(({ low }) => low), ...unbounded(-Infinity)],
-    high: [...bounds.map(({ high }) => high), ...unbounded(Infinity)],
-  };
   try {
-    const first = await point.residuals(point.start);
-    if (first === null) return null;
-    const found = await leastSquares((x) => point.residuals(x), point.start, {
-      ...limits,
-      maxIterations: refine ? 50 : 0,
-    });
-    if (found === null) return null;
-    const count = found.residuals.length;
-    const mean = (values: readonly number[]) => values.reduce((sum, r) => sum + r * r, 0) / count;
-    return {
-      ...point.at(found.x),
-      ...intervalsOf(found, { ...request, ...limits, components: point.components, dim: data.y0.shape[1]! }),
-      before: mean(first.residuals),
-      after: found.cost / count,
-      iterations: found.iterations,
-    };
+    const found = await estimation(
+      {
+        ...{ start: point.start, components: point.components, dim: data.y0.shape[1]! },
+        residuals: (x) => point.residuals(x),
+      },
+      request,
+    );
+    return found === null ? null : { ...found, ...point.at(found.x) };
   } finally {
     await point.release();
   }

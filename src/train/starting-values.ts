@@ -10,17 +10,29 @@ export interface ObservedStates {
   readonly times: ArrayLike<number>;
   /** [times, states], row by row */
   readonly values: ArrayLike<number>;
+  /** what drives the field at given times, by the names under which it reads that: a row for each time */
+  readonly driven?: (times: readonly number[]) => Tensors;
 }
 
 /** Where a fit of equations may start. */
 export interface Start {
   readonly parameters: Readonly<Record<string, number>>;
-  /** the initial state, of each state a number */
-  readonly y0: readonly number[];
+  /** the initial state of each trajectory, of each state a number; `null` for one of which a state was never observed */
+  readonly y0: readonly (readonly number[] | null)[];
 }
 
 /** What a search starts with, in multiples of the guess. */
 const starts = [1, 0.1, 10];
+
+/** A trajectory without gaps. */
+interface Whole {
+  readonly times: ArrayLike<number>;
+  /** [states][times] */
+  readonly columns: readonly (readonly number[])[];
+  /** standard deviation of each state, over all trajectories */
+  readonly scale: readonly number[];
+  readonly driven: (times: readonly number[]) => Tensors;
+}
 
 /**
  * Values of parameters near those that fit, found without solving anything: states that were observed are put into
@@ -28,35 +40,43 @@ const starts = [1, 0.1, 10];
  *
  *   y(tₖ) ≈ c + ∫ f(t, y(t); θ) dt   from t₀ to tₖ,
  *
- * with trapezia between observations, linear interpolation across gaps, and the c and θ of least squares. With noise
- * or few observations that is only near: a start, and no result. The initial state is that of a few which fits best: the
+ * with trapezia between observations, linear interpolation across gaps, and the θ of least squares, with a c for each trajectory.
+ * With noise or few observations that is only near: a start, and no result. The initial state is that of a few which fits best: the
  * first row, c, or the first row with a small positive number where noise made less than nothing of a quantity that
  * is nearly always positive, since many mechanisms have no solution from there.
  *
+ * @param observed  one trajectory or more
  * @param free  the parameters to find; the others are held at their guesses
  * @returns `null` where nothing came of it
  * @see Dattner & Klaassen 2015, Electron. J. Statist. 9, 1939: integral estimators
  */
 export async function startingValues(
   field: SymbolicField,
-  observed: ObservedStates,
+  observed: readonly ObservedStates[],
   free: readonly string[],
 ): Promise<Start | null> {
-  const { times } = observed;
-  const columns = interpolated(observed, field.components.length);
-  if (columns === null) return null;
+  const all = observed.map((one) => interpolated(one, field.components.length));
+  const scale = field.components.map((_, i) => deviationOf(all.flatMap((columns) => columns?.[i] ?? [])));
+  const trajectories = observed.map(({ times, driven = () => ({}) }, n): Whole | null => {
+    const columns = all[n]!;
+    return columns === null ? null : { times, columns, scale, driven };
+  });
+  const whole = trajectories.filter((one) => one !== null);
+  if (whole.length === 0) return null;
   const given = initialParameters(field, Random.seeded(0), "float64");
   const parametersAt = (x: readonly number[]): Tensors => ({
     ...given,
     ...Object.fromEntries(free.map((name, j) => [name, tensor("float64", [], [x[j]!])])),
   });
-  const left = (x: readonly number[]) =>
-    withoutIntegral(slopesAt(field, parametersAt(x), times, columns), times, columns);
+  const left = (x: readonly number[], one: Whole) =>
+    withoutIntegral(slopesAt(field, parametersAt(x), one), one);
   const residuals = (x: readonly number[]) =>
-    left(x).flatMap((values, i) => {
-      const [mean, scale] = [meanOf(values), deviationOf(columns[i]!)];
-      return values.map((value) => (value - mean) / scale);
-    });
+    whole.flatMap((one) =>
+      left(x, one).flatMap((values, i) => {
+        const mean = meanOf(values);
+        return values.map((value) => (value - mean) / scale[i]!);
+      }),
+    );
   const [low, high] = [
     free.map((name) => field.named[name]!.low),
     free.map((name) => field.named[name]!.high),
@@ -68,25 +88,29 @@ export async function startingValues(
     if (found !== null && (best === null || found.cost < best.cost)) best = found;
   }
   const x = best?.x ?? free.map((name) => field.named[name]!.guess);
-  const first = columns.map((column) => column[0]!);
-  const candidates = [first, positive(first, columns), left(x).map(meanOf)];
-  const costs = candidates.map((y0) => costOfSolution(field, parametersAt(x), times, columns, y0));
-  const least = costs.reduce((least, cost) => Math.min(least, cost));
-  if (best === null && free.length > 0 && !Number.isFinite(least)) return null;
+  const initial = trajectories.map((one) => {
+    if (one === null) return null;
+    const first = one.columns.map((column) => column[0]!);
+    const candidates = [first, positive(first, one), left(x, one).map(meanOf)];
+    const costs = candidates.map((y0) => costOfSolution(field, parametersAt(x), one, y0));
+    const least = costs.reduce((least, cost) => Math.min(least, cost));
+    return { y0: candidates[Math.max(0, costs.indexOf(least))]!, isSolved: Number.isFinite(least) };
+  });
+  if (best === null && free.length > 0 && !initial.some((one) => one?.isSolved)) return null;
   return {
     parameters: Object.fromEntries(free.map((name, j) => [name, x[j]!])),
-    y0: candidates[Math.max(0, costs.indexOf(least))]!,
+    y0: initial.map((one) => one?.y0 ?? null),
   };
 }
 
 /** The share of a quantity that must be positive for it to count as one, and what it starts with in place of less. */
 const [mostlyPositive, smallShare] = [0.8, 0.01];
 
-function positive(first: readonly number[], columns: readonly (readonly number[])[]): number[] {
+function positive(first: readonly number[], { columns, scale }: Whole): number[] {
   return first.map((value, i) => {
     const column = columns[i]!;
     const isPositive = column.filter((one) => one > 0).length >= mostlyPositive * column.length;
-    return value <= 0 && isPositive ? smallShare * deviationOf(column) : value;
+    return value <= 0 && isPositive ? smallShare * scale[i]! : value;
   });
 }
 
@@ -94,18 +118,13 @@ function positive(first: readonly number[], columns: readonly (readonly number[]
 function costOfSolution(
   field: SymbolicField,
   parameters: Tensors,
-  times: ArrayLike<number>,
-  columns: readonly (readonly number[])[],
+  { times, columns, scale, driven }: Whole,
   y0: readonly number[],
 ): number {
-  const scale = columns.map(deviationOf);
   const slope = (t: number, y: readonly number[]) =>
-    slopesAt(
-      field,
-      parameters,
-      [t],
-      y.map((value) => [value]),
-    ).map(([value]) => value!);
+    slopesAt(field, parameters, { times: [t], columns: y.map((value) => [value]), driven }).map(
+      ([value]) => value!,
+    );
   const moved = (y: readonly number[], h: number, k: readonly number[]) =>
     y.map((value, i) => value + h * k[i]!);
   let y: readonly number[] = y0;
@@ -148,13 +167,15 @@ function interpolated({ times, values }: ObservedStates, states: number): number
 function slopesAt(
   field: SymbolicField,
   parameters: Tensors,
-  times: ArrayLike<number>,
-  columns: readonly (readonly number[])[],
+  { times, columns, driven }: Omit<Whole, "scale">,
 ): number[][] {
   const b = new Builder();
   const [count, states] = [times.length, columns.length];
   const theta = Object.fromEntries(
-    Object.entries(parameters).map(([name, value]) => [name, b.constant(value)]),
+    Object.entries({ ...parameters, ...driven(Array.from(times)) }).map(([name, value]) => [
+      name,
+      b.constant(value),
+    ]),
   );
   const y = Array.from({ length: count * states }, (_, i) => columns[i % states]![Math.floor(i / states)]!);
   const slopes = field.apply(
@@ -168,11 +189,7 @@ function slopesAt(
 }
 
 /** y − ∫ f dt, [states][times]: a constant for each state, where the parameters are right. */
-function withoutIntegral(
-  slopes: readonly (readonly number[])[],
-  times: ArrayLike<number>,
-  columns: readonly (readonly number[])[],
-): number[][] {
+function withoutIntegral(slopes: readonly (readonly number[])[], { times, columns }: Whole): number[][] {
   return columns.map((column, i) => {
     let integral = 0;
     return column.map((value, k) => {

@@ -71,7 +71,7 @@ describe("95 % intervals", () => {
           gradient: "direct" as const,
         };
         const fit = await train(ode, data, { ...asked, trainY0: settings.trainY0 });
-        const { report } = await estimated(problem, settings, fit, runtime, false);
+        const { report } = await estimated(problem, settings, fit, runtime, null);
         for (const [parameter, value] of Object.entries(truth)) {
           const [low, high] = report.parameters[parameter]!.interval!;
           if (low <= value && value <= high) hits.set(parameter, hits.get(parameter)! + 1);

@@ -104,7 +104,7 @@ describe("what cannot be saved", () => {
     const out = folder("broken");
     const estimates = {
       parameters: {},
-      intervals: { level: 0.95, noise: {}, problem: null },
+      intervals: { level: 0.95, method: "gauss-newton" as const, noise: {}, problem: null },
       refinement: null,
     };
     const report = reportOf(problem, settings, result, { errors: null, estimates }, out);

@@ -10,10 +10,11 @@ import type { TrainResult } from "../../train/train.js";
 import type { Problem } from "../problem.js";
 import { runFiles } from "../run-files.js";
 import type { RunSettings } from "../run-settings.js";
-import { intervalLines, summaryRows } from "../run-summary.js";
+import { summaryRows } from "../run-summary.js";
 import type { TrainReport } from "../train-report.js";
 import { type Content, html } from "./html.js";
 import { codeOf, figure, pageOf, paragraphs, quoted, type Section, tableOf } from "./page.js";
+import { parametersSection } from "./parameters-section.js";
 import { settingsSection, versionsSection } from "./settings-section.js";
 import { usageHtml, usageOf } from "./usage.js";
 
@@ -109,29 +110,6 @@ async function drawnSections({ problem, result, runtime }: FitReport): Promise<S
     }
   }
   return sections;
-}
-
-function parametersSection(report: TrainReport): Section[] {
-  const entries = Object.entries(report.parameters);
-  if (entries.length === 0) return [];
-  const digits = (value: number) => String(Number(value.toPrecision(6)));
-  const rows = entries.map(([name, { value, interval, standardError, unit }]) => [
-    name,
-    digits(value),
-    interval === null ? "–" : `${digits(interval[0])} to ${digits(interval[1])}`,
-    standardError === null ? "–" : standardError.toPrecision(2),
-    unit ?? "",
-  ]);
-  const { level } = report.intervals;
-  return [
-    {
-      title: "Parameters",
-      content: [
-        tableOf(rows, ["parameter", "value", `${100 * level} % interval`, "standard error", "unit"]),
-        ...paragraphs(intervalLines(report), "soft"),
-      ],
-    },
-  ];
 }
 
 function checkSection({ check }: TrainReport): Section[] {

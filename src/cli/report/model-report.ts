@@ -1,6 +1,8 @@
 import { decode } from "../../graph/decode.js";
+import type { EstimateReport } from "../../train/estimate-report.js";
 import { type Content, html } from "./html.js";
 import { codeOf, figure, pageOf, paragraphs, quoted, type Section, tableOf } from "./page.js";
+import { parametersSection } from "./parameters-section.js";
 import { settingsSection, versionsSection } from "./settings-section.js";
 import { usageHtml, usageOf } from "./usage.js";
 
@@ -11,6 +13,8 @@ export interface ModelReport {
   readonly settings: object;
   /** what was measured, each with its name */
   readonly rows: readonly (readonly string[])[];
+  /** named scalars with their intervals, where it has such */
+  readonly estimates?: EstimateReport | null;
   /** what was decided on the way */
   readonly notes: readonly string[];
   readonly stopped: string;
@@ -30,6 +34,7 @@ const mostModels = 3;
 /** The report of a model: a page with all that is known of its run, which needs no other file. */
 export function modelReport(run: ModelReport): string {
   const { title, about, settings, rows, notes, stopped, runtime, out, charts, models, commands } = run;
+  const { estimates = null } = run;
   const interrupted =
     stopped === "aborted" ? ["The training was interrupted; these are its numbers so far."] : [];
   const considered: Section[] =
@@ -42,6 +47,7 @@ export function modelReport(run: ModelReport): string {
     sections: [
       ...considered,
       { title: "Summary", content: tableOf(rows) },
+      ...(estimates === null ? [] : parametersSection(estimates)),
       ...[...charts].map(
         ([name, svg]): Section => ({ title: titleOf(name), content: figure(svg, titleOf(name)) }),
       ),

@@ -4,10 +4,13 @@ import type { SeriesSettings } from "../../experiments/series/settings.js";
 import { parseSplit } from "../../experiments/series/split.js";
 import { activations } from "../../fields/activations.js";
 import { losses } from "../../learning/losses.js";
-import { isEquations } from "../equations.js";
+import { isEquations, refuseParameters } from "../equations.js";
+import { fieldSettings } from "../field-options.js";
 import { hiddenWidths } from "../problem.js";
+import { copyNames } from "../run-inputs.js";
+import { fileSettings, isModelFile, parameterSettings } from "../run-settings.js";
 import type { ProblemOptions } from "../settings.js";
-import { UsageError } from "../usage.js";
+import { optionFlag, UsageError } from "../usage.js";
 import { parseStages } from "../warm-start-option.js";
 import { type Preset, presets } from "./presets.js";
 
@@ -21,6 +24,11 @@ export const seriesSettings = z.strictObject({
   observe: z.array(z.string()).nullable(),
   inputs: z.array(z.string()),
   errors: z.record(z.string(), z.string()),
+  field: z.string().nullable().default(null),
+  parameters: parameterSettings.nullable().default(null),
+  startStates: z.array(z.array(z.number()).nullable()).nullable().default(null),
+  /** what its inputs are and what of it is trained, where it is a file and that was said */
+  fromFile: fileSettings.nullable().default(null),
   timeUnit: z.enum(keysOf(timeUnits)).nullable(),
   decimalComma: z.boolean().nullable(),
   widths: z.array(count()),
@@ -57,38 +65,39 @@ export interface SeriesOptions extends ProblemOptions {
   readonly seesTime?: boolean;
 }
 
+type FieldKind = "perceptron" | "equations" | "file";
+
 /** Options that make a file of data one of trajectories. */
 export const seriesFlags = [
   ...["trajectory", "time", "observe", "input", "error", "timeUnit", "decimalComma", "hidden"],
   ...["validation", "test", "window", "restarts", "preset", "seesTime"],
 ] as const;
 
+/** Options that single trajectories have as well, and that are kept with how others are read and fitted. */
+export const seriesOwn = [
+  ...["field", "parameter", "activation", "autonomous", "warmStart", "trainY0", "loss"],
+] as const;
+
 /** The settings that a command line asks for. @throws {UsageError} */
 export function seriesSettingsFor(options: SeriesOptions): KeptSeries {
   const preset: Preset["series"] = options.preset === undefined ? {} : presets[options.preset].series;
   const { field = preset.field ?? "mlp:32,32" } = options;
-  if (/\.onnx$/i.test(field)) {
-    throw new UsageError(
-      `Several trajectories are fitted by a perceptron, --field mlp:32,32, but ${field} was given. Fit one trajectory by it, ` +
-        "without these options.",
-    );
-  }
   for (const name of ["validation", "test"] as const) {
     if (options[name] !== undefined) parseSplit(`--${name}`, options[name]);
   }
-  if (isEquations(field)) {
-    throw new UsageError(
-      "Equations are fitted to one file of one trajectory. Leave out what is for several trajectories (--trajectory, --validation, …), " +
-        "or take mlp:WIDTH,WIDTH,… for --field.",
-    );
-  }
+  const kind: FieldKind = isEquations(field) ? "equations" : isModelFile(field) ? "file" : "perceptron";
+  checkField(kind, field, options);
+  // of a field that knows nothing yet
+  const warm: Preset["series"] = kind === "perceptron" ? preset : {};
   return {
     ...{ trajectory: options.trajectory ?? null, time: options.time ?? null },
     observe: options.observe === undefined ? null : namesIn("--observe", options.observe),
     inputs: options.input === undefined ? [] : namesIn("--input", options.input),
     errors: options.error === undefined ? {} : errorsIn(options.error),
     ...{ timeUnit: options.timeUnit ?? null, decimalComma: options.decimalComma ?? null },
-    ...{ widths: hiddenWidths(field), activation: options.activation ?? "tanh" },
+    field: kind === "perceptron" ? null : kind === "file" ? copyNames.field(field) : field,
+    ...{ parameters: null, startStates: null, fromFile: fieldSettings(options, kind === "file") },
+    ...{ widths: kind === "perceptron" ? hiddenWidths(field) : [], activation: options.activation ?? "tanh" },
     seesTime: options.seesTime ?? false,
     hidden: options.hidden ?? 0,
     ...{ validation: options.validation ?? null, test: options.test ?? null },
@@ -96,11 +105,33 @@ export function seriesSettingsFor(options: SeriesOptions): KeptSeries {
     window: options.window ?? preset.window ?? null,
     warmStart:
       options.warmStart === undefined
-        ? (preset.warmStart?.map((stage) => ({ ...stage })) ?? null)
+        ? (warm.warmStart?.map((stage) => ({ ...stage })) ?? null)
         : parseStages(options.warmStart),
-    restarts: options.restarts ?? preset.restarts ?? 1,
+    restarts: options.restarts ?? warm.restarts ?? 1,
     loss: options.loss ?? preset.loss ?? "mse",
   };
+}
+
+/** What a kind of field has no use for is refused, rather than ignored. @throws {UsageError} */
+function checkField(kind: FieldKind, field: string, options: SeriesOptions): void {
+  if (options.autonomous && options.seesTime)
+    throw new UsageError("Give either --autonomous or --sees-time.");
+  if (kind !== "equations") refuseParameters(options.parameter);
+  if (kind === "perceptron") return;
+  const what = kind === "equations" ? "equations" : `the field of ${field}`;
+  const unused = (
+    [
+      ["autonomous", true],
+      ["seesTime", true],
+      ["activation", kind === "file" || !/\bmlp\b/.test(field)],
+      ["hidden", kind === "equations" && options.hidden !== 0],
+      ["warmStart", kind === "equations"],
+      ["restarts", options.warmStart === undefined],
+      ["input", kind === "file"],
+    ] as const
+  ).find(([name, isUnused]) => isUnused && options[name] !== undefined);
+  if (unused === undefined) return;
+  throw new UsageError(`${optionFlag(unused[0])} has no use beside ${what}; leave it out.`);
 }
 
 function namesIn(option: string, text: string): string[] {

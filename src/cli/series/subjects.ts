@@ -32,8 +32,7 @@ export async function seriesFiles(
     if (flag === undefined) return null;
     throw new UsageError(`--${flag} is for files of trajectories; leave it out for the experiment ${named}.`);
   }
-  const files: string[] = [];
-  for (const subject of subjects) files.push(...(await filesIn(subject)));
+  const files = await filesOf(subjects);
   const isTable = /\.(npy|parquet)$/i.test(files[0]!);
   if (flag === undefined && files.length === 1 && !isTable) {
     return isDataFile(first) && (await isOnlyForThese(files[0]!)) ? files : null;
@@ -42,6 +41,13 @@ export async function seriesFiles(
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
     throw new UsageError(`Two files are called ${twice}; rename one, for trajectories go by their names.`);
+  return files;
+}
+
+/** Files, and those of data in folders. @throws {UsageError} for a folder without such */
+export async function filesOf(subjects: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const subject of subjects) files.push(...(await filesIn(subject)));
   return files;
 }
 

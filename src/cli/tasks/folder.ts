@@ -1,9 +1,13 @@
 import { join } from "node:path";
 import { z } from "zod";
+import { loadModel } from "../../deploy/load-model.js";
+import type { Model } from "../../graph/model.js";
+import { plainPath } from "../../storage/plain-path.js";
 import { readRunFile, runFiles, writeRunFile } from "../run-files.js";
 import { RunFolderError } from "../run-folder.js";
-import { copyNames } from "../run-inputs.js";
+import { copyNames, inside, modelInputs, type RunInputs } from "../run-inputs.js";
 import { modelRunFormat, readManifest, writeManifest } from "../run-manifest.js";
+import { isModelFile } from "../run-settings.js";
 import { type TaskSettings, taskSettings } from "./settings.js";
 
 // The folder of a run of a task: as other runs, with the files of its experiment in the place of a field.
@@ -22,19 +26,24 @@ export interface TaskRun {
   readonly data: readonly Uint8Array[];
   /** the parameters that it starts with, as safetensors, where they were given */
   readonly init: Uint8Array | null;
+  /** the field from a file that trajectories are fitted by, and the files that it is in */
+  readonly field: { readonly model: Model; readonly files: RunInputs } | null;
   /** what it has written of its experiment */
   readonly files: readonly string[];
+  /** what was decided that nobody asked for, where it is new */
+  readonly notes?: readonly string[];
 }
 
 /** @param inPlace  whether everything but the settings is there already */
 export async function writeTaskRun(
   folder: string,
-  { settings, data, init, files }: TaskRun,
+  { settings, data, init, field, files }: TaskRun,
   inPlace: boolean,
 ): Promise<void> {
   if (!inPlace) {
     for (const [i, name] of settings.dataFiles.entries()) await writeRunFile(folder, name, data[i]!);
     if (init !== null) await writeRunFile(folder, copyNames.init, init);
+    for (const [name, bytes] of field?.files ?? []) await writeRunFile(folder, name, bytes);
   }
   await writeManifest(folder, { task: settings, files: inPlace ? files : [] });
 }
@@ -61,5 +70,13 @@ export async function openTaskRun(folder: string): Promise<TaskRun> {
     ...{ settings, files },
     data: await Promise.all(settings.dataFiles.map((name) => readRunFile(folder, name))),
     init: settings.init ? await readRunFile(folder, copyNames.init) : null,
+    field: await fieldIn(folder, settings.series?.field ?? null),
   };
+}
+
+/** The field of a run, where it is from a file. @throws {RunInputError | ModelError | StorageError} */
+async function fieldIn(folder: string, name: string | null): Promise<TaskRun["field"]> {
+  if (name === null || !isModelFile(name)) return null;
+  const path = await plainPath("read", folder, inside(folder, name));
+  return { model: await loadModel(path), files: await modelInputs(path) };
 }

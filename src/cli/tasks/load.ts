@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import type { FieldFile } from "../../experiments/series/chosen-field.js";
 import { seriesExperiment } from "../../experiments/series/experiment.js";
 import type {
   DataFile,
@@ -10,6 +11,7 @@ import { taskExperiments } from "../../experiments/tasks.js";
 import { unpacked } from "../../storage/gzip.js";
 import { decodeSafetensors } from "../../storage/safetensors.js";
 import type { Console } from "../console.js";
+import { importOptionsOf } from "../field-options.js";
 import { hasRunFile, readRunFile, runFiles } from "../run-files.js";
 import { RunFolderError } from "../run-folder.js";
 import { openRuntime, type RuntimeName } from "../runtimes.js";
@@ -31,15 +33,21 @@ export interface LoadedTask {
  */
 export async function experimentOf(
   folder: string,
-  run: Pick<TaskRun, "settings" | "data">,
+  run: Pick<TaskRun, "settings" | "data" | "field">,
 ): Promise<TaskExperiment & { readonly notes?: readonly string[] }> {
   const { settings } = run;
-  if (settings.series !== null) return seriesExperiment(settings.series, filesOf(run));
+  if (settings.series !== null) return seriesExperiment(settings.series, filesOf(run), fieldFileOf(run));
   const found = taskExperiments.find(({ name }) => name === settings.experiment);
   if (found !== undefined) return found;
   throw new RunFolderError(
     `The run ${folder} belongs to the experiment ${settings.experiment}, which this version of revort does not have.`,
   );
+}
+
+/** The field of a run from a file, as its trajectories are fitted by it. */
+export function fieldFileOf({ settings, field }: Pick<TaskRun, "settings" | "field">): FieldFile | null {
+  const { series } = settings;
+  return field === null || series === null ? null : { model: field.model, options: importOptionsOf(series) };
 }
 
 /** The data of a run, by the names that they were given with. */

@@ -5,13 +5,18 @@ import type { StepCheck } from "../../experiments/series/step-check.js";
 import type { PreparedTask, TaskExperiment } from "../../experiments/task-experiment.js";
 import type { FitResult } from "../../models/fit.js";
 import type { Measures } from "../../models/measuring.js";
+import type { EstimateReport } from "../../train/estimate-report.js";
 import { table } from "../console.js";
+import { parameterLines } from "../interval-text.js";
 import { showRan } from "../threads.js";
 import type { TaskSettings } from "./settings.js";
 
 /** What `train NAME --json` prints, and its run's `result.json` holds. */
-export interface TaskReport extends Omit<TaskSettings, "steps" | "dataFiles"> {
-  readonly parameters: number;
+export interface TaskReport
+  extends Omit<TaskSettings, "steps" | "dataFiles">,
+    Partial<Omit<EstimateReport, "parameters">> {
+  /** how many numbers are trained; of a fit by equations the named ones, as of a fit to one trajectory */
+  readonly parameters: number | EstimateReport["parameters"];
   /** where the last update ran: on which runtime, and in how many threads */
   readonly ran: FitResult["ran"];
   /** updates done */
@@ -47,17 +52,28 @@ export interface Reported {
   readonly reconstructionError: number | null;
   readonly training: Measures;
   readonly test: Measures | null;
+  /** what is known of named scalars; `null` for a model that has none */
+  readonly estimates: EstimateReport | null;
   readonly findings: Readonly<Record<string, unknown>>;
   readonly out: string;
 }
 
-export function reportOf({ settings, prepared, result, training, test, ...rest }: Reported): TaskReport {
+export function reportOf({
+  settings,
+  prepared,
+  result,
+  training,
+  test,
+  estimates,
+  ...rest
+}: Reported): TaskReport {
   const { losses, validations, seconds, checkpoint, best, notes, stopped, ran } = result;
   const { steps: _, dataFiles: __, ...own } = settings;
   const sizes = Object.values(prepared.task.model.parameters as Record<string, { shape: readonly number[] }>);
+  const isNamed = estimates !== null && Object.keys(estimates.parameters).length > 0;
   return {
     ...own,
-    parameters: sizes.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    ...(isNamed ? estimates : { parameters: sizes.reduce((sum, { shape }) => sum + sizeOf(shape), 0) }),
     ran,
     steps: checkpoint.step,
     loss: {
@@ -92,9 +108,18 @@ function warningsIn({ check }: Reported["findings"]): TaskReport["warnings"] {
 
 /** What people read at the end. @param isOwnData  whether the data are the user's in place of the experiment's own */
 export function summary(experiment: TaskExperiment, report: TaskReport, isOwnData: boolean): string {
-  return [table(summaryRows(experiment, report, isOwnData)), `Written to ${printable(report.out)}`].join(
-    "\n",
-  );
+  const estimates = estimatesIn(report);
+  return [
+    table(summaryRows(experiment, report, isOwnData)),
+    ...(estimates === null ? [] : parameterLines(estimates)),
+    `Written to ${printable(report.out)}`,
+  ].join("\n");
+}
+
+/** What is known of named scalars; `null` of a model without such. */
+function estimatesIn({ parameters, intervals, refinement = null }: TaskReport): EstimateReport | null {
+  if (typeof parameters === "number" || intervals === undefined) return null;
+  return { parameters, intervals, refinement };
 }
 
 /** What was measured, each with its name. */
@@ -112,7 +137,7 @@ export function summaryRows(
     });
   const { best, steps, reconstructionError } = report;
   return [
-    ["parameters", String(report.parameters)],
+    ...(typeof report.parameters === "number" ? [["parameters", String(report.parameters)]] : []),
     ["loss, first", digits(report.loss.first)],
     ["loss, last", digits(report.loss.last)],
     ["loss, lowest", digits(report.loss.min)],

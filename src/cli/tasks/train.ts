@@ -1,7 +1,14 @@
 import { basename, join } from "node:path";
-import { seriesExperiment } from "../../experiments/series/experiment.js";
+import { loadModel } from "../../deploy/load-model.js";
+import { experimentOn } from "../../experiments/series/experiment.js";
+import { readSet } from "../../experiments/series/read-set.js";
 import { taskLossChart } from "../../experiments/task-chart.js";
-import type { PreparedTask, TaskExperiment, TrainedTask } from "../../experiments/task-experiment.js";
+import type {
+  NamedEstimates,
+  PreparedTask,
+  TaskExperiment,
+  TrainedTask,
+} from "../../experiments/task-experiment.js";
 import { taskExperiments } from "../../experiments/tasks.js";
 import { fit } from "../../models/fit.js";
 import { evaluate } from "../../models/measuring.js";
@@ -11,6 +18,7 @@ import { namesIn, readBytes } from "../../storage/read.js";
 import { encodeSafetensors } from "../../storage/safetensors.js";
 import type { Console } from "../console.js";
 import { exitCodes } from "../exit-codes.js";
+import { fieldNames, importOptions } from "../field-options.js";
 import {
   chartFiles,
   concluded,
@@ -22,15 +30,20 @@ import {
   saveChart,
   saveFit,
 } from "../fit-run.js";
+import { withIntervals } from "../intervals-option.js";
 import { progress } from "../progress.js";
 import type { ModelReport } from "../report/model-report.js";
 import { runFiles, writeRunFile } from "../run-files.js";
-import { copyNames } from "../run-inputs.js";
+import { copyNames, modelInputs } from "../run-inputs.js";
 import { type RunLock, runLock } from "../run-lock.js";
+import { isModelFile } from "../run-settings.js";
 import { explainOnce, openRuntime } from "../runtimes.js";
-import { seriesFlags, seriesSettingsFor } from "../series/settings.js";
+import { withEquations } from "../series/equations.js";
+import { seriesFlags, seriesOwn, seriesSettingsFor } from "../series/settings.js";
+import { filesOf } from "../series/subjects.js";
 import { decodeParameters } from "../settings.js";
 import { withThreads } from "../threads.js";
+import { trainedOf } from "../trained.js";
 import { optionFlag, UsageError } from "../usage.js";
 import { nameFiles, openTaskRun, type TaskRun, writeTaskRun } from "./folder.js";
 import { experimentOf, preparedFor } from "./load.js";
@@ -51,14 +64,14 @@ import {
  * @returns the exit code
  */
 export async function taskTrainCommand(
-  subject: string | undefined,
+  subjects: readonly string[],
   options: TaskOptions,
   console: Console,
   files: readonly string[] | null = null,
 ): Promise<number> {
   const lock = runLock(console);
   try {
-    const run = await runFor(subject, files, options, lock);
+    const run = await runFor(subjects, files, options, lock);
     const experiment = await experimentOf(options.resume ?? "", run.opened);
     const report = await trainRun(experiment, run, options, console);
     const isOwnData = run.opened.data.length > 0 && experiment.data?.needed === false;
@@ -70,13 +83,20 @@ export async function taskTrainCommand(
   }
 }
 
+/** Whether files are those of a run. */
+async function isOn(data: readonly Uint8Array[], subjects: readonly string[]): Promise<boolean> {
+  const files = await Promise.all((await filesOf(subjects)).map((path) => readBytes(path)));
+  return files.length === data.length && files.every((bytes, i) => Buffer.from(bytes).equals(data[i]!));
+}
+
 async function runFor(
-  subject: string | undefined,
+  subjects: readonly string[],
   files: readonly string[] | null,
   options: TaskOptions,
   lock: RunLock,
 ): Promise<FitRun<TaskRun>> {
   const { resume } = options;
+  const [subject] = subjects;
   if (resume === undefined) {
     if (files !== null) {
       const name = basename(files[0]!).replace(/\.[^.]*$/, "");
@@ -88,10 +108,11 @@ async function runFor(
   const open = async (folder: string) => {
     const run = await openTaskRun(folder);
     const { experiment } = run.settings;
-    if (subject !== undefined && subject !== experiment) {
+    const isSame = run.settings.series === null ? subject === experiment : await isOn(run.data, subjects);
+    if (subject !== undefined && !isSame) {
       throw new UsageError(`The run ${folder} trains ${experiment}; leave out ${subject}.`);
     }
-    checkUnchanged(folder, run.settings, options);
+    await checkUnchanged(folder, run, options);
     return run;
   };
   return resumedFitRun(resume, options, lock, open, writeTaskRun);
@@ -105,23 +126,36 @@ async function asked(experiment: TaskExperiment, options: TaskOptions): Promise<
     settings: settingsFor(experiment, options, copiesOf(paths)),
     data: await Promise.all(paths.map((path) => readBytes(path))),
     init: options.init === undefined ? null : await readBytes(options.init),
-    files: [],
+    ...{ field: null, files: [] },
   };
 }
 
 /** What the command line asks for, of files of trajectories. */
 async function askedOf(paths: readonly string[], options: TaskOptions): Promise<TaskRun> {
-  const own = [...seriesFlags, "warmStart", "field", "activation", "trainY0", "loss", "autonomous", "strict"];
+  const own = [...seriesFlags, ...seriesOwn, ...fieldNames, "intervals", "strict"];
   checkOptions({ name: "trajectories" }, options, own);
   if (options.data !== undefined) throw new UsageError("Give either files of data or --data, not both.");
   const data = await Promise.all(paths.map((path) => readBytes(path)));
   const dataFiles = copiesOf(paths);
   const series = seriesSettingsFor(options);
-  const given = paths.map((path, i) => ({ name: basename(path), bytes: data[i]! }));
-  const experiment = await seriesExperiment(series, given);
+  const read = await readSet(
+    paths.map((path, i) => ({ name: basename(path), bytes: data[i]! })),
+    series,
+  );
+  const begun = await withEquations(series, read.set, options);
+  const path = series.field !== null && isModelFile(series.field) ? options.field! : null;
+  const field = path === null ? null : { model: await loadModel(path), files: await modelInputs(path) };
+  const file = field && { model: field.model, options: importOptions(options) };
+  const experiment = experimentOn(read, begun.series, file, paths.length);
   return {
-    ...{ settings: settingsFor(experiment, options, dataFiles, series), data, files: [] },
+    ...{ settings: settingsFor(experiment, options, dataFiles, begun.series), data, field, files: [] },
     init: options.init === undefined ? null : await readBytes(options.init),
+    notes: [
+      ...begun.notes,
+      ...(field === null
+        ? []
+        : trainedOf(field.model, importOptions(options), begun.series.trainY0 ?? false)),
+    ],
   };
 }
 
@@ -156,7 +190,7 @@ async function trainRun(
   const { settings } = run.opened;
   const say = console.note;
   say(`${experiment.name}: ${experiment.about}`);
-  for (const note of experiment.notes ?? []) say(note);
+  for (const note of [...(experiment.notes ?? []), ...(run.opened.notes ?? [])]) say(note);
   const runtime = await openRuntime(settings.runtime, { say, explain: explainOnce(say, ["updates"]) });
   const prepared = await preparedFor(experiment, run.opened);
   for (const { message } of unseenUndoing(settings, prepared)) say(message);
@@ -171,10 +205,14 @@ async function trainRun(
     isNew: options.resume === undefined,
   };
   const started = await warmStarted(run, prepared, runtime, folder, console);
-  const { result, reconstructionError } = await withThreads(options.threads, (threads) =>
+  const { result: fit, reconstructionError } = await withThreads(options.threads, (threads) =>
     fitted(started, prepared, { runtime, threads }, batchSize, kept),
   );
-  const trained: TrainedTask = { runtime, dtype: settings.dtype, ...result.best };
+  const on = { runtime, dtype: settings.dtype };
+  const estimates = await estimated(prepared, fit, { ...on, ...fit.best }, settings, options, console);
+  const best = { ...fit.best, parameters: estimates?.parameters ?? fit.best.parameters };
+  const result = { ...fit, best };
+  const trained: TrainedTask = { ...on, ...best };
   const measure = (of: PreparedTask["training"], by = prepared.task) => evaluate(by, of, trained);
   const report = reportOf({
     ...{
@@ -182,6 +220,7 @@ async function trainRun(
       prepared,
       result,
       reconstructionError,
+      estimates: estimates?.report ?? null,
       out: folder,
     },
     training: await measure(prepared.training),
@@ -195,11 +234,35 @@ async function trainRun(
   const page = modelReport({
     ...{ title: experiment.name, about: experiment.about, settings: started.opened.settings, models, charts },
     rows: summaryRows(experiment, report, isOwnData),
+    estimates: estimates?.report ?? null,
     notes: report.notes.map(({ message }) => message),
     ...{ stopped: report.stopped, runtime: settings.runtime, out: folder, commands: [] },
   });
   await writeRunFile(folder, runFiles.report, page);
   return report;
+}
+
+/** The named scalars of a fit, where it has such; a bootstrap of their intervals is seeded as the run is. */
+function estimated(
+  { estimates }: PreparedTask,
+  { stopped }: KeptFit["result"],
+  trained: TrainedTask,
+  { seed }: TaskSettings,
+  { intervals }: TaskOptions,
+  console: Console,
+): Promise<NamedEstimates | null> {
+  return withIntervals(intervals, console, async (asked) => {
+    if (estimates === undefined) return null;
+    const bootstrap = asked?.bootstrap ?? null;
+    return estimates(trained, {
+      ...{
+        method: asked?.method ?? "gauss-newton",
+        isAsked: asked !== null,
+        isStopped: stopped === "aborted",
+      },
+      ...(bootstrap === null ? {} : { bootstrap: { ...bootstrap, seed } }),
+    });
+  });
 }
 
 /**

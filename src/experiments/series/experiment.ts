@@ -1,21 +1,25 @@
 import type { AdjointSpec } from "../../chains/adjoints.js";
 import { RevortError } from "../../core/errors.js";
+import { importedField } from "../../fields/imported.js";
+import { isSymbolic, type SymbolicField } from "../../fields/symbolic/symbolic-field.js";
+import { withinBounds } from "../../learning/bounds.js";
 import { losses } from "../../learning/losses.js";
+import type { Optimiser } from "../../learning/optimisers.js";
 import { cosine } from "../../learning/schedules.js";
 import type { DataFile, PreparedTask, TaskContext, TaskExperiment } from "../task-experiment.js";
-import { perceptron } from "./field.js";
+import { chosenField, type FieldFile, isFieldFile } from "./chosen-field.js";
 import { fieldFiles } from "./files.js";
 import { errorsOf, fitChart } from "./findings.js";
 import { forecastOf } from "./forecast.js";
 import { type SeriesModel, trajectoryTask } from "./model.js";
+import { namedEstimates } from "./named-estimates.js";
 import { newStretches } from "./new-series.js";
 import { type ReadSet, readSet } from "./read-set.js";
-import { mostSteps, type SampleShape, type Stretch, samplesOf } from "./samples.js";
-import { medianGap, type SeriesSet, scalesOf } from "./series-set.js";
+import { firstValue, mostSteps, type SampleShape, type Stretch, samplesOf } from "./samples.js";
+import { medianGap, type Scale, type SeriesSet, scalesOf } from "./series-set.js";
 import type { SeriesSettings } from "./settings.js";
 import { type Parts, parseSplit, partsOf } from "./split.js";
 import { stepCheck } from "./step-check.js";
-import { timescaleOf } from "./timescale.js";
 import { usualStages, warmStart } from "./warm-start.js";
 import { windowsOf } from "./windows.js";
 
@@ -33,16 +37,27 @@ const mostOfAllSteps = 10_000;
 export async function seriesExperiment(
   settings: SeriesSettings,
   files: readonly DataFile[],
+  field: FieldFile | null = null,
 ): Promise<TaskExperiment & { readonly notes: readonly string[] }> {
-  const read = await readSet(files, settings);
+  return experimentOn(await readSet(files, settings), settings, field, files.length);
+}
+
+/** The same, of trajectories that have been read. @param field  where it comes from a file */
+export function experimentOn(
+  read: ReadSet,
+  settings: SeriesSettings,
+  field: FieldFile | null,
+  files: number,
+): TaskExperiment & { readonly notes: readonly string[] } {
   const { set } = read;
   const span = Math.max(...set.series.map(({ times }) => times.at(-1)! - times[0]!));
   return {
     name: "series",
     about: aboutOf(set),
-    data: { what: "files of trajectories", files: files.length, needed: true },
+    data: { what: "files of trajectories", files, needed: true },
     protocol: {
-      ...{ solver: "rk4", coupling: 0.999, gradient: "direct", dtype: "float64" },
+      ...{ solver: "rk4", coupling: 0.999, gradient: "direct" },
+      dtype: field === null ? "float64" : importedField(field.model, field.options).dtype!,
       stepSize: Math.max(medianGap(set.series) / 2, span / mostOfAllSteps),
       ...{
         steps: 600,
@@ -55,14 +70,14 @@ export async function seriesExperiment(
       ...{ clip: 10, validateEvery: 50 },
     },
     full: {},
-    prepare: (context) => prepared(read, settings, context),
+    prepare: (context) => prepared(read, settings, field, context),
     notes: read.notes,
   };
 }
 
-/** What a fit is warmed up by; nothing where trajectories are too short for windows. */
-function stagesOf({ series }: SeriesSet, { warmStart }: SeriesSettings) {
-  return warmStart ?? usualStages(series.map(({ times }) => times.length - 1));
+/** What a fit is warmed up by; nothing where trajectories are too short for windows, or the field knows something already. */
+function stagesOf({ series }: SeriesSet, { warmStart, field }: SeriesSettings) {
+  return warmStart ?? (field === null ? usualStages(series.map(({ times }) => times.length - 1)) : []);
 }
 
 function aboutOf({ series, observed, inputs, time }: SeriesSet): string {
@@ -75,16 +90,31 @@ function aboutOf({ series, observed, inputs, time }: SeriesSet): string {
   );
 }
 
-function prepared(read: ReadSet, settings: SeriesSettings, context: TaskContext): PreparedTask {
-  const { set } = read;
-  const { protocol, method, seed } = context;
-  const setting = settingOf(set, settings, context);
-  const countsFirst = setting.starts > 0;
-  const parts = partsOf(set.series, {
+/** Whether initial states are trained: where that is asked for or they have gaps, and by equations, for the first row has errors as well. */
+export function trainsStarts({ series }: SeriesSet, { trainY0, field, window }: SeriesSettings): boolean {
+  const isOfEquations = field !== null && !isFieldFile(field) && window === null;
+  return trainY0 ?? (isOfEquations || series.some(({ values }) => values[0]!.some(Number.isNaN)));
+}
+
+/** The parts of the data that settings say. @param seed  of the trajectories that are drawn for a share */
+export function partsIn(set: SeriesSet, settings: SeriesSettings, seed: number): Parts {
+  return partsOf(set.series, {
     validation: settings.validation === null ? null : parseSplit("--validation", settings.validation),
     test: settings.test === null ? null : parseSplit("--test", settings.test),
-    ...{ seed, countsFirst },
+    ...{ seed, countsFirst: trainsStarts(set, settings) },
   });
+}
+
+function prepared(
+  read: ReadSet,
+  settings: SeriesSettings,
+  field: FieldFile | null,
+  context: TaskContext,
+): PreparedTask {
+  const { set } = read;
+  const { protocol, method, seed } = context;
+  const setting = settingOf(set, settings, field, context);
+  const parts = partsIn(set, settings, seed);
   checkWindow(settings, setting);
   const training: readonly Stretch[] =
     settings.window === null
@@ -110,6 +140,11 @@ function prepared(read: ReadSet, settings: SeriesSettings, context: TaskContext)
     measured: trajectoryTask(setting, allSteps),
     schedule: (updates) => cosine({ steps: Math.max(1, updates) }),
     solvesInChains: true,
+    ...(isSymbolic(setting.field)
+      ? { optimiser: (asked: Optimiser) => withinBounds(asked, setting.field as SymbolicField) }
+      : {}),
+    estimates: (trained, asked) =>
+      namedEstimates(setting, training, shape, trained, { loss: settings.loss, ...asked }),
     ...(stages.length === 0
       ? {}
       : {
@@ -157,33 +192,38 @@ function laterOf({ series, trajectory, from, measured }: Stretch): Stretch {
   return { series, trajectory, from, measured: measured.filter((k) => k > from && isSeen(k)) };
 }
 
-function settingOf(set: SeriesSet, settings: SeriesSettings, { protocol, method }: TaskContext): SeriesModel {
+function settingOf(
+  set: SeriesSet,
+  settings: SeriesSettings,
+  file: FieldFile | null,
+  { protocol, method }: TaskContext,
+): SeriesModel {
   const { series, observed, inputs } = set;
   const scales = scalesOf(
     series.flatMap(({ values }) => values),
     observed.length,
   );
-  const times = series.flatMap((one) => [one.times[0]!, one.times.at(-1)!]);
-  const unknown = Array.from({ length: settings.hidden }, (_, i) => `hidden${i + 1}`);
-  const field = perceptron({
-    components: [...observed, ...unknown],
-    ...{ hidden: settings.widths, activation: settings.activation, time: settings.seesTime },
-    scales: [...scales, ...unknown.map(() => ({ mean: 0, deviation: 1 }))],
-    inputs: scalesOf(
-      series.flatMap((one) => one.inputs),
-      inputs.length,
-    ),
-    span: [Math.min(...times), Math.max(...times)],
-    timescale: timescaleOf(series, scales, medianGap(series)),
-  });
-  const hasGaps = series.some(({ values }) => values[0]!.some(Number.isNaN));
   return {
-    ...{ name: "trajectories", field, method, dtype: protocol.dtype, scales },
+    ...{ name: "trajectories", method, dtype: protocol.dtype, scales },
+    field: chosenField(set, settings, scales, { file, dtype: protocol.dtype }),
     adjoint: adjointOf(protocol.gradient),
     loss: losses[settings.loss](),
     ...{ hidden: settings.hidden, inputs: inputs.length },
-    starts: (settings.trainY0 ?? hasGaps) ? series.length : 0,
+    starts: trainsStarts(set, settings) ? series.length : 0,
+    ...changesOf(set, settings, scales),
   };
+}
+
+/** How far the states that a fit starts from are from first observations, in deviations. */
+function changesOf({ series }: SeriesSet, { startStates }: SeriesSettings, scales: readonly Scale[]) {
+  if (startStates === null) return {};
+  const startChange = series.flatMap((one, n) =>
+    scales.map(({ deviation }, j) => {
+      const start = startStates[n]?.[j];
+      return start === undefined ? 0 : (start - firstValue(one, 0, j)) / deviation;
+    }),
+  );
+  return { startChange };
 }
 
 /** @throws {SeriesError} for a gradient that chains of steps do not have */

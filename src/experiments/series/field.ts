@@ -92,7 +92,7 @@ function parametersOf(
 }
 
 /** u(t) = u₀ + (t − t₀) u' of the step. */
-function driveAt(b: Builder, theta: Values, t: Value): Value {
+export function driveAt(b: Builder, theta: Values, t: Value): Value {
   const [start, slope, from] = [theta[drivenBy.start]!, theta[drivenBy.slope]!, theta[drivenBy.from]!];
   return add(b, start, mul(b, sub(b, t, from), slope));
 }

@@ -31,6 +31,8 @@ export interface SeriesModel {
   readonly inputs: number;
   /** trajectories whose initial states are trained, by what is added to their first observations; 0 for none */
   readonly starts: number;
+  /** what is added before training, in deviations, [starts · components]; 0 by default */
+  readonly startChange?: readonly number[];
 }
 
 /** What is trained beside the field. */
@@ -69,7 +71,14 @@ export function trajectoryModel(setting: SeriesModel, steps: number): Model {
     parameters: {
       ...field.parameters,
       ...(hidden === 0 ? {} : { [startNames.hidden]: zeros([hidden]) }),
-      ...(starts === 0 ? {} : { [startNames.change]: zeros([starts, dim]) }),
+      ...(starts === 0
+        ? {}
+        : {
+            [startNames.change]: {
+              shape: [starts, dim],
+              initial: () => setting.startChange ?? new Float64Array(starts * dim),
+            },
+          }),
     },
     inputs: {
       ...sampleTypes(setting, steps).given,
@@ -162,7 +171,8 @@ export function windowTask(
   }) as unknown as AnyTask;
 }
 
-function statesOf(
+/** States after each step from initial ones on, [batch, steps, components]. */
+export function statesOf(
   b: Builder,
   { field, method, adjoint, dtype }: SeriesModel,
   theta: Readonly<Record<string, Value>>,

@@ -3,8 +3,22 @@ import type { losses } from "../../learning/losses.js";
 import type { SeriesColumns } from "./read-set.js";
 import type { Stage } from "./warm-start.js";
 
+/** A parameter of equations, as a run keeps it. */
+export interface KeptParameter {
+  readonly guess: number;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly unit: string | null;
+}
+
 /** What a run on trajectories is asked for, beside what every run is. */
 export interface SeriesSettings extends SeriesColumns {
+  /** equations, or the name of a field's file; `null` for a perceptron of `widths` */
+  readonly field: string | null;
+  /** of equations: where each parameter starts and the bounds it stays within */
+  readonly parameters: Readonly<Record<string, KeptParameter>> | null;
+  /** of each trajectory, the state that a fit of equations starts from; `null` for its first observations */
+  readonly startStates: readonly (readonly number[] | null)[] | null;
   /** widths of the hidden layers of its perceptron */
   readonly widths: readonly number[];
   readonly activation: Activation;

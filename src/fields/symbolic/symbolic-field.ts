@@ -31,7 +31,16 @@ export interface SymbolicFieldOptions {
   readonly scaling?: NetworkScaling;
   /** the states in the order of the components of the state; that of the equations by default */
   readonly order?: readonly string[];
+  /** names that are no parameters, but known functions of time that drive the equations */
+  readonly inputs?: SymbolicInputs;
   readonly name?: string;
+}
+
+/** What drives equations from outside. */
+export interface SymbolicInputs {
+  readonly names: readonly string[];
+  /** their values at t, [batch, names] */
+  readonly at: (b: Builder, theta: Values, t: Value) => Value;
 }
 
 /** A field of equations, with what is known of its named parameters. */
@@ -48,7 +57,7 @@ export function isSymbolic(field: VectorField): field is SymbolicField {
 }
 
 const optionNames = {
-  ...{ parameters: true, activation: true, scaling: true, order: true, name: true },
+  ...{ parameters: true, activation: true, scaling: true, order: true, inputs: true, name: true },
 } satisfies Record<keyof SymbolicFieldOptions, true>;
 
 /** Names that inputs and outputs of files have. */
@@ -85,7 +94,8 @@ export function symbolicField(text: string, options: SymbolicFieldOptions = {}):
   }
   const read = parseEquations(text);
   const states = orderOf(read, options.order);
-  const named = namedParameters(read, options.parameters ?? {});
+  const inputs = inputsOf(read, options.inputs);
+  const named = namedParameters(read, options.parameters ?? {}, inputs);
   const networks = networksOf(read, states.length, activation);
   const parameters: Record<string, Parameter> = {};
   for (const [own, { guess }] of Object.entries(named))
@@ -112,6 +122,7 @@ export function symbolicField(text: string, options: SymbolicFieldOptions = {}):
         names: new Map([
           ...Object.keys(named).map((own) => [own, theta[own]!] as const),
           ...states.map((state, i) => [state, columns[i]!] as const),
+          ...drives(b, theta, t, inputs),
           [timeName, t],
         ]),
         network,
@@ -133,6 +144,26 @@ function orderOf({ equations }: Equations, order: readonly string[] | undefined)
   throw new OptionError(
     `The order must have each of the states ${states.join(", ")} once, but ${showValue(order)} was given.`,
   );
+}
+
+/** The inputs that the equations have a name for. @throws {OptionError} for one that is a state */
+function inputsOf(
+  { equations, parameters }: Equations,
+  inputs: SymbolicInputs | undefined,
+): SymbolicInputs | null {
+  const state = inputs?.names.find((name) => equations.has(name));
+  if (state !== undefined) {
+    throw new OptionError(`${shown(state)} has an equation, so it is no input. Leave out one of the two.`);
+  }
+  return inputs?.names.some((name) => parameters.has(name)) ? inputs : null;
+}
+
+/** Inputs by name, as columns. */
+function drives(b: Builder, theta: Values, t: Value, inputs: SymbolicInputs | null): [string, Value][] {
+  if (inputs === null) return [];
+  const { names, at } = inputs;
+  const columns = split(b, at(b, theta, t), 1, new Array<number>(names.length).fill(1));
+  return names.map((name, i) => [name, columns[i]!]);
 }
 
 function partOf(theta: Values, prefix: string): Values {
@@ -163,17 +194,19 @@ function networksOf({ networks, remainder }: Equations, states: number, activati
 function namedParameters(
   { text, parameters }: Equations,
   given: NonNullable<SymbolicFieldOptions["parameters"]>,
+  inputs: SymbolicInputs | null,
 ): Readonly<Record<string, NamedParameter>> {
-  const foreign = Object.keys(given).find((name) => !parameters.has(name));
+  const own = [...parameters].filter(([name]) => !inputs?.names.includes(name));
+  const names = own.map(([name]) => name);
+  const foreign = Object.keys(given).find((name) => !names.includes(name));
   if (foreign !== undefined) {
-    const names = [...parameters.keys()];
     throw new OptionError(
       `The equations have no parameter ${shown(foreign)}; ` +
         `${names.length === 0 ? "they have none" : `theirs are ${names.join(", ")}`}.`,
     );
   }
   return Object.fromEntries(
-    [...parameters].map(([name, at]) => {
+    own.map(([name, at]) => {
       if (name === "e" && !Object.hasOwn(given, name)) {
         throw new EquationError(
           text,

@@ -1,0 +1,49 @@
+import { printable } from "../core/printable.js";
+import type { EstimateReport } from "../train/estimate-report.js";
+
+/** `[0.51, 0.58] 1/day`: enough digits to tell its ends apart. */
+export function intervalText({ parameters }: EstimateReport, name: string): string {
+  const { interval = null, unit = null } = parameters[name] ?? {};
+  const digits = interval === null ? 0 : Math.max(3, Math.ceil(2 - Math.log10(widthOf(interval))));
+  const ends = interval?.map((end) => String(Number(end.toPrecision(Math.min(digits, 15)))));
+  return `${ends === undefined ? "" : ` [${ends.join(", ")}]`}${unit === null ? "" : ` ${printable(unit)}`}`;
+}
+
+/** Width relative to the larger end. */
+function widthOf([low, high]: readonly [number, number]): number {
+  return (high - low) / Math.max(Math.abs(low), Math.abs(high)) || 1;
+}
+
+/** What the intervals are, or why there are none. */
+export function intervalLines({ parameters, intervals, refinement }: EstimateReport): string[] {
+  const { level, method, noise, problem } = intervals;
+  const found = Object.values(parameters).some(({ interval }) => interval !== null);
+  const sizes = Object.entries(noise)
+    .flatMap(([name, size]) => (size === null ? [] : [`${printable(name)} ${size.toPrecision(2)}`]))
+    .join(", ");
+  return [
+    ...(refinement === null
+      ? []
+      : [
+          `Refined by Gauss–Newton: mean square residual ${refinement.before.toPrecision(6)} → ${refinement.after.toPrecision(6)} in ${refinement.iterations} steps.`,
+        ]),
+    ...(found
+      ? [
+          `The ${100 * level} % intervals ${method === "gauss-newton" ? "" : `(percentiles of a bootstrap of the residuals, ${method.split(":")[1]} replicates) `}` +
+            `assume that the equations are right, and that errors of measurement are independent and of one size for each column ` +
+            `(standard deviation ${sizes}).`,
+        ]
+      : []),
+    ...(problem === null || Object.keys(parameters).length === 0 ? [] : [`Intervals: ${problem}`]),
+  ];
+}
+
+/** Named values with what is known of each, a line for each. */
+export function parameterLines(report: EstimateReport): string[] {
+  return [
+    ...Object.entries(report.parameters).map(
+      ([name, { value }]) => `${printable(name)} = ${value.toPrecision(6)}${intervalText(report, name)}`,
+    ),
+    ...intervalLines(report),
+  ];
+}

@@ -1,0 +1,100 @@
+import { RevortError } from "../../core/errors.js";
+import { shown } from "../../core/printable.js";
+import type { FloatDType } from "../../core/tensor.js";
+import type { VectorField } from "../../fields/field.js";
+import { type ImportOptions, importedField } from "../../fields/imported.js";
+import type { NetworkScaling } from "../../fields/symbolic/network-scaling.js";
+import type { SymbolicField, SymbolicFieldOptions } from "../../fields/symbolic/symbolic-field.js";
+import type { Model } from "../../graph/model.js";
+import { equationsOf } from "../equation-columns.js";
+import { driveAt, perceptron } from "./field.js";
+import { medianGap, type Scale, type SeriesSet, scalesOf } from "./series-set.js";
+import type { SeriesSettings } from "./settings.js";
+import { timescaleOf } from "./timescale.js";
+
+/** A field that does not fit the trajectories. */
+export class SeriesFieldError extends RevortError {}
+
+/** A field from a file, and what was said of its inputs and of what is trained. */
+export interface FieldFile {
+  readonly model: Model;
+  readonly options: ImportOptions;
+}
+
+/** Whether `--field` names a file. */
+export const isFieldFile = (field: string): boolean => /\.onnx$/i.test(field);
+
+/** The field that trajectories are fitted by: a perceptron, equations, or one from a file. */
+export function chosenField(
+  set: SeriesSet,
+  settings: SeriesSettings,
+  scales: readonly Scale[],
+  { file, dtype }: { readonly file: FieldFile | null; readonly dtype: FloatDType },
+): VectorField {
+  if (file !== null) return fieldFromFile(set, settings, file, dtype);
+  const { series, observed, inputs } = set;
+  const timescale = timescaleOf(series, scales, medianGap(series));
+  if (settings.field !== null) {
+    const kept = Object.entries(settings.parameters ?? {}).map(([name, { guess, low, high, unit }]) => [
+      name,
+      { guess, low: low ?? -Infinity, high: high ?? Infinity, unit },
+    ]);
+    const { field, activation } = settings;
+    const parameters = Object.fromEntries(kept);
+    return equationsOfSet(
+      set,
+      { text: field, parameters, activation },
+      {
+        shift: scales.map(({ mean }) => mean),
+        scale: scales.map(({ deviation }) => deviation),
+        time: timescale,
+      },
+    );
+  }
+  const times = series.flatMap((one) => [one.times[0]!, one.times.at(-1)!]);
+  const unknown = Array.from({ length: settings.hidden }, (_, i) => `hidden${i + 1}`);
+  return perceptron({
+    components: [...observed, ...unknown],
+    ...{ hidden: settings.widths, activation: settings.activation, time: settings.seesTime },
+    scales: [...scales, ...unknown.map(() => ({ mean: 0, deviation: 1 }))],
+    inputs: scalesOf(
+      series.flatMap((one) => one.inputs),
+      inputs.length,
+    ),
+    span: [Math.min(...times), Math.max(...times)],
+    timescale,
+  });
+}
+
+/** Equations of trajectories, driven by their inputs. @throws {EquationColumnsError | EquationError | OptionError} */
+export function equationsOfSet(
+  { observed, inputs, time }: SeriesSet,
+  { text, ...options }: Pick<SymbolicFieldOptions, "parameters" | "activation"> & { readonly text: string },
+  scaling: NetworkScaling,
+): SymbolicField {
+  const driving = inputs.length === 0 ? {} : { inputs: { columns: inputs, at: driveAt } };
+  return equationsOf(text, { ...{ states: observed, time: time.name, scaling }, ...driving }, options);
+}
+
+function fieldFromFile(
+  { observed }: SeriesSet,
+  { hidden }: SeriesSettings,
+  file: FieldFile,
+  float: FloatDType,
+) {
+  const { model, options } = file;
+  const field = importedField(model, { ...options, float });
+  const [batch, dim] = field.state;
+  const wanted = observed.length + hidden;
+  if (field.state.length === 2 && typeof batch === "string" && dim === wanted) {
+    return {
+      ...field,
+      components: [...observed, ...Array.from({ length: hidden }, (_, i) => `hidden${i + 1}`)],
+    };
+  }
+  throw new SeriesFieldError(
+    `${model.source} has states [${field.state.join(", ")}], but trajectories of ${observed.map(shown).join(", ")}` +
+      `${hidden === 0 ? "" : ` with ${hidden} hidden`} need [batch, ${wanted}]. Choose the columns with --observe, in the order of the ` +
+      "states, or export the field with a batch axis.",
+  );
+}

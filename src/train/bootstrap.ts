@@ -1,0 +1,118 @@
+import { Random } from "../core/random.js";
+import { yieldToEventLoop } from "../runtime/yielding.js";
+import { type IntervalRequest, type Intervals, intervalsOf } from "./intervals.js";
+import { type LeastSquaresResult, leastSquares, type Residuals } from "./least-squares.js";
+
+/** How a bootstrap is made. */
+export interface BootstrapOptions {
+  /** data sets that are drawn */
+  readonly replicates: number;
+  readonly seed: number;
+  /** ends it with the replicates that there are */
+  readonly signal?: AbortSignal;
+  /** called after each replicate */
+  readonly onReplicate?: (done: number) => void;
+}
+
+/** Fewer replicates than that have no percentiles of 2.5 %. */
+const leastReplicates = 40;
+
+/**
+ * Confidence intervals at a minimum x̂ of least squares by a bootstrap of its residuals. The errors of each component i,
+ *
+ *   εₖ = (mean r̂ᵢ − r̂ₖ) / √(1 − p/n),
+ *
+ * are drawn anew with replacement and added to the fit; x is fitted to what comes of it, from x̂ on. Residuals of the drawn data are
+ * r(x) − r̂ − ε*, so that nothing but r is needed. Intervals are percentiles of the fitted x, standard errors their deviations.
+ *
+ * Like intervals by the Gauss–Newton matrix these take the equations as right and errors as independent and of one size for each
+ * component; other than those they do not take the solution as linear in the parameters, so that they need not be symmetric.
+ *
+ * @param at  residuals and Jacobian at a point; `null` where there are none
+ * @see Efron & Tibshirani 1993, "An Introduction to the Bootstrap", sections 9.4 and 13.3
+ */
+export async function bootstrapIntervals(
+  at: (x: readonly number[]) => Promise<Residuals | null>,
+  found: LeastSquaresResult,
+  request: IntervalRequest,
+  { replicates, seed, signal, onReplicate }: BootstrapOptions,
+): Promise<Intervals> {
+  const { names, low, high, level = 0.95 } = request;
+  const plain = intervalsOf(found, request);
+  // nothing is left over that could be drawn, or parameters that data do not determine would stay where they are
+  if (plain.remaining === null) return plain;
+  const rest = yieldToEventLoop();
+  const random = Random.seeded(seed);
+  const errors = errorsOf(found, request);
+  const drawn: number[][] = [];
+  let unfinished = 0;
+  for (let done = 0; done < replicates && !signal?.aborted; done++) {
+    const shift = found.residuals.map((residual, k) => {
+      const own = errors[request.components[k]!]!;
+      return residual + own[Math.floor(random.uniform(0, own.length))]!;
+    });
+    const fitted = await leastSquares(async (x) => shifted(await at(x), shift), found.x, { low, high });
+    if (fitted?.converged) drawn.push(fitted.x.slice(0, names.length));
+    else unfinished++;
+    onReplicate?.(done + 1);
+    await rest(signal);
+  }
+  const problems = [
+    ...(unfinished === 0
+      ? []
+      : [`${unfinished} of ${drawn.length + unfinished} replicates came to no minimum.`]),
+    ...(drawn.length + unfinished < replicates
+      ? [`The bootstrap was stopped after ${drawn.length + unfinished} of ${replicates} replicates.`]
+      : []),
+    ...(drawn.length < leastReplicates
+      ? [
+          `There are ${drawn.length} replicates, too few for intervals; ${leastReplicates} or more are needed.`,
+        ]
+      : []),
+  ];
+  return {
+    ...plain,
+    named: Object.fromEntries(
+      names.map((name, j) => {
+        const values = drawn.map((x) => x[j]!).sort((a, b) => a - b);
+        const value = found.x[j]!;
+        if (values.length < leastReplicates) return [name, { value, standardError: null, interval: null }];
+        const interval = [quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)] as const;
+        return [name, { value, standardError: deviation(values), interval }];
+      }),
+    ),
+    problem: problems.join(" ") || null,
+  };
+}
+
+/** ε of each component. */
+function errorsOf(
+  { residuals, x }: LeastSquaresResult,
+  { low, high, components, dim }: IntervalRequest,
+): number[][] {
+  const free = x.filter((value, j) => value > low[j]! && value < high[j]!).length;
+  const growth = 1 / Math.sqrt(1 - free / residuals.length);
+  return Array.from({ length: dim }, (_, i) => {
+    const own = residuals.filter((_, k) => components[k] === i);
+    const mean = own.reduce((sum, r) => sum + r / own.length, 0);
+    return own.map((r) => growth * (mean - r));
+  });
+}
+
+function shifted(found: Residuals | null, shift: readonly number[]): Residuals | null {
+  if (found === null) return null;
+  return { ...found, residuals: found.residuals.map((residual, k) => residual - shift[k]!) };
+}
+
+/** Of ascending values, linear between them. */
+function quantile(values: readonly number[], p: number): number {
+  const place = p * (values.length - 1);
+  const below = Math.floor(place);
+  const above = Math.min(values.length - 1, below + 1);
+  return values[below]! + (place - below) * (values[above]! - values[below]!);
+}
+
+function deviation(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value / values.length, 0);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
+}

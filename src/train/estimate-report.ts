@@ -1,0 +1,87 @@
+import type { Estimation } from "./estimation.js";
+
+/** A named scalar in `train --json`. */
+export interface ParameterReport {
+  readonly value: number;
+  readonly interval: readonly [number, number] | null;
+  readonly standardError: number | null;
+  readonly unit: string | null;
+}
+
+/** What `train --json` says of named scalars. */
+export interface EstimateReport {
+  readonly parameters: Readonly<Record<string, ParameterReport>>;
+  readonly intervals: {
+    readonly level: number;
+    /** how they were found: by the Gauss–Newton matrix, or by a bootstrap of so many replicates */
+    readonly method: "gauss-newton" | `bootstrap:${number}`;
+    /** standard deviation of the errors of measurement, in the unit of each component */
+    readonly noise: Readonly<Record<string, number | null>>;
+    /** why there are none, or what they leave out; `null` where there is nothing to say */
+    readonly problem: string | null;
+  };
+  /** what Gauss–Newton made of the last update; `null` where it was not applied */
+  readonly refinement: {
+    readonly before: number;
+    readonly after: number;
+    readonly iterations: number;
+  } | null;
+}
+
+export type IntervalMethod = EstimateReport["intervals"]["method"];
+
+/** Of the intervals. */
+export const intervalLevel = 0.95;
+
+/** A last step, in standard errors, past which a fit has not come to its minimum. */
+const reached = 0.1;
+
+export interface EstimateContext {
+  readonly method: IntervalMethod;
+  /** names of the components of the state */
+  readonly components: readonly string[];
+  /** what parameters are measured in, where that was said */
+  readonly units: Readonly<Record<string, string | null>>;
+  /** whether it was brought to the minimum */
+  readonly refined: boolean;
+}
+
+export function estimateReport(
+  { named, noise, problem, before, after, iterations, remaining }: Estimation,
+  { method, components, units, refined }: EstimateContext,
+): EstimateReport {
+  const far =
+    remaining !== null && remaining > reached
+      ? `The fit has not come to its minimum: a step of Gauss–Newton would go on by ${remaining.toPrecision(2)} standard errors, so ` +
+        "that the intervals lie beside where they should. Train further (--steps)."
+      : null;
+  return {
+    parameters: Object.fromEntries(
+      Object.entries(named).map(([name, one]) => [name, { unit: units[name] ?? null, ...one }]),
+    ),
+    intervals: {
+      ...{ level: intervalLevel, method },
+      noise: Object.fromEntries(components.map((name, i) => [name, noise[i] ?? null])),
+      problem: [problem, far].filter((text) => text !== null).join(" ") || null,
+    },
+    refinement: refined ? { before, after, iterations } : null,
+  };
+}
+
+/** Named values of which nothing more is known, and why. */
+export function withoutIntervals(
+  values: Readonly<Record<string, number>>,
+  { method, units }: Pick<EstimateContext, "method" | "units">,
+  problem: string | null,
+): EstimateReport {
+  return {
+    parameters: Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [
+        name,
+        { unit: units[name] ?? null, value, interval: null, standardError: null },
+      ]),
+    ),
+    intervals: { level: intervalLevel, method, noise: {}, problem },
+    refinement: null,
+  };
+}
