@@ -222,7 +222,7 @@ describe("revort train, on several trajectories", () => {
     expect(await train("--trajectory", "id", "--validation", "2")).to.include("--validation takes a share");
     expect(await train("--trajectory", "id", "--rtol", "1e-6")).to.include("--rtol");
     expect(await train("--trajectory", "id", "--gradient", "continuous")).to.include("checkpoint:8");
-    expect(await train("--trajectory", "id", "--field", "f.onnx")).to.include("one trajectory");
+    expect(await train("--trajectory", "id", "--field", "f.onnx")).to.include("f.onnx cannot be read");
     expect(await train("--trajectory", "id", "--window", "3", "--train-y0")).to.include("Leave out --window");
     expect(await train("--trajectory", "id", "--warm-start", "8")).to.include("8:400,24:300");
     expect(await train("--trajectory", "id", "--error", "x")).to.include("x=x_sd");
