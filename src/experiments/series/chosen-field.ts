@@ -1,6 +1,7 @@
 import { RevortError } from "../../core/errors.js";
 import { shown } from "../../core/printable.js";
 import type { FloatDType } from "../../core/tensor.js";
+import { componentsIn } from "../../deploy/field-file.js";
 import type { VectorField } from "../../fields/field.js";
 import { type ImportOptions, importedField } from "../../fields/imported.js";
 import type { NetworkScaling } from "../../fields/symbolic/network-scaling.js";
@@ -86,6 +87,7 @@ function fieldFromFile(
   const field = importedField(model, { ...options, float });
   const [batch, dim] = field.state;
   const wanted = observed.length + hidden;
+  checkOrder(model, observed);
   if (field.state.length === 2 && typeof batch === "string" && dim === wanted) {
     return {
       ...field,
@@ -96,5 +98,16 @@ function fieldFromFile(
     `${model.source} has states [${field.state.join(", ")}], but trajectories of ${observed.map(shown).join(", ")}` +
       `${hidden === 0 ? "" : ` with ${hidden} hidden`} need [batch, ${wanted}]. Choose the columns with --observe, in the order of the ` +
       "states, or export the field with a batch axis.",
+  );
+}
+
+/** @throws {SeriesFieldError} where the file has the names of the columns in another order: equations would get each other's columns */
+function checkOrder(model: Model, observed: readonly string[]): void {
+  const own = componentsIn(model.metadata)?.slice(0, observed.length) ?? observed;
+  const isSame = own.every((name) => observed.includes(name)) && observed.every((name) => own.includes(name));
+  if (!isSame || own.every((name, i) => name === observed[i])) return;
+  throw new SeriesFieldError(
+    `${model.source} has the components ${own.join(", ")}, but the data have them as ${observed.join(", ")}. ` +
+      `Put them into the order of the file: --observe ${own.join(",")}.`,
   );
 }
