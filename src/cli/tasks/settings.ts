@@ -198,7 +198,17 @@ export function optimiserOf({ optimiser, learningRate, weightDecay }: TaskSettin
 }
 
 /** Options that a resumed run may be given: they do not change what it computes. */
-const free = ["threads", "steps", "resume", "out", "overwrite", "checkpointEvery", "json", "strict", "intervals"];
+const free = [
+  "threads",
+  "steps",
+  "resume",
+  "out",
+  "overwrite",
+  "checkpointEvery",
+  "json",
+  "strict",
+  "intervals",
+];
 
 /** A resumed run keeps its settings. @throws {UsageError} naming what would change them */
 export async function checkUnchanged(
