@@ -4,17 +4,12 @@ import { parseGradientRequest } from "../../gradients/method.js";
 import { type Optimiser, optimisers } from "../../learning/optimisers.js";
 import { isReversible, type Method } from "../../methods/method.js";
 import { methodNamed } from "../../methods/named.js";
-import { readBytes } from "../../storage/read.js";
 import type { IntervalMethod } from "../../train/estimate-report.js";
-import { modelInputs } from "../run-inputs.js";
-import { isModelFile } from "../run-settings.js";
 import { type RuntimeName, runtimeNames, usualRuntime } from "../runtimes.js";
 import { type Preset, presets } from "../series/presets.js";
 import { type KeptSeries, type SeriesOptions, seriesSettings } from "../series/settings.js";
-import { aboutSeries, differingOption } from "../series/unchanged.js";
 import type { Asked } from "../threads.js";
 import { optionFlag, UsageError } from "../usage.js";
-import type { TaskRun } from "./folder.js";
 
 const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as [K, ...K[]];
 const count = () => z.number().int().positive();
@@ -195,49 +190,4 @@ export function methodOf({ solver, coupling }: TaskSettings): Method {
 
 export function optimiserOf({ optimiser, learningRate, weightDecay }: TaskSettings): Optimiser {
   return optimisers[optimiser]({ learningRate, ...(hasDecay(optimiser) ? { weightDecay } : {}) });
-}
-
-/** Options that a resumed run may be given: they do not change what it computes. */
-const free = [
-  "threads",
-  "steps",
-  "resume",
-  "out",
-  "overwrite",
-  "checkpointEvery",
-  "json",
-  "strict",
-  "intervals",
-];
-
-/** A resumed run keeps its settings. @throws {UsageError} naming what would change them */
-export async function checkUnchanged(
-  folder: string,
-  { settings, init, field }: Pick<TaskRun, "settings" | "init" | "field">,
-  options: TaskOptions,
-): Promise<void> {
-  const { series } = settings;
-  const others = series === null ? [] : aboutSeries;
-  const isKept = async (name: string, asked: unknown): Promise<boolean> => {
-    if (free.includes(name) || others.includes(name)) return true;
-    if (name === "init") return init !== null && Buffer.from(init).equals(await readBytes(asked as string));
-    if (name === "reversible")
-      return settings.coupling !== null || isReversible(methodNamed(settings.solver));
-    return settings[name as keyof TaskSettings] === asked;
-  };
-  let changed: string | null = series === null ? null : differingOption(series, options);
-  if (options.field !== undefined && isModelFile(options.field) && changed === null) {
-    const given = await modelInputs(options.field);
-    const isSame = [...given].every(([name, bytes]) => sameBytes(bytes, field?.files.get(name)));
-    if (!isSame) changed = "field";
-  }
-  for (const [name, asked] of Object.entries(options)) if (!(await isKept(name, asked))) changed ??= name;
-  if (changed === null) return;
-  throw new UsageError(
-    `The run ${folder} keeps its settings; leave out ${optionFlag(changed)} (only --steps may change), or start a new run.`,
-  );
-}
-
-function sameBytes(one: Uint8Array | string, other: Uint8Array | string | undefined): boolean {
-  return other !== undefined && Buffer.from(one).equals(Buffer.from(other));
 }

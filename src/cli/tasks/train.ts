@@ -48,14 +48,8 @@ import { optionFlag, UsageError } from "../usage.js";
 import { nameFiles, openTaskRun, type TaskRun, writeTaskRun } from "./folder.js";
 import { experimentOf, preparedFor } from "./load.js";
 import { reportOf, summary, summaryRows, type TaskReport, unseenUndoing } from "./report.js";
-import {
-  checkOptions,
-  checkUnchanged,
-  optimiserOf,
-  settingsFor,
-  type TaskOptions,
-  type TaskSettings,
-} from "./settings.js";
+import { checkOptions, optimiserOf, settingsFor, type TaskOptions, type TaskSettings } from "./settings.js";
+import { checkUnchanged } from "./unchanged.js";
 
 /**
  * `revort train NAME` for an experiment whose model is more than a field: trains, shows progress, and leaves a run folder
