@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { expect } from "chai";
 import { Command } from "commander";
@@ -6,6 +6,7 @@ import { consoleOn } from "../../src/cli/console.js";
 import { trainOptions } from "../../src/cli/shared-options.js";
 import type { RunCommand } from "../../src/cli/sweep/child.js";
 import { type SweepCommandOptions, sweepCommand } from "../../src/cli/sweep/command.js";
+import { settingsOf } from "../../src/cli/sweep/folder.js";
 import { parseAxis, parseSeeds, pointsOf } from "../../src/cli/sweep/grid.js";
 import { givenOptions } from "../../src/cli/sweep/options.js";
 import { spreadOf } from "../../src/cli/sweep/report.js";
@@ -171,6 +172,26 @@ describe("revort sweep", () => {
 });
 
 describe("what a sweep goes over", () => {
+  const folder = scratch();
+
+  it("knows a folder of data by the files in it, where it is named as that", async () => {
+    const data = folder("images");
+    mkdirSync(data);
+    mkdirSync(`${data}/within`);
+    written(`${data}/a.bin`, "one");
+    const hashOf = async () => {
+      const spec = { subject: "mnist-ode", options: { data }, seeds: [0], grid: [] };
+      return (await settingsOf(spec)).files[`data ${data}`];
+    };
+    const before = await hashOf();
+    expect(before).to.match(/^[0-9a-f]{64}$/);
+    expect(await hashOf()).to.equal(before);
+    renameSync(`${data}/a.bin`, `${data}/b.bin`);
+    const renamed = await hashOf();
+    written(`${data}/b.bin`, "two");
+    expect(new Set([before, renamed, await hashOf()]).size).to.equal(3);
+  });
+
   it("takes seeds as a range without its end, or one by one", () => {
     expect(parseSeeds("2:5")).to.deep.equal([2, 3, 4]);
     expect(parseSeeds("7,1")).to.deep.equal([7, 1]);

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
 import { z } from "zod";
 import { printableJson } from "../../core/printable.js";
-import { readBytes } from "../../storage/read.js";
+import { namesIn, readBytes } from "../../storage/read.js";
 import { version } from "../../version.js";
 import { hasRunFile, readRunText, writeRunFile } from "../run-files.js";
 import { RunFolderError } from "../run-folder.js";
@@ -72,7 +72,12 @@ export async function settingsOf({ subject, options, seeds, grid }: SweepSpec): 
   });
   const files: Record<string, string> = {};
   for (const [name, path] of named) {
-    const hash = createHash("sha256").update(await readBytes(path));
+    const hash = createHash("sha256");
+    for (const file of await filesIn(path)) {
+      // of a folder, what its files are called counts too
+      if (file !== path) hash.update(`${basename(file)}\n`);
+      hash.update(await readBytes(file));
+    }
     files[`${name} ${path}`] = hash.digest("hex");
   }
   return {
@@ -82,6 +87,13 @@ export async function settingsOf({ subject, options, seeds, grid }: SweepSpec): 
     ) as SweepSettings["options"],
     grid: grid.map(({ option, values }) => ({ option, values: [...values] })),
   };
+}
+
+/** A file itself; of a folder, the files that lie in it. @throws {StorageError} */
+async function filesIn(path: string): Promise<string[]> {
+  if (!statSync(path).isDirectory()) return [path];
+  const files = (await namesIn(path)).map((name) => join(path, name));
+  return files.filter((file) => statSync(file).isFile()).sort();
 }
 
 /**
