@@ -1,5 +1,6 @@
 import { runChain } from "../chains/run-chain.js";
-import { type Tensor, tensor } from "../core/tensor.js";
+import { checkOptions } from "../core/options.js";
+import { type FloatDType, type Tensor, tensor } from "../core/tensor.js";
 import type { Values, VectorField } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
@@ -12,7 +13,7 @@ import { and, equal, greater, isnan, not, where } from "../ops/logic.js";
 import { unsqueeze } from "../ops/reshape.js";
 import { slice } from "../ops/slice.js";
 import { concat } from "../ops/slicing.js";
-import { gridTensors, gridThrough } from "../programs/grid.js";
+import { gridTensors, gridThrough, TimeError } from "../programs/grid.js";
 import { systemIn } from "../programs/inputs.js";
 import { solverChain } from "../programs/solver-chain.js";
 import { alongSlope, type ControlledField } from "../systems/cde.js";
@@ -36,6 +37,12 @@ export interface CdeStreamOptions {
   readonly readout?: Layer;
 }
 
+const optionNames = {
+  ...{ name: true, cde: true, interpolation: true, interval: true, initial: true, readout: true },
+} satisfies Record<keyof CdeStreamOptions, true>;
+const toCde = "it belongs to cde, { field, method, stepSize, dtype }";
+const elsewhere = { field: toCde, method: toCde, stepSize: toCde, dtype: toCde };
+
 /** What a stream remembers between two points, each an array of every sample. */
 export interface CdeStreamState extends Readonly<Record<string, SampleType>> {
   /** how many points there were; 0 for a stream that begins */
@@ -51,6 +58,7 @@ export interface CdeStreamState extends Readonly<Record<string, SampleType>> {
 export type CdeStream = Model<Readonly<Record<string, SampleType>>> & {
   readonly state: CdeStreamState;
   readonly interpolation: CausalInterpolation;
+  readonly dtype: FloatDType;
 };
 
 /**
@@ -65,9 +73,12 @@ export type CdeStream = Model<Readonly<Record<string, SampleType>>> & {
  * observed, where the last value goes on.
  *
  * @throws {PathError} for a path that depends on later points, or an interval that is no positive number
+ * @throws {TimeError} without a step size
+ * @throws {OptionError} for an option that there is not
  * @see Morrill et al. 2021, "Neural controlled differential equations for online prediction tasks"
  */
 export function cdeStream(options: CdeStreamOptions): CdeStream {
+  checkOptions("cdeStream", options, optionNames, elsewhere);
   const { name, cde, initial, readout } = options;
   const { hidden, channels } = cde.field;
   checkCausal(options);
@@ -95,11 +106,21 @@ export function cdeStream(options: CdeStreamOptions): CdeStream {
       };
     },
   });
-  return { ...model, state, interpolation: options.interpolation ?? "hermite" };
+  return {
+    ...model,
+    state,
+    interpolation: options.interpolation ?? "hermite",
+    dtype: cde.dtype ?? "float64",
+  };
 }
 
-/** @throws {PathError} */
-function checkCausal({ interpolation = "hermite", interval = 1 }: CdeStreamOptions): void {
+/** @throws {PathError | TimeError} */
+function checkCausal({ cde, interpolation = "hermite", interval = 1 }: CdeStreamOptions): void {
+  if (!(cde.stepSize > 0 && Number.isFinite(cde.stepSize))) {
+    throw new TimeError(
+      `A stream takes steps of a given size: give cde a positive stepSize, in the units of the interval, but ${cde.stepSize} was given.`,
+    );
+  }
   if ((interpolation as Interpolation) === "natural") {
     throw new PathError(
       "A natural cubic spline changes everywhere with each new point, so that a stream cannot follow one. Train along a " +

@@ -1,4 +1,4 @@
-import { checkOptions } from "../core/options.js";
+import { checkOptions, OptionError } from "../core/options.js";
 import {
   emptyData,
   type FloatDType,
@@ -23,7 +23,6 @@ export interface OpenStreamOptions {
   readonly runtime: Runtime;
   readonly parameters: Tensors;
   readonly buffers?: Tensors;
-  readonly dtype?: FloatDType;
   /** how many series go side by side; 1 by default */
   readonly batch?: number;
   /** goes on from here, as `state()` gave it */
@@ -47,8 +46,10 @@ export interface OpenStream {
 }
 
 const optionNames = {
-  ...{ runtime: true, parameters: true, buffers: true, dtype: true, batch: true, state: true },
+  ...{ runtime: true, parameters: true, buffers: true, batch: true, state: true },
 } satisfies Record<keyof OpenStreamOptions, true>;
+
+const elsewhere = { batchSize: "say batch", dtype: "it belongs to cdeStream's cde" };
 
 /**
  * Opens a stream: its step is compiled once, and its state stays on the runtime from one point to the next.
@@ -57,8 +58,14 @@ const optionNames = {
  * @throws {DatasetError} for a state of another stream
  */
 export async function openStream(stream: CdeStream, options: OpenStreamOptions): Promise<OpenStream> {
-  checkOptions("openStream", options, optionNames, { batchSize: "say batch" });
-  const { runtime, parameters, buffers = {}, dtype = "float64", batch = 1, state } = options;
+  checkOptions("openStream", options, optionNames, elsewhere);
+  const { runtime, parameters, buffers = {}, batch = 1, state } = options;
+  if (parameters === undefined) {
+    throw new OptionError(
+      "openStream needs the parameters of the stream: { parameters }, as fit has found them.",
+    );
+  }
+  const { dtype } = stream;
   const begin = state ?? blank(stream, batch, dtype);
   checkDataset("The state of the stream", begin, stream.state, dtype);
   const values = uploadTree(runtime, checkValues(stream, { parameters, buffers }, dtype));
@@ -107,7 +114,9 @@ function pointOf(
   dtype: FloatDType,
 ): Tensor {
   const [batch, channels] = [begun.length, inputs.x!.shape[0]!];
-  const { shape, values } = "dtype" in given ? { shape: given.shape, values: numbers(given) } : rowsOf(given);
+  const { shape, values } = Array.isArray(given)
+    ? rowsOf(given)
+    : { shape: (given as Tensor).shape, values: numbers(given as Tensor) };
   if (shape.join() !== `${batch},${channels}`) {
     throw new ShapeError(
       `A point of the stream "${name}" has ${channels} channels of ${batch} series, ${showShape([batch, channels])}, but ` +

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { OptionError } from "../../src/core/options.js";
 import { Random } from "../../src/core/random.js";
 import { numbers, ShapeError, type Tensor, tensor } from "../../src/core/tensor.js";
 import { encodePrediction } from "../../src/deploy/model-file.js";
@@ -12,6 +13,7 @@ import { partOf } from "../../src/nn/layer.js";
 import { linear } from "../../src/nn/linear.js";
 import { squeeze } from "../../src/ops/reshape.js";
 import { slice } from "../../src/ops/slice.js";
+import { TimeError } from "../../src/programs/grid.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import type { ControlledField } from "../../src/systems/cde.js";
 import { controlPath } from "../../src/systems/control-path.js";
@@ -213,6 +215,11 @@ print(json.dumps([found["prediction"][0].tolist(), state["z"][0].tolist()]))`;
       parameters,
     });
     expect((await failure(waits.next([0, Number.NaN]), PathError)).message).to.include("first point");
+    const other = { ...optionsOf(), interpolate: "linear" } as CdeStreamOptions;
+    expect(() => cdeStream(other)).to.throw(OptionError, "interpolate");
+    expect(() => cdeStream(optionsOf({ cde: { field } as never }))).to.throw(TimeError, "positive stepSize");
+    const open = openStream(cdeStream(optionsOf()), { runtime: jit() } as never);
+    expect((await failure(open, OptionError)).message).to.include("needs the parameters");
     const state = { z: tensor("float64", [1, hidden], [0, 0, 0]) };
     await failure(openStream(cdeStream(optionsOf()), { runtime: jit(), parameters, state }), DatasetError);
   });
