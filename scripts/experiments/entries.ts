@@ -210,7 +210,7 @@ export const entries: readonly Entry[] = [
       {
         at: "test.metrics.odeAccuracy",
         as: "ODE-Net",
-        published: "0.9958, ODE-Net (Chen et al. 2018: error 0.42 %)",
+        published: "0.9958 (Chen et al. 2018)",
       },
       { at: "test.metrics.residualAccuracy", as: "residual network", published: "0.9959" },
     ],
