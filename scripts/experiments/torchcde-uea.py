@@ -74,7 +74,7 @@ def trained(problem, folder, seed):
     x, y = data(series, labels, names, length, *scale)
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    held = np.concatenate([(own := random.permutation(np.flatnonzero(y.numpy() == c)))[round(0.85 * len(own)) :] for c in range(len(names))])
+    held = np.concatenate([(own := random.permutation(np.flatnonzero(y.numpy() == c)))[int(0.85 * len(own) + 0.5) :] for c in range(len(names))])
     learnt = np.setdiff1d(np.arange(len(y)), held)
     model = Classifier(every.shape[1] + 1, len(names), length)
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-4)
