@@ -171,13 +171,15 @@ export function broadcastShapes(op: string, ...shapes: readonly Shape[]): Dim[] 
   return result;
 }
 
-/** The nodes of this graph's own scope that its outputs need, operands before results. */
+/** The nodes of this graph's own scope that its outputs need, operands before results; those of inputs are not among them. */
 export function nodesOf(graph: Graph): Node[] {
   const found = new Set<Node>();
+  const given = new Set(graph.inputs);
   const pending: Value[] = graph.outputs.map((output) => output.value);
   while (pending.length > 0) {
-    const { node } = pending.pop()!;
-    if (node === null || node.scope !== graph.scope || found.has(node)) continue;
+    const value = pending.pop()!;
+    const { node } = value;
+    if (node === null || node.scope !== graph.scope || given.has(value) || found.has(node)) continue;
     found.add(node);
     for (const input of node.inputs) if (input !== null) pending.push(input);
     for (const value of node.captures) pending.push(value);

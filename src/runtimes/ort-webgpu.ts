@@ -9,13 +9,17 @@ import {
   type Runtime,
   RuntimeUnavailableError,
 } from "../runtime/runtime.js";
+import { staged } from "../runtime/staged.js";
 import { unroll } from "../runtime/unroll.js";
 import { GpuMemory, type GpuTensor, placeOf } from "./gpu-memory.js";
 import { openOnGpu } from "./gpu-session.js";
 import { compile, type OrtModule, type Provider } from "./ort.js";
 
 export interface WebGpuOptions {
-  /** loops of up to so many iterations are unrolled, 16 by default: in a loop the GPU waits for the processor */
+  /**
+   * Loops of up to so many iterations are unrolled, 16 by default, and longer ones done in runs of so many at most, between which
+   * states stay on the GPU. With 0, loops stay loops, in which the GPU waits for the processor in each iteration.
+   */
   readonly unroll?: number;
 }
 
@@ -54,7 +58,7 @@ export async function webGpuRuntime(
     give: (value) => memory.give(value),
     take: (value) => memory.take(value),
   };
-  return {
+  const runtime: Runtime = {
     name,
     version,
     compile: (graph, options) => compile(provider, graph, options),
@@ -62,6 +66,7 @@ export async function webGpuRuntime(
     download: (value) => memory.download(value as GpuTensor),
     dispose: (value: DeviceTensor) => memory.dispose(value as GpuTensor),
   };
+  return most === 0 ? runtime : staged(runtime, most);
 }
 
 /** @throws {CompileError} for a graph with a value in float64, which no GPU has through WebGPU */

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { findChromium, inChromium } from "../browser/chromium.js";
 import { webGpuChecks } from "./checks.js";
+import { readBackChecks } from "./read-backs.js";
 import type { Report } from "./report.js";
 import { reported } from "./reported.js";
 
@@ -21,7 +22,7 @@ const result = inPage();`;
 }
 
 // a GPU in software where there is no other
-reported("ort-webgpu in a browser that forbids eval", webGpuChecks, () =>
+reported("ort-webgpu in a browser that forbids eval", { ...webGpuChecks, ...readBackChecks }, () =>
   inPage([
     ...["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"],
     "--js-flags=--expose-gc",
