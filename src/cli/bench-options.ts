@@ -16,19 +16,28 @@ export function bench(
 ): void {
   command(
     "bench",
-    "Compares runtimes on a field: time to open them, of the first gradient, of an evaluation, of a step of the reversible midpoint " +
-      "rule and of its gradient; errors against float64; memory.",
+    "Compares runtimes. On a field: time to open them, of the first gradient, of an evaluation, of a step of the reversible midpoint " +
+      "rule and of its gradient; errors against float64; memory. On a file of a whole solve or a prediction, its run; on an experiment with " +
+      "a model of its own (two-moons, mnist-ode, …), an update.",
     "bench field.onnx",
+    "bench two-moons --batch 64",
     "bench influenza --runtimes jit,ort-cpu --batch 1,64 --json",
   )
-    .argument("<model>", "an .onnx file of a field, or an experiment that needs no data")
+    .argument(
+      "<model>",
+      "an .onnx file of a field, a whole solve or a prediction, or an experiment that needs no data",
+    )
     .option(
       "--runtimes <a,b,c>",
       "all by default: those in Node, and from a clone (npx tsx scripts/bench.ts) those of a page in Chromium, page/jit and others",
     )
     .option("--batch <n,n,n>", "states at once; 1,16,256 by default")
     .option("--steps <n>", "steps of a solve and a gradient; 20 by default", positiveCount("--steps"))
-    .addOption(dtypeOption("float32 by default, which all have"))
+    .addOption(
+      dtypeOption(
+        "float32 by default, which all have; for an experiment with a model of its own, the one that it is made for",
+      ),
+    )
     .option(
       "--rounds <n>",
       "rounds, in each of which every runtime has its turn; 11 by default",

@@ -1,7 +1,7 @@
 import type { FloatDType } from "../../core/tensor.js";
 import { type Host, openHost, type PageHosts } from "./hosts.js";
 import { measure } from "./measure.js";
-import type { Subject } from "./subjects.js";
+import type { Subject } from "./subject.js";
 import { type Job, type Readiness, type Work, works } from "./workload.js";
 
 /** How a subject does on a runtime. Times are the least of rounds in turns with all
@@ -16,7 +16,7 @@ export interface Row {
   readonly reason: string | null;
   /** milliseconds to open the runtime */
   readonly openMs: number | null;
-  /** milliseconds from the graph to the first gradient: building, compiling and running it cold */
+  /** milliseconds from the graph to the first gradient, or run: building, compiling and running it cold */
   readonly firstMs: number | null;
   readonly evaluationUs: number | null;
   readonly stepUs: number | null;
@@ -24,10 +24,13 @@ export interface Row {
   readonly gradientUs: number | null;
   /** of the processor, by all threads; a page does not tell */
   readonly processorUs: number | null;
+  /** of a file that is run as it is: a whole solve, an update */
+  readonly runUs: number | null;
   readonly timesJit: number | null;
   /** ‖x − y‖ / ‖y‖ for an evaluation and a gradient, y in float64 on `ort-cpu`; for that itself, on `jit` */
   readonly evaluationError: number | null;
   readonly gradientError: number | null;
+  readonly runError: number | null;
   /** mebibytes that its process, or Chromium, takes more than before */
   readonly memoryMiB: number | null;
 }
@@ -52,12 +55,10 @@ interface Opened {
 /** Compares runtimes on a subject: each in a process or page of its own, timed in turns. */
 export async function compare(subject: Subject, options: ComparisonOptions): Promise<Row[]> {
   const { runtimes, batch, steps, dtype, rounds, say, pages } = options;
-  const job: Job = {
-    ...{ file: Buffer.from(subject.file).toString("base64"), y0: subject.y0(batch) },
-    ...{ batch, steps, stepSize: subject.stepSize, dtype },
-  };
+  const job = subject.job({ batch, steps, dtype });
+  const inFloat64 = subject.job({ batch, steps, dtype: "float64" });
   const open = (name: string, given: Job) => openHost(name, given, pages);
-  const references = await referencesFor(open, job);
+  const references = await referencesFor(open, inFloat64);
   const opened: Opened[] = [];
   try {
     for (const name of runtimes) {
@@ -70,11 +71,12 @@ export async function compare(subject: Subject, options: ComparisonOptions): Pro
       );
     }
     const timings = new Map<Work, Map<string, Timed>>();
-    for (const work of works) timings.set(work, await timed(opened, work, rounds, say));
-    const jit = timings.get("gradient")!.get("jit")?.least;
+    for (const work of subject.works) timings.set(work, await timed(opened, work, rounds, say));
+    const main = subject.works.at(-1)!;
+    const jit = timings.get(main)!.get("jit")?.least;
     return opened.map((one) => {
-      const time = (work: Work) => timings.get(work)!.get(one.name);
-      const gradient = time("gradient");
+      const time = (work: Work) => timings.get(work)?.get(one.name);
+      const [gradient, whole] = [time("gradient"), time(main)];
       const micro = (seconds: number | undefined, over = 1) =>
         seconds === undefined || Number.isNaN(seconds) ? null : (seconds * 1e6) / over;
       const { readiness } = one.host ?? {};
@@ -84,14 +86,16 @@ export async function compare(subject: Subject, options: ComparisonOptions): Pro
         version: readiness?.version ?? null,
         reason: one.reason ?? reasonIn(readiness!),
         openMs: readiness?.openMs ?? null,
-        firstMs: readiness?.works.gradient.firstMs ?? null,
+        firstMs: readiness?.works[main]?.firstMs ?? null,
         evaluationUs: micro(time("evaluation")?.least),
         stepUs: micro(time("solve")?.least, steps),
         gradientUs: micro(gradient?.least, steps),
-        processorUs: micro(gradient?.processor, steps),
-        timesJit: gradient && jit ? gradient.least / jit : null,
+        processorUs: main === "run" ? micro(whole?.processor) : micro(gradient?.processor, steps),
+        runUs: micro(time("run")?.least),
+        timesJit: whole && jit ? whole.least / jit : null,
         evaluationError: errorOf(readiness, reference, "evaluation"),
         gradientError: errorOf(readiness, reference, "gradient"),
+        runError: errorOf(readiness, reference, "run"),
         memoryMiB: one.host?.memory() ?? null,
       };
     });
@@ -108,7 +112,7 @@ async function timed(
   rounds: number,
   say: (text: string) => void,
 ): Promise<Map<string, Timed>> {
-  const able = opened.filter(({ host }) => host !== null && host.readiness.works[work].reason === null);
+  const able = opened.filter(({ host }) => host !== null && host.readiness.works[work]?.reason === null);
   say(`timing: ${work}`);
   const found = await measure(
     able.map(({ name, host }) => ({ name, time: (repeats: number) => host!.time(work, repeats) })),
@@ -123,7 +127,7 @@ async function referencesFor(
   job: Job,
 ): Promise<{ readonly jit: Readiness; readonly ort: Readiness }> {
   const readinessOf = async (name: string) => {
-    const host = await open(name, { ...job, dtype: "float64" });
+    const host = await open(name, job);
     await host.close();
     return host.readiness;
   };
@@ -139,12 +143,15 @@ export function versionsIn(rows: readonly Row[]): Readonly<Record<string, string
 }
 
 function reasonIn({ works: all }: Readiness): string | null {
-  const [first] = works.flatMap((work) => (all[work].reason === null ? [] : `${work}: ${all[work].reason}`));
+  const [first] = works.flatMap((work) => {
+    const reason = all[work]?.reason ?? null;
+    return reason === null ? [] : [`${work}: ${reason}`];
+  });
   return first ?? null;
 }
 
 function errorOf(readiness: Readiness | undefined, reference: Readiness, work: Work): number | null {
-  const [x, y] = [readiness?.works[work].values ?? null, reference.works[work].values];
+  const [x, y] = [readiness?.works[work]?.values ?? null, reference.works[work]?.values ?? null];
   if (x === null || y === null) return null;
   return Math.hypot(...x.map((value, i) => value - y[i]!)) / Math.hypot(...y);
 }

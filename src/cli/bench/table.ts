@@ -25,6 +25,18 @@ export const comparisonColumns: Readonly<Record<string, (row: Shown) => string>>
   MiB: number("memoryMiB"),
 };
 
+/** The same for a file that is run as it is. */
+export const runColumns: typeof comparisonColumns = {
+  runtime: ({ runtime }) => String(runtime),
+  "opening, ms": number("openMs"),
+  "first run, ms": number("firstMs"),
+  "run, µs": number("runUs"),
+  "CPU time, µs": number("processorUs"),
+  "times jit": number("timesJit"),
+  error: error("runError"),
+  MiB: number("memoryMiB"),
+};
+
 /** What does not work, with its reason, a line each. */
 export function reasonLines(rows: readonly Shown[]): string[] {
   const reasons = new Map(
@@ -35,22 +47,26 @@ export function reasonLines(rows: readonly Shown[]): string[] {
   return [...reasons].map(([runtime, reason]) => `${runtime}: ${reason}`);
 }
 
-/** Time of a gradient's step over the size of the batch, in Node and in a page. */
+/** Time of a gradient's step, or of a run, over the size of the batch, in Node and in a page. */
 export function comparisonChart(rows: readonly Shown[], title: string): Chart {
+  const isRun = rows.some(({ runUs }) => typeof runUs === "number");
+  const timed = isRun ? "runUs" : "gradientUs";
   const panel = (name: string, isHere: (runtime: string) => boolean): Panel => {
-    const own = rows.filter((row) => isHere(String(row.runtime)) && typeof row.gradientUs === "number");
+    const own = rows.filter((row) => isHere(String(row.runtime)) && typeof row[timed] === "number");
     const runtimes = [...new Set(own.map(({ runtime }) => String(runtime)))];
     return {
       title: name,
-      x: { title: "states in a batch", scale: "log" },
-      y: { title: "gradient, forwards and backwards", unit: "µs per step", scale: "log" },
+      x: { title: isRun ? "samples in a batch" : "states in a batch", scale: "log" },
+      y: isRun
+        ? { title: "a run", unit: "µs", scale: "log" }
+        : { title: "gradient, forwards and backwards", unit: "µs per step", scale: "log" },
       layers: runtimes.flatMap((runtime) => {
         const line = own.filter((row) => row.runtime === runtime);
         return marked({
           ...{ kind: "line", name: runtime.replace(/^page\//, "") },
           ...{
             x: line.map(({ batch }) => Number(batch)),
-            y: line.map(({ gradientUs }) => Number(gradientUs)),
+            y: line.map((row) => Number(row[timed])),
           },
         });
       }),

@@ -1,11 +1,20 @@
 import { Random } from "../../core/random.js";
-import { castTensor, type FloatDType, numbers, type Tensor, tensor } from "../../core/tensor.js";
+import {
+  castTensor,
+  type DType,
+  type FloatDType,
+  isFloat,
+  numbers,
+  type Tensor,
+  tensor,
+} from "../../core/tensor.js";
 import { leavesOf } from "../../core/tree.js";
 import { fieldGraph } from "../../deploy/field-file.js";
 import { initialParameters, type Tensors } from "../../fields/field.js";
 import { importedField } from "../../fields/imported.js";
 import { differentiator } from "../../gradients/evaluate.js";
 import { decode } from "../../graph/decode.js";
+import { toGraph } from "../../import/to-graph.js";
 import { type NeuralOde, neuralOde } from "../../integrate/neural-ode.js";
 import { settingOf } from "../../integrate/solve-inputs.js";
 import { mse } from "../../learning/losses.js";
@@ -16,10 +25,13 @@ import { solveProgram } from "../../programs/solve.js";
 import { compileProgram, downloadTree, handOverTree, uploadTree } from "../../runtime/compile-program.js";
 import type { DeviceTensor, DeviceTensors, Runtime } from "../../runtime/runtime.js";
 
-// What is timed on a runtime, in Node and in a page alike: a field from a file, its solve and its gradient.
+// What is timed on a runtime, in Node and in a page alike: a field from a file, its solve and its gradient; or a file as it is.
 
-/** A field to time, as it goes to another process or a page. */
-export interface Job {
+/** What is timed, as it goes to another process or a page. */
+export type Job = FieldJob | RunJob;
+
+/** A field to time. */
+export interface FieldJob {
   /** the file of the field, in base64 */
   readonly file: string;
   /** states at t = 0 of the batch, one after the other; each is near the first */
@@ -30,7 +42,24 @@ export interface Job {
   readonly dtype: FloatDType;
 }
 
-export const works = ["evaluation", "solve", "gradient"] as const;
+/** A file of another kind, which is run as it is. */
+export interface RunJob {
+  /** in base64 */
+  readonly file: string;
+  /** all that it takes, by name; floats in whatever type is asked for */
+  readonly inputs: Readonly<Record<string, RunInput>>;
+  /** the beginning of the names of those outputs that are compared */
+  readonly compared: string;
+  readonly dtype: FloatDType;
+}
+
+export interface RunInput {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly values: readonly number[];
+}
+
+export const works = ["evaluation", "solve", "gradient", "run"] as const;
 export type Work = (typeof works)[number];
 
 /** What a runtime did with a job before anything was timed. */
@@ -38,7 +67,8 @@ export interface Readiness {
   readonly version: string;
   /** milliseconds to open the runtime: reading modules, starting what it needs */
   readonly openMs: number;
-  readonly works: Readonly<Record<Work, WorkReadiness>>;
+  /** those that the job has */
+  readonly works: Readonly<Partial<Record<Work, WorkReadiness>>>;
 }
 
 /** @param values  what was computed; `null` where it could not be, for a reason */
@@ -65,13 +95,13 @@ export async function prepare(job: Job, open: () => Promise<Runtime>): Promise<P
   const begun = performance.now();
   const runtime = await open();
   const openMs = performance.now() - begun;
-  const subject = subjectOf(job);
+  const makers = makersOf(job);
   const ready = new Map<Work, Runnable>();
   const found: Partial<Record<Work, WorkReadiness>> = {};
-  for (const work of works) {
+  for (const [work, make] of makers) {
     const started = performance.now();
     try {
-      const made = await builders[work](subject, runtime);
+      const made = await make(runtime);
       const values = await made.values();
       found[work] = { firstMs: performance.now() - started, values, reason: null };
       ready.set(work, made);
@@ -80,7 +110,7 @@ export async function prepare(job: Job, open: () => Promise<Runtime>): Promise<P
     }
   }
   return {
-    readiness: { version: runtime.version, openMs, works: found as Record<Work, WorkReadiness> },
+    readiness: { version: runtime.version, openMs, works: found },
     async time(work, repeats) {
       const { run } = ready.get(work)!;
       const started = performance.now();
@@ -105,9 +135,42 @@ interface Subject {
   readonly grid: ReturnType<typeof gridThrough>;
 }
 
-function subjectOf({ file, y0, batch, steps, stepSize, dtype }: Job): Subject {
-  const bytes = Uint8Array.from(atob(file), (c) => c.charCodeAt(0));
-  const field = importedField(decode(bytes), { float: dtype });
+/** What a job has to be timed, each made for a runtime. */
+function makersOf(job: Job): [Work, (runtime: Runtime) => Promise<Runnable>][] {
+  if ("inputs" in job) return [["run", (runtime) => wholeRun(job, runtime)]];
+  const subject = subjectOf(job);
+  const names = Object.keys(builders) as (keyof typeof builders)[];
+  return names.map((work) => [work, (runtime) => builders[work](subject, runtime)]);
+}
+
+const bytesOf = ({ file }: Job) => Uint8Array.from(atob(file), (c) => c.charCodeAt(0));
+
+/** A run of a file, in the float type of the job whatever it was written in. */
+async function wholeRun(job: RunJob, runtime: Runtime): Promise<Runnable> {
+  const { inputs, dtype, compared } = job;
+  const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
+  const executable = await runtime.compile(toGraph(decode(bytesOf(job)), { float: dtype, shapes }));
+  const feeds = Object.fromEntries(
+    Object.keys(executable.inputs).map((name) => {
+      const { dtype: own, shape, values } = inputs[name]!;
+      return [name, runtime.upload(tensor(isFloat(own) ? dtype : own, shape, values))];
+    }),
+  );
+  const run = () => executable.run(feeds);
+  const names = Object.keys(executable.outputs).filter((name) => name.startsWith(compared));
+  return {
+    run,
+    async values() {
+      const results = await run();
+      const found = await Promise.all(names.map((name) => runtime.download(results[name]!)));
+      return found.flatMap(numbers);
+    },
+  };
+}
+
+function subjectOf(job: FieldJob): Subject {
+  const { y0, batch, steps, stepSize, dtype } = job;
+  const field = importedField(decode(bytesOf(job)), { float: dtype });
   const shape = field.state.map((dim) => (typeof dim === "string" ? batch : dim));
   const end = steps * stepSize;
   return {
@@ -118,7 +181,9 @@ function subjectOf({ file, y0, batch, steps, stepSize, dtype }: Job): Subject {
   };
 }
 
-const builders: Readonly<Record<Work, (subject: Subject, runtime: Runtime) => Promise<Runnable>>> = {
+const builders: Readonly<
+  Record<Exclude<Work, "run">, (subject: Subject, runtime: Runtime) => Promise<Runnable>>
+> = {
   async evaluation({ ode, parameters, y0 }, runtime) {
     const executable = await runtime.compile(fieldGraph(ode));
     const given: Record<string, Tensor> = { ...parameters, t: tensor(ode.dtype, [], [0]), y: y0 };
