@@ -4,7 +4,7 @@ import { castTensor, type FloatDType, isFloat } from "../core/tensor.js";
 import { loadModel } from "../deploy/load-model.js";
 import { experiments } from "../experiments/all.js";
 import type { Protocol } from "../experiments/experiment.js";
-import { timescaleIn, usualWidths } from "../experiments/own-data.js";
+import { timescaleIn, usualWidths, warmLearningRateIn } from "../experiments/own-data.js";
 import type { Stage } from "../experiments/series/warm-start.js";
 import { usualStages } from "../experiments/series/warm-start.js";
 import type { Tensors } from "../fields/field.js";
@@ -141,7 +141,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     ...updateSettings(options, protocol),
     ...(warmStart.length === 0 || options.learningRate !== undefined || options.optimiser !== undefined
       ? {}
-      : { learningRate: warmLearningRate }),
+      : { learningRate: warmLearningRateIn(series!) }),
     clip: options.clip ?? null,
     patience: options.patience ?? null,
     trainY0,
@@ -151,9 +151,6 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   const notes = chosen === null ? [] : [chosen.note];
   return { settings, sources, inputs, notes, name: experiment.name.replace(/\.[^.]*$/, "") };
 }
-
-/** What windows have learnt would be lost again in larger updates: at 3e-3 the loss on Rössler's attractor goes from 0.04 to 0.97, at 1e-3 to 0.01. */
-const warmLearningRate = 1e-3;
 
 /** Windows to begin with: those asked for; else the usual ones, as far as a series is longer, of no more updates than the fit itself. */
 function warmStartOf(

@@ -10,7 +10,9 @@ import { reshape } from "../ops/reshape.js";
 import type { TimeSeries } from "../storage/csv.js";
 import { DataError } from "../storage/data-error.js";
 import type { Experiment } from "./experiment.js";
+import type { Scale, Series } from "./series/series-set.js";
 import { timescaleOf } from "./series/timescale.js";
+import { warmLearningRate } from "./series/warm-learning-rate.js";
 
 /** The unit of what a user brings. */
 export const asInFile = "as in the file";
@@ -44,14 +46,27 @@ export function columnScale(series: TimeSeries): ColumnScale {
 /** What a perceptron is unless something else is asked for. */
 export const usualWidths: readonly number[] = [32, 32];
 
-/** The time in which the columns of a series change by about their deviation. */
-export function timescaleIn(series: TimeSeries): number {
-  const { times, values, columns, names } = series;
+/** A series as one of the trajectories that fits of several are of, and the scales of its columns. */
+function asTrajectory(table: TimeSeries): { readonly series: Series; readonly scales: readonly Scale[] } {
+  const { times, values, columns, names } = table;
   const rows = Array.from(times, (_, i) => Array.from(values.subarray(i * columns, (i + 1) * columns)));
-  const one = { id: "", times: [...times], values: rows, errors: null, inputs: rows.map(() => []) };
-  const { shift, scale } = columnScale(series);
-  const scales = names.map((_, j) => ({ mean: shift[j]!, deviation: scale[j]! }));
-  return timescaleOf([one], scales, medianGap(times));
+  const { shift, scale } = columnScale(table);
+  return {
+    series: { id: "", times: [...times], values: rows, errors: null, inputs: rows.map(() => []) },
+    scales: names.map((_, j) => ({ mean: shift[j]!, deviation: scale[j]! })),
+  };
+}
+
+/** The time in which the columns of a series change by about their deviation. */
+export function timescaleIn(table: TimeSeries): number {
+  const { series, scales } = asTrajectory(table);
+  return timescaleOf([series], scales, medianGap(table.times));
+}
+
+/** The learning rate of a fit to a series after a warm start. */
+export function warmLearningRateIn(table: TimeSeries): number {
+  const { series, scales } = asTrajectory(table);
+  return warmLearningRate([series], scales);
 }
 
 /**

@@ -20,6 +20,7 @@ import { medianGap, type Scale, type SeriesSet, scalesOf } from "./series-set.js
 import type { SeriesSettings } from "./settings.js";
 import { type Parts, parseSplit, partsOf } from "./split.js";
 import { stepCheck } from "./step-check.js";
+import { warmLearningRate } from "./warm-learning-rate.js";
 import { usualStages, warmStart } from "./warm-start.js";
 import { windowsOf } from "./windows.js";
 
@@ -64,7 +65,7 @@ export function experimentOn(
         batchSize: null,
         optimiser: "adamw",
         // what a warm start has found is not to be left again
-        learningRate: stagesOf(set, settings).length > 0 ? 1e-3 : 1e-2,
+        learningRate: stagesOf(set, settings).length > 0 ? warmLearningRate(set.series, scalesIn(set)) : 1e-2,
         weightDecay: 0,
       },
       ...{ clip: 10, validateEvery: 50 },
@@ -198,11 +199,8 @@ function settingOf(
   file: FieldFile | null,
   { protocol, method }: TaskContext,
 ): SeriesModel {
-  const { series, observed, inputs } = set;
-  const scales = scalesOf(
-    series.flatMap(({ values }) => values),
-    observed.length,
-  );
+  const { series, inputs } = set;
+  const scales = scalesIn(set);
   return {
     ...{ name: "trajectories", method, dtype: protocol.dtype, scales },
     field: chosenField(set, settings, scales, { file, dtype: protocol.dtype }),
@@ -212,6 +210,14 @@ function settingOf(
     starts: trainsStarts(set, settings) ? series.length : 0,
     ...changesOf(set, settings, scales),
   };
+}
+
+/** Mean and deviation of each observed column. */
+function scalesIn({ series, observed }: SeriesSet): Scale[] {
+  return scalesOf(
+    series.flatMap(({ values }) => values),
+    observed.length,
+  );
 }
 
 /** How far the states that a fit starts from are from first observations, in deviations. */
