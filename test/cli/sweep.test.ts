@@ -9,7 +9,7 @@ import { type SweepCommandOptions, sweepCommand } from "../../src/cli/sweep/comm
 import { settingsOf } from "../../src/cli/sweep/folder.js";
 import { parseAxis, parseSeeds, pointsOf } from "../../src/cli/sweep/grid.js";
 import { givenOptions } from "../../src/cli/sweep/options.js";
-import { spreadOf } from "../../src/cli/sweep/report.js";
+import { showSpread, spreadOf } from "../../src/cli/sweep/report.js";
 import type { OptionValue } from "../../src/cli/sweep/spec.js";
 import { readJson, refusal, run, scratch, written } from "./command.js";
 
@@ -223,6 +223,11 @@ describe("what a sweep goes over", () => {
     const names = pointsOf([axis], [0, 1]).map(({ name }) => name);
     expect(new Set(names).size).to.equal(6);
     for (const name of names) expect(name).to.match(/^[\w.+-]+$/);
+  });
+
+  it("shows no deviation of equal numbers", () => {
+    expect(showSpread(spreadOf([0.8333, 0.8333, 0.8333]), 3)).to.equal("0.833 ± 0");
+    expect(showSpread(spreadOf([1, 1 + 1e-6]), 3)).to.equal("1 ± 7.1e-7");
   });
 
   it("computes the deviation of a sample", () => {

@@ -122,7 +122,9 @@ export function spreadOf(values: readonly number[]): Spread {
 /** A mean and its deviation as people write them: 0.0123 ± 0.0004. */
 export function showSpread({ mean, sd }: Spread, digits = 4): string {
   const short = (value: number, to: number) => String(Number(value.toPrecision(to)));
-  return sd === null ? short(mean, digits) : `${short(mean, digits)} ± ${short(sd, 2)}`;
+  if (sd === null) return short(mean, digits);
+  // of equal numbers, what their sum was rounded by
+  return `${short(mean, digits)} ± ${sd < 1e-12 * Math.abs(mean) ? 0 : short(sd, 2)}`;
 }
 
 /** Numbers that are shown beside the one that runs are compared by. */
