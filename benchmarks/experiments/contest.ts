@@ -182,9 +182,9 @@ function differs({ about, ready }: Entry, entries: readonly Entry[]): string | n
   if (reference === undefined) return "revort has no stored steps of this scheme to hold it against";
   const off = (found: number, expected: number, tolerance: number) =>
     !(Math.abs(found / expected - 1) < tolerance);
-  // float32 over a hundred steps; a continuous adjoint is off by what a step is, much less than a hundredth here
+  // float32 over a hundred steps; a continuous adjoint is off by what a step is, 1.5 % in the four of mnist-ode
   if (off(ready.loss, reference.loss, 1e-4)) return `its loss is ${ready.loss}, not ${reference.loss}`;
-  if (off(ready.norm, reference.norm, 1e-2)) {
+  if (off(ready.norm, reference.norm, 2e-2)) {
     return `the norm of its gradient is ${ready.norm}, not ${reference.norm}`;
   }
   return null;

@@ -1,9 +1,8 @@
 import type { Parameter, Values, VectorField } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { mul } from "../ops/arithmetic.js";
-import { reduceSum } from "../ops/broadcast.js";
-import { reshape, unsqueeze } from "../ops/reshape.js";
+import { matmul } from "../ops/linalg.js";
+import { reshape, squeeze, unsqueeze } from "../ops/reshape.js";
 import { pathDerivative } from "./control-path.js";
 import { PathError } from "./interpolation.js";
 
@@ -66,5 +65,6 @@ export function alongSlope(
   slope: Value,
 ): Value {
   const matrix = reshape(b, apply(b, theta, z), [-1, hidden, channels]);
-  return reduceSum(b, mul(b, matrix, unsqueeze(b, slope, [1])), [2]);
+  // a product of matrices: ONNX Runtime takes several times as long to repeat a few numbers along an axis inside
+  return squeeze(b, matmul(b, matrix, unsqueeze(b, slope, [2])), [2]);
 }
