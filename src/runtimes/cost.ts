@@ -14,6 +14,8 @@ export interface Work {
   readonly elements: Readonly<Record<"float32" | "float64", number>>;
   /** those of them that take an elementary function */
   readonly functions: Readonly<Record<"float32" | "float64", number>>;
+  /** those that are chosen by a condition, or are quotients of whole numbers, as random numbers are made of */
+  readonly choices: number;
   /** whether it is not known how often some loop runs, which is taken to be {@link unknownTrips} times unless told otherwise */
   readonly assumes: boolean;
 }
@@ -40,6 +42,10 @@ export function sizesOf(
   return sizes;
 }
 
+function isChoice(type: string, dtype: DType): boolean {
+  return type === "Where" || ((type === "Mod" || type === "Div") && dtype.startsWith("int"));
+}
+
 /** Iterations of a loop of which nothing is known. */
 export const unknownTrips = 100;
 
@@ -64,7 +70,14 @@ export function workOf(
   { trips = unknownTrips, given = {} }: WorkOptions = {},
 ): Work {
   const zero = () => ({ float32: 0, float64: 0 });
-  const total = { nodes: 0, products: zero(), elements: zero(), functions: zero(), assumes: false };
+  const total = {
+    nodes: 0,
+    products: zero(),
+    elements: zero(),
+    functions: zero(),
+    choices: 0,
+    assumes: false,
+  };
   const assumed = () => {
     total.assumes = true;
     return trips;
@@ -100,6 +113,7 @@ export function workOf(
         const count = times * size(reduced ? (inputs[0] as Value) : output);
         total.elements[kind] += count;
         if (elementary.has(op.type)) total.functions[kind] += count;
+        if (isChoice(op.type, output.dtype)) total.choices += count;
       }
     }
   };
@@ -172,6 +186,7 @@ export interface Prices {
   readonly product: Readonly<Record<"float32" | "float64", number>>;
   readonly element: Readonly<Record<"float32" | "float64", number>>;
   readonly function: Readonly<Record<"float32" | "float64", number>>;
+  readonly choice: number;
 }
 
 /** Seconds of one run, estimated. */
@@ -204,6 +219,7 @@ export const prices = {
     product: { float32: 0.018, float64: 0.031 },
     element: { float32: 0.33, float64: 1.38 },
     function: { float32: 0, float64: 0.52 },
+    choice: 2,
   },
   jit: {
     run: 4000,
@@ -211,5 +227,6 @@ export const prices = {
     product: { float32: 0.037, float64: 0.083 },
     element: { float32: 0.29, float64: 0.55 },
     function: { float32: 0.73, float64: 1.13 },
+    choice: 0.3,
   },
 } as const satisfies Record<string, Prices>;

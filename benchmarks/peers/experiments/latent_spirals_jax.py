@@ -7,7 +7,7 @@ from with_jax import solve
 
 
 def mlp(theta, name, x, activation):
-    names = sorted({one.split(".")[1] for one in theta if one.startswith(f"{name}.")}, key=int)
+    names = sorted({one[len(name) + 1 :].split(".")[0] for one in theta if one.startswith(f"{name}.")}, key=int)
     for k in names:
         x = x @ theta[f"{name}.{k}.weight"].T + theta[f"{name}.{k}.bias"]
         x = x if k == names[-1] else activation(x)
@@ -34,7 +34,7 @@ def loss(library, variant, data, setting):
     del library
     values, times, noise, deviation = data["values"], data["times"], data["noise"], setting["deviation"]
     parts = setting["steps"]
-    field = lambda t, z, theta: mlp(theta, "field", z, jax.nn.elu)
+    field = lambda t, z, theta: mlp(theta, "field.layers", z, jax.nn.elu)
 
     def along(theta, z0, own):
         before = jnp.concatenate([jnp.zeros_like(own[:1]), own[:-1]])

@@ -9,7 +9,7 @@ import torchdiffeq
 
 
 def mlp(theta, name, x, activation):
-    names = sorted({one.split(".")[1] for one in theta if one.startswith(f"{name}.")}, key=int)
+    names = sorted({one[len(name) + 1 :].split(".")[0] for one in theta if one.startswith(f"{name}.")}, key=int)
     for k in names:
         x = F.linear(x, theta[f"{name}.{k}.weight"], theta[f"{name}.{k}.bias"])
         x = x if k == names[-1] else activation(x)
@@ -23,7 +23,7 @@ class Field(torch.nn.Module):
 
     def forward(self, s, z):
         k = min(int(s), self.gaps.shape[1] - 1)
-        return self.gaps[:, k : k + 1] * mlp(self.theta, "field", z, F.elu)
+        return self.gaps[:, k : k + 1] * mlp(self.theta, "field.layers", z, F.elu)
 
 
 def encoded(theta, values, times):
