@@ -175,5 +175,23 @@ describe("runs that have ended", () => {
       expect(stdout).to.match(/^field +mlp: +mlp:4$/m);
       expect(await refusal(2, "compare", one, "--out", out)).to.include("two or more");
     });
+
+    it("shows of settings within settings those that differ, and the parameters of several trajectories", async () => {
+      const rows = ["a", "b"].flatMap((id, i) =>
+        [0, 0.5, 1, 1.5].map((t) => `${id},${t},${(i + 1) * Math.exp(-0.7 * t)}\n`),
+      );
+      const data = written(folder("decays.csv"), `id,t,x\n${rows.join("")}`);
+      const words = ["train", data, "--trajectory", "id", "--steps", "5"];
+      const fields = ["dx = -k*x", "dx = -k*x + c"];
+      const places = fields.map((_, i) => folder(`decays-${i}`));
+      for (const [i, field] of fields.entries()) {
+        expect((await run([...words, "--field", field, "--out", places[i]!])).code).to.equal(0);
+      }
+      const { settings, measures } = await json("compare", ...places, "--out", folder("decays.svg"));
+      expect(settings["series.field"]).to.deep.equal(fields);
+      expect(settings).not.to.have.any.keys("series", "series.trajectory");
+      expect(measures.k[0]).to.be.closeTo(0.7, 1e-4);
+      expect(measures.c[0]).to.equal(null);
+    });
   });
 });

@@ -85,9 +85,20 @@ async function readRun(run: string): Promise<ComparedRun> {
     throw new RunFolderError(`${run}/${runFiles.settings} is damaged. Start a new run.`);
   }
   const said = JSON.parse(await readRunText(run, runFiles.settings)) as Record<string, object>;
-  const settings = (said.settings ?? said.task ?? said.languageModel) as Record<string, unknown>;
+  const settings = byPath((said.settings ?? said.task ?? said.languageModel) as Record<string, unknown>);
   const result = await resultOf(run);
   return { run, settings, result, measures: result === null ? {} : measuresOf(result) };
+}
+
+/** Settings within settings, each under its path: `series.field`. */
+function byPath(settings: Readonly<Record<string, unknown>>, prefix = ""): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settings).flatMap(([name, value]) =>
+      typeof value === "object" && value !== null && !Array.isArray(value)
+        ? Object.entries(byPath(value as Record<string, unknown>, `${prefix}${name}.`))
+        : [[`${prefix}${name}`, value]],
+    ),
+  );
 }
 
 function comparisonOf(runs: readonly ComparedRun[]): Comparison {

@@ -28,6 +28,8 @@ export interface RunResult {
     readonly warning: string | null;
   } | null;
   readonly fitted?: Readonly<Record<string, number>>;
+  /** of several trajectories */
+  readonly parameters?: Readonly<Record<string, { readonly value: number }>> | null;
   readonly warnings?: readonly { readonly message: string }[];
   readonly validations?: readonly { readonly loss: number }[];
   readonly training?: Measured;
@@ -54,7 +56,7 @@ export async function resultOf(folder: string): Promise<RunResult | null> {
 
 /** The numbers of a result, by name; the first is what it is judged by. */
 export function measuresOf(result: RunResult): Record<string, number> {
-  const { loss, check, fitted = {}, validations = [], training, test, findings = {} } = result;
+  const { loss, check, fitted = {}, parameters, validations = [], training, test, findings = {} } = result;
   const measured = (of: string, measures: Measured | null | undefined) =>
     measures == null
       ? []
@@ -68,6 +70,7 @@ export function measuresOf(result: RunResult): Record<string, number> {
     ...(measured("test", test) as [string, number][]),
     ["loss solved accurately", check?.loss],
     ...Object.entries(fitted),
+    ...Object.entries(parameters ?? {}).map(([name, { value }]) => [name, value] as const),
     ...Object.entries(findings),
   ];
   return Object.fromEntries(
