@@ -36,7 +36,8 @@ const accuracy = (published?: string): Shown => ({
 
 /** Of a problem of the UEA archive. */
 const uea = (id: string, data: string, published: string, why: string): Entry => ({
-  ...{ id: `uea-${id}`, experiment: "uea", data, shown: [accuracy(published)], why },
+  ...{ id: `uea-${id}`, experiment: "uea", data, shown: [accuracy(published)] },
+  why: `${why} torchcde has the same model, solver and number of updates, by \`scripts/experiments/torchcde-uea.py\`.`,
   files: `${data}_TRAIN.ts,${data}_TEST.ts`,
 });
 
