@@ -104,9 +104,9 @@ function shifted(found: Residuals | null, shift: readonly number[]): Residuals |
   return { ...found, residuals: found.residuals.map((residual, k) => residual - shift[k]!) };
 }
 
-/** Of ascending values, linear between them. */
+/** Of n ascending values, of which the k-th has the share k/(n + 1) below it: linear between them. */
 function quantile(values: readonly number[], p: number): number {
-  const place = p * (values.length - 1);
+  const place = Math.min(values.length - 1, Math.max(0, p * (values.length + 1) - 1));
   const below = Math.floor(place);
   const above = Math.min(values.length - 1, below + 1);
   return values[below]! + (place - below) * (values[above]! - values[below]!);

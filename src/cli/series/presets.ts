@@ -15,9 +15,9 @@ export interface Preset {
 
 export const presets = {
   small: {
-    about: "few observations: a small field, weight decay, the best of 3 attempts",
-    series: { field: "mlp:16", restarts: 3 },
-    options: { weightDecay: 1e-3, steps: 400 },
+    about: "few observations: weight decay, the best of 3 attempts, more updates",
+    series: { restarts: 3 },
+    options: { weightDecay: 1e-3, steps: 1000 },
   },
   noisy: {
     about:

@@ -315,6 +315,13 @@ function seriesOf(raw: RawSeries, at: Clock["at"], read: ReadNumber): Series {
       list.map((name) => read(cells[names.indexOf(name)]!, { ...place, column: name })),
     );
   const values = columnsIn(roles.observed);
+  const lost = roles.observed.find((_, j) => values.every((row) => Number.isNaN(row[j]!)));
+  if (lost !== undefined) {
+    throw new DataError(
+      { ...rows[0]!.place, column: lost },
+      `the trajectory ${shown(id)} has no value in it; leave the trajectory out, or the column with --observe`,
+    );
+  }
   const hasErrors = Object.keys(columns.errors).length > 0;
   return {
     ...{ id, times, values },

@@ -79,6 +79,9 @@ describe("trajectories from files", () => {
     expect(await failure("t,x,u\n0,1,\n1,2,\n", { inputs: ["u"] })).to.include("no value in the trajectory");
     expect(await failure("id,t,x\na,0,1\nb,0,1\nb,1,1\n", { trajectory: "id" })).to.include("has one row");
     expect(await failure("id,t,x\na,0,1\n,1,1\n", { trajectory: "id" })).to.include("which trajectory");
+    expect(await failure("id,t,x,y\na,0,1,2\na,1,1,2\nb,0,1,\nb,1,1,\n", { trajectory: "id" })).to.match(
+      /line 4, column "y": the trajectory "b" has no value in it/,
+    );
     expect(await failure("t,x\n0,inf\n1,1\n")).to.include("not finite");
     const twice = readSet(
       [file("p.csv", "id,t,x\na,0,1\na,1,2\n"), file("q.csv", "id,t,x\na,0,1\na,1,2\n")],
