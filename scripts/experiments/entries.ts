@@ -110,19 +110,19 @@ export const entries: readonly Entry[] = [
     "libras",
     "Libras",
     "0.87, DTW (Bagnall et al. 2018)",
-    "Fifteen signs of a hand, of which 180 series are trained on.",
+    "Fifteen signs of a hand, of which there are 180 series to train on.",
   ),
   uea(
     "japanese-vowels",
     "JapaneseVowels",
     "0.95, DTW (Bagnall et al. 2018)",
-    "Nine speakers, of which 270 series are trained on: all of them are learnt by heart within 300 updates.",
+    "Nine speakers, of which there are 270 series to train on: all of them are learnt by heart within 300 updates.",
   ),
   uea(
     "basic-motions",
     "BasicMotions",
     "0.975, DTW (Bagnall et al. 2018)",
-    "Four motions by six sensors, of which 36 series are trained on. Steps over two observations, which see slopes at some places alone, get half of it right.",
+    "Four motions by six sensors, of which there are 40 series to train on. Steps over two observations, which see slopes at some places alone, get half of it right.",
   ),
   {
     ...{ id: "ou-sde-gan", experiment: "ou-sde-gan" },
