@@ -200,11 +200,12 @@ export const reports: Readonly<Record<string, Report>> = {
   },
   auto: {
     title: "Is the runtime `auto` right?",
-    note: "Microseconds per step of a reversible gradient, 2-width-width-2. `penalty` is the time on the chosen runtime over that on the faster one.",
+    note: "Microseconds per step of a reversible gradient of perceptrons, and of an update of tasks with convolutions and attention. `penalty` is the time on the chosen runtime over that on the faster one.",
     body: ({ rows }) =>
       columns(rows, {
         dtype: text("dtype"),
-        width: text("width"),
+        // results of before have a width alone
+        model: ({ model, width }) => String(model ?? `2-${width}-${width}-2`),
         batch: text("batch"),
         jit: number("jit"),
         "ort-cpu": number("ort"),

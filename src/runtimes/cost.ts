@@ -55,7 +55,7 @@ const lookedAt = 8;
 export interface WorkOptions {
   /** how often a loop is taken to run of which that is not known */
   readonly trips?: number;
-  /** inputs whose values are known, by name: loops may run as often as they say */
+  /** inputs whose values are known, by name, where loops are followed that run as often as values say */
   readonly given?: Readonly<Record<string, Tensor>>;
 }
 
@@ -67,7 +67,7 @@ export interface WorkOptions {
 export function workOf(
   graph: Graph,
   sizes: ReadonlyMap<string, number>,
-  { trips = unknownTrips, given = {} }: WorkOptions = {},
+  { trips = unknownTrips, given }: WorkOptions = {},
 ): Work {
   const zero = () => ({ float32: 0, float64: 0 });
   const total = {
@@ -89,7 +89,7 @@ export function workOf(
       return by === undefined ? known(name) : known(name) / Math.max(1, known(by));
     });
   const size = ({ shape }: { readonly shape: Shape }) => sizeOf(shape.map(dimOf));
-  const visit = (part: Graph, times: number, values: KnownValues): void => {
+  const visit = (part: Graph, times: number, values: KnownValues | null): void => {
     for (const node of nodesOf(part)) {
       total.nodes += times;
       const { op, attributes, inputs, outputs } = node;
@@ -117,15 +117,18 @@ export function workOf(
       }
     }
   };
-  const named = graph.inputs.filter(({ name }) => Object.hasOwn(given, name!));
-  visit(graph, 1, new Map(named.map((value) => [value, given[value.name!]!])));
+  const named = graph.inputs.flatMap((value): [Value, Tensor][] => {
+    const known = given?.[value.name!];
+    return known === undefined ? [] : [[value, known]];
+  });
+  visit(graph, 1, given === undefined ? null : new Map(named));
   return total;
 }
 
 /** What is known in the iterations of a loop, or in some of them: their number, where loops inside may depend on it. */
-function iterationsOf(body: Graph, count: number, values: KnownValues): KnownValues[] {
+function iterationsOf(body: Graph, count: number, values: KnownValues | null): (KnownValues | null)[] {
   const inner = nodesOf(body).some(({ op }) => op.type === "Loop");
-  if (!inner || values.size === 0 || count < 1) return [values];
+  if (!inner || values === null || count < 1) return [values];
   const shown = Math.min(lookedAt, Math.floor(count));
   return Array.from({ length: shown }, (_, i) => {
     const iteration = shown === 1 ? 0 : Math.round((i * (Math.floor(count) - 1)) / (shown - 1));
@@ -169,10 +172,10 @@ function innerOf({ inputs, attributes }: Node): Dim {
 function tripsOf(
   { inputs, attributes }: Node,
   dimOf: (dim: Dim) => number,
-  values: KnownValues,
+  values: KnownValues | null,
 ): number | null {
   const [given] = inputs;
-  const known = given && knownValue(given, values);
+  const known = given && (values === null ? given.constant : knownValue(given, values));
   if (known) return Number(known.data[0]);
   const { trips } = attributes.body as Graph;
   return trips === undefined ? null : dimOf(trips);
@@ -209,7 +212,7 @@ export function batchCostOf(work: Work, prices: Prices): BatchCost {
 
 /**
  * Prices of one core (Zen 4, with the fused multiply-add), fitted to whole gradients of perceptrons of 8 to 128 units on
- * batches of 1 to 256; `benchmarks/auto.ts` shows how far they hold. What they are used for is the ratio of two of them,
+ * batches of 1 to 256; `benchmarks/auto.ts` shows how far they hold, for convolutions and attention as well. What they are used for is the ratio of two of them,
  * which varies less from machine to machine than they do.
  */
 export const prices = {

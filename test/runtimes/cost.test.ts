@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { Tensor } from "../../src/core/tensor.js";
+import { type Tensor, tensor } from "../../src/core/tensor.js";
 import { byPath } from "../../src/core/tree.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { gridInputs, lossSetting } from "../../src/gradients/differentiator.js";
@@ -15,7 +15,7 @@ import { midpoint } from "../../src/methods/tableaux.js";
 import { div } from "../../src/ops/arithmetic.js";
 import { greater, where } from "../../src/ops/logic.js";
 import { randomNormal } from "../../src/ops/random.js";
-import { conv, convTranspose, gru } from "../../src/ops.js";
+import { add, conv, convTranspose, gather, gru, loop, mul, sub } from "../../src/ops.js";
 import { gradientProgram } from "../../src/programs/training.js";
 import { prices, secondsOf, workOf } from "../../src/runtimes/cost.js";
 import { randomTask } from "../support/gradients.js";
@@ -102,5 +102,36 @@ describe("the estimated work of choices", () => {
     const work = workOf(b.graph({ z: randomNormal(b, keys, counters, 1, "float32") }), new Map());
     // measured: 2.2 ns of each element of a quotient, and 2 to 8 of one that is chosen, where jit takes a few tenths
     expect(secondsOf(work, prices.jit)).to.be.below(0.8 * secondsOf(work, prices["ort-cpu"]));
+  });
+});
+
+describe("the estimated work of loops", () => {
+  const body = (b: Builder, x: Value) => mul(b, x, x);
+  /** A loop that squares an element so often, in one that runs four times. */
+  const nested = (tripsOf: (b: Builder, k: Value, offsets: Value) => Value) => {
+    const b = new Builder();
+    const offsets = b.input("offsets", "int64", [5]);
+    const x = b.input("x", "float32", []);
+    const { carried } = loop(b, { trips: 4, carried: [x] }, (outer, k, [state]) => ({
+      carried: loop(outer, { trips: tripsOf(outer, k, offsets), carried: [state!] }, (inner, _, [value]) => ({
+        carried: [body(inner, value!)],
+      })).carried,
+    }));
+    return b.graph({ y: carried[0]! });
+  };
+  const steps = nested((b, k, offsets) =>
+    sub(b, gather(b, offsets, add(b, k, b.scalar("int64", 1n))), gather(b, offsets, k)),
+  );
+  const squares = (given?: Record<string, Tensor>) =>
+    workOf(steps, new Map(), { trips: 1, ...(given && { given }) }).elements.float32;
+
+  it("has as many iterations as what is known of inputs says, and else those that are assumed", () => {
+    const offsets = tensor("int64", [5], [0, 2, 5, 6, 10]);
+    // beside the differences of offsets, two gathers and an addition in each of four iterations
+    expect(squares({ offsets }) - squares({ offsets: tensor("int64", [5], [0, 1, 2, 3, 4]) })).to.equal(
+      10 - 4,
+    );
+    expect(squares({})).to.equal(squares());
+    expect(workOf(steps, new Map(), { trips: 7, given: {} }).elements.float32 - squares()).to.equal(4 * 6);
   });
 });
