@@ -1,4 +1,5 @@
 import { hasRule, pullback } from "../autodiff/vjp.js";
+import { isInBrowser } from "../core/place.js";
 import { sizeOf, type Tensor } from "../core/tensor.js";
 import type { VectorField } from "../fields/field.js";
 import { type ImportOptions, importedField } from "../fields/imported.js";
@@ -115,7 +116,8 @@ export interface Inspection {
   readonly gradient: Finding;
   /** whether the field, trained, can be written as a file for any batch */
   readonly saving: Finding;
-  readonly runtimes: Readonly<Record<"ort-cpu" | "ort-wasm", Finding>>;
+  /** on ONNX Runtime, by the names that its runtimes have here: a browser has no `ort-cpu` */
+  readonly runtimes: { readonly "ort-cpu"?: Finding; readonly "ort-wasm": Finding };
 }
 
 const fine: Finding = { ok: true, reason: null };
@@ -146,7 +148,7 @@ export function inspectModel(model: Model, options: ImportOptions = {}): Inspect
     field: report,
     gradient: field === null ? { ok: false, reason: report.reason } : reportGradient(field),
     saving: field === null ? { ok: false, reason: report.reason } : reportSaving(field),
-    runtimes: { "ort-cpu": runs, "ort-wasm": runs },
+    runtimes: isInBrowser() ? { "ort-wasm": runs } : { "ort-cpu": runs, "ort-wasm": runs },
   };
 }
 

@@ -82,6 +82,16 @@ describe("inspectModel", () => {
     expect(found.parameters.find(({ name }) => name === "val_5")!.trainable).to.equal(false);
   });
 
+  it("names in a page the runtimes that there are in a page alone", () => {
+    const bytes = readFileSync(new URL("gelu-dynamo-18.onnx", fixtures));
+    Object.assign(globalThis, { document: {} });
+    try {
+      expect(inspectModel(decode(bytes)).runtimes).to.deep.equal({ "ort-wasm": { ok: true, reason: null } });
+    } finally {
+      delete (globalThis as { document?: object }).document;
+    }
+  });
+
   it("finds every exported field to be one, differentiable and runnable", function () {
     this.timeout(60_000);
     const cases = JSON.parse(readFileSync(new URL("cases.json", fixtures), "utf8")) as {
@@ -127,7 +137,7 @@ describe("inspectModel", () => {
     }
     expect(found.field.ok).to.equal(false);
     expect(found.field).to.include({ stateInput: "y", timeInput: "t" });
-    expect(found.runtimes["ort-cpu"].reason).to.match(/Fancy/);
+    expect(found.runtimes["ort-cpu"]!.reason).to.match(/Fancy/);
     expect(found.gradient.reason).to.match(/Fancy/);
   });
 
@@ -182,7 +192,7 @@ describe("inspectModel", () => {
     );
     expect(found.field.ok).to.equal(false);
     expect(found.field.reason).to.match(/float32\[1, 3\].*float32\[1, 2\]/);
-    expect(found.runtimes["ort-cpu"].ok).to.equal(true);
+    expect(found.runtimes["ort-cpu"]!.ok).to.equal(true);
   });
 });
 
