@@ -66,12 +66,16 @@ export function batchedTask(
 }
 
 /**
- * The white-dwarf experiment's sizes: one trajectory, 3-10-2, float64, a loss at each of 1000 steps.
+ * The white-dwarf experiment's sizes: one trajectory, 3-10-2, a loss at each of 1000 steps; published in float64.
  *
  * @param coupled  whether steps are those of the reversible method, which take two of the tableau
  */
-export function whiteDwarfTask(coupled: boolean, tableau: Tableau = midpoint, steps = 1000): GradientTask {
-  const dtype = "float64";
+export function whiteDwarfTask(
+  coupled: boolean,
+  tableau: Tableau = midpoint,
+  steps = 1000,
+  dtype: FloatDType = "float64",
+): GradientTask {
   const field = mlp({ dim: 2, hidden: [10] });
   const times = Array.from({ length: steps }, (_, i) => ((i + 1) * 5) / steps);
   return {

@@ -5,7 +5,7 @@ import { distance } from "../support/distance.js";
 import { type Driven, downloaded, ended, openPage, readyPage } from "./driver.js";
 import { whiteDwarfInNode } from "./white-dwarf.js";
 
-// On a GPU in software each of the thousand steps waits for the next: a minute or so an update.
+// On a GPU in software each of the thousand steps is some hundred operators: half a minute or so an update.
 
 describe("the page, at length", function () {
   this.timeout(900_000);
