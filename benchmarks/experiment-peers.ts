@@ -13,7 +13,7 @@ import { conclude, readOptions, skip } from "./conclude.js";
 import { cases } from "./experiments/cases.js";
 import { contest, type ExperimentRow } from "./experiments/contest.js";
 import { experimentsText } from "./experiments/table.js";
-import { speedTargets } from "./experiments/targets.js";
+import { eagerTargets, speedTargets } from "./experiments/targets.js";
 import { provenance } from "./measure.js";
 import { makePeers } from "./peers/environment.js";
 import type { Row, Target } from "./result.js";
@@ -30,10 +30,11 @@ else {
   const where = provenance();
   let { versions } = where;
   for (const name of options.case.split(",")) {
-    const found = await contest(name, { threads, rounds, limit: 12, withPeers: true });
+    const found = await contest(name, { threads, rounds, limit: 6, withPeers: true });
     rows.push(...(found.rows as (Row & ExperimentRow)[]));
     failures.push(...found.failures);
-    targets.push(...speedTargets(name, found.rows, cases[name]!.own[0]!.gradient));
+    const way = cases[name]!.own[0]!.gradient;
+    targets.push(...speedTargets(name, found.rows, way), ...eagerTargets(name, found.rows, way));
     versions = { ...versions, ...found.versions };
   }
   await conclude(

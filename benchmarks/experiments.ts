@@ -25,7 +25,7 @@ const failures: string[] = [];
 const targets: Target[] = [];
 let versions = {};
 for (const name of options.case.split(",")) {
-  const found = await contest(name, { threads, rounds, limit: 12, withPeers: false });
+  const found = await contest(name, { threads, rounds, limit: 6, withPeers: false });
   rows.push(...(found.rows as (Row & ExperimentRow)[]));
   failures.push(...found.failures);
   versions = { ...versions, ...found.versions };

@@ -41,10 +41,9 @@ export const characterTrajectories: ExperimentCase = {
   ...{ dtype, task, data, setting: { steps, coupling } },
   own: gradientsOf(),
   peers: [
-    ...of("diffrax", "plain", "vmap, checkpoint", "batched, checkpoint", "batched, direct"),
+    ...of("diffrax", "plain", "vmap, checkpoint", "batched, direct"),
     ...of("diffrax", "coupled", "batched, reversible"),
     ...of("JAX", "plain", "batched, remat"),
-    ...of("JAX", "coupled", "batched, reversible"),
     ...of("torchcde", "plain", "cdeint", "cdeint, adjoint"),
   ],
   updatesPerRun: 1,

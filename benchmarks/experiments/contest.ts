@@ -63,10 +63,16 @@ const mebibytes = (bytes: number) => bytes / 2 ** 20;
 const nameOf = ({ library, scheme, gradient, threads, batch }: About) =>
   `${library}, ${scheme}, ${gradient}, ${threads} ${threads === 1 ? "thread" : "threads"}, ${batch}`;
 
-/** How revort is asked for: the way of the experiment as `train` goes, in a thread and in all; and each way on whole batches. */
-function ownWays({ own }: ExperimentCase, threads: number) {
+/**
+ * How revort is asked for: the way of the experiment as `train` goes, in a thread and in all; and ways on whole batches, all of
+ * them or, beside peers, the stored steps that these are held against.
+ */
+function ownWays({ own }: ExperimentCase, threads: number, withPeers: boolean) {
   const asTrained = [...new Set([1, threads])].map((count) => ({ way: own[0]!, count }));
-  return [...asTrained, ...own.map((way) => ({ way: { ...way, batch: "whole" as const }, count: 1 }))];
+  const whole = own
+    .filter(({ gradient }) => !withPeers || gradient === "direct")
+    .map((way) => ({ way: { ...way, batch: "whole" as const }, count: 1 }));
+  return [...asTrained, ...whole];
 }
 
 /** A process of revort. */
@@ -123,19 +129,25 @@ export async function contest(
   };
   const one = cases[name]!;
   try {
-    for (const { way, count } of ownWays(one, threads)) {
+    const starts = ownWays(one, threads, withPeers).map(({ way, count }) => () => {
       const about = { library: "revort", ...way, batch: way.batch ?? "parts", threads: count };
-      await open(about, () => ownProcess(name, way, count));
-    }
+      return open(about, () => ownProcess(name, way, count));
+    });
     if (withPeers) {
       const file = join(folder, "case.safetensors");
       writeFileSync(file, await writtenCase(one));
       for (const other of one.peers) {
         const { library, scheme, variant: gradient } = other;
         const about = { library, scheme, gradient, threads, batch: "whole" };
-        await open(about, () => peerProcess(name, other, file, threads));
+        starts.push(() => open(about, () => peerProcess(name, other, file, threads)));
       }
     }
+    // to compile and to make the first update takes a core, and longer than all that is timed
+    const rest = starts.values();
+    const startOthers = async () => {
+      for (const start of rest) await start();
+    };
+    await Promise.all(Array.from({ length: threads }, startOthers));
     const agreeing = entries.filter((entry) => {
       const complaint = differs(entry, entries);
       if (complaint !== null) failures.push(`${name}: ${nameOf(entry.about)}: ${complaint}`);

@@ -31,6 +31,6 @@ export const heat: ExperimentCase = {
   given: async () => ({ change: scalar("float64", meanChange(await training())) }),
   setting: { steps, coupling, interval },
   own: gradientsOf("reversible:20"),
-  peers: [...of("diffrax", "plain", "vmap, checkpoint", "batched, checkpoint", "batched, direct")],
+  peers: [...of("diffrax", "plain", "vmap, checkpoint", "batched, direct")],
   updatesPerRun: 1,
 };

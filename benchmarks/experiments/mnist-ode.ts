@@ -42,7 +42,6 @@ export const mnistOde: ExperimentCase = {
   peers: [
     ...of("diffrax", "plain", "checkpoint", "direct"),
     ...of("diffrax", "coupled", "reversible"),
-    ...of("JAX", "plain", "remat"),
     ...of("torchdiffeq", "plain", "odeint", "odeint_adjoint"),
   ],
   updatesPerRun: 1,

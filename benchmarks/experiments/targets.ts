@@ -80,6 +80,29 @@ export function storedTarget(name: string, rows: readonly ExperimentRow[]): Targ
   );
 }
 
+/** Backprop through all that eager solvers compute, which is what the published memory of stored steps is of. */
+const storing: Readonly<Record<string, string>> = {
+  "two-moons": "odeint",
+  "character-trajectories": "cdeint",
+};
+
+/** Whether undoing steps takes a fifth of the memory of backprop through an eager solver; none where that is not asked. */
+export function eagerTargets(name: string, rows: readonly ExperimentRow[], way: string): Target[] {
+  const eager = storing[name];
+  if (eager === undefined) return [];
+  const about = {
+    name: `experiment-peers/${name}/memory`,
+    what: `${name}, ${way}: memory as a share of backprop through ${eager} in PyTorch`,
+    wanted: { atMost: 0.2 },
+  };
+  const ours = own(rows).find(({ gradient, threads }) => gradient === way && threads === 1);
+  const theirs = rows.find(({ library, gradient }) => library !== "revort" && gradient === eager);
+  if (ours === undefined || theirs === undefined)
+    return [unmeasured(about, "one of the two was not measured")];
+  const shown = [ours, theirs].map(({ peakMebibytes }) => `${peakMebibytes.toFixed(0)} MiB`);
+  return [target(about, ours.peakMebibytes / theirs.peakMebibytes, `whole processes, ${shown.join(" ÷ ")}`)];
+}
+
 /** Whether memory stays as it is with more steps. */
 export function growthTarget(name: string, finer: number, few: number, many: number): Target {
   return target(

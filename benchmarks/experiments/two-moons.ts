@@ -22,7 +22,7 @@ export const twoMoons: ExperimentCase = {
   setting: { steps, coupling },
   own: gradientsOf(),
   peers: [
-    ...of("diffrax", "plain", "vmap, checkpoint", "batched, checkpoint", "batched, direct"),
+    ...of("diffrax", "plain", "vmap, checkpoint", "batched, direct"),
     ...of("diffrax", "coupled", "batched, reversible"),
     ...of("JAX", "plain", "batched, remat"),
     ...of("JAX", "coupled", "batched, reversible"),

@@ -25,6 +25,16 @@ const reasons: Readonly<Record<string, string>> = {
     "The field is too small for ONNX Runtime, and large enough for XLA to use vectors wider than the 128 bits of WebAssembly's.",
   "work-precision":
     "diffrax's whole solve is one compiled loop as revort's is. A step is six evaluations one after the other, an error norm and a power, each waiting for the one before, and neither can take less than their latencies add up to.",
+  "experiments/two-moons/memory":
+    "Stored steps are the states before them, and all else is computed again on the way back: 2.4 MB here, beside some 120 MB of a process and 100 MB of one step. What the published gigabytes hold is all that a solver computed.",
+  "experiments/character-trajectories/memory":
+    "Stored steps are the states before them, and all else is computed again on the way back: 57 MB here, beside some 120 MB of a process, the paths, and what one step takes. What the published gigabyte holds is all that a solver computed.",
+  "experiment-peers/character-trajectories/any":
+    "diffrax is given the whole batch as one state there, and the plain midpoint rule: XLA fuses what is between its products, of 32 columns each, into one pass, and takes half as many evaluations. ONNX Runtime reads and writes each intermediate; a quarter of its time goes to products with the path's slope, of 32 by 4 for each series, and another quarter to the slope of relu, which its Where takes element by element.",
+  "experiment-peers/heat/any":
+    "The competitor takes plain steps of tsit5 and has the whole batch as one state; the reversible scheme takes two steps of the tableau for each, undoes them, and pulls cotangents through both.",
+  "experiment-peers":
+    "The reversible scheme evaluates a field twice as often as the plain one that the competitor takes, and both spend most of their time in products and elementary functions that are near what the processor can.",
   kernels:
     "WebAssembly's vectors have 128 bits, ONNX Runtime's on this machine up to 512: where its kernels come near what these can do, they are more than twice as fast.",
   auto: "Prices of operators differ from machine to machine, and near the crossing both runtimes are about as fast.",

@@ -1,6 +1,11 @@
 import { expect } from "chai";
 import type { ExperimentRow } from "../../benchmarks/experiments/contest.js";
-import { growthTarget, speedTargets, storedTarget } from "../../benchmarks/experiments/targets.js";
+import {
+  eagerTargets,
+  growthTarget,
+  speedTargets,
+  storedTarget,
+} from "../../benchmarks/experiments/targets.js";
 
 const row = (changed: Partial<ExperimentRow>): ExperimentRow => ({
   ...{
@@ -43,6 +48,16 @@ describe("targets of the experiments", () => {
   it("say that there is none where a side was not measured", () => {
     const [found] = speedTargets("heat", rows.slice(0, 3), "reversible");
     expect(found).to.include({ measured: null, met: null, from: "the peers could not be measured" });
+  });
+
+  it("hold memory against that of eager solvers where it is asked about", () => {
+    const eager = row({ library: "torchdiffeq", gradient: "odeint", peakMebibytes: 3000 });
+    expect(eagerTargets("two-moons", [...rows, eager], "reversible")[0]).to.include({
+      measured: 0.1,
+      met: true,
+    });
+    expect(eagerTargets("two-moons", rows, "reversible")[0]!.measured).to.equal(null);
+    expect(eagerTargets("heat", rows, "reversible")).to.deep.equal([]);
   });
 
   it("hold the memory of undone steps against that of stored ones on whole batches", () => {
