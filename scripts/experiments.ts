@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Command } from "commander";
 import { entryOf } from "./experiments/entries.js";
 import { experimentsPage, type Peers } from "./experiments/page.js";
 import { type ExperimentRecord, recordOf, recordSchema } from "./experiments/record.js";
@@ -32,9 +33,17 @@ export function currentPage(): string {
 }
 
 if (process.argv[1]?.endsWith("experiments.ts")) {
-  for (const folder of process.argv.slice(2)) {
-    if (!existsSync(join(folder, "sweep-result.json")))
-      throw new Error(`${folder} is no folder of a sweep that has ended.`);
+  const { args } = new Command("experiments")
+    .description("Writes docs/experiments.md from docs/experiments/NAME.json.")
+    .argument("[sweeps...]", "folders of finished sweeps, whose numbers are recorded first")
+    .parse();
+  for (const folder of args) {
+    if (!existsSync(join(folder, "sweep-result.json"))) {
+      console.error(
+        `${folder} is not the folder of a finished sweep. Make one: npx tsx scripts/sweep.ts NAME --seeds 0:3`,
+      );
+      process.exit(2);
+    }
     const record = recordOf(folder);
     const path = join(records, `${entryOf(record).id}.json`);
     writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`);

@@ -116,7 +116,7 @@ export const entries: readonly Entry[] = [
     "japanese-vowels",
     "JapaneseVowels",
     "0.95, DTW (Bagnall et al. 2018)",
-    "Nine speakers, of which there are 270 series to train on: all of them are learnt by heart within 300 updates.",
+    "Nine speakers, of which there are 270 series to train on: the network memorises all of them within 300 updates.",
   ),
   uea(
     "basic-motions",
@@ -162,7 +162,7 @@ export const entries: readonly Entry[] = [
       { at: "test.metrics.rnnErrorBeyond", as: "recurrent network", published: "0.3937" },
       { at: "test.metrics.odeErrorWithin", as: "latent ODE within" },
     ],
-    why: "The published errors are of prediction at a hundred later times of one spiral each; ours go on for as long as was seen, from a window that may start anywhere. The latent ODE is nearer in both.",
+    why: "The published errors are of prediction at a hundred later times of one spiral each; ours extrapolate for as long as the observed window, which may start anywhere. The latent ODE is closer to the truth in both.",
     elsewhere: "/decisions/latent-and-images",
   },
   {
@@ -174,7 +174,7 @@ export const entries: readonly Entry[] = [
       { at: "test.metrics.rnnGapsError", as: "RNN with time gaps" },
       { at: "test.metrics.rnnVaeError", as: "RNN-VAE" },
     ],
-    why: "Rubanova et al. 2019 show this toy as figures; their tables are of other data. A race that depends on its length: what must explain a whole wave by six numbers learns later.",
+    why: "Rubanova et al. 2019 show this toy as figures; their tables are of other data. Which model is ahead depends on the length of training: those that encode a whole wave in six numbers learn later.",
     elsewhere: "/decisions/latent-and-images",
   },
   {
@@ -184,8 +184,8 @@ export const entries: readonly Entry[] = [
       { at: "findings.errors.learnt.20", as: "error at t = 1", times: 100, unit: "%" },
     ],
     why:
-      "The authors' dissipative example, y_t = (1 − y) y_xx by Tsit5 with λ = 0.5, is one of memory and gradients, which " +
-      "[are reproduced](/decisions/pde); its law k(y) is learnt from snapshots here besides. Data end at 0.5.",
+      "The authors' dissipative example, y_t = (1 − y) y_xx by Tsit5 with λ = 0.5, is about memory and gradients, both of which " +
+      "[are reproduced](/decisions/pde); here, its law k(y) is learnt from snapshots as well. Data end at 0.5.",
     elsewhere: "/decisions/pde",
   },
   {
@@ -220,7 +220,7 @@ export const entries: readonly Entry[] = [
     ],
     why:
       "16 channels, 2000 images and 600 updates of 32, where 64 channels and 160 epochs of 60 000 images are published; " +
-      "four coupled midpoint steps in place of dopri5. What is to be seen at this size is that both networks of equal parameters are equal.",
+      "four coupled midpoint steps in place of dopri5. At this size the two networks, with equal numbers of parameters, are equally accurate.",
     elsewhere: "/decisions/latent-and-images",
   },
   {
@@ -251,7 +251,7 @@ export const entries: readonly Entry[] = [
     ],
     why:
       "niLES (Boral et al. 2023) has no public code and a flow that two cores cannot simulate; this is Sabra's shell model. " +
-      "Either closure brings spectra far nearer; the stochastic one is not the better one after so few updates, as it is in the paper.",
+      "Both closures bring the spectra far closer to the resolved flow. After so few updates, the stochastic one is not the better one, as it is in the paper.",
     elsewhere: "/decisions/sde",
   },
 ];

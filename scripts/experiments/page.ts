@@ -9,17 +9,17 @@ const abouts = new Map([...experiments, ...taskExperiments].map(({ name, about }
 
 const introduction = `# Experiments
 
-Every experiment of the talks and papers by its name: what it is, one command, what was published and what comes out here. Ours are
-means ± standard deviations over the seeds in brackets (of initial weights and of the order of samples), by the **quick protocol**, which
-takes minutes at most; the published one is \`--full\`. Where protocols differ so do the numbers: what differs is below the
-table. Times are of the updates of one run, on two cores that other work shared, so several times too long.
+Every experiment of the talks and papers, with one command each, and the published numbers beside ours. Ours are means ± standard
+deviations over seeds (their number in brackets; a seed sets initial weights and the order of samples), by the **quick protocol**, which
+takes minutes; \`--full\` is the published one. Differences between the protocols, and so in the numbers, are explained below the
+table. Times are those of the updates of one run, on two cores shared with other work, so they are several times too long.
 
 \`\`\`
 npx tsx scripts/train.ts heat                     # one run: charts, models, result.json
 npx tsx scripts/sweep.ts heat --seeds 0:3         # what a row of this table is made from
 \`\`\`
 
-Where a command has \`--data\`, the data cannot be shipped: they are the files that the source named there offers.
+Where a command has \`--data\`, the data cannot be shipped; get the files from the source that is named.
 `;
 
 /** What stands beside the records: accuracies of torchcde on problems of the UEA archive, by seed. */

@@ -132,7 +132,7 @@ const threadCount = number(
 export function threadsOption(otherwise: string): Option {
   return new Option(
     "--threads <n>",
-    `most threads that share an update, started where it takes long enough; they change no number; ${otherwise}`,
+    `share each update among at most this many threads, if it takes long enough (results do not depend on it); ${otherwise}`,
   ).argParser((text) => (text === "auto" ? text : threadCount(text)));
 }
 
