@@ -200,7 +200,7 @@ export function secondsOf(work: Work, prices: Prices): number {
 
 /** Seconds of one run, estimated: what each operator costs by itself, and what its arrays do, which grows with the batch. */
 export function batchCostOf(work: Work, prices: Prices): BatchCost {
-  let scaling = 0;
+  let scaling = work.choices * prices.choice;
   for (const kind of ["float32", "float64"] as const) {
     scaling +=
       work.products[kind] * prices.product[kind] +

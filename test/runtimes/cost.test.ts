@@ -102,6 +102,8 @@ describe("the estimated work of choices", () => {
     const work = workOf(b.graph({ z: randomNormal(b, keys, counters, 1, "float32") }), new Map());
     // measured: 2.2 ns of each element of a quotient, and 2 to 8 of one that is chosen, where jit takes a few tenths
     expect(secondsOf(work, prices.jit)).to.be.below(0.8 * secondsOf(work, prices["ort-cpu"]));
+    const none = { ...prices["ort-cpu"], choice: 0 };
+    expect(secondsOf(work, none)).to.be.below(secondsOf(work, prices["ort-cpu"]));
   });
 });
 
