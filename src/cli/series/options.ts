@@ -47,7 +47,7 @@ export function seriesOptions(command: Command): Command {
     )
     .option(
       "--warm-start <stages>",
-      "first fit short windows, each with an initial state of its own (multiple shooting): SIZE:UPDATES,…, or none; 8:400,24:300 by default, where the series is longer than that and --steps allows, followed by a learning rate of 1e-3 where a column oscillates",
+      "first fit short windows, then longer ones, each with an initial state of its own (multiple shooting, growing horizon): SIZE:UPDATES,…, or none; 8:400,24:300 by default, where the series is longer than that and --steps allows, followed by a learning rate of 1e-3 where a column oscillates",
     )
     .option(
       "--restarts <n>",

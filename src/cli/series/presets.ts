@@ -5,7 +5,9 @@ import type { TaskProtocol } from "../../experiments/task-experiment.js";
 export interface Preset {
   /** in a sentence, for the help */
   readonly about: string;
-  readonly series: Partial<Pick<SeriesSettings, "trainY0" | "window" | "warmStart" | "restarts" | "loss">> & {
+  readonly series: Partial<
+    Pick<SeriesSettings, "trainY0" | "window" | "warmStart" | "restarts" | "loss" | "seesTime">
+  > & {
     readonly field?: string;
   };
   readonly options: Partial<
@@ -26,14 +28,15 @@ export const presets = {
     options: { weightDecay: 1e-3 },
   },
   stiff: {
-    about: "fast and slow motion: rk4, small updates, short gradients, a long warm start",
+    about: "fast and slow motion: a field that sees time, a warm start on very short windows, larger updates",
     series: {
+      seesTime: true,
       warmStart: [
         { size: 2, updates: 400 },
         { size: 8, updates: 400 },
       ],
     },
-    options: { solver: "rk4", learningRate: 1e-3, clip: 1, steps: 1000 },
+    options: { learningRate: 1e-2, steps: 1000 },
   },
   long: {
     about: "thousands of rows: windows of 64 gaps, 32 of them in an update",

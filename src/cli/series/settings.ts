@@ -98,7 +98,7 @@ export function seriesSettingsFor(options: SeriesOptions): KeptSeries {
     field: kind === "perceptron" ? null : kind === "file" ? copyNames.field(field) : field,
     ...{ parameters: null, startStates: null, fromFile: fieldSettings(options, kind === "file") },
     ...{ widths: kind === "perceptron" ? hiddenWidths(field) : [], activation: options.activation ?? "tanh" },
-    seesTime: options.seesTime ?? false,
+    seesTime: options.seesTime ?? (options.autonomous ? false : preset.seesTime) ?? false,
     hidden: options.hidden ?? 0,
     ...{ validation: options.validation ?? null, test: options.test ?? null },
     trainY0: options.trainY0 ?? preset.trainY0 ?? null,
