@@ -110,6 +110,12 @@ describe("a bundle, unpacked where there is nothing else", function () {
     expect(status, stderr).to.equal(0);
   });
 
+  it("makes no other bundle, and says what to do instead", () => {
+    const { status, stderr } = bundled("bundle");
+    expect(status).to.equal(2);
+    expect(stderr).to.match(/^revort: This revort came in a bundle\. Copy/m);
+  });
+
   it("starts through a link", () => {
     symlinkSync(program, folder("empty", "revort-link"));
     const linked = spawnSync(folder("empty", "revort-link"), ["--version"], { encoding: "utf8" });

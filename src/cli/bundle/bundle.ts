@@ -10,7 +10,7 @@ import { exitCodes } from "../exit-codes.js";
 import { UsageError } from "../usage.js";
 import { BundleError } from "./bundle-error.js";
 import { compressions } from "./compression.js";
-import { leftOut, manifestName } from "./left-out.js";
+import { isBundled, leftOut, manifestName } from "./left-out.js";
 import { namedFiles } from "./named.js";
 import { filesOf, type PackageHere, packagesFor } from "./packages.js";
 import { type Compiled, compiledPackage, nodeHere, packageFolder } from "./program.js";
@@ -38,6 +38,10 @@ export async function bundleCommand(
   if (process.platform === "win32")
     throw new BundleError(
       "Bundles are started by a shell, which Windows has none of. Make one on Linux or macOS.",
+    );
+  if (isBundled())
+    throw new BundleError(
+      "This revort came in a bundle. Copy that archive, or make one where revort is from npm.",
     );
   const platform = `${process.platform}-${process.arch}`;
   const folder = `revort-${version}-${platform}`;
