@@ -33,6 +33,8 @@ const reasons: Readonly<Record<string, string>> = {
     "diffrax is given the whole batch as one state there, and the plain midpoint rule: XLA fuses what is between its products, of 32 columns each, into one pass, and takes half as many evaluations. ONNX Runtime reads and writes each intermediate; a quarter of its time goes to products with the path's slope, of 32 by 4 for each series, and another quarter to the slope of relu, which its Where takes element by element.",
   "experiment-peers/heat/any":
     "The competitor takes plain steps of tsit5 and has the whole batch as one state; the reversible scheme takes two steps of the tableau for each, undoes them, and pulls cotangents through both.",
+  "experiment-peers/latent-spirals/any":
+    "A recurrent cell of 25 and a field of 20, thirty times one after the other: each operator is small, and XLA makes one pass of those between two products, where ONNX Runtime, to which `auto` gives it, runs each by itself. jit takes four fifths of that time.",
   "experiment-peers":
     "The reversible scheme evaluates a field twice as often as the plain one that the competitor takes, and both spend most of their time in products and elementary functions that are near what the processor can.",
   kernels:
