@@ -74,9 +74,6 @@ export const ouSdeGan: ExperimentCase = {
   ...{ dtype, task, given: noise, setting: { steps } },
   data: () => ({ ys: ouPaths(batch, { seed: 1, dtype, missing: 0.3 }), seed: seeds() }),
   own: (["reversible", "direct", "checkpoint"] as const).map((gradient) => ({ scheme: "coupled", gradient })),
-  peers: [
-    ...of("diffrax", "coupled", "checkpoint", "direct"),
-    ...of("torchsde", "coupled", "sdeint", "sdeint_adjoint"),
-  ],
+  peers: [...of("diffrax", "coupled", "checkpoint", "direct"), ...of("torchsde", "coupled", "sdeint")],
   updatesPerRun: 1,
 };

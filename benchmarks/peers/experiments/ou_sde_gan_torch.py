@@ -1,8 +1,9 @@
-"""The SDE-GAN of Kidger et al. 2021: generator by torchsde's reversible Heun, discriminator by the same along data (torchcde)."""
+"""The SDE-GAN of Kidger et al. 2021 by torchsde's reversible Heun. The discriminator is driven by the increments of a path in the
+place of noise: torchcde takes the slope at an observation for that of the interval before, and so another path; and torchsde's
+adjoint has no gradient by what drives an equation, which the generator's is."""
 
 import torch
 import torch.nn.functional as F
-import torchcde
 import torchsde
 
 
@@ -37,21 +38,6 @@ class Driven(torch.nn.Module):
         return self.part("drift", t, z), self.part("diffusion", t, z).view(z.shape[0], z.shape[1], -1)
 
 
-class Along(torch.nn.Module):
-    """[drift, diffusion] of (t, path), as torchcde takes it."""
-
-    def __init__(self, driven):
-        super().__init__()
-        self.driven = driven
-
-    def parameters(self, recurse=True):
-        return self.driven.parameters()
-
-    def forward(self, t, z):
-        f, g = self.driven.f_and_g(t, z)
-        return torch.cat([f.unsqueeze(-1), g], -1)
-
-
 class Motion(torchsde.BaseBrownian):
     """Increments that are given, at the whole times between which steps go."""
 
@@ -72,33 +58,22 @@ class Motion(torchsde.BaseBrownian):
 
 
 def loss(library, variant, data, setting):
-    del library, setting
+    del library, variant, setting
     ys, start, motion = data["ys"], data["start"], Motion(data["increments"].transpose(0, 1).contiguous())
     times = torch.arange(float(ys.shape[1]))
-    is_adjoint = variant == "sdeint_adjoint"
     readout = lambda theta, name, z: F.linear(z, theta[f"{name}.readout.weight"], theta[f"{name}.readout.bias"])
 
+    def solved(theta, name, z0, at, motion):
+        return torchsde.sdeint(Driven(theta, name), z0, at, method="reversible_heun", dt=1.0, bm=motion)
+
     def drawn(theta):
-        sde = Driven(theta, "generator")
         z0 = mlp(theta, "generator.initial", start, F.relu)
-        options = {"method": "reversible_heun", "dt": 1.0, "bm": motion}
-        if is_adjoint:
-            given = {"adjoint_method": "adjoint_reversible_heun", "adjoint_params": tuple(sde.parameters())}
-            zs = torchsde.sdeint_adjoint(sde, z0, times, **options, **given)
-        else:
-            zs = torchsde.sdeint(sde, z0, times, **options)
-        return readout(theta, "generator", zs).transpose(0, 1)
+        return readout(theta, "generator", solved(theta, "generator", z0, times, motion)).transpose(0, 1)
 
     def judged(theta, paths):
-        sde = Driven(theta, "discriminator")
-        with_time = torch.cat([times.expand(paths.shape[0], -1)[..., None], paths], 2)
-        coefficients = torchcde.linear_interpolation_coeffs(with_time, times)
-        path = torchcde.LinearInterpolation(coefficients, times)
-        z0 = mlp(theta, "discriminator.initial", with_time[:, 0], F.relu)
-        given = {"adjoint_method": "adjoint_reversible_heun", "adjoint_params": (*sde.parameters(), coefficients)} if is_adjoint else {}
-        zs = torchcde.cdeint(
-            path, Along(sde), z0, path.interval, method="reversible_heun", backend="torchsde", dt=1.0, adjoint=is_adjoint, **given
-        )
-        return readout(theta, "discriminator", zs).mean()
+        first = torch.cat([torch.zeros_like(paths[:, 0]), paths[:, 0]], 1)
+        z0 = mlp(theta, "discriminator.initial", first, F.relu)
+        along = Motion(paths.diff(dim=1).transpose(0, 1))
+        return readout(theta, "discriminator", solved(theta, "discriminator", z0, times[[0, -1]], along)).mean()
 
     return lambda theta: judged(theta, ys) - judged(theta, drawn(theta))
