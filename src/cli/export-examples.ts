@@ -1,34 +1,53 @@
-import { numbers } from "../core/tensor.js";
+import type { ConstantStep, Pid } from "../control/control.js";
+import { type FloatDType, numbers } from "../core/tensor.js";
 import { usualMaxSteps } from "../integrate/request.js";
 import { y0Name } from "../programs/names.js";
 import { type ExportedRun, type ExportOptions, solverOf } from "./export-files.js";
 
-/** A few lines that run an exported file, and the language they are in. */
+/** What an example solves: from where, over which time, and how. */
+export interface ExampleSolve {
+  readonly y0: readonly number[];
+  /** that of y0, of one trajectory */
+  readonly shape: readonly number[];
+  readonly dtype: FloatDType;
+  readonly t0: number;
+  readonly t1: number;
+  readonly control: Pid | ConstantStep;
+}
+
+/**
+ * A few lines that run an exported file, and the language they are in.
+ *
+ * @param solve  `null` for a training step, with the file of what it takes first
+ */
 export function exampleFor(
   options: ExportOptions,
   start: string,
-  exported: ExportedRun,
+  solve: ExampleSolve | null,
 ): { language: "Python" | "JavaScript"; lines: string[] } {
-  const { what, out, updates, defaults = true } = options;
-  if (what !== "solve") return { language: "Python", lines: trainExample(out, start, updates !== undefined) };
+  const { out, updates, defaults = true } = options;
+  if (solve === null) return { language: "Python", lines: trainExample(out, start, updates !== undefined) };
   return defaults
-    ? { language: "Python", lines: solveExample(options, exported) }
-    : { language: "JavaScript", lines: javascriptExample(options, exported) };
+    ? { language: "Python", lines: solveExample(out, solve) }
+    : { language: "JavaScript", lines: javascriptExample(options, solve) };
 }
 
-/** The first initial state, as trained where it was trained, and where the data start and end. */
-function firstOf({ problem: { ode, data }, checkpoint }: ExportedRun, best: boolean) {
+/** The solve of a run's first trajectory: from its initial state, as trained where it was trained, over its data. */
+export function exampleSolve({ problem, checkpoint }: ExportedRun, options: ExportOptions): ExampleSolve {
+  const { ode, data } = problem;
   const { field, dtype } = ode;
   const batched = typeof field.state[0] === "string";
-  const y0 = (best ? checkpoint.best : checkpoint).trained[y0Name] ?? data.y0;
-  const own = numbers(y0).slice(0, y0.data.length / (batched ? y0.shape[0]! : 1));
-  const shape = field.state.map((dim) => (typeof dim === "string" ? 1 : dim));
-  return { own, shape, dtype, t0: data.t0, t1: data.times.at(-1)! };
+  const y0 = ((options.best ?? false) ? checkpoint.best : checkpoint).trained[y0Name] ?? data.y0;
+  return {
+    y0: numbers(y0).slice(0, y0.data.length / (batched ? y0.shape[0]! : 1)),
+    shape: field.state.map((dim) => (typeof dim === "string" ? 1 : dim)),
+    ...{ dtype, t0: data.t0, t1: data.times.at(-1)! },
+    control: solverOf(problem, options).control,
+  };
 }
 
 /** Solves from the first initial state over the times of the data. */
-function solveExample({ out, best = false }: ExportOptions, exported: ExportedRun): string[] {
-  const { own, shape, dtype, t0, t1 } = firstOf(exported, best);
+function solveExample(out: string, { y0: own, shape, dtype, t0, t1 }: ExampleSolve): string[] {
   const y0 =
     own.length > 8 ? `np.ones(${tuple(shape)})` : `np.array(${JSON.stringify(own)}).reshape(${tuple(shape)})`;
   return [
@@ -41,10 +60,11 @@ function solveExample({ out, best = false }: ExportOptions, exported: ExportedRu
 }
 
 /** The same where tolerances must be given. */
-function javascriptExample(options: ExportOptions, exported: ExportedRun): string[] {
-  const { own, shape, dtype, t0, t1 } = firstOf(exported, options.best ?? false);
+function javascriptExample(
+  options: ExportOptions,
+  { y0: own, shape, dtype, t0, t1, control }: ExampleSolve,
+): string[] {
   const y0 = own.length > 8 ? own.map(() => 1) : own;
-  const { control } = solverOf(exported.problem, options);
   const scalars = {
     ...{ t0, t1 },
     ...(control.kind === "pid" ? { rtol: control.rtol, atol: control.atol } : { stepSize: control.stepSize }),

@@ -114,7 +114,7 @@ export function tfjsFiles(
 
 /** How the equation of a run is solved: as in training, unless steps are to be chosen. */
 export function solverOf(
-  { ode, control }: Problem,
+  { ode, control }: Pick<Problem, "ode" | "control">,
   { adaptive, rtol, atol, stepSize }: ExportOptions,
 ): { ode: NeuralOde; control: Pid | ConstantStep } {
   const tolerances = { ...(rtol === undefined ? {} : { rtol }), ...(atol === undefined ? {} : { atol }) };

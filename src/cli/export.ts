@@ -9,7 +9,7 @@ import type { Model } from "../graph/model.js";
 import { writeAtomic } from "../storage/atomic.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
-import { exampleFor } from "./export-examples.js";
+import { type ExampleSolve, exampleFor, exampleSolve } from "./export-examples.js";
 import {
   checkOptions,
   type ExportedRun,
@@ -29,6 +29,7 @@ import { readInit } from "./run-inputs.js";
 import { runKind } from "./run-kind.js";
 import { openRuntime } from "./runtimes.js";
 import { decodeParameters } from "./settings.js";
+import { openTaskRun } from "./tasks/folder.js";
 import { UsageError } from "./usage.js";
 
 /**
@@ -49,6 +50,11 @@ export async function exportCommand(run: string, options: ExportOptions, console
     throw new UsageError(
       `--what ${what} is for the run of a language model. Leave it out, or say --what field.`,
     );
+  }
+  if (await isSeries(run)) {
+    const { seriesExport } = await import("./export-series.js");
+    const { bytes, example } = await seriesExport(run, options, console);
+    return write(run, options, new Map([[out, bytes]]), example, console);
   }
   const { settings, sources } = await openRun(run);
   const problem = await problemOf(
@@ -84,6 +90,23 @@ export async function exportCommand(run: string, options: ExportOptions, console
     files.set(out, trainStepFile(exported, options));
     files.set(startPath(out), trainStartFile(exported, options));
   }
+  return write(run, options, files, what === "solve" ? exampleSolve(exported, options) : null, console);
+}
+
+/** Whether a run is a fit of trajectories, or of one with parts set aside, which is a task. */
+async function isSeries(run: string): Promise<boolean> {
+  return (await runKind(run)) === "task" && (await openTaskRun(run)).settings.series !== null;
+}
+
+/** Writes files, and says what they are. */
+async function write(
+  run: string,
+  options: ExportOptions,
+  files: ReadonlyMap<string, Uint8Array>,
+  example: ExampleSolve | null,
+  console: Console,
+): Promise<number> {
+  const { what = "field", out } = options;
   for (const [path, bytes] of files) await writeAtomic(path, bytes);
 
   const model = decode(files.get(out)!, { source: out });
@@ -92,7 +115,7 @@ export async function exportCommand(run: string, options: ExportOptions, console
     return exitCodes.done;
   }
   for (const [path, bytes] of files) console.note(`Written to ${path} (${bytes.length} bytes)`);
-  if (what !== "field") console.stdout.write(`${description(model, options, exported)}\n`);
+  if (what !== "field") console.stdout.write(`${description(model, options, example)}\n`);
   return exitCodes.done;
 }
 
@@ -165,8 +188,8 @@ function reportOf(
 }
 
 /** What people read: what the file is, what goes in and out, and how to run it. */
-function description({ graph, metadata }: Model, options: ExportOptions, exported: ExportedRun): string {
-  const example = exampleFor(options, startPath(options.out), exported);
+function description({ graph, metadata }: Model, options: ExportOptions, solve: ExampleSolve | null): string {
+  const example = exampleFor(options, startPath(options.out), solve);
   const kind = metadata["revort.kind"] as keyof typeof portableKinds;
   const given = graph.optional.map(({ name }, i) => {
     const { shape, data } = graph.initializers.get(name)!;

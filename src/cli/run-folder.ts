@@ -103,13 +103,6 @@ export async function openRun(folder: string): Promise<{ settings: RunSettings; 
     );
   }
   if (Object.hasOwn(json, "task")) {
-    const { series } = (json as { task: { series?: unknown } }).task;
-    if (series !== undefined && series !== null) {
-      throw new RunFolderError(
-        `${folder} is a run on several trajectories: its field.onnx is there already, for revort solve and ONNX Runtime; revort ` +
-          "predict and evaluate take the run itself.",
-      );
-    }
     throw new RunFolderError(
       `${folder} is not the fit of a single trajectory: the .onnx files in it are ready to use, and revort train ` +
         "--resume goes on with it.",

@@ -144,6 +144,43 @@ describe("revort export", () => {
       expect(Number(y0)).to.equal(states[0][0]);
     });
 
+    it("writes those of a fit with data set aside, which start where its first trajectory does", async () => {
+      const rows = ["a", "b"].flatMap((id, i) =>
+        [0, 0.5, 1, 1.5].map((t) => `${id},${t},${(i + 1) * Math.exp(-0.7 * t)}\n`),
+      );
+      const data = written(folder("set-aside.csv"), `id,t,x\n${rows.join("")}`);
+      const place = folder("set-aside");
+      const words = [
+        "train",
+        data,
+        "--trajectory",
+        "id",
+        "--test",
+        "id=b",
+        "--field",
+        "mlp:4",
+        "--steps",
+        "5",
+      ];
+      await json(...words, "--out", place);
+      const out = folder("set-aside.onnx");
+      const { stdout } = await run(["export", place, "--what", "solve", "--out", out]);
+      const { times, states } = await json("predict", place, "--every", "0.5");
+      const [, y0] = /np\.array\(\[(\S+)\]\)/.exec(stdout)!;
+      expect(Number(y0)).to.equal(states[0][0]);
+      const session = await bareSession(readFileSync(out));
+      const { ys } = await session.run({
+        ...{ t0: float(0), t1: float(1.5), ts: float(times), y0: tensor("float64", [1, 1], [Number(y0)]) },
+      });
+      // the same steps in two graphs
+      expect(distance(numbers(ys!), states[0])).to.be.below(1e-9);
+      const adaptive = await json("export", place, "--what", "solve", "--adaptive", "--out", out);
+      expect(adaptive.inputs.map(({ name }: { name: string }) => name)).to.include("rtol");
+      await json("export", place, "--out", out);
+      expect(readFileSync(out).equals(readFileSync(`${place}/field.onnx`))).to.equal(true);
+      expect(await refusal(2, "export", place, "--what", "tfjs", "--out", out)).to.include("field and solve");
+    });
+
     it("chooses steps where asked to, by a solver that can, however it was trained", async () => {
       const by = (solver: string) =>
         json("solve", `${place}/field.onnx`, ...`--y0 1,0 --t0 0 --t1 5 --solver ${solver}`.split(" "));
