@@ -54,7 +54,7 @@ describe("the command line", () => {
     ]) {
       expect(text).to.include(option);
     }
-    expect(text).to.include("auto by default for a CSV file").and.to.include("Examples:");
+    expect(text).to.include("auto by default for files of data").and.to.include("Examples:");
   });
 
   for (const [line, reason] of [
