@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { openRuntime, type RuntimeName } from "../../src/cli/runtimes.js";
 import { largestMemory } from "../../src/figures/largest-memory.js";
 import { adamw } from "../../src/learning/optimisers.js";
@@ -50,6 +51,11 @@ training.catch((error: Error) => {
 });
 const { loss, gradientNorm } = await first;
 const start = (performance.now() - started) / 1000;
+if (Number(threads) > 1 && options.batch !== "whole") {
+  // threads join later updates, once they have compiled what was compiled here for the first one
+  await setTimeout(2000 * start + 3000);
+  await updates(2 * updatesPerRun);
+}
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 say({ loss, norm: gradientNorm, base, start, choices, versions: { [runtime.name]: runtime.version } });
 

@@ -57,7 +57,7 @@ describe("a run's folder, in use", () => {
     expect(locks(place)).to.have.length(1);
     const { code, stderr } = await run(["train", "--resume", place], /training/);
     expect(code, stderr).to.equal(130);
-    expect(stderr).to.include(`The process ${running.process.pid}, which trained ${place} since `);
+    expect(stderr).to.include(`The process ${running.process.pid}, which was training ${place} since `);
     expect(stderr).to.include("has died; taking over.");
     for (const run of [place, folder("copy")]) expect(locks(run)).to.deep.equal([]);
   });
