@@ -36,7 +36,7 @@ const reasons: Readonly<Record<string, string>> = {
   "experiment-peers/latent-spirals/any":
     "A recurrent cell of 25 and a field of 20, thirty times one after the other: each operator is small, and XLA makes one pass of those between two products, where ONNX Runtime, to which `auto` gives it, runs each by itself. jit takes four fifths of that time.",
   "experiment-peers/two-moons/diffrax":
-    "Products of 128 × 128 take most of an update on either side, and the reversible scheme evaluates the field twice as often as the competitor's plain rule, of which revort's own gradient, on one thread, takes 60 % of the time of the reversible one on two. The target was set on a machine on which the competitor took 12.7 s.",
+    "Products of 128 × 128 take most of an update on either side, and the reversible scheme evaluates the field twice as often as the competitor's plain rule. The target was set on a machine on which the competitor took 12.7 s.",
   "experiment-peers/mnist-ode/any":
     "PyTorch's convolutions are faster. By single operators of this size, on one thread, a Conv takes ONNX Runtime 1.4 times as long, and the gradient of its weights, a Conv with images as filters here, takes twice as long as nine products of matrices would. The reversible scheme also evaluates the field twice as often.",
   "experiment-peers/ou-sde-gan/any":

@@ -71,8 +71,7 @@ export async function workerOn(
     },
     among: (count) => worker(ownOf(count)),
     async run(now, data, batch) {
-      const found: Found[] = [];
-      for (const { k, range } of own) {
+      const part = async ({ k, range }: (typeof own)[number]): Promise<Found> => {
         const trained: Branch = uploadTree(
           runtime,
           takenOf(types.trained, now.trained as Branch, indicesFrom(range)),
@@ -83,9 +82,14 @@ export async function workerOn(
           count: runtime.upload(number),
         };
         const results = await compiled.get(range[1] - range[0])!.run(inputs);
-        found.push({ k, results: await onHost(runtime, results) });
+        const found = { k, results: await onHost(runtime, results) };
         for (const leaf of leavesOf<DeviceTensor>(trained)) runtime.dispose(leaf);
-      }
+        return found;
+      };
+      // a thread is given all its parts at once: this one, which takes parts meanwhile, could not hand over the next
+      if (first > 0) return Promise.all(own.map(part));
+      const found: Found[] = [];
+      for (const one of own) found.push(await part(one));
       return found;
     },
     async release() {
