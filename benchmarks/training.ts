@@ -16,6 +16,7 @@ import { ortNode } from "../src/runtimes/ort-node.js";
 import { conclude, readOptions, say, skip } from "./conclude.js";
 import { batchedTask } from "./gradient-task.js";
 import { measure, provenance, type RemoteContender, table } from "./measure.js";
+import type { PeerRow } from "./peer-targets.js";
 import { makePeers, python } from "./peers/environment.js";
 import { Peer } from "./peers/process.js";
 import { writtenTask } from "./peers/written-task.js";
@@ -25,15 +26,7 @@ import { PlainTraining } from "./training/plain-training.js";
 const options = readOptions({ rounds: "11", threads: "1,2" });
 const size = { batch: 512, width: 64, steps: 100, dtype: "float32" } as const;
 
-interface About {
-  readonly library: string;
-  readonly scheme: string;
-  readonly gradient: string;
-  readonly variant: string;
-  readonly work: string;
-  readonly threads: number;
-  readonly loss: number;
-}
+type About = Omit<PeerRow, "case" | "usPerStep"> & { readonly loss: number };
 
 type Entry = RemoteContender & { readonly about: About };
 

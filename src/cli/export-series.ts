@@ -1,9 +1,10 @@
 import { Random } from "../core/random.js";
-import { sizeOf } from "../core/tensor.js";
+import { numbers, sizeOf } from "../core/tensor.js";
 import { componentsIn, type FieldMetadata } from "../deploy/field-file.js";
 import { encodeSolve } from "../deploy/solve-file.js";
 import { solverFor, stepSizeIn } from "../deploy/trained-solver.js";
-import { initialParameters, type VectorField } from "../fields/field.js";
+import { startNames } from "../experiments/series/model.js";
+import { initialParameters, type Tensors, type VectorField } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
 import { decode } from "../graph/decode.js";
 import type { Model } from "../graph/model.js";
@@ -11,8 +12,9 @@ import { neuralOde } from "../integrate/neural-ode.js";
 import type { Console } from "./console.js";
 import type { ExampleSolve } from "./export-examples.js";
 import { type ExportOptions, solverOf } from "./export-files.js";
+import type { TrainedField } from "./export-state-dict.js";
 import { readRunFile } from "./run-files.js";
-import { loadTask } from "./tasks/load.js";
+import { fieldFileOf, loadTask } from "./tasks/load.js";
 import { UsageError } from "./usage.js";
 
 // Fits with trajectories, or parts set aside, are tasks: what is exported of them is made from the field.onnx of their run.
@@ -35,14 +37,9 @@ export async function seriesExport(
   console: Console,
 ): Promise<SeriesExport> {
   const { what = "field", best, maxSteps, defaults, openParameters } = options;
-  if (what === "state-dict") {
-    throw new UsageError(
-      `The state dict of ${run} is there already: ${run}/params.safetensors (safetensors.torch.load_file).`,
-    );
-  }
   if (what !== "field" && what !== "solve") {
     throw new UsageError(
-      `--what ${what} is for fits without trajectories or data set aside; of ${run} there are field and solve.`,
+      `--what ${what} is for fits without trajectories or data set aside; of ${run} there are field, solve and state-dict.`,
     );
   }
   if (best) throw new UsageError(`Leave out --best: ${run} keeps its best parameters anyway.`);
@@ -75,9 +72,24 @@ export async function seriesExport(
       ...firstState(
         field,
         states.map(([first]) => first!),
+        trained.parameters,
       ),
       ...{ dtype: ode.dtype, t0: times[0]!, t1: times.at(-1)!, control },
     },
+  };
+}
+
+/** The parameters of the field of a fit of series, without what is trained beside it, for a state dict. */
+export async function seriesParameters(run: string, console: Console): Promise<TrainedField> {
+  const { trained, run: task } = await loadTask(run, undefined, console);
+  const beside: readonly string[] = Object.values(startNames);
+  return {
+    trained: Object.fromEntries(
+      Object.entries(trained.parameters).filter(([name]) => !beside.includes(name)),
+    ),
+    field: task.settings.series!.field ?? "mlp",
+    trainedOn: task.settings.dataFiles.join(", "),
+    file: fieldFileOf(task),
   };
 }
 
@@ -91,8 +103,16 @@ function unitsIn({ metadata }: Model): FieldMetadata {
   return { units: { ...(time === undefined ? {} : { time }), ...(state === undefined ? {} : { state }) } };
 }
 
-/** An initial state to begin with: that of the first trajectory, zeros for what is hidden. */
-function firstState({ state }: VectorField, observed: readonly number[]): Pick<ExampleSolve, "y0" | "shape"> {
+/** The initial state of the first trajectory: of its forecast, and what was trained of hidden components. */
+function firstState(
+  { state }: VectorField,
+  observed: readonly number[],
+  parameters: Tensors,
+): Pick<ExampleSolve, "y0" | "shape"> {
   const shape = state.map((dim) => (typeof dim === "string" ? 1 : dim));
-  return { shape, y0: Array.from({ length: sizeOf(shape) }, (_, i) => observed[i] ?? 0) };
+  const [hidden, change] = [parameters[startNames.hidden], parameters[startNames.change]];
+  const common = hidden === undefined ? [] : numbers(hidden);
+  // the deviation of a hidden component is 1
+  const own = change === undefined ? [] : numbers(change).slice(observed.length, sizeOf(shape));
+  return { shape, y0: [...observed, ...common.map((value, j) => value + (own[j] ?? 0))] };
 }

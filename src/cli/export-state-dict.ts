@@ -1,13 +1,21 @@
 import { printable } from "../core/printable.js";
 import { type StateDict, stateDictOf } from "../deploy/state-dict.js";
+import type { Tensors } from "../fields/field.js";
+import type { ImportOptions } from "../fields/imported.js";
 import type { Model } from "../graph/model.js";
 import { writeAtomic } from "../storage/atomic.js";
 import { encodeSafetensors } from "../storage/safetensors.js";
-import { parametersOf } from "../train/train.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
-import type { ExportedRun, ExportOptions } from "./export-files.js";
-import { importOptionsOf } from "./field-options.js";
+import type { ExportOptions } from "./export-files.js";
+
+/** Trained numbers of a field, and the file that it is from, where it is from one. */
+export interface TrainedField {
+  readonly trained: Tensors;
+  readonly field: string;
+  readonly trainedOn: string;
+  readonly file: { readonly model: Model; readonly options: ImportOptions } | null;
+}
 
 /**
  * `revort export --what state-dict`: the trained numbers as safetensors, which PyTorch loads as a state dict. Those of an
@@ -17,20 +25,16 @@ import { importOptionsOf } from "./field-options.js";
  */
 export async function exportStateDict(
   run: string,
-  { out, best, json }: ExportOptions,
-  { exported, model }: { readonly exported: ExportedRun; readonly model: Model | null },
+  { out, json }: ExportOptions,
+  { trained, field, trainedOn, file }: TrainedField,
   console: Console,
 ): Promise<number> {
-  const { checkpoint, settings, problem } = exported;
-  const trained = parametersOf((best ? checkpoint.best : checkpoint).trained);
   const dict: StateDict =
-    model === null
+    file === null
       ? { tensors: trained, renamed: [], unknown: [], missing: [] }
-      : stateDictOf(model, trained, importOptionsOf(settings));
+      : stateDictOf(file.model, trained, file.options);
   const bytes = encodeSafetensors(dict.tensors, {
-    format: "pt",
-    "revort.field": problem.ode.field.name,
-    "revort.trainedOn": problem.experiment.name,
+    ...{ format: "pt", "revort.field": field, "revort.trainedOn": trainedOn },
   });
   await writeAtomic(out, bytes);
   const notes = notesOf(dict);

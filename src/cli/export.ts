@@ -7,6 +7,7 @@ import { inspectGraphModel } from "../deploy/tfjs-file.js";
 import { decode } from "../graph/decode.js";
 import type { Model } from "../graph/model.js";
 import { writeAtomic } from "../storage/atomic.js";
+import { parametersOf } from "../train/train.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ExampleSolve, exampleFor, exampleSolve } from "./export-examples.js";
@@ -22,6 +23,7 @@ import {
   trainStepNotes,
 } from "./export-files.js";
 import { exportStateDict } from "./export-state-dict.js";
+import { importOptionsOf } from "./field-options.js";
 import { graphModelLines, valueLines } from "./inspect.js";
 import { asTrained, problemOf } from "./problem.js";
 import { checkCheckpoint, loadCheckpoint, openRun, RunFolderError } from "./run-folder.js";
@@ -52,7 +54,11 @@ export async function exportCommand(run: string, options: ExportOptions, console
     );
   }
   if (await isSeries(run)) {
-    const { seriesExport } = await import("./export-series.js");
+    const { seriesExport, seriesParameters } = await import("./export-series.js");
+    if (what === "state-dict") {
+      if (options.best) throw new UsageError(`Leave out --best: ${run} keeps its best parameters anyway.`);
+      return exportStateDict(run, options, await seriesParameters(run, console), console);
+    }
     const { bytes, example } = await seriesExport(run, options, console);
     return write(run, options, new Map([[out, bytes]]), example, console);
   }
@@ -76,7 +82,13 @@ export async function exportCommand(run: string, options: ExportOptions, console
     problem: asTrained(problem, checkpoint.scheme?.coupling),
   };
   if (what === "state-dict") {
-    return exportStateDict(run, options, { exported, model: sources.model }, console);
+    const { model } = sources;
+    const trained = {
+      trained: parametersOf((options.best ? checkpoint.best : checkpoint).trained),
+      ...{ field: exported.problem.ode.field.name, trainedOn: exported.problem.experiment.name },
+      file: model === null ? null : { model, options: importOptionsOf(settings) },
+    };
+    return exportStateDict(run, options, trained, console);
   }
   if (what === "tfjs" || what === "tfjs-solve") {
     const written = await writeFolder(out, tfjsFiles(exported, options));

@@ -1,4 +1,6 @@
+import { Random } from "../core/random.js";
 import type { FloatDType, Tensor } from "../core/tensor.js";
+import { mapTree } from "../core/tree.js";
 import { uploadTree } from "../runtime/compile-program.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Resident } from "../train/updater.js";
@@ -12,7 +14,8 @@ const tolerance = { float32: 1e-4, float64: 1e-9 } as const;
 
 /**
  * Whether the loss of a batch is the mean of those of its parts, as it should be: tried out on the first samples there are,
- * after training, where nothing is random. It is not where samples of a batch depend on each other, by statistics of the
+ * after training, where nothing is random, with parameters beside the initial ones: a layer that begins as zeros makes the same of all
+ * samples, which nothing would tell apart. It is not where samples of a batch depend on each other, by statistics of the
  * batch, a solve that chooses steps for all of them, or a loss that is no mean.
  */
 export async function isMeanOfParts(
@@ -30,14 +33,25 @@ export async function isMeanOfParts(
   if (resident === null || Object.keys(buffers).length > 0) return false;
   const first = Array.from({ length: batchSize }, (_, i) => i);
   const data = takeSamples((resident.samples as { data: Readonly<Record<string, Tensor>> }).data, first);
+  const random = Random.seeded(0);
+  const moved = mapTree(parameters, (value) => movedBy(value as Tensor, random)) as typeof parameters;
   const lossOf = async (atOnce: number): Promise<number> => {
     const compiled = await measuring(task, data, { runtime, dtype, what: "The training data", atOnce });
     try {
-      return (await compiled.measure(uploadTree(runtime, { parameters, buffers }) as never)).loss;
+      return (await compiled.measure(uploadTree(runtime, { parameters: moved, buffers }) as never)).loss;
     } finally {
       await compiled.release();
     }
   };
   const [whole, split] = [await lossOf(batchSize), await lossOf(Math.ceil(batchSize / parts))];
   return Math.abs(whole - split) <= tolerance[dtype] * Math.abs(whole);
+}
+
+/** How far a parameter is moved, relative to its largest element, and at least. */
+const [relative, least] = [0.05, 0.01];
+
+function movedBy(value: Tensor, random: Random): Tensor {
+  const data = value.data as Float64Array;
+  const by = Math.max(least, relative * data.reduce((most, x) => Math.max(most, Math.abs(x)), 0));
+  return { ...value, data: data.map((x) => x + by * random.normal()) } as Tensor;
 }

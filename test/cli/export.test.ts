@@ -178,8 +178,35 @@ describe("revort export", () => {
       expect(adaptive.inputs.map(({ name }: { name: string }) => name)).to.include("rtol");
       await json("export", place, "--out", out);
       expect(readFileSync(out).equals(readFileSync(`${place}/field.onnx`))).to.equal(true);
-      expect(await refusal(2, "export", place, "--what", "tfjs", "--out", out)).to.include("field and solve");
+      expect(await refusal(2, "export", place, "--what", "tfjs", "--out", out)).to.include(
+        "field, solve and state-dict",
+      );
     });
+
+    for (const start of [[], ["--train-y0"]]) {
+      it(`has the hidden states that were trained in its example${start.map((word) => `, ${word}`)}`, async () => {
+        const rows = [0, 0.5, 1, 1.5, 2].map((t) => `a,${t},${Math.cos(t)}\nb,${t},${2 * Math.cos(t)}\n`);
+        const data = written(folder("hidden.csv"), `id,t,x\n${rows.join("")}`);
+        const place = folder(`hidden${start.length}`);
+        const words = ["--trajectory", "id", "--hidden", "1", "--field", "mlp:4", "--warm-start", "none"];
+        await json("train", data, ...words, "--steps", "20", ...start, "--out", place);
+        const out = folder("hidden.onnx");
+        const { stdout } = await run(["export", place, "--what", "solve", "--out", out]);
+        const y0 = JSON.parse(/np\.array\((\[.*?\])\)/.exec(stdout)![1]!) as number[];
+        expect(y0[1]).not.to.equal(0);
+        const { times, states } = await json("predict", place, "--every", "0.5");
+        const { ys } = await (await bareSession(readFileSync(out))).run({
+          ...{ t0: float(0), t1: float(2), ts: float(times), y0: tensor("float64", [1, 2], y0) },
+        });
+        const observed = numbers(ys!).filter((_, i) => i % 2 === 0);
+        // the same steps in two graphs
+        expect(distance(observed, states[0])).to.be.below(1e-9);
+        const dict = folder("hidden.safetensors");
+        const { tensors } = await json("export", place, "--what", "state-dict", "--out", dict);
+        const { metadata } = await json("export", place, "--out", folder("hidden-field.onnx"));
+        expect(Object.keys(tensors)).to.have.members(JSON.parse(metadata["revort.parameters"]));
+      });
+    }
 
     it("chooses steps where asked to, by a solver that can, however it was trained", async () => {
       const by = (solver: string) =>

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { Random } from "../../src/core/random.js";
-import { numbers, tensor } from "../../src/core/tensor.js";
+import { numbers, sizeOf, tensor } from "../../src/core/tensor.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { SplitError } from "../../src/gradients/parts.js";
 import { TrainingError } from "../../src/gradients/training-error.js";
@@ -260,6 +260,20 @@ describe("Parts of a batch that nobody asked for", () => {
     const network = sequential(linear(128, 768), activation(tanh), linear(768, 3));
     expect((await ran(network)).parts).to.be.above(1);
     expect((await ran(network, (b, loss) => mul(b, loss, loss))).parts).to.equal(1);
+  });
+
+  it("are not chosen for a loss that is none, although its model makes the same of all samples at first", async () => {
+    const network = sequential(linear(128, 768), activation(tanh), linear(768, 3));
+    const parameters = Object.fromEntries(
+      Object.entries(network.parameters).map(([name, parameter]) => [
+        name,
+        name.startsWith("2.")
+          ? { ...parameter, initial: () => new Float64Array(sizeOf(parameter.shape)) }
+          : parameter,
+      ]),
+    );
+    expect((await ran({ ...network, parameters })).parts).to.be.above(1);
+    expect((await ran({ ...network, parameters }, (b, loss) => mul(b, loss, loss))).parts).to.equal(1);
   });
 
   it("are not chosen for a model that keeps statistics of batches", async () => {

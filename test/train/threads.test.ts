@@ -189,6 +189,34 @@ describe("Threads that training starts by itself", () => {
     expect(opened).to.deep.equal([]);
   });
 
+  it("are given all their parts of an update at once, and do not wait for the thread that hands them out", async () => {
+    const { ode, data } = problem(128);
+    let [asked, most] = [0, 0];
+    const { threads, join } = watched(2);
+    const counting = {
+      ...threads,
+      start: async (...of: Parameters<typeof threads.start>) =>
+        (await threads.start(...of)).map((thread) => ({
+          ...thread,
+          async compile(...given: Parameters<typeof thread.compile>) {
+            const made = await thread.compile(...given);
+            return {
+              ...made,
+              async run(...inputs: Parameters<typeof made.run>) {
+                most = Math.max(most, ++asked);
+                return made.run(...inputs).finally(() => asked--);
+              },
+            };
+          },
+        })),
+    };
+    const { ran } = await train(ode, data, { ...base, runtime: jit(), threads: counting, onUpdate: join });
+    await threads.close();
+    expect(ran.threads).to.equal(2);
+    expect(ran.parts).to.be.above(2);
+    expect(most).to.equal(Math.floor(ran.parts / 2));
+  });
+
   it("leave a batch whole whose loss is not known to be a mean", async () => {
     const { ode, data } = problem(128);
     const own: Loss = { name: "own", apply: (b, ...of) => add(b, mse().apply(b, ...of), 1) };
