@@ -12,7 +12,7 @@ import { type Console, consoleOn, type Streams } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { exportKinds } from "./export-kinds.js";
 import { parseIntervals } from "./intervals-option.js";
-import { languageOptions } from "./language/options.js";
+import { generate, trainLanguageModel } from "./language/commands.js";
 import { resultCommands } from "./result-commands.js";
 import { serve } from "./serve-options.js";
 import {
@@ -35,7 +35,7 @@ import {
   trainableOption,
   trainOptions,
 } from "./shared-options.js";
-import { count, notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
+import { notNegative, number, oneOf, positive, positiveCount } from "./usage.js";
 
 /** What commands can do in a clone alone. */
 export interface OfAClone {
@@ -143,60 +143,10 @@ function program(console: Console, finish: Finish, pages: () => Promise<PageHost
     .action((subjects, { debug: _, ...options }) =>
       finish(import("./train.js").then(({ trainCommand }) => trainCommand(subjects, options, console))),
     );
-  languageOptions(
-    train
-      .command("revdeq-lm")
-      .description("Trains a language model: a reversible deep equilibrium model, or a transformer.")
-      .exitOverride()
-      .addHelpText(
-        "after",
-        "\nExamples:\n  revort train revdeq-lm\n  revort train revdeq-lm --data book.txt --config small --out runs/book\n",
-      ),
-  ).action(({ debug: _, ...options }) =>
-    finish(
-      import("./language/train.js").then(({ languageTrainCommand }) =>
-        languageTrainCommand(options, console),
-      ),
-    ),
-  );
-
+  trainLanguageModel(train, console, finish);
   resultCommands(command, console, finish);
 
-  command(
-    "generate",
-    "Continues a text with the language model of a run, token by token.",
-    'generate runs/revdeq-lm --prompt "The red boat" --tokens 200 --temperature 0.8 --top-k 40',
-  )
-    .argument("<run>", "the folder of a run of train revdeq-lm")
-    .option("--prompt <text>", "the text to continue; empty by default", "")
-    .option("--tokens <n>", "number of tokens to draw; 100 by default", positiveCount("--tokens"))
-    .option("--seed <n>", "seed of the draws; 0 by default", count("--seed"))
-    .option(
-      "--temperature <t>",
-      "logits are divided by this; 0 takes the likeliest token; 1 by default",
-      notNegative("--temperature"),
-    )
-    .option("--top-k <k>", "draw from the k likeliest tokens; from all by default", positiveCount("--top-k"))
-    .option(
-      "--top-p <p>",
-      "draw from the likeliest tokens whose probabilities add up to p; from all by default",
-      number("--top-p", (p) => p > 0 && p <= 1, "a number above 0, up to 1"),
-    )
-    .addOption(runtimeOption())
-    .option(
-      "--threads <n>",
-      "threads inside an operator; one by default for a narrow model, else one for each core",
-      positiveCount("--threads"),
-    )
-    .option("--json", "print JSON alone on stdout")
-    .option("--debug", "show stack traces")
-    .action((run, { debug: _, ...options }) =>
-      finish(
-        import("./language/generate.js").then(({ generateCommand }) =>
-          generateCommand(run, options, console),
-        ),
-      ),
-    );
+  generate(command, console, finish);
 
   problemOptions(
     command(
