@@ -5,7 +5,12 @@ import { parameterName, y0Name } from "../programs/names.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { BootstrapOptions } from "../train/bootstrap.js";
 import { type Estimate, estimate } from "../train/estimate.js";
-import { type EstimateReport, estimateReport, withoutIntervals } from "../train/estimate-report.js";
+import {
+  besideCheck,
+  type EstimateReport,
+  estimateReport,
+  withoutIntervals,
+} from "../train/estimate-report.js";
 import { checkFit } from "../train/fit-check.js";
 import type { TrainResult } from "../train/train.js";
 import type { AskedIntervals } from "./intervals-option.js";
@@ -58,7 +63,7 @@ export async function estimated(
     y0,
     ...(control === null ? {} : { control }),
   });
-  return { result: { ...refined(result, settings, found), check }, report };
+  return { result: { ...refined(result, settings, found), check }, report: besideCheck(report, check) };
 }
 
 /** What named parameters of equations are measured in. */

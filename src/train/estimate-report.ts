@@ -1,4 +1,5 @@
 import type { Estimation } from "./estimation.js";
+import { changesLoss } from "./fit-check.js";
 
 /** A named scalar in `train --json`. */
 export interface ParameterReport {
@@ -65,6 +66,27 @@ export function estimateReport(
       problem: [problem, far].filter((text) => text !== null).join(" ") || null,
     },
     refinement: refined ? { before, after, iterations } : null,
+  };
+}
+
+/**
+ * Intervals beside what a check of the fit has found. Where an accurate solve changes the loss, the solver's errors are as large as
+ * the noise that the intervals are of, though too small for a warning: they are not within the intervals, and that is said.
+ */
+export function besideCheck(
+  report: EstimateReport,
+  { loss, trainedLoss, distance }: Readonly<Record<"loss" | "trainedLoss" | "distance", number | null>>,
+): EstimateReport {
+  const { problem } = report.intervals;
+  const found = Object.values(report.parameters).some(({ interval }) => interval !== null);
+  if (!found || loss === null || trainedLoss === null || distance === null) return report;
+  if (!changesLoss(loss, trainedLoss)) return report;
+  const said =
+    `The errors of the solver (up to ${distance.toPrecision(2)} standard deviations of the data) are as large as the noise, and are ` +
+    "not within the intervals: take a smaller --step-size.";
+  return {
+    ...report,
+    intervals: { ...report.intervals, problem: [problem, said].filter(Boolean).join(" ") },
   };
 }
 

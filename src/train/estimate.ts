@@ -7,7 +7,7 @@ import { solve } from "../integrate/solve.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { withSensitivities } from "../systems/sensitivities.js";
 import type { Trajectories } from "./data.js";
-import { type Estimation, type EstimationOptions, estimation } from "./estimation.js";
+import { type Estimation, type EstimationOptions, estimation, roundingOf } from "./estimation.js";
 import type { Residuals } from "./least-squares.js";
 
 /** What is estimated, from where: the scalars that `names` has, of all parameters of the field; other arrays are held. */
@@ -45,6 +45,7 @@ export async function estimate(
     const found = await estimation(
       {
         ...{ start: point.start, components: point.components, dim: data.y0.shape[1]! },
+        rounding: point.rounding,
         residuals: (x) => point.residuals(x),
       },
       request,
@@ -61,6 +62,8 @@ class Point {
   readonly start: readonly number[];
   /** of each residual, which component it is of */
   readonly components: readonly number[];
+  /** residuals that are nothing but rounding */
+  readonly rounding: number;
   readonly #ode: NeuralOde;
   readonly #plain: NeuralOde;
   readonly #data: Trajectories;
@@ -84,6 +87,10 @@ class Point {
     this.#places = this.#observed.flatMap((value, i) => (Number.isNaN(value) ? [] : [i]));
     const dim = data.y0.shape[1]!;
     this.components = this.#places.map((i) => i % dim);
+    this.rounding = roundingOf(
+      this.#places.map((i) => ({ value: this.#observed[i]!, s: request.scale?.[i % dim] ?? 1 })),
+      dtype,
+    );
   }
 
   /** Parameters and initial states of a vector. */

@@ -1,3 +1,4 @@
+import type { FloatDType } from "../core/tensor.js";
 import { type BootstrapOptions, bootstrapIntervals } from "./bootstrap.js";
 import { type Intervals, intervalsOf } from "./intervals.js";
 import { leastSquares, type Residuals } from "./least-squares.js";
@@ -11,6 +12,21 @@ export interface LeastSquaresProblem {
   /** of each residual, which of the `dim` components of the state it is of */
   readonly components: readonly number[];
   readonly dim: number;
+  /** residuals that rounding alone leaves, as a root of their mean square ({@link roundingOf}) */
+  readonly rounding: number;
+}
+
+/** Roundings that a solve and a residual are a few of. */
+const roundings = 16;
+
+/** What rounding leaves of residuals (y − value) / s where y is value to a few roundings. */
+export function roundingOf(
+  observed: readonly { readonly value: number; readonly s: number }[],
+  dtype: FloatDType,
+) {
+  const epsilon = dtype === "float64" ? 2 ** -52 : 2 ** -23;
+  const sum = observed.reduce((squares, { value, s }) => squares + (value / s) ** 2 / observed.length, 0);
+  return roundings * epsilon * Math.sqrt(sum);
 }
 
 export interface EstimationOptions {
@@ -38,7 +54,7 @@ export interface Estimation extends Intervals {
 
 /** Goes to the minimum where that is wanted, and says how well the data determine the named numbers there. */
 export async function estimation(
-  { start, residuals, components, dim }: LeastSquaresProblem,
+  { start, residuals, components, dim, rounding }: LeastSquaresProblem,
   { names, bounds, refine, bootstrap, ...given }: EstimationOptions,
 ): Promise<Estimation | null> {
   const own = names.map((name) => bounds?.[name] ?? { low: -Infinity, high: Infinity });
@@ -50,16 +66,34 @@ export async function estimation(
   const found = await leastSquares(residuals, start, { low, high, maxIterations: refine ? 50 : 0 });
   if (found === null) return null;
   const request = { ...given, names, low, high, components, dim };
+  const count = found.residuals.length;
+  const after = found.cost / count;
+  const about = {
+    ...{ x: found.x, after, iterations: found.iterations },
+    before: first.residuals.reduce((sum, r) => sum + r * r, 0) / count,
+  };
+  if (Math.sqrt(after) <= rounding) return { ...withoutNoise(intervalsOf(found, request)), ...about };
   const intervals =
     bootstrap === undefined
       ? intervalsOf(found, request)
       : await bootstrapIntervals(residuals, found, request, bootstrap);
-  const count = found.residuals.length;
+  return { ...intervals, ...about };
+}
+
+/** What is known where nothing but rounding is left of the residuals; that the data determine the numbers is known all the same. */
+function withoutNoise({ named, problem, remaining, ...rest }: Intervals): Intervals {
+  // there are no intervals for another reason
+  if (remaining === null) return { named, problem, remaining, ...rest };
+  const bare = Object.entries(named).map(([name, { value }]) => [
+    name,
+    { value, standardError: null, interval: null },
+  ]);
   return {
-    ...intervals,
-    x: found.x,
-    before: first.residuals.reduce((sum, r) => sum + r * r, 0) / count,
-    after: found.cost / count,
-    iterations: found.iterations,
+    ...rest,
+    named: Object.fromEntries(bare),
+    remaining: null,
+    problem:
+      "The equations fit the data to rounding: there is no noise that the width of intervals could be taken from. " +
+      "The parameters are as good as the steps of the solver.",
   };
 }

@@ -49,8 +49,29 @@ interface Place {
 export const lossTolerance = 0.1;
 /** Distance, in standard deviations, that a plot shows. */
 export const distanceTolerance = 0.05;
-/** Distance below which the two are the same for any purpose, whatever a tiny loss makes of it. */
-export const negligible = 1e-6;
+
+/**
+ * Distance, in standard deviations, up to which two solutions are the same, however small the loss is that they are held
+ * against: a loss is of squares, and squares of such a distance are below the tolerance of an accurate solve, 1e-9 of the
+ * variance of the data ({@link accuracyIn}; 1e-5 in float32).
+ */
+export function negligibleDistance(dtype: FloatDType): number {
+  return Math.sqrt(accuracyIn(dtype, 1).rtol);
+}
+
+/** Whether the loss changes by more than {@link lossTolerance}. Written so that a NaN counts as a change. */
+export function changesLoss(loss: number, trainedLoss: number): boolean {
+  return !(Math.abs(loss - trainedLoss) <= lossTolerance * trainedLoss);
+}
+
+/** Whether a fit depends on the errors of its solver: whether it is another by an accurate one. NaN counts as another. */
+export function dependsOnSolver(
+  { loss, trainedLoss, distance }: Readonly<Record<"loss" | "trainedLoss" | "distance", number>>,
+  dtype: FloatDType,
+): boolean {
+  if (distance <= negligibleDistance(dtype)) return false;
+  return !(distance <= distanceTolerance) || changesLoss(loss, trainedLoss);
+}
 
 export interface FitCheckOptions {
   readonly runtime: Runtime;
@@ -93,7 +114,8 @@ export async function checkFit(
   const spread = spreadOf(ode.field, data.observations, solutions[1]);
   const { distance, furthest } = largestDistance(...solutions, data.times, spread);
   const difference = { loss: ownLoss!, trainedLoss: trainedLoss!, distance, time: furthest.time };
-  const warning = isLarge(difference) ? differenceWarning(ode.method, difference) : null;
+  const depends = dependsOnSolver(difference, ode.dtype);
+  const warning = depends ? differenceWarning(ode.method, difference) : null;
   return { ...about, distance, furthest, failure: null, warning };
 }
 
@@ -113,12 +135,6 @@ interface Difference {
   readonly trainedLoss: number;
   readonly distance: number;
   readonly time: number;
-}
-
-function isLarge({ loss, trainedLoss, distance }: Difference): boolean {
-  if (distance <= negligible) return false;
-  // written so that a NaN counts as large
-  return !(distance <= distanceTolerance && Math.abs(loss - trainedLoss) <= lossTolerance * trainedLoss);
 }
 
 function differenceWarning(method: Method, { loss, trainedLoss, distance, time }: Difference): string {

@@ -50,6 +50,31 @@ describe("--field with equations", () => {
     expect(ys[0][0]).to.be.closeTo(b / a + (10 - b / a) * Math.exp(-a), 1e-6);
   });
 
+  it("says of exact data that there is no noise for intervals, and of small noise that it is below the solver's errors", async () => {
+    const decay = (noise: number) =>
+      Array.from({ length: 21 }, (_, i) => 2 * Math.exp(-i / 8) * (1 + noise * (-1) ** i));
+    const rows = (noise: number) =>
+      decay(noise)
+        .map((x, i) => `${i / 4},${x}\n`)
+        .join("");
+    const by = async (name: string, noise: number, ...more: string[]) => {
+      const file = written(folder(`${name}.csv`), `t,x\n${rows(noise)}`);
+      return json("train", file, "--field", "dx = -k*x", "--steps", "50", "--out", folder(name), ...more);
+    };
+    for (const more of [[], ["--time", "t"]]) {
+      const exact = await by(`exact${more.length}`, 0, ...more);
+      expect(exact.parameters.k).to.deep.include({ interval: null, standardError: null });
+      expect(exact.parameters.k.value).to.be.closeTo(0.5, 1e-7);
+      expect(exact.intervals.problem).to.include("no noise").and.not.include("not come to its minimum");
+      expect((exact.check ?? exact.findings.check).warning).to.equal(null);
+    }
+    // rk4's errors are up to 2e-7 standard deviations here, in a fit whose residuals are 1e-9
+    const small = await by("small", 1e-9);
+    expect(small.parameters.k.interval).not.to.equal(null);
+    expect(small.intervals.problem).to.include("The errors of the solver (up to 1.8e-7");
+    expect((await by("large", 1e-3)).intervals.problem).to.equal(null);
+  });
+
   it("keeps parameters within their bounds, and starts from guesses", async () => {
     const words = ["train", data(), "--field", equations, "--steps", "30"];
     const bounded = await json(

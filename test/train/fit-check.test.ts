@@ -132,6 +132,25 @@ describe("a fit held against its own field", () => {
     expect(found.warning).to.equal(null);
   });
 
+  it("takes a distance whose square is below the tolerance of the check for none, and no larger one", async () => {
+    // rk4's own steps of y' = −y: a loss of nothing but rounding, whatever the size of its errors
+    const growth = (h: number) => 1 - h + h ** 2 / 2 - h ** 3 / 6 + h ** 4 / 24;
+    const by = (h: number) =>
+      checked(
+        observed((t) => growth(h) ** (t / h)),
+        [1],
+        rk4,
+        h,
+      );
+    const fine = await by(0.125);
+    expect(fine.trainedLoss).to.be.below(1e-30);
+    expect(fine.distance).to.be.within(2e-6, 1e-5);
+    expect(fine.warning).to.equal(null);
+    const coarse = await by(0.5);
+    expect(coarse.distance).to.be.within(1e-4, 0.01);
+    expect(coarse.warning).to.match(/the loss is/);
+  });
+
   it("finds what grows between the two solutions of a coupled method", async () => {
     // damping times step is 0.5, far past −ln 0.999, up to which the pair stays together
     const parameters = { k: tensor("float64", [1], [5]) };

@@ -2,6 +2,7 @@ import { basename, join } from "node:path";
 import { loadModel } from "../../deploy/load-model.js";
 import { experimentOn } from "../../experiments/series/experiment.js";
 import { readSet } from "../../experiments/series/read-set.js";
+import type { StepCheck } from "../../experiments/series/step-check.js";
 import { taskLossChart } from "../../experiments/task-chart.js";
 import type {
   NamedEstimates,
@@ -16,6 +17,7 @@ import type { Runtime } from "../../runtime/runtime.js";
 import type { Threads } from "../../runtime/threads.js";
 import { namesIn, readBytes } from "../../storage/read.js";
 import { encodeSafetensors } from "../../storage/safetensors.js";
+import { besideCheck } from "../../train/estimate-report.js";
 import type { Console } from "../console.js";
 import { exitCodes } from "../exit-codes.js";
 import { fieldNames, importOptions } from "../field-options.js";
@@ -208,18 +210,21 @@ async function trainRun(
   const result = { ...fit, best };
   const trained: TrainedTask = { ...on, ...best };
   const measure = (of: PreparedTask["training"], by = prepared.task) => evaluate(by, of, trained);
+  const findings = (await prepared.findings?.(trained)) ?? {};
+  const check = findings.check as StepCheck | undefined;
+  const known = estimates && (check === undefined ? estimates.report : besideCheck(estimates.report, check));
   const report = reportOf({
     ...{
       settings: { ...started.opened.settings, batchSize },
       prepared,
       result,
       reconstructionError,
-      estimates: estimates?.report ?? null,
+      estimates: known,
       out: folder,
     },
     training: await measure(prepared.training),
     test: prepared.test && (await measure(prepared.test, prepared.measured)),
-    findings: (await prepared.findings?.(trained)) ?? {},
+    findings,
   });
   await saveFit(folder, result, report);
   const { models, charts } = await saveMade(folder, started.opened.settings, prepared, trained, report);
@@ -228,7 +233,7 @@ async function trainRun(
   const page = modelReport({
     ...{ title: experiment.name, about: experiment.about, settings: started.opened.settings, models, charts },
     rows: summaryRows(experiment, report, isOwnData),
-    estimates: estimates?.report ?? null,
+    estimates: known,
     notes: report.notes.map(({ message }) => message),
     ...{ stopped: report.stopped, runtime: settings.runtime, out: folder, commands: [] },
   });

@@ -5,7 +5,7 @@ import { defineModel, type Model } from "../../models/model.js";
 import { predictionProgram } from "../../models/task-measures.js";
 import { compileProgram, downloadTree, uploadTree } from "../../runtime/compile-program.js";
 import { withSensitivities } from "../../systems/sensitivities.js";
-import { type Estimation, type EstimationOptions, estimation } from "../../train/estimation.js";
+import { type Estimation, type EstimationOptions, estimation, roundingOf } from "../../train/estimation.js";
 import type { Residuals } from "../../train/least-squares.js";
 import type { TrainedTask } from "../task-experiment.js";
 import { type SeriesModel, sampleTypes, startNames, statesOf } from "./model.js";
@@ -45,9 +45,9 @@ export async function seriesEstimate(
     return { ...unchanged, problem };
   }
   try {
-    const { residuals, components } = point;
+    const { residuals, components, rounding } = point;
     const dim = setting.scales.length;
-    const found = await estimation({ start, residuals, components, dim }, { ...options, scale });
+    const found = await estimation({ start, residuals, components, dim, rounding }, { ...options, scale });
     if (found !== null) return { found, problem: null, parameters: point.parametersAt(found.x) };
     return {
       ...unchanged,
@@ -142,6 +142,7 @@ async function pointOf(
   return {
     residuals,
     ...{ observations: places.length, components: places.map(({ i }) => i) },
+    rounding: roundingOf(places, dtype),
     scale: scales.map((_, i) => typical(places.filter((place) => place.i === i).map(({ s }) => s))),
     start: [...names.map((name) => Number(parameters[name]!.data[0])), ...(ofStart ? y0.flat() : [])],
     release: () => compiled.release(),

@@ -1,4 +1,4 @@
-import { distanceTolerance, lossTolerance, negligible } from "../../train/fit-check.js";
+import { dependsOnSolver } from "../../train/fit-check.js";
 import type { TrainedTask } from "../task-experiment.js";
 import type { SeriesModel } from "./model.js";
 import type { SampleShape, Stretch } from "./samples.js";
@@ -43,10 +43,7 @@ export async function stepCheck(
     }
   }
   const [trainedLoss, loss] = [ownSquares / count, fineSquares / count];
-  const agree =
-    distance <= negligible ||
-    (Math.abs(loss - trainedLoss) <= lossTolerance * trainedLoss && distance <= distanceTolerance);
-  const warning = agree
+  const warning = !dependsOnSolver({ loss, trainedLoss, distance }, setting.dtype)
     ? null
     : `The fit depends on the errors of its solver: with steps ${finer} times as short, its loss is ${loss.toPrecision(3)} in place of ` +
       `${trainedLoss.toPrecision(3)}, and states are up to ${distance.toPrecision(2)} standard deviations away. Take a smaller ` +
