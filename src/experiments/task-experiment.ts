@@ -65,7 +65,7 @@ export interface PreparedTask {
   /** measured once, at the end, and never trained on or chosen by */
   readonly test: Dataset | null;
   /** data of a file that the run was not trained on, to be measured; where that can be */
-  readonly newData?: (file: DataFile) => Dataset | Promise<MeasuredData>;
+  readonly newData?: (file: DataFile, trained: TrainedTask) => Dataset | Promise<MeasuredData>;
   /** what validation and test data are measured by, where their arrays are of other shapes than those of training */
   readonly measured?: AnyTask;
   /** of the learning rate over so many updates; constant by default */
@@ -74,6 +74,8 @@ export interface PreparedTask {
   readonly warmStart?: (context: WarmStartContext) => Promise<Tensors | null>;
   /** the named scalars of a trained model, brought to the minimum where they can be, and what is known of them */
   readonly estimates?: (trained: TrainedTask, asked: EstimatesRequest) => Promise<NamedEstimates>;
+  /** what belongs to samples that were set apart, found when all else is trained: their initial states, say */
+  readonly held?: (trained: TrainedTask) => Promise<{ readonly parameters: Tensors; readonly note: string }>;
   /** states over time, past the data, where the model has such */
   readonly forecast?: (trained: TrainedTask, request: SeriesForecastRequest) => Promise<SeriesForecast>;
   /** what is made of the optimiser that is asked for: some parameters updated otherwise, say */
@@ -108,6 +110,10 @@ export interface NamedEstimates {
 export interface MeasuredData {
   readonly task: AnyTask;
   readonly data: Dataset;
+  /** where some are the data's own; those of the run without */
+  readonly parameters?: Tensors;
+  /** how they are measured, where that has to be said */
+  readonly note?: string;
 }
 
 /** What a warm start runs on, and tells of itself. */

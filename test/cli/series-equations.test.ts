@@ -59,6 +59,67 @@ describe("revort train, equations on several trajectories", () => {
       .and.include("95 % interval");
   });
 
+  it("measures trajectories that are set apart from initial states of their own, not from their noisy first rows", async () => {
+    const random = Random.seeded(11);
+    const times = Array.from({ length: 20 }, (_, n) => n / 5);
+    const noisy = (x0: number, first: number) =>
+      times.map((t, n) => x0 * Math.exp(-0.8 * t) + (n === 0 ? first : 0.01 * random.normal()));
+    // the first row of c is off by 30 deviations of the noise
+    const each = { a: noisy(2, 0), b: noisy(3, 0.01), c: noisy(2.5, 0.3) };
+    const table = (of: readonly (keyof typeof each)[]) =>
+      `id,t,x\n${of.flatMap((id) => each[id].map((x, n) => `${id},${times[n]},${x}\n`)).join("")}`;
+    const all = written(folder("apart.csv"), table(["a", "b", "c"]));
+    const out = folder("apart");
+    const fit = ["--trajectory", "id", "--field", "dx = -k*x", "--test", "id=c", "--runtime", "jit"];
+    const report = await json("train", all, ...fit, "--steps", "20", "--out", out);
+    // least squares for x₀ e^(−kt) in x₀ alone is a quotient of two sums
+    const { value: rate } = report.parameters.k;
+    const decay = times.map((t) => Math.exp(-rate * t));
+    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    const start = sum(decay.map((e, n) => e * each.c[n]!)) / sum(decay.map((e) => e * e));
+    const square = sum(decay.map((e, n) => (start * e - each.c[n]!) ** 2)) / times.length;
+    const { deviation } = report.findings.scales.x;
+    // rk4's steps of a tenth are off by 1e-6
+    expect(report.test.loss).to.be.closeTo(square / deviation ** 2, 1e-5 * (square / deviation ** 2));
+    expect(report.heldOut).to.include("initial state of c is estimated");
+    const { states } = await json("predict", out, "--trajectory", "c", "--to", "1", "--every", "1");
+    expect(states[0][0]).to.be.closeTo(start, 1e-5);
+    const { measures, start: said } = await json(
+      "evaluate",
+      out,
+      "--data",
+      written(folder("c.csv"), table(["c"])),
+    );
+    expect(measures["c.csv"].loss).to.be.closeTo(report.test.loss, 1e-9 * report.test.loss);
+    expect(said).to.include("initial state of c is estimated");
+    // rows that are taken as exact are so there as well
+    const exact = await json("train", all, ...fit, "--no-train-y0", "--steps", "20", "--out", folder("rows"));
+    expect(exact.test.loss).to.be.above(3 * report.test.loss);
+    expect(exact.heldOut).to.equal(null);
+    // a single series likewise, and --y0 says otherwise
+    const bare = (id: keyof typeof each) => `t,x\n${each[id].map((x, n) => `${times[n]},${x}\n`).join("")}`;
+    const one = folder("one");
+    await json(
+      "train",
+      written(folder("a.csv"), bare("a")),
+      ...fit.slice(2, 4),
+      "--steps",
+      "20",
+      "--out",
+      one,
+    );
+    const other = written(folder("bare.csv"), bare("c"));
+    const found = await json("evaluate", one, "--data", other);
+    const given = await json("evaluate", one, "--data", other, "--y0", String(start));
+    expect(found.start).to.include("is estimated");
+    expect(given.start).to.equal(null);
+    // k of a alone is another by some hundredths, and with it the best start
+    expect(found.measures["bare.csv"].loss).to.be.at.most(given.measures["bare.csv"].loss);
+    expect(found.measures["bare.csv"].loss).to.be.above(0.5 * given.measures["bare.csv"].loss);
+    const two = written(folder("two.csv"), bare("c").split("\n").slice(0, 2).join("\n"));
+    expect((await json("evaluate", one, "--data", two)).start).to.include("is its first row");
+  });
+
   it("has intervals by a bootstrap, the same for the same seed", async () => {
     const own = [data(), ...words, ...equations, "--no-train-y0", "--steps", "10"];
     const by = (intervals: string, name: string) =>

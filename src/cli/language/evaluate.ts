@@ -54,6 +54,6 @@ export async function evaluateLanguage(
     measures: {
       [name]: { loss, metrics: { "perplexity per token": token, "perplexity per word": word, ...metrics } },
     },
-    ...{ errors: null, warning: null },
+    ...{ errors: null, start: null, warning: null },
   };
 }

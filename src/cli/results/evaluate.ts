@@ -1,9 +1,13 @@
 import { basename } from "node:path";
 import { printable } from "../../core/printable.js";
+import { numbers, sizeOf, type Tensor } from "../../core/tensor.js";
+import type { MeasuredData } from "../../experiments/task-experiment.js";
 import { evaluate } from "../../models/measuring.js";
 import { parseTimeSeries } from "../../storage/csv.js";
 import { readBytes, readText } from "../../storage/read.js";
 import type { Measures } from "../../train/checkpoint.js";
+import type { Trajectories } from "../../train/data.js";
+import { estimate } from "../../train/estimate.js";
 import { checkFit } from "../../train/fit-check.js";
 import { componentErrors } from "../component-errors.js";
 import { type Console, table } from "../console.js";
@@ -15,7 +19,7 @@ import { loadTask } from "../tasks/load.js";
 import { UsageError } from "../usage.js";
 import type { EvaluateCommandOptions, Evaluation } from "./evaluation.js";
 import { givenState, trajectoryOf } from "./new-data.js";
-import { loadTrainedRun } from "./trained-run.js";
+import { loadTrainedRun, type TrainedRun } from "./trained-run.js";
 
 /** `revort evaluate`: loss and metrics of a run, on its own data or on new ones. @returns the exit code */
 export async function evaluateCommand(
@@ -26,6 +30,7 @@ export async function evaluateCommand(
   const evaluation = await evaluationOf(folder, options, console);
   if (options.json) console.json(evaluation);
   else console.stdout.write(`${shown(evaluation)}\n`);
+  if (evaluation.start !== null) console.note(evaluation.start);
   if (evaluation.warning !== null) console.note(`Warning: ${evaluation.warning}`);
   return exitCodes.done;
 }
@@ -64,11 +69,16 @@ async function ofTrajectories(
     throw new UsageError("--y0 is where new data start; give --data with it.");
   }
   const own = asked === undefined ? null : givenState(problem, asked);
+  const isEstimated = path !== undefined && own === null && run.settings.trainY0;
   const data =
     path === undefined
       ? problem.data
-      : trajectoryOf(problem, parseTimeSeries(await readText(path), { source: path }), path, own);
-  const y0 = path === undefined ? run.y0 : data.y0;
+      : trajectoryOf(problem, parseTimeSeries(await readText(path), { source: path }), path, own, {
+          countsFirst: isEstimated || own !== null,
+        });
+  const estimated = isEstimated ? await estimatedStart(run, data) : null;
+  const y0 = path === undefined ? run.y0 : (estimated ?? data.y0);
+  const start = isEstimated ? startNote(path, estimated !== null) : null;
   const measured = { ...problem, data };
   const { control, loss } = problem;
   const check = await checkFit(problem.ode, data, {
@@ -79,7 +89,7 @@ async function ofTrajectories(
   const exact = check.loss === null ? {} : { "loss solved accurately": check.loss };
   return {
     ...{ run: folder, experiment: problem.experiment.name, step, errors, warning: check.warning },
-    lossUnit: problem.experiment.lossUnit ?? null,
+    ...{ lossUnit: problem.experiment.lossUnit ?? null, start },
     measures: {
       [path === undefined ? "training data" : basename(path)]: {
         loss: check.trainedLoss ?? Number.NaN,
@@ -87,6 +97,30 @@ async function ofTrajectories(
       },
     },
   };
+}
+
+/** The initial state of new data by least squares, as that of the training data was trained; `null` where they do not determine it. */
+async function estimatedStart(
+  { problem, parameters, runtime }: TrainedRun,
+  data: Trajectories,
+): Promise<Tensor | null> {
+  const { ode, control, experiment } = problem;
+  const { state } = ode.field;
+  const observations = numbers(data.observations).filter((value) => !Number.isNaN(value)).length;
+  if (state.length !== 2 || typeof state[0] !== "string" || observations <= sizeOf(data.y0.shape))
+    return null;
+  const found = await estimate(ode, data, {
+    ...{ runtime, parameters, y0: data.y0, names: [], ofStart: true, refine: true },
+    ...(experiment.lossScale === undefined ? {} : { scale: experiment.lossScale }),
+    ...(control === null ? {} : { control }),
+  });
+  return found?.y0 ?? null;
+}
+
+function startNote(path: string, isEstimated: boolean): string {
+  return isEstimated
+    ? `The initial state of ${basename(path)} is estimated from its own observations, as in training; --y0 says otherwise.`
+    : `The initial state of ${basename(path)} is its first row, whose errors are part of the loss: nothing better can be estimated.`;
 }
 
 async function ofTask(
@@ -102,18 +136,21 @@ async function ofTask(
     );
   }
   const measures: Record<string, Measures> = {};
+  let start: string | null = null;
   if (path !== undefined) {
     const name = basename(path);
-    const given = newData!({ name, bytes: await readBytes(path) });
-    const own = given instanceof Promise ? await given : { task, data: given };
-    measures[name] = await evaluate(own.task, own.data, trained);
+    const given = newData!({ name, bytes: await readBytes(path) }, trained);
+    const own: MeasuredData = given instanceof Promise ? await given : { task, data: given };
+    start = own.note ?? null;
+    const parameters = own.parameters ?? trained.parameters;
+    measures[name] = await evaluate(own.task, own.data, { ...trained, parameters });
   } else {
     measures["training data"] = await evaluate(task, training, trained);
     for (const [name, data] of Object.entries({ "validation data": validation, "test data": test })) {
       if (data !== null) measures[name] = await evaluate(prepared.measured ?? task, data, trained);
     }
   }
-  const none = { step: null, lossUnit: null, errors: null, warning: null };
+  const none = { step: null, lossUnit: null, errors: null, warning: null, start };
   return { run: folder, experiment: experiment.name, measures, ...none };
 }
 

@@ -24,5 +24,7 @@ export interface Evaluation {
   readonly lossUnit: string | null;
   /** of a fit to trajectories: how far each component is from what was observed */
   readonly errors: readonly ComponentError[] | null;
+  /** where new data start, where that is not their first row as it is */
+  readonly start: string | null;
   readonly warning: string | null;
 }

@@ -17,6 +17,7 @@ export function givenState({ ode }: Pick<Problem, "ode">, text: string): Tensor 
  * initial state unless one is given.
  *
  * @param source  the name of the file, for messages
+ * @param countsFirst  whether the first row is an observation as well, as where the initial state is estimated
  * @throws {UsageError} for columns that the run does not have, or a first row that is no state
  */
 export function trajectoryOf(
@@ -24,6 +25,7 @@ export function trajectoryOf(
   series: TimeSeries,
   source: string,
   y0: Tensor | null,
+  { countsFirst = y0 !== null }: { readonly countsFirst?: boolean } = {},
 ): Trajectories {
   const names = componentNames(ode.field);
   const unknown = series.names.find((name) => !names.includes(name));
@@ -44,7 +46,7 @@ export function trajectoryOf(
       `The first row of ${source} has no ${names[gap]}, so it is no initial state. Give one: --y0 ${names.join(",")} as numbers.`,
     );
   }
-  const kept = Array.from({ length: series.rows }, (_, i) => i).slice(y0 === null ? 1 : 0);
+  const kept = Array.from({ length: series.rows }, (_, i) => i).slice(countsFirst ? 0 : 1);
   if (kept.length === 0) {
     throw new UsageError(`${source} has one row, which is the initial state; add rows to compare with.`);
   }

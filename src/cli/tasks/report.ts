@@ -29,6 +29,8 @@ export interface TaskReport
   readonly best: number;
   /** loss and metrics of data that were neither trained on nor chosen by */
   readonly test: Measures | null;
+  /** how what was set apart is measured, where that has to be said: from initial states that are estimated, say */
+  readonly heldOut: string | null;
   /** loss and metrics of all the training data, with the parameters that are kept */
   readonly training: Measures;
   /** what the experiment finds out beside: a confusion matrix, say */
@@ -54,6 +56,8 @@ export interface Reported {
   readonly test: Measures | null;
   /** what is known of named scalars; `null` for a model that has none */
   readonly estimates: EstimateReport | null;
+  /** how samples that were set apart are measured, where that has to be said */
+  readonly heldOut: string | null;
   readonly findings: Readonly<Record<string, unknown>>;
   readonly out: string;
 }

@@ -206,7 +206,10 @@ async function trainRun(
   );
   const on = { runtime, dtype: settings.dtype };
   const estimates = await estimated(prepared, fit, { ...on, ...fit.best }, settings, options, console);
-  const best = { ...fit.best, parameters: estimates?.parameters ?? fit.best.parameters };
+  const found = { ...fit.best, parameters: estimates?.parameters ?? fit.best.parameters };
+  const held = (await prepared.held?.({ ...on, ...found })) ?? null;
+  if (held !== null) say(held.note);
+  const best = { ...found, parameters: held?.parameters ?? found.parameters };
   const result = { ...fit, best };
   const trained: TrainedTask = { ...on, ...best };
   const measure = (of: PreparedTask["training"], by = prepared.task) => evaluate(by, of, trained);
@@ -220,6 +223,7 @@ async function trainRun(
       result,
       reconstructionError,
       estimates: known,
+      heldOut: held?.note ?? null,
       out: folder,
     },
     training: await measure(prepared.training),
@@ -234,7 +238,7 @@ async function trainRun(
     ...{ title: experiment.name, about: experiment.about, settings: started.opened.settings, models, charts },
     rows: summaryRows(experiment, report, isOwnData),
     estimates: known,
-    notes: report.notes.map(({ message }) => message),
+    notes: [...report.notes.map(({ message }) => message), ...(held === null ? [] : [held.note])],
     ...{ stopped: report.stopped, runtime: settings.runtime, out: folder, commands: [] },
   });
   await writeRunFile(folder, runFiles.report, page);

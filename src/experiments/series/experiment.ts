@@ -6,11 +6,12 @@ import { withinBounds } from "../../learning/bounds.js";
 import { losses } from "../../learning/losses.js";
 import type { Optimiser } from "../../learning/optimisers.js";
 import { cosine } from "../../learning/schedules.js";
-import type { DataFile, PreparedTask, TaskContext, TaskExperiment } from "../task-experiment.js";
+import type { DataFile, PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "../task-experiment.js";
 import { chosenField, type FieldFile, isFieldFile } from "./chosen-field.js";
 import { fieldFiles } from "./files.js";
 import { errorsOf, fitChart } from "./findings.js";
 import { forecastOf } from "./forecast.js";
+import { heldStarts, unchangedStarts } from "./held-starts.js";
 import { type SeriesModel, trajectoryTask } from "./model.js";
 import { namedEstimates } from "./named-estimates.js";
 import { newStretches } from "./new-series.js";
@@ -134,10 +135,13 @@ function prepared(
   const stages = stagesOf(set, settings);
   const held = (stretches: readonly Stretch[]) =>
     stretches.length === 0 ? null : samplesOf(stretches, { ...shape, steps: allSteps });
+  const learnt = new Set(parts.training.map(({ trajectory }) => trajectory));
+  const unseen = [...parts.validation, ...parts.test].filter(({ trajectory }) => !learnt.has(trajectory));
   return {
     task: trajectoryTask(setting, steps),
     training: samplesOf(training, { ...shape, steps }),
-    ...{ validation: held(parts.validation), test: held(parts.test) },
+    // while it is trained the initial states of trajectories set apart are their first rows
+    ...{ validation: held(parts.validation.map(laterOf)), test: held(parts.test) },
     measured: trajectoryTask(setting, allSteps),
     schedule: (updates) => cosine({ steps: Math.max(1, updates) }),
     solvesInChains: true,
@@ -146,6 +150,9 @@ function prepared(
       : {}),
     estimates: (trained, asked) =>
       namedEstimates(setting, training, shape, trained, { loss: settings.loss, ...asked }),
+    ...(setting.starts === 0 || unseen.length === 0
+      ? {}
+      : { held: (trained: TrainedTask) => heldStarts(setting, unseen, shape, trained) }),
     ...(stages.length === 0
       ? {}
       : {
@@ -162,11 +169,19 @@ function prepared(
             return found?.parameters ?? null;
           },
         }),
-    newData: async (file) => {
-      const stretches = newStretches((await readSet([file], settings)).set, set, file.name);
-      const own = { ...setting, starts: 0 };
+    newData: async (file, trained) => {
+      const isEstimated = setting.starts > 0;
+      const given = (await readSet([file], settings)).set;
+      const stretches = newStretches(given, set, file.name, { countsFirst: isEstimated });
+      const own = { ...setting, starts: isEstimated ? stretches.length : 0 };
       const most = mostSteps(stretches, shape.stepSize);
-      return { task: trajectoryTask(own, most), data: samplesOf(stretches, { ...shape, steps: most }) };
+      const measured = {
+        task: trajectoryTask(own, most),
+        data: samplesOf(stretches, { ...shape, steps: most }),
+      };
+      if (!isEstimated) return measured;
+      const parameters = { ...trained.parameters, ...unchangedStarts(own, stretches.length) };
+      return { ...measured, ...(await heldStarts(own, stretches, shape, { ...trained, parameters })) };
     },
     files: (trained) => fieldFiles(set, setting, { ...protocol, method }, trained),
     findings: async (trained) => ({

@@ -67,7 +67,7 @@ export function partsOf(series: readonly Series[], { validation, test, seed, cou
         );
       }
       for (const i of chosen) taken.add(i);
-      return chosen.map((i) => stretchOf(series[i]!, i, 1, ends[i]!));
+      return chosen.map((i) => stretchOf(series[i]!, i, countsFirst ? 0 : 1, ends[i]!));
     }
     const stretches = series.flatMap((one, i): Stretch[] => {
       if (taken.has(i)) return [];
