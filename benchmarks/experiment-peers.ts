@@ -13,7 +13,7 @@ import { conclude, readOptions, skip } from "./conclude.js";
 import { cases } from "./experiments/cases.js";
 import { contest, type ExperimentRow } from "./experiments/contest.js";
 import { experimentsText } from "./experiments/table.js";
-import { eagerTargets, speedTargets } from "./experiments/targets.js";
+import { eagerTargets, plainTargets, speedTargets } from "./experiments/targets.js";
 import { provenance } from "./measure.js";
 import { makePeers } from "./peers/environment.js";
 import type { Row, Target } from "./result.js";
@@ -34,7 +34,11 @@ else {
     rows.push(...(found.rows as (Row & ExperimentRow)[]));
     failures.push(...found.failures);
     const way = cases[name]!.own[0]!.gradient;
-    targets.push(...speedTargets(name, found.rows, way), ...eagerTargets(name, found.rows, way));
+    targets.push(
+      ...speedTargets(name, found.rows, way),
+      ...plainTargets(name, found.rows),
+      ...eagerTargets(name, found.rows, way),
+    );
     versions = { ...versions, ...found.versions };
   }
   await conclude(

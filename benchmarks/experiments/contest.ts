@@ -64,15 +64,20 @@ const nameOf = ({ library, scheme, gradient, threads, batch }: About) =>
   `${library}, ${scheme}, ${gradient}, ${threads} ${threads === 1 ? "thread" : "threads"}, ${batch}`;
 
 /**
- * How revort is asked for: the way of the experiment as `train` goes, in a thread and in all; and ways on whole batches, all of
- * them or, beside peers, the stored steps that these are held against.
+ * How revort is asked for: the way of the experiment as `train` goes, in a thread and in all; beside peers, the plain stored
+ * steps that these take, in all threads too; and ways on whole batches, all of them or, beside peers, the stored steps that
+ * losses and gradients are held against.
  */
 function ownWays({ own }: ExperimentCase, threads: number, withPeers: boolean) {
   const asTrained = [...new Set([1, threads])].map((count) => ({ way: own[0]!, count }));
+  const likePeers = own
+    .filter(({ scheme, gradient }) => withPeers && scheme === "plain" && gradient === "direct")
+    .filter((way) => threads > 1 && way !== own[0])
+    .map((way) => ({ way, count: threads }));
   const whole = own
     .filter(({ gradient }) => !withPeers || gradient === "direct")
     .map((way) => ({ way: { ...way, batch: "whole" as const }, count: 1 }));
-  return [...asTrained, ...whole];
+  return [...asTrained, ...likePeers, ...whole];
 }
 
 /** A process of revort. */

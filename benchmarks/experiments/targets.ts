@@ -61,6 +61,24 @@ export function speedTargets(name: string, rows: readonly ExperimentRow[], way: 
   });
 }
 
+/**
+ * How fast plain stored steps are, which is what most of the others take, beside the fastest of them; none where an experiment
+ * is trained so anyway, or has no plain scheme.
+ */
+export function plainTargets(name: string, rows: readonly ExperimentRow[]): Target[] {
+  const isPlain = ({ scheme, gradient }: ExperimentRow) => scheme === "plain" && gradient === "direct";
+  if (own(rows).every(isPlain) || !own(rows).some(isPlain)) return [];
+  const about = {
+    name: `experiment-peers/${name}/plain`,
+    what: `${name}, plain stored steps: faster than the fastest of the other libraries, whatever it does`,
+    wanted: { atLeast: wanted },
+  };
+  const ours = fastest(own(rows).filter(isPlain))!;
+  const best = fastest(rows.filter(({ library }) => library !== "revort" && library !== "JAX"));
+  if (best === undefined) return [unmeasured(about, "the peers could not be measured")];
+  return [target(about, best.seconds / ours.seconds, `${showRow(best)} ÷ ${showRow(ours)}`)];
+}
+
 /** Whether undoing steps takes a fifth of the memory of storing them. */
 export function storedTarget(name: string, rows: readonly ExperimentRow[]): Target {
   const about = {

@@ -3,6 +3,7 @@ import type { ExperimentRow } from "../../benchmarks/experiments/contest.js";
 import {
   eagerTargets,
   growthTarget,
+  plainTargets,
   speedTargets,
   storedTarget,
 } from "../../benchmarks/experiments/targets.js";
@@ -48,6 +49,18 @@ describe("targets of the experiments", () => {
   it("say that there is none where a side was not measured", () => {
     const [found] = speedTargets("heat", rows.slice(0, 3), "reversible");
     expect(found).to.include({ measured: null, met: null, from: "the peers could not be measured" });
+  });
+
+  it("hold plain stored steps against the fastest library as well, where an experiment undoes coupled ones", () => {
+    const plain = row({ scheme: "plain", gradient: "direct", threads: 2, batch: "parts", seconds: 0.8 });
+    const [found] = plainTargets("heat", [...rows, plain]);
+    expect(found).to.include({
+      ...{ name: "experiment-peers/heat/plain", measured: 5, met: true },
+      from: "diffrax, plain, batched, checkpoint ÷ revort, plain, direct, 2 threads",
+    });
+    expect(plainTargets("heat", rows)).to.deep.equal([]);
+    expect(plainTargets("latent-spirals", [plain, ...rows.slice(3)])).to.deep.equal([]);
+    expect(plainTargets("heat", [...rows.slice(0, 3), plain])[0]!.measured).to.equal(null);
   });
 
   it("hold memory against that of eager solvers where it is asked about", () => {
