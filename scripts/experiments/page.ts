@@ -12,7 +12,7 @@ const introduction = `# Experiments
 Every experiment of the talks and papers, with one command each, and the published numbers beside ours. Ours are means ± standard
 deviations over seeds (their number in brackets; a seed sets initial weights and the order of samples), by the **quick protocol**, which
 takes minutes; \`--full\` is the published one. Differences between the protocols, and so in the numbers, are explained below the
-table. Times are those of the updates of one run, on two cores shared with other work, so they are several times too long.
+table. Times are those of the updates of one run that had two cores (AMD EPYC) to itself.
 
 \`\`\`
 npx tsx scripts/train.ts heat                     # one run: charts, models, result.json
@@ -42,14 +42,15 @@ function published({ shown: all, data }: Entry, { torchcde }: Peers): string {
   return [...own, ...(beside === undefined ? [] : [beside])].join("<br>") || "–";
 }
 
-function timeOf({ seconds, updates }: ExperimentRecord): string {
-  const mean = seconds.reduce((sum, value) => sum + value, 0) / seconds.length;
+function timeOf({ alone, updates }: ExperimentRecord): string {
+  if (alone === undefined) return "–";
+  const { seconds } = alone;
   const time =
-    mean < 10
-      ? `${mean.toFixed(1)} s`
-      : mean < 120
-        ? `${mean.toFixed(0)} s`
-        : `${(mean / 60).toFixed(1)} min`;
+    seconds < 10
+      ? `${seconds.toFixed(1)} s`
+      : seconds < 120
+        ? `${seconds.toFixed(0)} s`
+        : `${(seconds / 60).toFixed(1)} min`;
   return `${time}, ${updates} updates`;
 }
 
@@ -63,20 +64,29 @@ function row(entry: Entry, record: ExperimentRecord | undefined, peers: Peers): 
       (entry.elsewhere === undefined ? "not over seeds" : `[as measured before](${entry.elsewhere})`),
     record === undefined ? "–" : timeOf(record),
   ];
-  return `| ${cells.join(" | ")} |`;
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
-function paragraph({ id, experiment, why }: Entry, record: ExperimentRecord | undefined): string {
+function paragraph(
+  { id, experiment, why }: Entry,
+  record: ExperimentRecord | undefined,
+  isDrawn: boolean,
+): string {
   const about = abouts.get(experiment)!;
   const warned = !record?.warned
     ? ""
     : ` Of ${record.seeds.length} runs ${record.warned} warned of their result.`;
-  return `### ${id}\n\n${about[0]!.toUpperCase()}${about.slice(1)}. ${why}${warned}`;
+  const picture = isDrawn ? `\n\n![${id}](images/experiments/${id}.svg)` : "";
+  return `### ${id}\n\n${about[0]!.toUpperCase()}${about.slice(1)}. ${why}${warned}${picture}`;
 }
 
 /** The page of all experiments, from what was recorded of them. @throws {Error} for a record that has no place on it */
-export function experimentsPage(records: ReadonlyMap<string, ExperimentRecord>, peers: Peers): string {
-  const unknown = [...records.keys()].filter((id) => entries.every((entry) => entry.id !== id));
+export function experimentsPage(
+  records: ReadonlyMap<string, ExperimentRecord>,
+  drawn: ReadonlySet<string>,
+  peers: Peers,
+): string {
+  const unknown = [...records.keys(), ...drawn].filter((id) => entries.every((entry) => entry.id !== id));
   if (unknown.length > 0)
     throw new Error(`scripts/experiments/entries.ts says nothing of ${unknown.join(", ")}.`);
   const known = entries.map((entry) => ({ entry, record: records.get(entry.id) }));
@@ -85,7 +95,7 @@ export function experimentsPage(records: ReadonlyMap<string, ExperimentRecord>, 
     introduction,
     `${head}\n${known.map(({ entry, record }) => row(entry, record, peers)).join("\n")}\n`,
     "## What they are, and where they differ\n",
-    known.map(({ entry, record }) => paragraph(entry, record)).join("\n\n"),
+    known.map(({ entry, record }) => paragraph(entry, record, drawn.has(entry.id))).join("\n\n"),
     "",
   ].join("\n");
 }

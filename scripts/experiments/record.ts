@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, join } from "node:path";
 import { z } from "zod";
@@ -17,8 +17,12 @@ export const recordSchema = z.strictObject({
   machine: z.string(),
   revort: z.string(),
   updates: z.number().int(),
-  /** of the updates of each seed */
+  /** of the updates of each seed, beside whatever else the machine did */
   seconds: z.array(z.number()),
+  /** of the updates of one run that had the machine to itself */
+  alone: z
+    .strictObject({ seconds: z.number(), threads: z.number().int(), machine: z.string(), date: z.iso.date() })
+    .optional(),
   /** runs that warned of their result */
   warned: z.number().int(),
   /** numbers of `result.json` by their path, one for each seed */
@@ -37,6 +41,31 @@ function numberAt(result: unknown, path: string): number {
 
 const json = (...path: string[]) => JSON.parse(readFileSync(join(...path), "utf8"));
 
+const here = () => ({
+  date: new Date().toISOString().slice(0, 10),
+  machine: `${cpus()[0]!.model.trim()}, ${cpus().length} cores`,
+});
+
+/** Which experiment the folder of a run is of. */
+export function experimentOf(folder: string): Pick<ExperimentRecord, "experiment" | "data"> {
+  const { experiment } = json(folder, "result.json");
+  const data = readdirSync(folder).filter((name) => name.startsWith("data-"));
+  return { experiment, data: data.map((name) => name.slice("data-".length)) };
+}
+
+/** What a run in a folder took by itself. */
+export function aloneOf(folder: string): NonNullable<ExperimentRecord["alone"]> {
+  const { seconds, ran } = json(folder, "result.json");
+  return { seconds: Number(seconds.toPrecision(3)), threads: ran?.threads ?? 1, ...here() };
+}
+
+/** The chart of a run that shows what was learnt: the first beside that of its losses, or that, where there is no other. */
+export function pictureOf(folder: string): string {
+  const charts = readdirSync(folder).filter((name) => name.endsWith(".svg"));
+  const [first] = [...charts.filter((name) => name !== "losses.svg").sort(), "losses.svg"];
+  return join(folder, first!);
+}
+
 /** What the runs in the folder of a sweep have come to, in the numbers that are shown of it. */
 export function recordOf(folder: string): ExperimentRecord {
   const { subject, options, seeds, runs } = json(folder, "sweep-result.json");
@@ -53,8 +82,7 @@ export function recordOf(folder: string): ExperimentRecord {
   );
   return recordSchema.parse({
     ...{ experiment: subject, data, options: words.join(" "), seeds },
-    date: new Date().toISOString().slice(0, 10),
-    machine: `${cpus()[0]!.model.trim()}, ${cpus().length} cores`,
+    ...here(),
     revort: json(folder, "sweep.json").revort,
     updates: results[0]!.steps,
     seconds: results.map(({ seconds }) => Number(seconds.toPrecision(3))),

@@ -4,18 +4,22 @@ import type { LabelledImages } from "../storage/labelled-images.js";
 type Inside = (x: number, y: number) => boolean;
 
 /** Ten kinds of shapes in the square from −1 to 1. */
-const shapes: readonly Inside[] = [
-  (x, y) => Math.hypot(x, y) < 0.8, // a disc
-  (x, y) => Math.abs(Math.hypot(x, y) - 0.65) < 0.2, // a ring
-  (x, y) => Math.max(Math.abs(x), Math.abs(y)) < 0.7, // a square
-  (x, y) => Math.abs(Math.max(Math.abs(x), Math.abs(y)) - 0.65) < 0.17, // a frame
-  (x, y) => y < 0.7 && y > 2 * Math.abs(x) - 0.8, // a triangle
-  (x, y) => Math.min(Math.abs(x), Math.abs(y)) < 0.2 && Math.hypot(x, y) < 0.9, // an upright cross
-  (x, y) => Math.min(Math.abs(x - y), Math.abs(x + y)) < 0.28 && Math.hypot(x, y) < 0.9, // an oblique one
-  (x, y) => Math.abs(Math.abs(y) - 0.5) < 0.2 && Math.abs(x) < 0.8, // two bars that lie
-  (x, y) => Math.abs(Math.abs(x) - 0.5) < 0.2 && Math.abs(y) < 0.8, // two that stand
-  (x, y) => Math.abs(x) + Math.abs(y) < 0.9 && Math.abs(x) + Math.abs(y) > 0.45, // a lozenge with a hole
-];
+const kinds: Readonly<Record<string, Inside>> = {
+  disc: (x, y) => Math.hypot(x, y) < 0.8,
+  ring: (x, y) => Math.abs(Math.hypot(x, y) - 0.65) < 0.2,
+  square: (x, y) => Math.max(Math.abs(x), Math.abs(y)) < 0.7,
+  frame: (x, y) => Math.abs(Math.max(Math.abs(x), Math.abs(y)) - 0.65) < 0.17,
+  triangle: (x, y) => y < 0.7 && y > 2 * Math.abs(x) - 0.8,
+  plus: (x, y) => Math.min(Math.abs(x), Math.abs(y)) < 0.2 && Math.hypot(x, y) < 0.9,
+  cross: (x, y) => Math.min(Math.abs(x - y), Math.abs(x + y)) < 0.28 && Math.hypot(x, y) < 0.9,
+  "lying bars": (x, y) => Math.abs(Math.abs(y) - 0.5) < 0.2 && Math.abs(x) < 0.8,
+  "upright bars": (x, y) => Math.abs(Math.abs(x) - 0.5) < 0.2 && Math.abs(y) < 0.8,
+  "open lozenge": (x, y) => Math.abs(x) + Math.abs(y) < 0.9 && Math.abs(x) + Math.abs(y) > 0.45,
+};
+const shapes = Object.values(kinds);
+
+/** What their classes are called. */
+export const shapeNames: readonly string[] = Object.keys(kinds);
 
 export interface DrawnShapesOptions {
   readonly count: number;

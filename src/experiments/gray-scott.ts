@@ -183,7 +183,7 @@ function prepare({ method, protocol }: TaskContext): PreparedTask {
         equation: relativeErrors(await byEquation(found), exact),
       },
     }),
-    charts: async (found) => ({ sections: chartOf(times, exact[0]!, (await rolled(found))[0]!) }),
+    charts: async (found) => ({ patterns: chartOf(times, exact[0]!, (await rolled(found))[0]!) }),
   };
 }
 
@@ -201,26 +201,34 @@ function finerGrid(coarse: Solution): number {
   return relativeErrors([[coarse[at]!]], [[common]])[0]!;
 }
 
-/** v along a row through a spot, of a solution and of what the learnt field makes of its start. */
+/** v in the plane, of a solution and, below it, of what the learnt field makes of its start. */
 function chartOf(times: readonly number[], exact: Solution, learnt: Solution): Chart {
-  const x = Array.from({ length: points }, (_, i) => i * spacing);
-  const v = (state: readonly number[]) => state.slice(points * points);
-  const first = v(exact[0]!);
-  const row = Math.floor(first.indexOf(Math.max(...first)) / points);
-  const section = (state: readonly number[]) => v(state).slice(row * points, (row + 1) * points);
-  const shown = [0, 5, 10, 20, 40, 80];
-  return {
-    title: "Gray and Scott's equation: v along a line through a spot",
-    columns: 3,
-    panels: shown.map(
+  const edges = Array.from({ length: points + 1 }, (_, i) => (i - 0.5) * spacing);
+  const shown = [0, 10, 20, 80];
+  const panelsOf = (title: string, solution: Solution) =>
+    shown.map(
       (k): Panel => ({
-        ...{ title: `t = ${times[k]}`, x: { title: "x" }, y: { title: "v", domain: [0, 0.8] } },
-        ...{ width: 220, height: 140 },
+        ...{
+          title: `${title}, t = ${times[k]}`,
+          x: { title: "x" },
+          y: { title: "y" },
+          width: 150,
+          height: 150,
+        },
         layers: [
-          { kind: "line", name: "equation", color: "black", x, y: section(exact[k]!) },
-          { kind: "points", name: "learnt", color: "blue", x, y: section(learnt[k]!) },
+          {
+            kind: "cells",
+            name: "v",
+            x: edges,
+            y: edges,
+            values: solution[k]!.slice(points * points),
+          },
         ],
       }),
-    ),
+    );
+  return {
+    title: "Gray and Scott's equation, and what was learnt of it",
+    columns: shown.length,
+    panels: [...panelsOf("equation", exact), ...panelsOf("learnt", learnt)],
   };
 }

@@ -1,4 +1,4 @@
-import { numbers, type Tensor, tensor } from "../core/tensor.js";
+import { tensor } from "../core/tensor.js";
 import { encodePrediction } from "../deploy/model-file.js";
 import type { Values } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
@@ -10,7 +10,7 @@ import { defineModel, type Model, type SampleType } from "../models/model.js";
 import { defineTask } from "../models/task.js";
 import { parametersOf, partOf, trainingOf } from "../nn/layer.js";
 import { add, div, sub } from "../ops/arithmetic.js";
-import type { Chart } from "../plot/chart.js";
+import { type Confusion, confusionChart, confusionOf } from "./confusion.js";
 import { type ImageCollection, imageData, shifted } from "./image-data.js";
 import type { ImageNetwork } from "./ode-net.js";
 import type { PreparedTask, TaskContext, TrainedTask } from "./task-experiment.js";
@@ -77,17 +77,21 @@ export function imageClassifiers(
       }),
     ),
   });
-  const { training, test } = imageData(collection, { files, samples, dtype });
+  const { training, test, classes } = imageData(collection, { files, samples, dtype });
   return {
     ...{ task, training, validation: null, test },
     files: ({ parameters, buffers }) => ({
       "predict.onnx": encodePrediction(model, { parameters, buffers, dtype }),
     }),
-    findings: async () => ({
+    findings: async (trained) => ({
       data: files.length > 0 ? collection.name : "drawn shapes",
       parametersOfEach: Object.fromEntries(names.map((each) => [each, countOf(networks[each]!)])),
+      classes,
+      confusion: await confusions(names, model, test, trained),
     }),
-    charts: async (trained) => ({ classes: await byClass(names, model, test, trained) }),
+    charts: async (trained) => ({
+      confusion: confusionChart(classes, await confusions(names, model, test, trained)),
+    }),
   };
 }
 
@@ -97,39 +101,18 @@ function countOf({ parameters }: ImageNetwork): number {
     .reduce((sum, size) => sum + size, 0);
 }
 
-/** Test images that are drawn from, at most. */
+/** Test images that confusion matrices are of, at most. */
 const shown = 500;
 
-/** How many of each class each network gets right, of some test images. */
-async function byClass(
+/** For each network, which classes of some test images it takes for which. */
+async function confusions(
   names: readonly string[],
   model: Model<{ readonly image: SampleType }>,
   test: Dataset,
   { runtime, parameters, buffers, dtype }: TrainedTask,
-): Promise<Chart> {
-  const count = Math.min(shown, test.label!.shape[0]!);
-  const { image, label } = takeSamples(
-    test,
-    Array.from({ length: count }, (_, i) => i),
-  );
+): Promise<Readonly<Record<string, Confusion>>> {
+  const some = Array.from({ length: Math.min(shown, test.label!.shape[0]!) }, (_, i) => i);
+  const { image, label } = takeSamples(test, some);
   const found = await predict(model, { image: image! }, { runtime, parameters, buffers, dtype });
-  const labels = numbers(label!);
-  const classes = Array.from({ length: 10 }, (_, c) => c);
-  const share = (logits: Tensor, c: number) => {
-    const all = numbers(logits);
-    const own = labels.flatMap((of, i) => (of === c ? [all.slice(10 * i, 10 * (i + 1))] : []));
-    // NaN, which is not drawn, where there is none
-    return own.filter((row) => row.indexOf(Math.max(...row)) === c).length / own.length;
-  };
-  return {
-    title: `Share of ${count} test images recognised, by class`,
-    panels: [
-      {
-        ...{ x: { title: "class" }, y: { title: "share", domain: [0, 1] } },
-        layers: names.map((name) => ({
-          ...{ kind: "points", name, x: classes, y: classes.map((c) => share(found[name]!, c)) },
-        })),
-      },
-    ],
-  };
+  return Object.fromEntries(names.map((name) => [name, confusionOf(label!, found[name]!)]));
 }

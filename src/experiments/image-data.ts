@@ -19,11 +19,13 @@ import {
   parseCifar,
   parseMnist,
 } from "../storage/labelled-images.js";
-import { drawnShapes } from "./drawn-shapes.js";
+import { drawnShapes, shapeNames } from "./drawn-shapes.js";
 
 /** A collection of images of ten classes, in the files that it comes in. */
 export interface ImageCollection {
   readonly name: string;
+  /** what its classes are called */
+  readonly classes: readonly string[];
   readonly channels: number;
   /** height and width */
   readonly size: number;
@@ -59,6 +61,7 @@ function found(names: readonly string[], pattern: RegExp, folder: string, what: 
 
 export const mnist: ImageCollection = {
   ...{ name: "MNIST", channels: 1, size: 28, mirrored: false },
+  classes: Array.from({ length: 10 }, (_, digit) => String(digit)),
   ...{ mean: [0.1307], deviation: [0.3081] },
   what: "a folder with MNIST's four files, train-images-idx3-ubyte and so on, packed by gzip or not",
   filesIn: (names, folder) =>
@@ -73,6 +76,7 @@ export const mnist: ImageCollection = {
 
 export const cifar: ImageCollection = {
   ...{ name: "CIFAR-10", channels: 3, size: 32, mirrored: true },
+  classes: "airplane automobile bird cat deer dog frog horse ship truck".split(" "),
   ...{ mean: [0.4914, 0.4822, 0.4465], deviation: [0.247, 0.2435, 0.2616] },
   what: "a folder with CIFAR-10's binary files, data_batch_1.bin … test_batch.bin, packed by gzip or not",
   filesIn: (names, folder) => [
@@ -112,7 +116,7 @@ export interface ImageDataOptions {
 export function imageData(
   collection: ImageCollection,
   { files, samples, dtype }: ImageDataOptions,
-): { readonly training: Dataset; readonly test: Dataset } {
+): { readonly training: Dataset; readonly test: Dataset; readonly classes: readonly string[] } {
   const { channels, size } = collection;
   const most = samples ?? Number.POSITIVE_INFINITY;
   const mostTested = samples === null ? most : Math.ceil(samples / 4);
@@ -131,6 +135,7 @@ export function imageData(
     );
   }
   return {
+    classes: files.length > 0 ? collection.classes : shapeNames,
     training: datasetOf(sets.training, most, dtype),
     test: datasetOf(sets.test, mostTested, dtype),
   };

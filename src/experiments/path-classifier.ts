@@ -28,6 +28,7 @@ import { DataError } from "../storage/data-error.js";
 import type { LabelledSeries } from "../storage/labelled-series.js";
 import type { ControlledField } from "../systems/cde.js";
 import { pathCoefficients } from "../systems/control-path.js";
+import { confusionChart, confusionOf } from "./confusion.js";
 import type { DataFile, PreparedTask, TrainedTask } from "./task-experiment.js";
 
 /** What is learnt of a series: −(mean probability of its class), as the talk has it, or the cross-entropy. */
@@ -246,26 +247,6 @@ function timesOf(length: number): number[] {
   return Array.from({ length }, (_, k) => (length === 1 ? 0 : k / (length - 1)));
 }
 
-/** Rows of true classes, columns of those that the model says: how many of the test data. */
-export async function confusion(
-  model: ReturnType<typeof pathClassifier>["model"],
-  test: Dataset,
-  classes: readonly string[],
-  { runtime, dtype, parameters }: TrainedTask,
-): Promise<number[][]> {
-  const { logits } = await predict(model, { x: test.x! }, { runtime, dtype, parameters });
-  const all = numbers(logits);
-  const labels = numbers(test.label!);
-  const matrix = classes.map(() => classes.map(() => 0));
-  for (const [i, label] of labels.entries()) {
-    const row = all.slice(i * classes.length, (i + 1) * classes.length);
-    const said = row.indexOf(Math.max(...row));
-    const counts = matrix[label]!;
-    counts[said] = counts[said]! + 1;
-  }
-  return matrix;
-}
-
 /** Series that a classifier was not trained on. @throws {DataError} for a class, a length or channels that it does not know */
 function newSeries(
   source: string,
@@ -306,15 +287,19 @@ export function preparedClassifier(
   },
 ): PreparedTask {
   const { model, task } = pathClassifier(options);
+  const confusion = async ({ runtime, dtype, parameters }: TrainedTask) => {
+    const { logits } = await predict(model, { x: test.x! }, { runtime, dtype, parameters });
+    return confusionOf(test.label!, logits);
+  };
   return {
     ...{ task, training, validation, test },
     newData: (file) => newSeries(file.name, read(file), options),
     files: ({ parameters, dtype }) => ({
       "predict.onnx": encodePrediction(deployed(model, options), { parameters, dtype }),
     }),
-    findings: async (trained) => ({
-      classes: options.classes,
-      confusion: await confusion(model, test, options.classes, trained),
+    findings: async (trained) => ({ classes: options.classes, confusion: await confusion(trained) }),
+    charts: async (trained) => ({
+      confusion: confusionChart(options.classes, { test: await confusion(trained) }),
     }),
   };
 }

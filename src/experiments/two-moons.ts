@@ -1,9 +1,8 @@
 import { Random } from "../core/random.js";
-import { type FloatDType, numbers, tensor } from "../core/tensor.js";
+import { type FloatDType, tensor } from "../core/tensor.js";
 import { encodePrediction } from "../deploy/model-file.js";
 import type { Parameter, Values, VectorField } from "../fields/field.js";
 import { neuralOde } from "../integrate/neural-ode.js";
-import { solve } from "../integrate/solve.js";
 import type { Dataset } from "../models/dataset.js";
 import { type Flow, normalisingFlow } from "../models/flow.js";
 import { defineModel } from "../models/model.js";
@@ -12,10 +11,10 @@ import { concatSquash } from "../nn/linear.js";
 import { add, div, mul, neg, sub } from "../ops/arithmetic.js";
 import { reduceMean } from "../ops/reduce.js";
 import { tanh } from "../ops/trigonometry.js";
-import type { Chart, Panel } from "../plot/chart.js";
 import { DataError } from "../storage/data-error.js";
 import { parseTable } from "../storage/table.js";
-import type { DataFile, PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "./task-experiment.js";
+import { drawDensity, drawSamples, type Points, type Scale } from "./flow-charts.js";
+import type { DataFile, PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
 
 const widths = [2, 128, 128, 128, 2];
 
@@ -60,14 +59,6 @@ function moons(count: number, noise: number, random: Random): number[][] {
     return i < half ? [c, s] : [1 - c, 0.5 - s];
   });
   return points.map((point) => point.map((x) => x + noise * random.normal()));
-}
-
-type Points = readonly (readonly number[])[];
-
-/** What points are brought to mean 0 and standard deviation 1 by: one of each for both coordinates. */
-interface Scale {
-  readonly mean: number;
-  readonly deviation: number;
 }
 
 /** @throws {DataError} for points that are all one */
@@ -136,7 +127,10 @@ function prepare({ method, protocol, files: [file] }: TaskContext): PreparedTask
     newData: (given) => dataOf(pointsIn(given), scale, dtype),
     // the loss is that of points in units of these
     findings: async () => ({ scale }),
-    charts: async (trained) => ({ samples: await drawSamples(flow, points, scale, trained) }),
+    charts: async (trained) => ({
+      density: await drawDensity(flow, points, scale, trained),
+      samples: await drawSamples(flow, points, scale, trained),
+    }),
   };
 }
 
@@ -168,37 +162,4 @@ function samplerOf(flow: Flow, { mean, deviation }: Scale) {
 
 function pointsIn({ name, bytes }: DataFile): Points {
   return parseTable(new TextDecoder().decode(bytes), { source: name, columns: 2 }).rows;
-}
-
-/** Points of the base distribution on their way to the data, beside those, all in the units of the data. */
-async function drawSamples(
-  { ode }: Flow,
-  data: Points,
-  { mean, deviation }: Scale,
-  { runtime, dtype, parameters }: TrainedTask,
-): Promise<Chart> {
-  const count = 1000;
-  const random = Random.seeded(0);
-  const draws = Array.from({ length: 2 * count }, () => random.normal());
-  const times = [0, 0.25, 0.5, 0.75, 1];
-  const y0 = tensor(dtype, [count, 2], draws);
-  const { ys } = await solve(ode, { runtime, parameters, y0, t0: 0, saveAt: times });
-  // three standard deviations of the base distribution, and all of the data
-  const axis = (k: number) => {
-    const own = data.map((point) => point[k]!);
-    const ends = [-3, 3].map((x) => mean + x * deviation);
-    return { title: "xy"[k]!, domain: [Math.min(ends[0]!, ...own), Math.max(ends[1]!, ...own)] as const };
-  };
-  const cloud = (title: string, points: Points, color: "blue" | "vermillion"): Panel => ({
-    ...{ title, x: axis(0), y: axis(1), width: 220, height: 220 },
-    layers: [{ kind: "points", color, x: points.map(([x]) => x!), y: points.map(([, y]) => y!) }],
-  });
-  const moved = numbers(ys).map((x) => mean + x * deviation);
-  const at = (k: number) =>
-    Array.from({ length: count }, (_, i) => moved.slice(2 * (k * count + i), 2 * (k * count + i + 1)));
-  return {
-    title: "Samples of the base distribution on their way, and the data",
-    columns: 3,
-    panels: [...times.map((t, k) => cloud(`t = ${t}`, at(k), "blue")), cloud("data", data, "vermillion")],
-  };
 }

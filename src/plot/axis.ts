@@ -9,6 +9,8 @@ export interface Axis {
   readonly scale?: "linear" | "log";
   /** The ends of the axis; from the data unless given. What lies outside is not drawn. */
   readonly domain?: readonly [number, number];
+  /** What is labelled, classes say, in the place of round values. */
+  readonly labels?: readonly Tick[];
 }
 
 /** One place on an axis that is labelled. */
@@ -80,9 +82,16 @@ export function shareOf(axis: Axis, value: number, [low, high]: readonly [number
 
 /** About `count` round values in the domain; fewer, never more than twice as many. */
 export function ticksOf(axis: Axis, domain: readonly [number, number], count: number): Tick[] {
+  if (axis.labels !== undefined) return everySo(axis.labels, count);
   const ticks = axis.scale === "log" ? logTicks(domain, count) : [];
   // Within one decade a linear choice is as good on a log axis.
   return ticks.length > 1 ? ticks : linearTicks(domain, count).filter(({ value }) => isDrawable(axis, value));
+}
+
+/** All labels if there are at most so many, else every second one, every third … */
+function everySo(labels: readonly Tick[], count: number): Tick[] {
+  const step = Math.ceil(labels.length / count);
+  return labels.filter((_, i) => i % step === 0);
 }
 
 /** The multiples of each power of ten on a log axis, or the powers alone where those are too many. */

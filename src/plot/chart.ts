@@ -10,7 +10,7 @@ import { theme } from "./theme.js";
 
 export type { Axis } from "./axis.js";
 export { ChartError } from "./chart-error.js";
-export type { Band, Bars, Chart, Layer, Line, Panel, PointCloud, Rule } from "./description.js";
+export type { Band, Bars, Cells, Chart, Layer, Line, Panel, PointCloud, Rule } from "./description.js";
 export type { Color } from "./theme.js";
 
 /** A drawn chart: as vectors, and as an image of twice its size in CSS pixels. */
@@ -83,7 +83,7 @@ export function vegaSpec(chart: Chart, measure: Measure): Spec {
     let x = theme.margin;
     for (const [column, layout] of row.entries()) {
       const place = places[column]!;
-      marks.push(panelMark(layout, { x: x + place.left, y }, look, measure));
+      marks.push(panelMark(layout, { x: x + place.left, y }, { look, chart }, measure));
       x += place.left + place.width + theme.panelGap;
     }
     y += Math.max(...row.map((layout) => layout.height + layout.bottom));

@@ -69,7 +69,34 @@ export interface Rule {
   readonly label?: string;
 }
 
-export type Layer = Line | PointCloud | Band | Bars | Rule;
+/**
+ * Values on a grid as shades of one colour: the lowest is white, the highest the darkest. One that is not finite is left blank.
+ * Layers of one name share the shades, in whichever panels they are.
+ */
+export interface Cells {
+  readonly kind: "cells";
+  /** Shown in the legend, with the range of the values; a layer without a name is not. */
+  readonly name?: string;
+  /** The edges of the columns, increasing: one more than there are columns. */
+  readonly x: ArrayLike<number>;
+  /** The edges of the rows, from the lowest up. */
+  readonly y: ArrayLike<number>;
+  /** Row after row, the lowest row first. */
+  readonly values: ArrayLike<number>;
+  /** What is white and what is darkest; the least and the greatest of the values unless given. */
+  readonly range?: readonly [number, number];
+  /** Written in the cells, where there is room. */
+  readonly labels?: readonly string[];
+}
+
+/** What has a colour, and with a name an entry of its own in the legend. */
+export type SeriesLayer = Line | PointCloud | Band | Bars;
+export type Layer = SeriesLayer | Rule | Cells;
+
+/** Whether a layer has a colour of its own. */
+export function isSeries(layer: Layer): layer is SeriesLayer {
+  return layer.kind !== "rule" && layer.kind !== "cells";
+}
 
 /** @throws {ChartError} if there is nothing to lay out, or columns of one layer differ in length */
 export function checkChart({ panels, columns = 1 }: Chart): void {
@@ -84,6 +111,10 @@ export function checkChart({ panels, columns = 1 }: Chart): void {
       );
     }
     for (const layer of layers) {
+      if (layer.kind === "cells") {
+        checkCells(layer, i);
+        continue;
+      }
       const lengths = columnsOf(layer).map((column) => column.length);
       if (new Set(lengths).size > 1) {
         const name = "name" in layer ? ` ${JSON.stringify(layer.name)}` : "";
@@ -96,7 +127,29 @@ export function checkChart({ panels, columns = 1 }: Chart): void {
   }
 }
 
-function columnsOf(layer: Layer): ArrayLike<number>[] {
+function checkCells({ x, y, values, labels }: Cells, panel: number): void {
+  const which = `The cells of panel ${panel + 1}`;
+  const cells = Math.max(0, x.length - 1) * Math.max(0, y.length - 1);
+  for (const [what, given] of [
+    ["values", values],
+    ["labels", labels],
+  ] as const) {
+    if (given === undefined || given.length === cells) continue;
+    throw new ChartError(
+      `${which} have ${given.length} ${what}, but their edges, ${x.length} and ${y.length}, make ${cells} cells; give one for each.`,
+    );
+  }
+  for (const [axis, edges] of [
+    ["x", x],
+    ["y", y],
+  ] as const) {
+    if (Array.from(edges).every((edge, i) => Number.isFinite(edge) && (i === 0 || edge > edges[i - 1]!)))
+      continue;
+    throw new ChartError(`${which} have edges in ${axis} that do not increase; give finite ones in order.`);
+  }
+}
+
+function columnsOf(layer: Exclude<Layer, Cells>): ArrayLike<number>[] {
   if (layer.kind === "rule") return [];
   return "low" in layer ? [layer.x, layer.low, layer.high] : [layer.x, layer.y];
 }

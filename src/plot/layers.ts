@@ -1,6 +1,6 @@
 import type { EncodeEntry, Mark } from "vega";
 import { isDrawable, shareOf } from "./axis.js";
-import type { Layer, Rule } from "./description.js";
+import type { Rule, SeriesLayer } from "./description.js";
 import { fitted, type Measure } from "./font.js";
 import type { PanelLayout } from "./layout.js";
 import type { Look } from "./legend.js";
@@ -21,7 +21,7 @@ export interface Row {
 }
 
 /** The points of a layer that are drawn. A symbol outside the axes is left out, whereas lines and bands are clipped. */
-export function rowsOf(layer: Exclude<Layer, Rule>, { panel, x, y }: PanelLayout): Row[] {
+export function rowsOf(layer: SeriesLayer, { panel, x, y }: PanelLayout): Row[] {
   const drawable = (i: number, value: number): boolean =>
     isDrawable(panel.x, layer.x[i]!) &&
     isDrawable(panel.y, value) &&
@@ -60,7 +60,7 @@ const cap = 3;
 
 /** The marks of a layer over the rows of `data`, of which there are `count`. */
 export function layerMarks(
-  layer: Exclude<Layer, Rule>,
+  layer: SeriesLayer,
   data: string,
   count: number,
   { color, shape, dash }: Look,

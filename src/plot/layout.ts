@@ -9,6 +9,8 @@ export interface AxisLayout {
   readonly ticks: readonly Tick[];
   /** what is marked between them, by which a log axis is known as one */
   readonly minor: readonly number[];
+  /** whether labels stand on end, for want of room */
+  readonly isUpright?: boolean;
 }
 
 /** A panel with everything decided that its size depends on. */
@@ -44,15 +46,21 @@ const sizes = [
 export function layOut(panel: Panel, columns: number, measure: Measure): PanelLayout {
   const usual = sizes[Math.min(columns, sizes.length) - 1]!;
   const { width = usual.width, height = usual.height, layers } = panel;
-  const margin = layers.every(isCurve) ? 0 : 0.03;
+  // cells fill their panel
+  const isFull = layers.some(({ kind }) => kind === "cells");
+  const margin = isFull || layers.every(isCurve) ? 0 : 0.03;
   const labelWidth = ({ label }: Tick): number => measure(label, theme.label);
-  const x = axisLayout(
+  const lying = axisLayout(
     panel.x,
     domainOf(panel.x, valuesOf(layers, "x"), margin),
     width,
-    (ticks) => Math.max(0, ...ticks.map(labelWidth)) + 16,
+    (ticks) => Math.max(0, ...ticks.map(labelWidth)) + (panel.x.labels === undefined ? 16 : 6),
   );
-  const y = axisLayout(panel.y, domainOf(panel.y, valuesOf(layers, "y"), 0.05), height, () => 26);
+  const isUpright = lying.ticks.length < (panel.x.labels?.length ?? 0);
+  const x = isUpright ? { ...lying, ticks: panel.x.labels!, isUpright } : lying;
+  const y = axisLayout(panel.y, domainOf(panel.y, valuesOf(layers, "y"), isFull ? 0 : 0.05), height, () =>
+    panel.y.labels === undefined ? 26 : theme.label.size + 2,
+  );
   return {
     panel,
     width,
@@ -60,8 +68,12 @@ export function layOut(panel: Panel, columns: number, measure: Measure): PanelLa
     x,
     y,
     left: theme.tick + labelGap + Math.max(0, ...y.ticks.map(labelWidth)) + titleRoom(panel.y),
-    right: Math.max(0, ...x.ticks.slice(-1).map(labelWidth)) / 2,
-    bottom: theme.tick + labelGap + theme.label.size + titleRoom(panel.x),
+    right: isUpright ? 0 : Math.max(0, ...x.ticks.slice(-1).map(labelWidth)) / 2,
+    bottom:
+      theme.tick +
+      labelGap +
+      (isUpright ? Math.max(...x.ticks.map(labelWidth)) : theme.label.size) +
+      titleRoom(panel.x),
   };
 }
 
@@ -72,7 +84,7 @@ function titleRoom(axis: Axis): number {
 
 /** Whether a layer may end at the very edge of the panel: nothing of it is cut off there. */
 function isCurve(layer: Layer): boolean {
-  if (layer.kind === "rule") return true;
+  if (layer.kind === "rule" || layer.kind === "cells") return true;
   const { x } = layer;
   return (
     layer.kind !== "points" &&
@@ -88,7 +100,7 @@ function axisLayout(
   length: number,
   distance: (ticks: readonly Tick[]) => number,
 ): AxisLayout {
-  for (let count = Math.max(2, Math.floor(length / 50)); count > 0; count--) {
+  for (let count = axis.labels?.length ?? Math.max(2, Math.floor(length / 50)); count > 0; count--) {
     const ticks = ticksOf(axis, domain, count);
     const places = ticks.map(({ value }) => shareOf(axis, value, domain) * length);
     const needed = distance(ticks);

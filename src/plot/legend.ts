@@ -1,5 +1,6 @@
 import type { Mark } from "vega";
-import type { Chart, Layer } from "./description.js";
+import { rangeOf, rangeText, shades } from "./cells.js";
+import { type Cells, type Chart, isSeries, type SeriesLayer } from "./description.js";
 import { fitted, type Measure } from "./font.js";
 import { lineMark, swatchMark, symbolMark, textMark } from "./marks.js";
 import { type Color, palette, seriesColors, seriesDashes, seriesShapes, theme } from "./theme.js";
@@ -12,7 +13,6 @@ export interface Look {
 }
 /** The look of a layer. */
 export type Looks = (layer: SeriesLayer) => Look;
-type SeriesLayer = Exclude<Layer, { kind: "rule" }>;
 
 /**
  * A look for every layer. Layers of one name share it, whichever panels they are in; a layer without a name takes
@@ -21,7 +21,7 @@ type SeriesLayer = Exclude<Layer, { kind: "rule" }>;
  */
 export function looksOf({ panels }: Chart): Looks {
   const turns = new Map<string | SeriesLayer, number>();
-  const series = panels.map(({ layers }) => layers.filter((layer) => layer.kind !== "rule"));
+  const series = panels.map(({ layers }) => layers.filter(isSeries));
   let next = 0;
   for (const layer of series.flat()) {
     if (layer.name === undefined || turns.has(layer.name)) continue;
@@ -66,13 +66,15 @@ export function legend(
   place: { readonly x: number; readonly y: number; readonly width: number },
   measure: Measure,
 ): { marks: Mark[]; height: number } {
-  const entries = new Map<string, SeriesLayer[]>();
+  const entries = new Map<string, (SeriesLayer | Cells)[]>();
   for (const layer of chart.panels.flatMap((panel) => panel.layers)) {
     if (layer.kind === "rule" || layer.name === undefined) continue;
     entries.set(layer.name, [...(entries.get(layer.name) ?? []), layer]);
   }
   const keys = [...entries].map(([name, layers]) => {
-    const text = fitted(name, theme.legend, place.width - keyWidth - keyGap, measure);
+    const cells = layers.find((layer) => layer.kind === "cells");
+    const words = cells === undefined ? name : rangeText(name, rangeOf(cells, chart));
+    const text = fitted(words, theme.legend, place.width - keyWidth - keyGap, measure);
     return { text, layers, width: keyWidth + keyGap + measure(text, theme.legend) + entryGap };
   });
   const lefts = leftsOf(
@@ -84,7 +86,9 @@ export function legend(
     const x = place.x + left;
     const y = place.y + (row + 0.5) * rowHeight;
     const label = textMark(text, theme.legend, { x: x + keyWidth + keyGap, y, baseline: "middle" });
-    return [...layers.map((layer) => keyMark(layer, look(layer), x, y)), label];
+    const keysOf = (layer: SeriesLayer | Cells) =>
+      layer.kind === "cells" ? shadesMarks(x, y) : [keyMark(layer, look(layer), x, y)];
+    return [...layers.flatMap(keysOf), label];
   });
   return { marks, height: ((lefts.at(-1)?.row ?? -1) + 1) * rowHeight };
 }
@@ -101,6 +105,14 @@ function leftsOf(widths: readonly number[], room: number): { row: number; left: 
   const column = Math.max(...widths);
   const columns = Math.max(1, Math.floor(room / column));
   return widths.map((_, i) => ({ row: Math.floor(i / columns), left: (i % columns) * column }));
+}
+
+/** All shades side by side, from the lowest. */
+function shadesMarks(x: number, y: number): Mark[] {
+  const every = shades.length / keyWidth;
+  return Array.from({ length: keyWidth }, (_, k) =>
+    swatchMark({ x: x + k, y: y - 6, width: keyWidth - k, height: 12 }, shades[Math.floor(k * every)]!, 1),
+  );
 }
 
 function keyMark({ kind }: SeriesLayer, { color, shape, dash }: Look, x: number, y: number): Mark {

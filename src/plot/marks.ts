@@ -103,8 +103,12 @@ interface Box {
   readonly height: number;
 }
 
-/** A patch of a band's colour. */
-export function swatchMark({ x, y, width, height }: Box, color: string): Mark {
+/** A patch of a colour, as a band has it unless said otherwise. */
+export function swatchMark(
+  { x, y, width, height }: Box,
+  color: string,
+  opacity: number = theme.bandOpacity,
+): Mark {
   return {
     type: "rect",
     interactive: false,
@@ -115,7 +119,7 @@ export function swatchMark({ x, y, width, height }: Box, color: string): Mark {
         width: { value: width },
         height: { value: height },
         fill: { value: color },
-        fillOpacity: { value: theme.bandOpacity },
+        fillOpacity: { value: opacity },
       },
     },
   };

@@ -1,5 +1,7 @@
 import type { GroupMark, Mark, Scale, Axis as VegaAxis } from "vega";
-import { type Axis, axisTitle, type Tick } from "./axis.js";
+import { type Axis, axisTitle, shareOf, type Tick } from "./axis.js";
+import { cellMarks, rangeOf } from "./cells.js";
+import type { Cells, Chart } from "./description.js";
 import { fitted, type Measure } from "./font.js";
 import { layerMarks, rowsOf, ruleMarks } from "./layers.js";
 import { type AxisLayout, labelGap, type PanelLayout } from "./layout.js";
@@ -11,12 +13,16 @@ import { theme } from "./theme.js";
 export function panelMark(
   layout: PanelLayout,
   place: { readonly x: number; readonly y: number },
-  look: Looks,
+  { look, chart }: { readonly look: Looks; readonly chart: Chart },
   measure: Measure,
 ): GroupMark {
   const { panel, width, height } = layout;
   const layers = panel.layers.map((layer, i) => {
     if (layer.kind === "rule") return { marks: ruleMarks(layer, layout, measure), data: [], shown: false };
+    if (layer.kind === "cells") {
+      const marks = cellMarks(layer, rangeOf(layer, chart), edgesOf(layer, layout), measure);
+      return { marks, data: [], shown: marks.length > 0 };
+    }
     const name = `layer${i}`;
     const rows = rowsOf(layer, layout);
     const shown = rows.some((row) => row.shown);
@@ -43,14 +49,22 @@ export function panelMark(
       gridOf("y", layout.y.ticks),
       minorOf("x", layout.x.minor),
       minorOf("y", layout.y.minor),
-      axisOf("x", layout.x.ticks),
-      axisOf("y", layout.y.ticks),
+      axisOf("x", layout.x),
+      axisOf("y", layout.y),
     ],
     marks: [
       ...layers.flatMap(({ marks }) => marks),
       ...(layers.some(({ shown }) => shown) ? [] : [emptyMark(width, height)]),
       ...titleMarks(layout, measure),
     ],
+  };
+}
+
+/** Where the edges of cells are in the plot, in pixels. */
+function edgesOf({ x, y }: Cells, { panel, x: xs, y: ys, width, height }: PanelLayout) {
+  return {
+    x: Array.from(x, (edge) => shareOf(panel.x, edge, xs.domain) * width),
+    y: Array.from(y, (edge) => (1 - shareOf(panel.y, edge, ys.domain)) * height),
   };
 }
 
@@ -94,7 +108,7 @@ function minorOf(scale: "x" | "y", values: readonly number[]): VegaAxis {
 }
 
 /** The labels come from a table, for Vega would write the values in its own way. */
-function axisOf(scale: "x" | "y", ticks: readonly Tick[]): VegaAxis {
+function axisOf(scale: "x" | "y", { ticks, isUpright = false }: AxisLayout): VegaAxis {
   const labels = JSON.stringify(Object.fromEntries(ticks.map(({ value, label }) => [String(value), label])));
   return {
     scale,
@@ -111,6 +125,7 @@ function axisOf(scale: "x" | "y", ticks: readonly Tick[]): VegaAxis {
     labelBound: false,
     labelFlush: false,
     labelOverlap: false,
+    ...(isUpright ? { labelAngle: -90, labelAlign: "right", labelBaseline: "middle" } : {}),
     encode: { labels: { update: { text: { signal: `(${labels})[datum.value]` } } } },
   };
 }

@@ -1,4 +1,5 @@
-import type { Layer } from "../plot/description.js";
+import { outlines, rangeOf, runsByShade, shades } from "../plot/cells.js";
+import type { Layer, SeriesLayer } from "../plot/description.js";
 import type { Color } from "../plot/theme.js";
 import { thin } from "../plot/thin.js";
 import { svg } from "./svg.js";
@@ -16,8 +17,8 @@ export interface Place {
 /** The ends of an axis. */
 export type Ends = readonly [number, number];
 
-/** What has a colour: all but rules. */
-export type Series = Exclude<Layer, { kind: "rule" }>;
+/** What has a colour of its own. */
+export type Series = SeriesLayer;
 
 export function drawLayer(
   layer: Layer,
@@ -71,6 +72,13 @@ export function drawLayer(
         (_, i) => `M${point(i, layer.low)}L${point(i, layer.high)}`,
       );
       return [svg("path", { class: `line ${colorOf(layer)}`, d: bars.join("") })];
+    }
+    case "cells": {
+      const edges = { x: Array.from(layer.x, x), y: Array.from(layer.y, y) };
+      const range = rangeOf(layer, { panels: [] });
+      return runsByShade(layer, range).map((runs, k) =>
+        svg("path", { fill: shades[k]!, d: outlines(runs, edges) }),
+      );
     }
     case "rule": {
       const d =

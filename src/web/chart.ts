@@ -1,4 +1,4 @@
-import type { Chart, Layer } from "../plot/description.js";
+import { type Chart, isSeries, type Layer } from "../plot/description.js";
 import { type Color, seriesColors } from "../plot/theme.js";
 import type { Series } from "./chart-layers.js";
 import { drawPanel } from "./chart-panel.js";
@@ -42,8 +42,7 @@ function colorsOf({ panels }: Chart): Colors {
   const named = new Map<string, Named>();
   let next = 0;
   for (const layer of panels.flatMap(({ layers }) => layers)) {
-    if (layer.kind === "rule" || layer.name === undefined || named.has(layer.name) || isEmpty(layer))
-      continue;
+    if (!isSeries(layer) || layer.name === undefined || named.has(layer.name) || isEmpty(layer)) continue;
     const color = layer.color ?? seriesColors[next++ % seriesColors.length]!;
     named.set(layer.name, {
       color,

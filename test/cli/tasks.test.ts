@@ -44,6 +44,7 @@ describe("revort train NAME, for a task", () => {
     expect(report).to.deep.equal(readJson(`${place}/result.json`));
     expect(readdirSync(place).sort()).to.deep.equal(
       [
+        ...["density.png", "density.svg"],
         ...["checkpoint.safetensors", "logprob.onnx", "losses.csv", "losses.png", "losses.svg"],
         ...[
           "params.safetensors",

@@ -117,7 +117,7 @@ describe("revort train, for partial differential equations", () => {
 
   for (const [name, chart, state] of [
     ["burgers", "solutions", [1, 32]],
-    ["gray-scott", "sections", [2, 24, 24]],
+    ["gray-scott", "patterns", [2, 24, 24]],
   ] as const) {
     it(`learns ${name} from snapshots, holds it against the equation, and writes fields that run by themselves`, () =>
       trainsEquation(name, chart, folder(name))).timeout(60_000);
