@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from "node:path";
 import { Command } from "commander";
 import { entryOf } from "./experiments/entries.js";
-import { experimentsPage, type Peers } from "./experiments/page.js";
+import { experimentsPage, fullSuffix, type Peers } from "./experiments/page.js";
 import {
   aloneOf,
   type ExperimentRecord,
@@ -47,6 +47,10 @@ export function currentPage(): string {
   return experimentsPage(recordedExperiments(), drawnExperiments(), peers);
 }
 
+/** The name of the record of a sweep: that of its experiment, and of the full protocol one of its own. */
+const nameOf = (record: ExperimentRecord) =>
+  `${entryOf(record).id}${record.options.split(" ").includes("--full") ? fullSuffix : ""}`;
+
 const pathOf = (id: string) => join(records, `${id}.json`);
 
 function write(id: string, record: ExperimentRecord): void {
@@ -56,7 +60,7 @@ function write(id: string, record: ExperimentRecord): void {
 
 function keepSweep(folder: string): void {
   const record = recordOf(folder);
-  const { id } = entryOf(record);
+  const id = nameOf(record);
   const alone = recordedExperiments().get(id)?.alone;
   write(id, { ...record, ...(alone === undefined ? {} : { alone }) });
 }

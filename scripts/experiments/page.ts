@@ -22,6 +22,9 @@ npx tsx scripts/sweep.ts heat --seeds 0:3         # what a row of this table is 
 Where a command has \`--data\`, the data cannot be shipped; get the files from the source that is named.
 `;
 
+/** What the records of full protocols are called after, beside those of quick ones. */
+export const fullSuffix = "-full";
+
 /** What stands beside the records: accuracies of torchcde on problems of the UEA archive, by seed. */
 export interface Peers {
   readonly torchcde: Readonly<Record<string, readonly number[]>>;
@@ -67,17 +70,25 @@ function row(entry: Entry, record: ExperimentRecord | undefined, peers: Peers): 
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
-function paragraph(
-  { id, experiment, why }: Entry,
-  record: ExperimentRecord | undefined,
-  isDrawn: boolean,
-): string {
+/** An experiment with what there is of it. */
+interface Known {
+  readonly entry: Entry;
+  readonly record: ExperimentRecord | undefined;
+  readonly full: ExperimentRecord | undefined;
+  readonly isDrawn: boolean;
+}
+
+function paragraph({ entry, record, full, isDrawn }: Known): string {
+  const { id, experiment, why } = entry;
   const about = abouts.get(experiment)!;
   const warned = !record?.warned
     ? ""
     : ` Of ${record.seeds.length} runs ${record.warned} warned of their result.`;
+  const published =
+    full &&
+    ` By the full protocol, ${full.updates} updates: ${entry.shown.map((one) => shown(full, one)).join("; ")}.`;
   const picture = isDrawn ? `\n\n![${id}](images/experiments/${id}.svg)` : "";
-  return `### ${id}\n\n${about[0]!.toUpperCase()}${about.slice(1)}. ${why}${warned}${picture}`;
+  return `### ${id}\n\n${about[0]!.toUpperCase()}${about.slice(1)}. ${why}${warned}${published ?? ""}${picture}`;
 }
 
 /** The page of all experiments, from what was recorded of them. @throws {Error} for a record that has no place on it */
@@ -86,16 +97,21 @@ export function experimentsPage(
   drawn: ReadonlySet<string>,
   peers: Peers,
 ): string {
-  const unknown = [...records.keys(), ...drawn].filter((id) => entries.every((entry) => entry.id !== id));
+  const unknown = [...records.keys(), ...drawn].filter((id) =>
+    entries.every((entry) => entry.id !== id && entry.id + fullSuffix !== id),
+  );
   if (unknown.length > 0)
     throw new Error(`scripts/experiments/entries.ts says nothing of ${unknown.join(", ")}.`);
-  const known = entries.map((entry) => ({ entry, record: records.get(entry.id) }));
+  const known = entries.map((entry) => ({
+    ...{ entry, record: records.get(entry.id), full: records.get(entry.id + fullSuffix) },
+    isDrawn: drawn.has(entry.id),
+  }));
   const head = "| name | command, after `revort` | published | here | time of a run |\n|---|---|---|---|---|";
   return [
     introduction,
     `${head}\n${known.map(({ entry, record }) => row(entry, record, peers)).join("\n")}\n`,
     "## What they are, and where they differ\n",
-    known.map(({ entry, record }) => paragraph(entry, record, drawn.has(entry.id))).join("\n\n"),
+    known.map(paragraph).join("\n\n"),
     "",
   ].join("\n");
 }
