@@ -17,22 +17,20 @@ const task = ({ gradient, finer = 1, ...options }: CaseOptions) =>
 /** Smooth series in the place of pen velocities, of as many classes: waves of each class' own, at a phase of each series. */
 function data() {
   const random = Random.seeded(1);
-  const rows = Array.from({ length: count }, (_, i) => {
-    const label = i % classes;
+  // filled in place: lists of lists would take more memory than the update that is measured
+  const x = new Float32Array(count * length * channels);
+  const label = BigInt64Array.from({ length: count }, (_, i) => BigInt(i % classes));
+  for (let i = 0; i < count; i++) {
     const phases = Array.from({ length: channels - 1 }, () => random.uniform(-0.5, 0.5));
-    return Array.from({ length }, (_row, k) => {
+    for (let k = 0; k < length; k++) {
       const t = k / (length - 1);
-      return [t, ...phases.map((phase, c) => Math.sin((2 + c + label / 3) * Math.PI * t + phase))];
-    });
-  });
-  return {
-    x: tensor(dtype, [count, length, channels], rows.flat(2)),
-    label: tensor(
-      "int64",
-      [count],
-      rows.map((_, i) => BigInt(i % classes)),
-    ),
-  };
+      const at = (i * length + k) * channels;
+      x[at] = t;
+      for (const [c, phase] of phases.entries())
+        x[at + 1 + c] = Math.sin((2 + c + (i % classes) / 3) * Math.PI * t + phase);
+    }
+  }
+  return { x: tensor(dtype, [count, length, channels], x), label: tensor("int64", [count], label) };
 }
 
 /** The published classifier, on made series of the size of CharacterTrajectories. */

@@ -31,7 +31,9 @@ export async function isMeanOfParts(
 ): Promise<boolean> {
   const { runtime, dtype, batchSize, parts, resident } = setting;
   if (resident === null || Object.keys(buffers).length > 0) return false;
-  const first = Array.from({ length: batchSize }, (_, i) => i);
+  // as uneven as the batch is, where it does not divide into parts
+  const count = Math.min(batchSize, ofPart * parts - (batchSize % parts === 0 ? 0 : 1));
+  const first = Array.from({ length: count }, (_, i) => i);
   const data = takeSamples((resident.samples as { data: Readonly<Record<string, Tensor>> }).data, first);
   const random = Random.seeded(0);
   const moved = mapTree(parameters, (value) => movedBy(value as Tensor, random)) as typeof parameters;
@@ -43,9 +45,12 @@ export async function isMeanOfParts(
       await compiled.release();
     }
   };
-  const [whole, split] = [await lossOf(batchSize), await lossOf(Math.ceil(batchSize / parts))];
+  const [whole, split] = [await lossOf(count), await lossOf(Math.ceil(count / parts))];
   return Math.abs(whole - split) <= tolerance[dtype] * Math.abs(whole);
 }
+
+/** Samples that a part has when it is tried out: few, since what depends on others is seen among few. */
+const ofPart = 8;
 
 /** How far a parameter is moved, relative to its largest element, and at least. */
 const [relative, least] = [0.05, 0.01];
