@@ -22,12 +22,12 @@ function sigmoidOf(x: number): number {
   return x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x));
 }
 
-/** max(x, 0): ȳ where x > 0 */
+/** max(x, 0): ȳ where it is more than 0, so that x itself need not be kept */
 export const Relu: Op = unary("Relu", {
   types: signed,
   f: (x) => (x < 0 ? 0 : x),
   exact: (x) => larger(x, 0n),
-  vjp: (b, g, x) => where(b, greater(b, x, 0), g, 0),
+  vjp: (b, g, _x, y) => where(b, greater(b, y, 0), g, 0),
 });
 
 /** x, or α x below 0 */

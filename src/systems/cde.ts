@@ -1,8 +1,8 @@
 import type { Parameter, Values, VectorField } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { matmul } from "../ops/linalg.js";
-import { reshape, squeeze, unsqueeze } from "../ops/reshape.js";
+import { reshape } from "../ops/reshape.js";
+import { rowProducts } from "../ops/row-products.js";
 import { pathDerivative } from "./control-path.js";
 import { PathError } from "./interpolation.js";
 
@@ -64,7 +64,5 @@ export function alongSlope(
   z: Value,
   slope: Value,
 ): Value {
-  const matrix = reshape(b, apply(b, theta, z), [-1, hidden, channels]);
-  // a product of matrices: ONNX Runtime takes several times as long to repeat a few numbers along an axis inside
-  return squeeze(b, matmul(b, matrix, unsqueeze(b, slope, [2])), [2]);
+  return rowProducts(b, reshape(b, apply(b, theta, z), [-1, hidden, channels]), slope);
 }

@@ -5,7 +5,7 @@ import { add, mul, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { matmul } from "../ops/linalg.js";
 import { less } from "../ops/logic.js";
-import { cast, reshape } from "../ops/reshape.js";
+import { cast, reshape, squeeze, transpose } from "../ops/reshape.js";
 import { gather, split } from "../ops/slicing.js";
 import { filledIn, type Interpolation, PathError, through } from "./interpolation.js";
 
@@ -85,24 +85,29 @@ export function pathCoefficients(
     const rows = columns[0]!.map((_, row) => columns.map((column) => column[row]!));
     return b.constant(tensor(values.dtype, [rows.length, times.length], rows.flat()));
   };
-  const coefficients =
+  // one product for all samples: [times, batch · channels]
+  const series = reshape(b, transpose(b, values, [1, 0, 2]), [times.length, -1]);
+  const product =
     interpolation === "rectilinear"
-      ? rectilinear(b, values, matrix(true), matrix(false))
-      : matmul(b, matrix(false), values);
-  return { knots, coefficients: reshape(b, coefficients, [-1, intervals, 4 * channels]) };
+      ? rectilinear(b, series, channels, matrix(true), matrix(false))
+      : matmul(b, matrix(false), series);
+  const together = reshape(b, product, [intervals, 4, -1, channels]);
+  const apart = transpose(b, together, [2, 0, 1, 3]);
+  return { knots, coefficients: reshape(b, apart, [-1, intervals, 4 * channels]) };
 }
 
 /** Time, channel 0, and the other channels move by turns. */
-function rectilinear(b: Builder, values: Value, ofTime: Value, ofOthers: Value): Value {
-  const channels = values.shape.at(-1) as number;
+function rectilinear(b: Builder, series: Value, channels: number, ofTime: Value, ofOthers: Value): Value {
   const first = b.constant(
     tensor(
-      values.dtype,
+      series.dtype,
       [channels],
       Array.from({ length: channels }, (_, i) => (i === 0 ? 1 : 0)),
     ),
   );
-  const [own, others] = [matmul(b, ofTime, values), matmul(b, ofOthers, values)];
+  const [own, others] = [ofTime, ofOthers].map((matrix) =>
+    reshape(b, matmul(b, matrix, series), [matrix.shape[0] as number, -1, channels]),
+  ) as [Value, Value];
   return add(b, mul(b, own, first), mul(b, others, sub(b, 1, first)));
 }
 
@@ -133,25 +138,30 @@ function cubicsOf(
  * @param coefficients  [batch, intervals, 4 channels]
  */
 export function pathDerivative(b: Builder, knots: readonly number[], coefficients: Value, t: Value): Value {
-  const channels = (coefficients.shape[2] as number) / 4;
   const { at, tau } = placeOf(b, knots, t);
-  const [, slope, bend, twist] = split(b, gather(b, coefficients, at, 1), 1, Array(4).fill(channels)) as [
-    Value,
-    Value,
-    Value,
-    Value,
-  ];
-  // b + τ (2 c + 3 τ d)
-  const inner = add(b, mul(b, bend, 2), mul(b, mul(b, twist, 3), tau));
-  return add(b, slope, mul(b, inner, tau));
+  const [, slope, bend, twist] = polynomialsAt(b, coefficients, at);
+  // b + 2 τ c + 3 τ² d
+  const [first, second] = [mul(b, tau, 2), mul(b, mul(b, tau, tau), 3)];
+  return add(b, slope, add(b, mul(b, bend, first), mul(b, twist, second)));
 }
 
 /** X(t), [batch, channels]. */
 export function pathValue(b: Builder, knots: readonly number[], coefficients: Value, t: Value): Value {
-  const channels = (coefficients.shape[2] as number) / 4;
   const { at, tau } = placeOf(b, knots, t);
-  const powers = split(b, gather(b, coefficients, at, 1), 1, Array(4).fill(channels)) as Value[];
-  return powers.reduceRight((sum, power) => add(b, power, mul(b, sum, tau)));
+  return polynomialsAt(b, coefficients, at).reduceRight((sum, power) => add(b, power, mul(b, sum, tau)));
+}
+
+/**
+ * a, b, c and d of an interval, each [batch, channels]: from an array in which those of one interval lie together, [intervals, 4,
+ * batch, channels]. For each sample by itself they are short runs of numbers far apart. That array does not depend on the time,
+ * so loops over steps have it before them, and from {@link pathCoefficients} it is there already.
+ */
+function polynomialsAt(b: Builder, coefficients: Value, at: Value): readonly [Value, Value, Value, Value] {
+  const [, intervals, width] = coefficients.shape as readonly [unknown, number, number];
+  const apart = reshape(b, coefficients, [-1, intervals, 4, width / 4]);
+  const together = transpose(b, apart, [1, 2, 0, 3]);
+  const own = split(b, gather(b, together, at), 0, [1, 1, 1, 1]);
+  return own.map((power) => squeeze(b, power, [0])) as [Value, Value, Value, Value];
 }
 
 /** The interval that t lies in, and how far from its left knot. */

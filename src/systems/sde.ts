@@ -5,9 +5,9 @@ import type { Parameter, Values } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import { showType, type Value } from "../graph/graph.js";
 import { mul } from "../ops/arithmetic.js";
-import { einsum } from "../ops/einsum.js";
 import { matmul } from "../ops/linalg.js";
 import { transpose } from "../ops/reshape.js";
+import { rowProducts } from "../ops/row-products.js";
 
 /** A stochastic differential equation that makes no sense, or whose drift or diffusion is of another shape than it says. */
 export class SdeError extends RevortError {}
@@ -105,7 +105,7 @@ export function defineSde(definition: SdeDefinition): Sde {
     diffuse(b, theta, t, y, w) {
       const value = g(b, theta, t, y);
       if (noise === "additive") return matmul(b, w, transpose(b, value, [1, 0]));
-      return noise === "general" ? einsum(b, "bij,bj->bi", value, w) : mul(b, value, w);
+      return noise === "general" ? rowProducts(b, value, w) : mul(b, value, w);
     },
   };
 }
