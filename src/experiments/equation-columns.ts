@@ -18,6 +18,8 @@ export class EquationColumnsError extends RevortError {}
 export interface EquationColumns {
   /** the columns that are states, in their order */
   readonly states: readonly string[];
+  /** how many states have no column, because they were not observed; 0 by default */
+  readonly hidden?: number;
   /** what the column of time is called */
   readonly time: string;
   /** how large the states are, for networks among the terms */
@@ -30,23 +32,26 @@ export interface EquationColumns {
 }
 
 /**
- * The field of equations, its states in the order of the columns of its data, to which they belong by name.
+ * The field of equations, its states in the order of the columns of its data, to which they belong by name; then those that
+ * were not observed.
  *
  * @throws {EquationColumnsError} for other states than columns, and for inputs that the equations do not use
  * @throws {EquationError | OptionError} for equations that cannot be read
  */
 export function equationsOf(
   text: string,
-  { states: columns, time, scaling, inputs }: EquationColumns,
+  { states: columns, hidden = 0, time, scaling, inputs }: EquationColumns,
   options: Pick<SymbolicFieldOptions, "parameters" | "activation">,
 ): SymbolicField {
   const { equations, parameters } = parseEquations(text);
   const states = columns.map((column) => nameOf(column, [...equations.keys()]));
-  const lost = [...equations.keys()].filter((state) => !states.includes(state));
-  if (lost.length > 0 || states.some((state) => state === null)) {
+  const unseen = withoutColumn(text, columns);
+  if (unseen.length !== hidden || states.some((state) => state === null)) {
     throw new EquationColumnsError(
-      `The equations are those of ${[...equations.keys()].join(", ")}, but the data have ${columns.map(shown).join(", ")}. ` +
-        "Write one equation for each column, with the name of the column; --observe names the columns that are states.",
+      `The equations are those of ${[...equations.keys()].join(", ")}, but the data have ${columns.map(shown).join(", ")}` +
+        `${hidden === 0 ? "" : `, and --hidden ${hidden} says how many have no column`}. ` +
+        "Write one equation for each column, with the name of the column; --observe names the columns that are states" +
+        `${unseen.length > 0 && unseen.length !== hidden && !states.includes(null) ? `; if ${unseen.join(", ")} ${unseen.length === 1 ? "was" : "were"} not observed, --hidden ${unseen.length}` : ""}.`,
     );
   }
   if (time !== timeName && parameters.has(time)) {
@@ -65,8 +70,15 @@ export function equationsOf(
     ...options,
     ...(scaling === undefined ? {} : { scaling }),
     ...(driving === undefined || driving.length === 0 ? {} : { inputs: { names: driving, at: inputs!.at } }),
-    order: states as string[],
+    order: [...(states as string[]), ...unseen],
   });
+}
+
+/** The states of equations that have no column, in their order. @throws {EquationError} */
+export function withoutColumn(text: string, columns: readonly string[]): string[] {
+  const all = [...parseEquations(text).equations.keys()];
+  const seen = columns.map((column) => nameOf(column, all));
+  return all.filter((state) => !seen.includes(state));
 }
 
 /** What a column is called in equations: by its name, or by the name before a unit, `x [km]`. */

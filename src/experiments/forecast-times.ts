@@ -6,6 +6,19 @@ export class ForecastError extends RevortError {}
 const usualTimes = 400;
 const mostTimes = 1_000_000;
 
+/**
+ * Where the solve of a forecast starts whose initial state is that of data: where they begin. What comes before --from is solved, but
+ * is not among the states.
+ *
+ * @throws {ForecastError} for a time before the data, at which there is no state
+ */
+export function startTime(first: number, from: number = first): number {
+  if (from >= first) return first;
+  throw new ForecastError(
+    `The data begin at ${first}, so nothing is known of --from ${from}. Give the state there: --y0.`,
+  );
+}
+
 /** Times from t0 to the end, both with it. @throws {ForecastError} */
 export function timesFrom(t0: number, to: number, every = Math.abs(to - t0) / usualTimes): number[] {
   if (to === t0) {

@@ -44,12 +44,14 @@ export interface IntervalRequest {
  * where Jᵢ and nᵢ are those of component i, and θⱼ ± t(n − p) √cov θⱼⱼ, cut off at the bounds. This assumes that the
  * equations are right, that errors of measurement are independent, of mean 0 and of one size for each component, and that
  * the solution is nearly linear in the parameters within the intervals. All p components of x that no bound holds count as
- * estimated, initial states among them.
+ * estimated, initial states among them, but those that no residual depends on: of these the data say nothing.
  */
 export function intervalsOf(found: LeastSquaresResult, request: IntervalRequest): Intervals {
   const { names, scale, level = 0.95, low, high, components, dim } = request;
   const { x, residuals, jacobian } = found;
-  const isFree = (j: number) => x[j]! > low[j]! && x[j]! < high[j]!;
+  const isHeld = (j: number) => !(x[j]! > low[j]! && x[j]! < high[j]!);
+  const isIdle = (j: number) => jacobian[j]!.every((slope) => slope === 0);
+  const isFree = (j: number) => !isHeld(j) && !isIdle(j);
   const free = x.flatMap((_, j) => (isFree(j) ? [j] : []));
   const degrees = residuals.length - free.length;
   const own = Array.from({ length: dim }, (_, i) =>
@@ -87,7 +89,8 @@ export function intervalsOf(found: LeastSquaresResult, request: IntervalRequest)
   );
   const steps = gain.map((row) => row.reduce((sum, g, k) => sum - g * residuals[k]!, 0));
   const t = studentQuantile((1 + level) / 2, degrees);
-  const held = names.filter((_, j) => !isFree(j));
+  const idle = names.filter((_, j) => !isHeld(j) && isIdle(j));
+  const held = names.filter((_, j) => isHeld(j));
   return {
     named: Object.fromEntries(
       names.map((name, j) => {
@@ -103,9 +106,22 @@ export function intervalsOf(found: LeastSquaresResult, request: IntervalRequest)
     ),
     noise,
     remaining: steps.reduce((most, step, a) => Math.max(most, Math.abs(step) / (errors[a]! || 1)), 0),
-    problem:
-      held.length === 0
-        ? null
-        : `${held.join(" and ")} ended on a bound, where there is no interval; those of the others take it as known.`,
+    problem: [...heldProblem(held), ...idleProblem(idle)].join(" ") || null,
   };
+}
+
+function heldProblem(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  return [
+    `${names.join(" and ")} ended on a bound, where there is no interval; those of the others take it as known.`,
+  ];
+}
+
+function idleProblem(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const said =
+    names.length === 1
+      ? "has no effect on what was observed: its value is"
+      : "have no effect on what was observed: their values are";
+  return [`${names.join(" and ")} ${said} that of the start, and nothing is known of it.`];
 }

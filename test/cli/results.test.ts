@@ -80,6 +80,20 @@ describe("runs that have ended", () => {
       expect(csv.stdout.split("\n")).to.have.length(4);
     });
 
+    it("shows from a later time on what it shows from the beginning, whatever the kind of the run", async () => {
+      const rows = Array.from({ length: 11 }, (_, i) => `${i / 2},${Math.exp(-i / 4)}\n`).join("");
+      const data = written(folder("later.csv"), `t,x\n${rows}`);
+      for (const [name, ...more] of [["alone"], ["several", "--time", "t"]] as const) {
+        const place = folder(`later-${name}`);
+        await json("train", data, "--field", "dx = -k*x", "--steps", "5", "--out", place, ...more);
+        const { times, states } = await json("predict", place, "--from", "3", "--to", "4", "--every", "1");
+        expect(times).to.deep.equal([3, 4]);
+        // rk4's steps of a quarter are off by 1e-6
+        expect(states[0][0]).to.be.closeTo(Math.exp(-1.5), 1e-5);
+        expect(await refusal(2, "predict", place, "--from", "-1")).to.include("--y0");
+      }
+    });
+
     it("shows the mean and the range over the seeds of a sweep", async () => {
       const place = folder("sweep");
       const data = written(folder("few.csv"), text);

@@ -1,5 +1,5 @@
 import { numbers, type Tensor } from "../../core/tensor.js";
-import { timesFrom } from "../../experiments/forecast-times.js";
+import { startTime, timesFrom } from "../../experiments/forecast-times.js";
 import type { SeriesForecast } from "../../experiments/task-experiment.js";
 import { componentNames } from "../../fields/components.js";
 import { solve } from "../../integrate/solve.js";
@@ -47,8 +47,10 @@ export async function forecastOf(run: TrainedRun, request: ForecastRequest): Pro
   const { ode, control, experiment } = problem;
   const asked = request.y0 === undefined ? null : givenState(problem, request.y0);
   const file = request.data === undefined ? null : await fileOf(run, request.data, asked);
-  const observed = file?.observed ?? (asked === null && request.from === undefined ? ownData(run) : null);
-  const t0 = request.from ?? file?.t0 ?? problem.data.t0;
+  const observed = file?.observed ?? (asked === null ? ownData(run) : null);
+  const begins = file?.t0 ?? problem.data.t0;
+  const from = request.from ?? begins;
+  const t0 = asked === null ? startTime(begins, from) : from;
   const y0 = asked ?? file?.y0 ?? run.y0;
   if (y0.shape[0] !== 1 && typeof ode.field.state[0] === "string") {
     throw new UsageError(
@@ -56,7 +58,7 @@ export async function forecastOf(run: TrainedRun, request: ForecastRequest): Pro
     );
   }
   const times = timesFrom(
-    t0,
+    from,
     request.to ?? observed?.times.at(-1) ?? problem.data.times.at(-1)!,
     request.every,
   );

@@ -41,10 +41,11 @@ export function differingOption(kept: KeptSeries, options: SeriesOptions): strin
   return parameter !== undefined && differs(kept, parameter) ? "parameter" : null;
 }
 
-function differs({ parameters, field }: KeptSeries, texts: readonly string[]): boolean {
+function differs({ parameters, hiddenStarts, field }: KeptSeries, texts: readonly string[]): boolean {
   if (field === null || isModelFile(field)) return true;
   return [...readParameters(texts)].some(([name, asked]) => {
-    const has = parameters?.[name];
+    // the initial value of S is called S0
+    const has = parameters?.[name] ?? hiddenStarts?.[name.replace(/0$/, "")];
     return (["guess", "low", "high", "unit"] as const).some(
       (key) => asked[key] !== undefined && asked[key] !== has?.[key],
     );

@@ -67,7 +67,7 @@ export async function taskTrainCommand(
 ): Promise<number> {
   const lock = runLock(console);
   try {
-    const run = await runFor(subjects, files, options, lock);
+    const run = await runFor(subjects, files, options, lock, console);
     const experiment = await experimentOf(options.resume ?? "", run.opened);
     const report = await trainRun(experiment, run, options, console);
     const isOwnData = run.opened.data.length > 0 && experiment.data?.needed === false;
@@ -90,13 +90,14 @@ async function runFor(
   files: readonly string[] | null,
   options: TaskOptions,
   lock: RunLock,
+  console: Console,
 ): Promise<FitRun<TaskRun>> {
   const { resume } = options;
   const [subject] = subjects;
   if (resume === undefined) {
     if (files !== null) {
       const name = basename(files[0]!).replace(/\.[^.]*$/, "");
-      return newFitRun(name, await askedOf(files, options), options, lock, writeTaskRun);
+      return newFitRun(name, await askedOf(files, options, console), options, lock, writeTaskRun);
     }
     const experiment = taskExperiments.find(({ name }) => name === subject)!;
     return newFitRun(experiment.name, await asked(experiment, options), options, lock, writeTaskRun);
@@ -127,7 +128,7 @@ async function asked(experiment: TaskExperiment, options: TaskOptions): Promise<
 }
 
 /** What the command line asks for, of files of trajectories. */
-async function askedOf(paths: readonly string[], options: TaskOptions): Promise<TaskRun> {
+async function askedOf(paths: readonly string[], options: TaskOptions, console: Console): Promise<TaskRun> {
   const own = [...seriesFlags, ...seriesOwn, ...fieldNames, "intervals", "strict"];
   checkOptions({ name: "trajectories" }, options, own);
   if (options.data !== undefined) throw new UsageError("Give either files of data or --data, not both.");
@@ -138,7 +139,7 @@ async function askedOf(paths: readonly string[], options: TaskOptions): Promise<
     paths.map((path, i) => ({ name: basename(path), bytes: data[i]! })),
     series,
   );
-  const begun = await withEquations(series, read.set, options);
+  const begun = await withEquations(series, read, options, console);
   const path = series.field !== null && isModelFile(series.field) ? options.field! : null;
   const field = path === null ? null : { model: await loadModel(path), files: await modelInputs(path) };
   const file = field && { model: field.model, options: importOptions(options) };

@@ -42,12 +42,13 @@ export function chosenField(
     ]);
     const { field, activation } = settings;
     const parameters = Object.fromEntries(kept);
+    const unseen = hiddenScales(settings, scales.length);
     return equationsOfSet(
       set,
-      { text: field, parameters, activation },
+      { text: field, parameters, activation, hidden: settings.hidden },
       {
-        shift: scales.map(({ mean }) => mean),
-        scale: scales.map(({ deviation }) => deviation),
+        shift: [...scales.map(({ mean }) => mean), ...unseen.map(() => 0)],
+        scale: [...scales.map(({ deviation }) => deviation), ...unseen],
         time: timescale,
       },
     );
@@ -67,14 +68,36 @@ export function chosenField(
   });
 }
 
+interface SetEquations extends Pick<SymbolicFieldOptions, "parameters" | "activation"> {
+  readonly text: string;
+  /** states without a column */
+  readonly hidden: number;
+}
+
 /** Equations of trajectories, driven by their inputs. @throws {EquationColumnsError | EquationError | OptionError} */
 export function equationsOfSet(
   { observed, inputs, time }: SeriesSet,
-  { text, ...options }: Pick<SymbolicFieldOptions, "parameters" | "activation"> & { readonly text: string },
+  { text, hidden, ...options }: SetEquations,
   scaling: NetworkScaling,
 ): SymbolicField {
   const driving = inputs.length === 0 ? {} : { inputs: { columns: inputs, at: driveAt } };
-  return equationsOf(text, { ...{ states: observed, time: time.name, scaling }, ...driving }, options);
+  return equationsOf(
+    text,
+    { ...{ states: observed, hidden, time: time.name, scaling }, ...driving },
+    options,
+  );
+}
+
+/** Typical sizes of the states of equations that were not observed: those of their initial values; none where all were observed. */
+export function hiddenScales(
+  { hidden, startStates }: Pick<SeriesSettings, "hidden" | "startStates">,
+  observed: number,
+): number[] {
+  const known = (startStates ?? []).filter((state) => state !== null);
+  return Array.from({ length: hidden }, (_, k) => {
+    const sum = known.reduce((all, state) => all + Math.abs(state[observed + k]!) / known.length, 0);
+    return sum || 1;
+  });
 }
 
 function fieldFromFile(

@@ -1,4 +1,5 @@
 import { numbers, tensor } from "../../core/tensor.js";
+import { componentNames } from "../../fields/components.js";
 import type { Tensors } from "../../fields/field.js";
 import type { Value } from "../../graph/graph.js";
 import { defineModel, type Model } from "../../models/model.js";
@@ -8,7 +9,7 @@ import { withSensitivities } from "../../systems/sensitivities.js";
 import { type Estimation, type EstimationOptions, estimation, roundingOf } from "../../train/estimation.js";
 import type { Residuals } from "../../train/least-squares.js";
 import type { TrainedTask } from "../task-experiment.js";
-import { type SeriesModel, sampleTypes, startNames, statesOf } from "./model.js";
+import { changeUnits, type SeriesModel, sampleTypes, startNames, statesOf } from "./model.js";
 import { firstValue, mostSteps, type SampleShape, type Stretch, samplesOf, stepsOf } from "./samples.js";
 
 /** Numbers of residuals times derivatives² of a step of least squares, past which it takes minutes. */
@@ -24,7 +25,8 @@ export interface SeriesEstimate {
 
 /**
  * The named parameters of a fit to trajectories at the minimum of least squares over all of them, with their intervals. Where
- * initial states are trained, those of each trajectory are estimated with them. Residuals are (y(tₖ) − data)ᵢ over the error of
+ * initial states are trained, those of each trajectory are estimated with them; of components that were not observed they are
+ * named as well, S0 of S, or S0 (a) in the trajectory a of several. Residuals are (y(tₖ) − data)ᵢ over the error of
  * the measurement where that is known, else over the deviation of the column.
  */
 export async function seriesEstimate(
@@ -34,9 +36,8 @@ export async function seriesEstimate(
   trained: TrainedTask,
   options: Omit<EstimationOptions, "scale">,
 ): Promise<SeriesEstimate> {
-  const { names } = options;
-  const point = await pointOf(setting, stretches, shape, trained, names);
-  const { start, observations, scale } = point;
+  const point = await seriesPoint(setting, stretches, shape, trained, options.names);
+  const { start, observations, scale, named } = point;
   const unchanged = { found: null, parameters: trained.parameters };
   if (observations * start.length ** 2 > mostWork) {
     await point.release();
@@ -47,7 +48,11 @@ export async function seriesEstimate(
   try {
     const { residuals, components, rounding } = point;
     const dim = setting.scales.length;
-    const found = await estimation({ start, residuals, components, dim, rounding }, { ...options, scale });
+    const bounds = { ...options.bounds, ...hiddenBounds(setting, named) };
+    const found = await estimation(
+      { start, residuals, components, dim, rounding },
+      { ...options, scale, bounds, names: [...options.names, ...named.map(({ name }) => name)] },
+    );
     if (found !== null) return { found, problem: null, parameters: point.parametersAt(found.x) };
     return {
       ...unchanged,
@@ -67,16 +72,76 @@ interface Place {
   readonly s: number;
 }
 
-async function pointOf(
+/** What is estimated of an initial state: a component of a stretch. */
+interface Slot {
+  readonly n: number;
+  readonly j: number;
+}
+
+/** Initial values of hidden components, by their names in reports. */
+export interface NamedSlot extends Slot {
+  readonly name: string;
+  readonly component: string;
+}
+
+/** The initial values that are named: of components that were not observed, where they are each trajectory's own. */
+function namedSlots(
+  { field, scales, hidden, ownHidden }: SeriesModel,
+  stretches: readonly Stretch[],
+): NamedSlot[] {
+  if (ownHidden === undefined) return [];
+  const components = componentNames(field);
+  return stretches.flatMap(({ series }, n) =>
+    Array.from({ length: hidden }, (_, k) => {
+      const component = components[scales.length + k]!;
+      const name = `${component}0${stretches.length === 1 ? "" : ` (${series.id})`}`;
+      return { n, j: scales.length + k, name, component };
+    }),
+  );
+}
+
+/** Initial values of hidden components as they are, by their names in reports. */
+export function hiddenValues(
+  setting: SeriesModel,
+  stretches: readonly Stretch[],
+  { parameters }: Pick<TrainedTask, "parameters">,
+): Record<string, number> {
+  const units = changeUnits(setting);
+  return Object.fromEntries(
+    namedSlots(setting, stretches).map(({ n, j, name }) => {
+      const change = numbers(parameters[startNames.change]!);
+      return [name, change[stretches[n]!.trajectory * units.length + j]! * units[j]!];
+    }),
+  );
+}
+
+function hiddenBounds({ hiddenStarts = {} }: SeriesModel, slots: readonly NamedSlot[]) {
+  return Object.fromEntries(
+    slots.flatMap(({ name, component }) => {
+      const { low, high } = hiddenStarts[component] ?? {};
+      return [[name, { low: low ?? -Infinity, high: high ?? Infinity }] as const];
+    }),
+  );
+}
+
+/**
+ * Residuals of a fit to trajectories and their Jacobian, at vectors of the named parameters, of the initial values of hidden
+ * components, and of those of observed ones where they are estimated.
+ */
+export async function seriesPoint(
   setting: SeriesModel,
   stretches: readonly Stretch[],
   shape: Omit<SampleShape, "steps">,
   { runtime, dtype, parameters }: TrainedTask,
   names: readonly string[],
 ) {
-  const { scales, starts } = setting;
-  const dim = scales.length;
+  const { scales, starts, hidden } = setting;
+  const dim = scales.length + hidden;
   const ofStart = starts > 0;
+  const named = namedSlots(setting, stretches);
+  const ofObserved = stretches.flatMap((_, n) => scales.map((__, j): Slot => ({ n, j })));
+  const slots: readonly Slot[] = ofStart ? [...named, ...(setting.exactFirst ? [] : ofObserved)] : [];
+  const units = changeUnits(setting);
   const steps = mostSteps(stretches, shape.stepSize);
   const sensitivities = withSensitivities(setting.field, names, { ofStart });
   const { columns } = sensitivities;
@@ -100,18 +165,23 @@ async function pointOf(
   const compiled = await compileProgram(runtime, predictionProgram(model, dtype, stretches.length));
   const shared = uploadTree(runtime, given);
   const own = Object.keys(setting.field.parameters);
-  const first = stretches.map((stretch) => scales.map((_, j) => firstValue(stretch.series, stretch.from, j)));
+  const first = stretches.map((stretch) =>
+    units.map((_, j) => (j < scales.length ? firstValue(stretch.series, stretch.from, j) : 0)),
+  );
   const change = ofStart ? numbers(parameters[startNames.change]!) : [];
   const y0 = stretches.map(({ trajectory }, n) =>
-    first[n]!.map((value, j) => value + (ofStart ? change[trajectory * dim + j]! * scales[j]!.deviation : 0)),
+    first[n]!.map((value, j) => value + (ofStart ? change[trajectory * dim + j]! * units[j]! : 0)),
   );
   const places = placesOf(setting, stretches, shape.stepSize);
 
+  function statesAt(x: readonly number[]): number[][] {
+    const rows = y0.map((row) => [...row]);
+    for (const [k, { n, j }] of slots.entries()) rows[n]![j] = x[names.length + k]!;
+    return rows;
+  }
+
   async function residuals(x: readonly number[]): Promise<Residuals | null> {
-    const rows = ofStart
-      ? y0.map((_, n) => x.slice(names.length + n * dim, names.length + (n + 1) * dim))
-      : y0;
-    const wideRows = rows.flatMap((row) => sensitivities.start(row));
+    const wideRows = statesAt(x).flatMap((row) => sensitivities.start(row));
     const theta = Object.fromEntries(
       own.map((name) => {
         const at = names.indexOf(name);
@@ -125,14 +195,10 @@ async function pointOf(
     const states = numbers((await downloadTree(runtime, outputs)).states as never);
     const from = places.map(({ n, at, i }) => (n * steps + at) * wide + i);
     const column = (c: number) => from.map((place, k) => states[place + dim * (1 + c)]! / places[k]!.s);
-    const ofStates = ofStart
-      ? stretches.flatMap((_, n) =>
-          scales.map((__, j) => {
-            const c = dim * (1 + names.length + j);
-            return from.map((place, k) => (places[k]!.n === n ? states[place + c]! / places[k]!.s : 0));
-          }),
-        )
-      : [];
+    const ofStates = slots.map(({ n, j }) => {
+      const c = dim * (1 + names.length + j);
+      return from.map((place, k) => (places[k]!.n === n ? states[place + c]! / places[k]!.s : 0));
+    });
     return {
       residuals: from.map((place, k) => (states[place]! - places[k]!.value) / places[k]!.s),
       jacobian: [...names.map((__, j) => column(j)), ...ofStates],
@@ -140,19 +206,22 @@ async function pointOf(
   }
 
   return {
-    residuals,
+    ...{ residuals, statesAt },
     ...{ observations: places.length, components: places.map(({ i }) => i) },
     rounding: roundingOf(places, dtype),
     scale: scales.map((_, i) => typical(places.filter((place) => place.i === i).map(({ s }) => s))),
-    start: [...names.map((name) => Number(parameters[name]!.data[0])), ...(ofStart ? y0.flat() : [])],
+    ...{ named, slots },
+    start: [
+      ...names.map((name) => Number(parameters[name]!.data[0])),
+      ...slots.map(({ n, j }) => y0[n]![j]!),
+    ],
     release: () => compiled.release(),
     parametersAt(x: readonly number[]): Tensors {
       const scalars = names.map((name, j) => [name, tensor(dtype, [], [x[j]!])] as const);
       const moved = [...change];
-      for (const [n, { trajectory }] of stretches.entries()) {
-        if (!ofStart) break;
-        for (const [j, { deviation }] of scales.entries())
-          moved[trajectory * dim + j] = (x[names.length + n * dim + j]! - first[n]![j]!) / deviation;
+      for (const [k, { n, j }] of slots.entries()) {
+        const to = stretches[n]!.trajectory * dim + j;
+        moved[to] = (x[names.length + k]! - first[n]![j]!) / units[j]!;
       }
       return {
         ...parameters,

@@ -6,17 +6,27 @@ import { withinBounds } from "../../learning/bounds.js";
 import { losses } from "../../learning/losses.js";
 import type { Optimiser } from "../../learning/optimisers.js";
 import { cosine } from "../../learning/schedules.js";
-import type { DataFile, PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "../task-experiment.js";
-import { chosenField, type FieldFile, isFieldFile } from "./chosen-field.js";
+import { methodNamed } from "../../methods/named.js";
+import type { Runtime } from "../../runtime/runtime.js";
+import type {
+  DataFile,
+  PreparedTask,
+  TaskContext,
+  TaskExperiment,
+  TaskProtocol,
+  TrainedTask,
+} from "../task-experiment.js";
+import { chosenField, type FieldFile, hiddenScales, isFieldFile } from "./chosen-field.js";
 import { fieldFiles } from "./files.js";
 import { errorsOf, fitChart } from "./findings.js";
 import { forecastOf } from "./forecast.js";
-import { heldStarts, unchangedStarts } from "./held-starts.js";
+import { heldStarts, startsOfOthers } from "./held-starts.js";
 import { type SeriesModel, trajectoryTask } from "./model.js";
 import { namedEstimates } from "./named-estimates.js";
 import { newStretches } from "./new-series.js";
 import { type ReadSet, readSet } from "./read-set.js";
 import { firstValue, mostSteps, type SampleShape, type Stretch, samplesOf } from "./samples.js";
+import { type Search, type SearchedStart, searchedStart, untrained } from "./searched-start.js";
 import { medianGap, type Scale, type SeriesSet, scalesOf } from "./series-set.js";
 import type { SeriesSettings } from "./settings.js";
 import { type Parts, parseSplit, partsOf } from "./split.js";
@@ -98,6 +108,39 @@ export function trainsStarts({ series }: SeriesSet, { trainY0, field, window }: 
   return trainY0 ?? (isOfEquations || series.some(({ values }) => values[0]!.some(Number.isNaN)));
 }
 
+/** Where equations with states that are not observed may start, as far as nobody has said it. */
+export function startSearched(
+  runtime: Runtime,
+  read: ReadSet,
+  settings: SeriesSettings,
+  search: Search,
+): Promise<SearchedStart | null> {
+  const { set } = read;
+  const { protocol } = experimentOn(read, settings, null, 1);
+  const setting = settingOf(set, settings, null, {
+    ...{ protocol, method: methodNamed(protocol.solver), seed: search.seed, files: [] },
+  });
+  const { training } = partsIn(set, settings, search.seed);
+  return searchedStart(
+    setting,
+    training,
+    shapeOf(set, setting, protocol),
+    untrained(setting, runtime, search.seed),
+    search,
+  );
+}
+
+function shapeOf(
+  set: SeriesSet,
+  { scales }: SeriesModel,
+  { stepSize, dtype }: TaskProtocol,
+): Omit<SampleShape, "steps"> {
+  return {
+    ...{ stepSize, dtype, observed: set.observed.length, inputs: set.inputs.length },
+    deviations: scales.map(({ deviation }) => deviation),
+  };
+}
+
 /** The parts of the data that settings say. @param seed  of the trajectories that are drawn for a share */
 export function partsIn(set: SeriesSet, settings: SeriesSettings, seed: number): Parts {
   return partsOf(set.series, {
@@ -118,17 +161,14 @@ function prepared(
   const setting = settingOf(set, settings, field, context);
   const parts = partsIn(set, settings, seed);
   checkWindow(settings, setting);
+  checkValidation(settings, parts);
   const training: readonly Stretch[] =
     settings.window === null
       ? parts.training
       : windowsOf(parts.training, settings.window)
           .map(laterOf)
           .filter(({ measured }) => measured.length > 0);
-  const shape: Omit<SampleShape, "steps"> = {
-    ...{ stepSize: protocol.stepSize, dtype: protocol.dtype },
-    ...{ observed: set.observed.length, inputs: set.inputs.length },
-    deviations: setting.scales.map(({ deviation }) => deviation),
-  };
+  const shape = shapeOf(set, setting, protocol);
   const steps = mostSteps(training, shape.stepSize);
   const all = [...parts.training, ...parts.validation, ...parts.test];
   const allSteps = mostSteps(all, shape.stepSize);
@@ -171,8 +211,9 @@ function prepared(
         }),
     newData: async (file, trained) => {
       const isEstimated = setting.starts > 0;
+      const countsFirst = isEstimated && !setting.exactFirst;
       const given = (await readSet([file], settings)).set;
-      const stretches = newStretches(given, set, file.name, { countsFirst: isEstimated });
+      const stretches = newStretches(given, set, file.name, { countsFirst });
       const own = { ...setting, starts: isEstimated ? stretches.length : 0 };
       const most = mostSteps(stretches, shape.stepSize);
       const measured = {
@@ -180,7 +221,10 @@ function prepared(
         data: samplesOf(stretches, { ...shape, steps: most }),
       };
       if (!isEstimated) return measured;
-      const parameters = { ...trained.parameters, ...unchangedStarts(own, stretches.length) };
+      const parameters = {
+        ...trained.parameters,
+        ...startsOfOthers(own, trained.parameters, stretches.length),
+      };
       return { ...measured, ...(await heldStarts(own, stretches, shape, { ...trained, parameters })) };
     },
     files: (trained) => fieldFiles(set, setting, { ...protocol, method }, trained),
@@ -216,13 +260,21 @@ function settingOf(
 ): SeriesModel {
   const { series, inputs } = set;
   const scales = scalesIn(set);
+  const isTrained = trainsStarts(set, settings);
+  const ownHidden = hasOwnHidden(settings);
   return {
     ...{ name: "trajectories", method, dtype: protocol.dtype, scales },
     field: chosenField(set, settings, scales, { file, dtype: protocol.dtype }),
     adjoint: adjointOf(protocol.gradient),
     loss: losses[settings.loss](),
     ...{ hidden: settings.hidden, inputs: inputs.length },
-    starts: trainsStarts(set, settings) ? series.length : 0,
+    starts: isTrained || ownHidden ? series.length : 0,
+    ...(ownHidden
+      ? {
+          ownHidden: hiddenScales(settings, scales.length),
+          ...{ exactFirst: !isTrained, hiddenStarts: settings.hiddenStarts ?? {} },
+        }
+      : {}),
     ...changesOf(set, settings, scales),
   };
 }
@@ -236,16 +288,29 @@ function scalesIn({ series, observed }: SeriesSet): Scale[] {
 }
 
 /** How far the states that a fit starts from are from first observations, in deviations. */
-function changesOf({ series }: SeriesSet, { startStates }: SeriesSettings, scales: readonly Scale[]) {
+function changesOf({ series }: SeriesSet, settings: SeriesSettings, scales: readonly Scale[]) {
+  const { startStates } = settings;
   if (startStates === null) return {};
-  const startChange = series.flatMap((one, n) =>
-    scales.map(({ deviation }, j) => {
+  // a trajectory that is set apart starts with hidden components as they are in the others
+  const known = startStates.filter((state) => state !== null);
+  const units = hiddenScales(settings, scales.length);
+  const startChange = series.flatMap((one, n) => [
+    ...scales.map(({ deviation }, j) => {
       const start = startStates[n]?.[j];
       return start === undefined ? 0 : (start - firstValue(one, 0, j)) / deviation;
     }),
-  );
+    ...units.map((unit, k) => {
+      const at = scales.length + k;
+      const mean = known.reduce((sum, state) => sum + state[at]! / known.length, 0);
+      return (startStates[n]?.[at] ?? mean) / unit;
+    }),
+  ]);
   return { startChange };
 }
+
+/** Whether states that are not observed start differently in each trajectory: those of equations. */
+const hasOwnHidden = ({ hidden, field }: SeriesSettings) =>
+  hidden > 0 && field !== null && !isFieldFile(field);
 
 /** @throws {SeriesError} for a gradient that chains of steps do not have */
 function adjointOf(gradient: string): AdjointSpec {
@@ -262,6 +327,17 @@ function checkWindow({ window }: SeriesSettings, { starts, hidden }: SeriesModel
   throw new SeriesError(
     "--window takes windows from their first observations on, so that initial states are not trained, have no gaps and nothing " +
       "is hidden. Leave out --window, --train-y0 or --hidden.",
+  );
+}
+
+/** @throws {SeriesError} for validation from initial values that nobody knows until the end */
+function checkValidation(settings: SeriesSettings, { training, validation }: Parts): void {
+  const learnt = new Set(training.map(({ trajectory }) => trajectory));
+  const unseen = validation.find(({ trajectory }) => !learnt.has(trajectory));
+  if (!hasOwnHidden(settings) || unseen === undefined) return;
+  throw new SeriesError(
+    `The trajectory ${unseen.series.id} cannot be validated by: the initial values of its hidden states would have to be estimated ` +
+      "anew each time. Set its end apart (--validation time=…), or measure it at the end (--test).",
   );
 }
 

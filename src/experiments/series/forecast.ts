@@ -1,7 +1,9 @@
 import { RevortError } from "../../core/errors.js";
-import { timesFrom } from "../forecast-times.js";
+import { tensor } from "../../core/tensor.js";
+import { componentNames } from "../../fields/components.js";
+import { startTime, timesFrom } from "../forecast-times.js";
 import type { DataFile, SeriesForecast, SeriesForecastRequest, TrainedTask } from "../task-experiment.js";
-import type { SeriesModel } from "./model.js";
+import { type SeriesModel, startNames } from "./model.js";
 import { newStretches } from "./new-series.js";
 import { firstValue, inputAt, type SampleShape } from "./samples.js";
 import type { Series, SeriesSet } from "./series-set.js";
@@ -27,19 +29,29 @@ export async function forecastOf(
   const given = file === undefined ? set : await readFile(file);
   if (file !== undefined && y0 === undefined) newStretches(given, set, file.name);
   const series = chosen(given, request);
-  const own = file === undefined && y0 === undefined && request.from === undefined;
-  const t0 = request.from ?? series.times[0]!;
-  const times = timesFrom(t0, request.to ?? series.times.at(-1)!, every);
-  if (times.at(-1)! < t0) {
-    throw new SeriesForecastError(`A forecast goes forwards from ${t0}; give a later --to.`);
+  const own = file === undefined && y0 === undefined;
+  const times = timesFrom(request.from ?? series.times[0]!, request.to ?? series.times.at(-1)!, every);
+  const t0 = y0 === undefined ? startTime(series.times[0]!, request.from) : times[0]!;
+  if (times.at(-1)! < times[0]!) {
+    throw new SeriesForecastError(`A forecast goes forwards from ${times[0]}; give a later --to.`);
   }
   if (set.inputs.length > 0 && times.at(-1)! > series.times.at(-1)!) {
     note(`Past t = ${series.times.at(-1)} the inputs ${set.inputs.join(", ")} stay at their last values.`);
   }
-  const start = startOf(set, series, y0);
+  const hidden = setting.ownHidden ?? [];
+  const names = [
+    ...set.observed,
+    ...componentNames(setting.field).slice(set.observed.length, set.observed.length + hidden.length),
+  ];
+  const whole = startOf(names, series, {
+    y0,
+    hidden: own ? 0 : hidden.length,
+    observed: set.observed.length,
+  });
+  const start = whole.slice(0, set.observed.length);
   // what drives the field is linear between its own times, so the solve ends steps there as well
   const knots = set.inputs.length === 0 ? [] : series.times.filter((t) => t > t0 && t < times.at(-1)!);
-  const on = [...new Set([...times, ...knots])].sort((a, b) => a - b);
+  const on = [...new Set([t0, ...times, ...knots])].sort((a, b) => a - b);
   const wanted = new Set(times);
   const path: Series = {
     ...{ id: series.id, times: on, errors: null },
@@ -50,16 +62,27 @@ export async function forecastOf(
     ...{ series: path, trajectory: own ? set.series.indexOf(series) : 0, from: 0 },
     measured: on.flatMap((t, k) => (wanted.has(t) ? [k] : [])),
   };
-  const model = own ? setting : { ...setting, starts: 0 };
-  const [states] = await statesAt(model, [stretch], shape, trained);
+  const starts = own ? setting.starts : hidden.length > 0 ? 1 : 0;
+  const change = hidden.map((unit, k) => whole[set.observed.length + k]! / unit);
+  const parameters =
+    own || starts === 0
+      ? trained.parameters
+      : {
+          ...trained.parameters,
+          [startNames.change]: tensor(trained.dtype, [1, names.length], [...start.map(() => 0), ...change]),
+        };
+  const [states] = await statesAt({ ...setting, starts }, [stretch], shape, { ...trained, parameters });
   return {
-    components: set.observed,
+    components: names,
     ...{ time: set.time, unit: "as in the file", times },
-    states: set.observed.map((_, j) => states!.map((state) => state[j]!)),
+    states: names.map((_, j) => states!.map((state) => state[j]!)),
     observed:
       y0 !== undefined && file === undefined
         ? null
-        : { times: series.times, values: set.observed.map((_, j) => series.values.map((row) => row[j]!)) },
+        : {
+            times: series.times,
+            values: names.map((_, j) => series.values.map((row) => row[j] ?? Number.NaN)),
+          },
   };
 }
 
@@ -81,14 +104,23 @@ function chosen({ series }: SeriesSet, { trajectory, note }: SeriesForecastReque
   );
 }
 
+/** The initial state: what was given, or first observations, which have no hidden components. */
 function startOf(
-  { observed }: SeriesSet,
+  names: readonly string[],
   series: Series,
-  y0: readonly number[] | undefined,
+  {
+    y0,
+    hidden,
+    observed,
+  }: { readonly y0: readonly number[] | undefined; readonly hidden: number; readonly observed: number },
 ): readonly number[] {
-  if (y0 === undefined) return observed.map((_, j) => firstValue(series, 0, j));
-  if (y0.length === observed.length) return y0;
+  if (y0 === undefined && hidden === 0)
+    return names.slice(0, observed).map((_, j) => firstValue(series, 0, j));
+  if (y0?.length === names.length) return y0;
+  const wanted = `--y0 takes ${names.length} numbers (${names.join(", ")})`;
   throw new SeriesForecastError(
-    `--y0 takes ${observed.length} numbers (${observed.join(", ")}), but ${y0.length} were given.`,
+    y0 === undefined
+      ? `Nothing was observed of ${names.slice(observed).join(", ")} there. Give the initial state: ${wanted}.`
+      : `${wanted}, but ${y0.length} were given.`,
   );
 }

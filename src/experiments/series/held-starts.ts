@@ -1,9 +1,10 @@
-import { tensor } from "../../core/tensor.js";
+import { numbers, tensor } from "../../core/tensor.js";
 import type { Tensors } from "../../fields/field.js";
 import type { TrainedTask } from "../task-experiment.js";
 import { seriesEstimate } from "./estimates.js";
 import { type SeriesModel, startNames } from "./model.js";
 import type { SampleShape, Stretch } from "./samples.js";
+import { searchedStart } from "./searched-start.js";
 
 /** Parameters with the initial states of trajectories that were set apart, and what to say of these. */
 export interface HeldStarts {
@@ -27,8 +28,9 @@ export async function heldStarts(
   shape: Omit<SampleShape, "steps">,
   trained: TrainedTask,
 ): Promise<HeldStarts> {
-  const dim = setting.scales.length;
-  const isRich = (one: Stretch) => setting.hidden === 0 && observationsOf(one) > dim;
+  const dim = setting.scales.length + setting.hidden;
+  const isKnown = setting.hidden === 0 || setting.ownHidden !== undefined;
+  const isRich = (one: Stretch) => isKnown && observationsOf(one) > dim;
   const rich = stretches.filter(isRich);
   const poor = stretches.filter((one) => !isRich(one));
   let { parameters } = trained;
@@ -42,17 +44,35 @@ export async function heldStarts(
       { ...trained, parameters },
       asked,
     );
-    if (found === null) poor.push(...some);
-    else parameters = next;
+    if (found !== null) parameters = next;
+    else {
+      // from a first row there may be no solution, where another state is no further from the observations
+      for (const one of some) {
+        const search = { seed: 0, open: [], openHidden: [], points: 200 };
+        const other = await searchedStart(setting, [one], shape, { ...trained, parameters }, search);
+        if (other === null) poor.push(one);
+        else parameters = other.tensors;
+      }
+    }
   }
   const estimated = rich.filter((one) => !poor.includes(one));
   return { parameters, note: [estimatedNote(estimated), firstRowNote(poor)].filter(Boolean).join(" ") };
 }
 
-/** No changes of initial states yet, for as many trajectories. */
-export function unchangedStarts({ scales, hidden, dtype }: SeriesModel, count: number): Tensors {
+/** First rows for as many trajectories that were not seen, and hidden components as they are in those that were, in the mean. */
+export function startsOfOthers(
+  { scales, hidden, dtype }: SeriesModel,
+  parameters: Tensors,
+  count: number,
+): Tensors {
   const dim = scales.length + hidden;
-  return { [startNames.change]: tensor(dtype, [count, dim], new Float64Array(count * dim)) };
+  const known = numbers(parameters[startNames.change]!);
+  const rows = known.length / dim;
+  const mean = Array.from({ length: dim }, (_, j) =>
+    j < scales.length ? 0 : known.reduce((sum, value, i) => (i % dim === j ? sum + value / rows : sum), 0),
+  );
+  const changes = Array.from({ length: count }, () => mean).flat();
+  return { [startNames.change]: tensor(dtype, [count, dim], changes) };
 }
 
 const observationsOf = ({ series, measured }: Stretch) =>
@@ -68,7 +88,8 @@ function estimatedNote(of: readonly Stretch[]): string | null {
 
 function firstRowNote(of: readonly Stretch[]): string | null {
   if (of.length === 0) return null;
-  return `The ${initialStates(of)} the first rows, whose errors are part of the loss there: nothing better can be estimated.`;
+  const [names, rows] = [initialStates(of), of.length === 1 ? "its first row" : "their first rows"];
+  return `The ${names} ${rows}, whose errors are part of the loss there: nothing better can be estimated.`;
 }
 
 const named = 6;

@@ -15,6 +15,7 @@ import { slice } from "../../ops/slice.js";
 import { concat, gather } from "../../ops/slicing.js";
 import { perTrajectory } from "../../programs/per-trajectory.js";
 import type { Scale } from "./series-set.js";
+import type { KeptParameter } from "./settings.js";
 
 /** What trajectories are fitted by. */
 export interface SeriesModel {
@@ -28,6 +29,15 @@ export interface SeriesModel {
   readonly scales: readonly Scale[];
   /** components that were not observed */
   readonly hidden: number;
+  /**
+   * Typical sizes of hidden components where their initial values are each trajectory's own, as with equations; missing
+   * where they start alike in all, in units of order one.
+   */
+  readonly ownHidden?: readonly number[];
+  /** of hidden components by their names: the bounds that their initial values stay within */
+  readonly hiddenStarts?: Readonly<Record<string, Pick<KeptParameter, "low" | "high">>>;
+  /** whether first observations are exact, so that of initial states hidden components alone are trained */
+  readonly exactFirst?: boolean;
   readonly inputs: number;
   /** trajectories whose initial states are trained, by what is added to their first observations; 0 for none */
   readonly starts: number;
@@ -60,17 +70,17 @@ export function sampleTypes({ scales, inputs }: Pick<SeriesModel, "scales" | "in
 
 /**
  * Trajectories from their first observations on: y0 is what was observed there, with hidden components that are the same for
- * all, and, where initial states are trained, a change of each trajectory's own in standard deviations. States come out after
+ * all or each trajectory's own, and, where initial states are trained, a change of each trajectory's own in standard deviations. States come out after
  * each step, [batch, steps, components].
  */
 export function trajectoryModel(setting: SeriesModel, steps: number): Model {
-  const { name, field, scales, hidden, starts } = setting;
+  const { name, field, scales, hidden, ownHidden, starts, dtype } = setting;
   const dim = scales.length + hidden;
   return defineModel({
     name,
     parameters: {
       ...field.parameters,
-      ...(hidden === 0 ? {} : { [startNames.hidden]: zeros([hidden]) }),
+      ...(hidden === 0 || ownHidden ? {} : { [startNames.hidden]: zeros([hidden]) }),
       ...(starts === 0
         ? {}
         : {
@@ -87,9 +97,12 @@ export function trajectoryModel(setting: SeriesModel, steps: number): Model {
     } as SampleTypes,
     apply(b, theta, inputs) {
       const { first, trajectory } = inputs as Record<string, Value>;
-      const known = hidden === 0 ? first! : withHidden(b, first!, theta[startNames.hidden]!);
+      const common = () =>
+        theta[startNames.hidden] ?? b.constant(tensor(dtype, [hidden], Array(hidden).fill(0)));
+      const known = hidden === 0 ? first! : withHidden(b, first!, common());
       const change = starts === 0 ? null : gather(b, theta[startNames.change]!, trajectory!);
-      const y0 = change === null ? known : add(b, known, mul(b, change, deviations(b, setting)));
+      const units = b.constant(tensor(dtype, [dim], changeUnits(setting)));
+      const y0 = change === null ? known : add(b, known, mul(b, change, units));
       return { states: statesOf(b, setting, theta, y0, inputs as Record<string, Value>) };
     },
   }) as unknown as Model;
@@ -217,11 +230,19 @@ function scaled({ loss, scales }: SeriesModel): Loss {
   );
 }
 
-/** s of each component; hidden ones are of order one. */
-function deviations(b: Builder, { scales, hidden, dtype }: SeriesModel): Value {
-  return b.constant(
-    tensor(dtype, [scales.length + hidden], [...scales.map((s) => s.deviation), ...Array(hidden).fill(1)]),
-  );
+/** s of each component; hidden ones are of order one unless more is known. */
+function deviations(b: Builder, setting: SeriesModel): Value {
+  const { scales, hidden, dtype } = setting;
+  return b.constant(tensor(dtype, [scales.length + hidden], unitsOf(setting)));
+}
+
+function unitsOf({ scales, hidden, ownHidden = Array<number>(hidden).fill(1) }: SeriesModel): number[] {
+  return [...scales.map((s) => s.deviation), ...ownHidden];
+}
+
+/** In which units initial states are changed; 0 for components that are not. */
+export function changeUnits(setting: SeriesModel): number[] {
+  return unitsOf(setting).map((unit, j) => (setting.exactFirst && j < setting.scales.length ? 0 : unit));
 }
 
 function means(b: Builder, { scales, hidden, dtype }: SeriesModel): Value {

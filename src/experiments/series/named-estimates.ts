@@ -2,7 +2,7 @@ import { componentNames } from "../../fields/components.js";
 import { isSymbolic } from "../../fields/symbolic/symbolic-field.js";
 import { estimateReport, withoutIntervals } from "../../train/estimate-report.js";
 import type { EstimatesRequest, NamedEstimates, TrainedTask } from "../task-experiment.js";
-import { seriesEstimate } from "./estimates.js";
+import { hiddenValues, seriesEstimate } from "./estimates.js";
 import type { SeriesModel } from "./model.js";
 import type { SampleShape, Stretch } from "./samples.js";
 
@@ -25,9 +25,13 @@ export async function namedEstimates(
   const units = Object.fromEntries(Object.entries(named).map(([name, { unit }]) => [name, unit]));
   const without = (why: string | null): NamedEstimates => ({
     parameters: trained.parameters,
-    report: withoutIntervals(Object.fromEntries(values), { method, units }, why),
+    report: withoutIntervals(
+      { ...Object.fromEntries(values), ...hiddenValues(setting, stretches, trained) },
+      { method, units },
+      why,
+    ),
   });
-  if (names.length === 0) return without(null);
+  if (names.length === 0 && setting.ownHidden === undefined) return without(null);
   const obstacle = obstacleTo(setting, names, asked);
   if (obstacle !== null) return without(obstacle);
   const { found, problem, parameters } = await seriesEstimate(setting, stretches, shape, trained, {
@@ -45,7 +49,7 @@ export async function namedEstimates(
 
 /** Why there are no intervals; `null` if there can be. */
 function obstacleTo(
-  { field, hidden }: SeriesModel,
+  { field, hidden, ownHidden }: SeriesModel,
   names: readonly string[],
   { isAsked, isStopped, loss }: EstimatesRequest & { readonly loss: string },
 ): string | null {
@@ -58,7 +62,7 @@ function obstacleTo(
       "Train over seeds (revort sweep) and see how far they spread, or leave the network out."
     );
   }
-  return hidden === 0
+  return hidden === 0 || ownHidden !== undefined
     ? null
     : "Intervals are for states that are all observed; with --hidden there are none.";
 }

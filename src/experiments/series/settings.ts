@@ -17,6 +17,8 @@ export interface SeriesSettings extends SeriesColumns {
   readonly field: string | null;
   /** of equations: where each parameter starts and the bounds it stays within */
   readonly parameters: Readonly<Record<string, KeptParameter>> | null;
+  /** of equations with states that are not observed: where their initial values start, and the bounds they stay within */
+  readonly hiddenStarts: Readonly<Record<string, KeptParameter>> | null;
   /** of each trajectory, the state that a fit of equations starts from; `null` for its first observations */
   readonly startStates: readonly (readonly number[] | null)[] | null;
   /** widths of the hidden layers of its perceptron */
