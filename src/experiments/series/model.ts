@@ -15,7 +15,12 @@ import { slice } from "../../ops/slice.js";
 import { concat, gather } from "../../ops/slicing.js";
 import { perTrajectory } from "../../programs/per-trajectory.js";
 import type { Scale } from "./series-set.js";
-import type { KeptParameter } from "./settings.js";
+
+/** Between which values a number stays; `null` where there is no end. */
+interface Bounds {
+  readonly low: number | null;
+  readonly high: number | null;
+}
 
 /** What trajectories are fitted by. */
 export interface SeriesModel {
@@ -35,7 +40,7 @@ export interface SeriesModel {
    */
   readonly ownHidden?: readonly number[];
   /** of hidden components by their names: the bounds that their initial values stay within */
-  readonly hiddenStarts?: Readonly<Record<string, Pick<KeptParameter, "low" | "high">>>;
+  readonly hiddenStarts?: Readonly<Record<string, Bounds>>;
   /** whether first observations are exact, so that of initial states hidden components alone are trained */
   readonly exactFirst?: boolean;
   readonly inputs: number;
