@@ -42,8 +42,9 @@ export function recordedExperiments(): Map<string, ExperimentRecord> {
 
 /** The page as the records have it. */
 export function currentPage(): string {
-  const path = join(import.meta.dirname, "experiments", "torchcde-uea.json");
-  const peers: Peers = { torchcde: JSON.parse(readFileSync(path, "utf8")) };
+  const found = (file: string) =>
+    JSON.parse(readFileSync(join(import.meta.dirname, "experiments", file), "utf8"));
+  const peers: Peers = { torchcde: found("torchcde-uea.json"), dtw: found("dtw-uea.json") };
   return experimentsPage(recordedExperiments(), drawnExperiments(), peers);
 }
 

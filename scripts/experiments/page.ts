@@ -25,9 +25,12 @@ Where a command has \`--data\`, the data cannot be shipped; get the files from t
 /** What the records of full protocols are called after, beside those of quick ones. */
 export const fullSuffix = "-full";
 
-/** What stands beside the records: accuracies of torchcde on problems of the UEA archive, by seed. */
+/** What stands beside the records: accuracies of others on problems of the UEA archive. */
 export interface Peers {
+  /** by seed */
   readonly torchcde: Readonly<Record<string, readonly number[]>>;
+  /** of the nearest neighbour by dynamic time warping, the archive's own baseline */
+  readonly dtw: Readonly<Record<string, number>>;
 }
 
 /** A measured number in the table. */
@@ -38,11 +41,16 @@ function shown({ measures, seeds }: ExperimentRecord, { at, as, times = 1, unit 
   return `${as}: ${showSpread(spread, 3)}${unit === "" ? "" : ` ${unit}`} (${seeds.length})`;
 }
 
-function published({ shown: all, data }: Entry, { torchcde }: Peers): string {
+function published({ shown: all, data = "" }: Entry, { torchcde, dtw }: Peers): string {
   const own = all.flatMap(({ as, published: known }) => (known === undefined ? [] : [`${as}: ${known}`]));
-  const theirs = data === undefined ? undefined : torchcde[data];
-  const beside = theirs && `torchcde 0.2.5, run by us: ${showSpread(spreadOf(theirs), 3)} (${theirs.length})`;
-  return [...own, ...(beside === undefined ? [] : [beside])].join("<br>") || "–";
+  const [theirs, nearest] = [torchcde[data], dtw[data]];
+  const beside = [
+    ...(nearest === undefined ? [] : [`nearest neighbour by DTW, run by us: ${nearest.toPrecision(3)}`]),
+    ...(theirs === undefined
+      ? []
+      : [`torchcde 0.2.5, run by us: ${showSpread(spreadOf(theirs), 3)} (${theirs.length})`]),
+  ];
+  return [...own, ...beside].join("<br>") || "–";
 }
 
 function timeOf({ alone, updates }: ExperimentRecord): string {

@@ -160,7 +160,7 @@ async function drawn(
       });
       return {
         ...{ title: modelNames[name], x: { title: "t" }, y: { title: "x", domain: [-1.6, 1.6] } },
-        ...{ width: 300, height: 110 },
+        ...{ width: 300, height: 150 },
         layers: [
           { kind: "line", name: "expected", color: "vermillion", x, y: row(found[name]!, k) },
           { kind: "points", name: "seen", color: "blue", ...where(1) },

@@ -185,8 +185,13 @@ async function drawn(
   };
   /** both models of a spiral on the same axes, which hold all of either */
   const axis = (spiral: number, k: "x" | "y") => {
-    const lines = [truth!, inputs.values!, found.ode, found.rnnBeyond].flatMap((of) => points(of, spiral)[k]);
-    return { title: k, domain: [Math.min(...lines), Math.max(...lines)] as const };
+    const lines = [truth!, inputs.values!, found.ode, found.rnnExpected, found.rnnBeyond].flatMap(
+      (of) => points(of, spiral)[k],
+    );
+    const [least, most] = [Math.min(...lines), Math.max(...lines)];
+    // nothing ends at the edge
+    const room = 0.04 * (most - least);
+    return { title: k, domain: [least - room, most + room] as const };
   };
   const panel = (spiral: number, title: string, layers: readonly Layer[]): Panel => ({
     ...(spiral === 0 ? { title } : {}),

@@ -84,7 +84,8 @@ export function seriesData(
 ): SeriesData {
   const own = series[0]!.values[0]!.length;
   const rows = series.flatMap(({ values }) => {
-    const latest = Array<number>(own).fill(0);
+    // before anything was observed, a channel is at its mean
+    const latest = Array.from({ length: own }, (_, channel) => scale?.[channel]?.[0] ?? 0);
     return Array.from({ length }, (_, k) => {
       const row = latest.map((before, channel) => {
         const value = values[k]?.[channel] ?? (pad === "zero" && k >= values.length ? 0 : Number.NaN);

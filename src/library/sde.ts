@@ -1,12 +1,14 @@
 import { withoutRegions } from "../autodiff/region.js";
 import { checkOptions, OptionError, showValue } from "../core/options.js";
 import { Random } from "../core/random.js";
-import { ShapeError, showShape, type Tensor, tensor } from "../core/tensor.js";
+import { numbers, ShapeError, showShape, type Tensor, tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
+import { DivergenceError } from "../integrate/failures.js";
 import type { NeuralSde } from "../integrate/neural-sde.js";
 import { checkParameters, pick, upload } from "../integrate/solve-inputs.js";
 import { sdeSolve } from "../models/sde-solve.js";
+import { gridThrough } from "../programs/grid.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { OpenRuntime, ParametersLike } from "./equation.js";
 import { type TensorLike, type TimesLike, tensorOf, timesOf } from "./given.js";
@@ -46,8 +48,9 @@ export interface SdeSolution {
 /**
  * Paths of dy = f(t, y; θ) dt + g(t, y; θ) dW from y(t0) = y0.
  *
- * @throws {ShapeError} if y0 is no state of the equation
+ * @throws {ShapeError} if y0 is no state of the equation, or not finite
  * @throws {ParameterError} for parameters that do not fit it
+ * @throws {DivergenceError} for a path that leaves the finite numbers
  * @throws {TimeError} for times that do not increase from t0 on
  * @throws {BrownianError} for times that its Brownian motion does not reach
  */
@@ -84,7 +87,9 @@ export async function solveSde(
   const compiled = await runtime.compile(withoutRegions(b.graph({ ys }, sde.name)));
   try {
     const results = await compiled.run(pick(upload(runtime, inputs), compiled.inputs));
-    return { ts: times, ys: await runtime.download(results.ys!) };
+    const ys = await runtime.download(results.ys!);
+    checkPaths(equation, { ts: times, ys }, t0);
+    return { ts: times, ys };
   } finally {
     await compiled.release();
   }
@@ -96,9 +101,26 @@ function prefixed(parameters: Tensors): Tensors {
   return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [parameterInput(name), value]));
 }
 
+/** @throws {DivergenceError} naming the first time at which a path is not finite, and which path */
+function checkPaths({ method, stepSize }: NeuralSde, { ts, ys }: SdeSolution, t0: number): void {
+  const bad = numbers(ys).findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  const [, paths, dim] = ys.shape as readonly [number, number, number];
+  const k = Math.floor(bad / (paths * dim));
+  const step = gridThrough(t0, ts, stepSize).offsets[k + 1]!;
+  const sample = Math.floor(bad / dim) % paths;
+  throw new DivergenceError({ time: ts[k]!, step, stepSize, sample }, method.coupling);
+}
+
 /** @throws {ShapeError} */
 function startsOf({ sde: { name, dim }, dtype }: NeuralSde, { y0, paths = 1 }: SolveSdeOptions): Tensor {
   const state = tensorOf("y0", y0, dtype);
+  const infinite = numbers(state).findIndex((value) => !Number.isFinite(value));
+  if (infinite >= 0) {
+    throw new ShapeError(
+      `The states of "${name}" must be finite, but number ${infinite} of y0, ${showShape(state.shape)}, is not.`,
+    );
+  }
   if (state.shape.length === 2 && state.shape[1] === dim && paths === 1) return state;
   const one = state.data as Float64Array | Float32Array;
   if (one.length !== dim || !Number.isInteger(paths) || paths < 1) {

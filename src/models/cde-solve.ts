@@ -1,3 +1,4 @@
+import { checkOptions } from "../core/options.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { Values } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
@@ -34,26 +35,45 @@ export interface CdeSolveOptions {
   readonly training?: Training | null;
 }
 
+const equationNames = {
+  ...{ field: true, method: true, stepSize: true, dtype: true },
+} satisfies Record<keyof NeuralCde, true>;
+
+const optionNames = {
+  ...{ theta: true, z0: true, knots: true, coefficients: true, times: true, gradient: true, training: true },
+} satisfies Record<keyof CdeSolveOptions, true>;
+
+const elsewhere = {
+  ...{
+    solver: "the solver is the method",
+    dt: "a step size is stepSize",
+    y0: "the state at the start is z0",
+  },
+  ...{
+    saveAt: "times of the states that come out are times",
+    t0: "it is the first knot",
+    t1: "it is in times",
+  },
+  ...{
+    path: "a path is its knots and coefficients",
+    coupling: "λ belongs to the method: reversible(midpoint)",
+  },
+};
+
 /**
  * A solve of dz = F(z; θ) dX along a path as a part of a model: states at given times, [times, batch, hidden]. All of it is
  * differentiated: parameters, z0, and the coefficients of the path.
  *
  * @throws {PathError} for a path that does not fit the field, or times outside it
+ * @throws {OptionError} for an option that there is not
  * @throws as odeSolve does
  */
-export function cdeSolve(
-  b: Builder,
-  { field, method, stepSize, dtype = "float64" }: NeuralCde,
-  {
-    theta,
-    z0,
-    knots,
-    coefficients,
-    times = [knots.at(-1)!],
-    gradient = "auto",
-    training = null,
-  }: CdeSolveOptions,
-): Value {
+export function cdeSolve(b: Builder, cde: NeuralCde, options: CdeSolveOptions): Value {
+  checkOptions("A controlled equation", cde, equationNames, elsewhere);
+  checkOptions("cdeSolve", options, optionNames, elsewhere);
+  const { field, method, stepSize, dtype = "float64" } = cde;
+  const { theta, z0, knots, coefficients, gradient = "auto", training = null } = options;
+  const { times = [knots.at(-1)!] } = options;
   const [first, last] = [knots[0]!, knots.at(-1)!];
   const outside = times.find((time) => !(time >= first && time <= last));
   if (outside !== undefined) {

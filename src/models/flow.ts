@@ -1,3 +1,4 @@
+import { checkOptions, OptionError, showValue } from "../core/options.js";
 import { isFloat } from "../core/tensor.js";
 import type { Values } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
@@ -52,6 +53,21 @@ export interface FlowOptions {
   readonly regularisers?: readonly Exclude<Column, "trace">[];
 }
 
+const optionNames = {
+  ...{ ode: true, t1: true, base: true, trace: true, probe: true, regularisers: true },
+} satisfies Record<keyof FlowOptions, true>;
+
+const elsewhere = {
+  ...{
+    field: "a field belongs to neuralOde: ode: neuralOde({ field, … })",
+    method: "it belongs to neuralOde",
+  },
+  ...{
+    stepSize: "it belongs to neuralOde",
+    epsilon: "its distribution is probe, itself it is given to logDensity",
+  },
+};
+
 /** How the density of a point is found. */
 export interface DensityRequest {
   readonly theta: Values;
@@ -92,17 +108,14 @@ export interface Flow {
  *
  *   log p(x) = log p₀(y(0)) − ∫₀^t1 tr ∂f/∂y dt,   y(t1) = x
  *
- * @throws {DensityError} for a field whose states are not rows of numbers, or an equation without a step size
+ * @throws {OptionError} for an option that there is not, or one with a value that it cannot have
+ * @throws {DensityError} for a field whose states are not rows of numbers
  * @see Chen et al. 2018; Grathwohl et al. 2019, "FFJORD"; Finlay et al. 2020, "How to train your neural ODE"
  */
-export function normalisingFlow({
-  ode,
-  t1 = 1,
-  base = standardNormal,
-  trace = "exact",
-  probe: kind = "rademacher",
-  regularisers = [],
-}: FlowOptions): Flow {
+export function normalisingFlow(options: FlowOptions): Flow {
+  checkFlow(options);
+  const { ode, t1 = 1, base = standardNormal, trace = "exact" } = options;
+  const { probe: kind = "rademacher", regularisers = [] } = options;
   const { field, method, stepSize, dtype } = ode;
   const dim = dimensionOf(field);
   const augmented = withDensity(field, { trace, regularisers });
@@ -141,6 +154,29 @@ export function normalisingFlow({
       return gather(b, odeSolve(b, ode, { theta, y0, t0: 0, times: [t1], gradient, training }), 0);
     },
   };
+}
+
+/** @throws {OptionError} */
+function checkFlow(options: FlowOptions): void {
+  checkOptions("normalisingFlow", options, optionNames, elsewhere);
+  const { ode, t1 = 1, trace = "exact", probe = "rademacher", regularisers = [] } = options;
+  if (typeof ode !== "object" || ode === null || !("field" in ode)) {
+    throw new OptionError(
+      `A flow solves what neuralOde({ field, … }) returns, but ode is ${showValue(ode)}.`,
+    );
+  }
+  if (!Number.isFinite(t1) || t1 === 0) {
+    throw new OptionError(`A flow goes from t = 0 to another time, but t1 is ${showValue(t1)}.`);
+  }
+  const known = (what: string, value: string, values: readonly string[]) => {
+    if (values.includes(value)) return;
+    throw new OptionError(
+      `normalisingFlow: ${what} is one of ${values.join(", ")}, but ${showValue(value)} was given.`,
+    );
+  };
+  known("trace", trace, ["exact", "hutchinson"]);
+  known("probe", probe, ["rademacher", "gaussian"]);
+  for (const name of regularisers) known("a regulariser", name, ["kinetic", "jacobian"]);
 }
 
 /** @throws {DensityError} */

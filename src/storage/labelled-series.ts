@@ -23,6 +23,12 @@ export function parseUea(text: string, { source }: { readonly source: string }):
   if (lines.slice(0, start).some((line) => /^@timestamps\s+true/i.test(line.trim()))) {
     throw new DataError({ source }, "its series have time stamps; give a file with @timeStamps false");
   }
+  if (lines.slice(0, start).some((line) => /^@(classlabel\s+false|targetlabel\s+true)/i.test(line.trim()))) {
+    throw new DataError(
+      { source },
+      "its series have no classes (@classLabel false); give a problem of classes",
+    );
+  }
   const series = lines.flatMap((line, at) =>
     at <= start || line.trim() === "" || line.startsWith("#")
       ? []

@@ -1,3 +1,4 @@
+import { checkOptions } from "../core/options.js";
 import { type FloatDType, numbers, showShape, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
@@ -7,7 +8,7 @@ import { matmul } from "../ops/linalg.js";
 import { less } from "../ops/logic.js";
 import { cast, reshape, squeeze, transpose } from "../ops/reshape.js";
 import { gather, split } from "../ops/slicing.js";
-import { filledIn, type Interpolation, PathError, through } from "./interpolation.js";
+import { checkInterpolation, filledIn, type Interpolation, PathError, through } from "./interpolation.js";
 
 /** Control paths X(t) of a batch, cubic between knots. */
 export interface ControlPath {
@@ -22,6 +23,8 @@ export interface ControlPathOptions {
   readonly dtype?: FloatDType;
 }
 
+const optionNames = { interpolation: true, dtype: true } satisfies Record<keyof ControlPathOptions, true>;
+
 /**
  * The paths through observations at times that all samples share, values [batch, times, channels]; NaN is a value that was not
  * observed. A CDE sees time only as a channel, so give it as one (the first, by custom). Where each sample has times of its
@@ -31,14 +34,19 @@ export interface ControlPathOptions {
  * A rectilinear path has the knots 0, 1, 2, …, 2 (n − 1) in place of the times: by turns time goes on, which is channel 0,
  * and the values change.
  *
- * @throws {PathError} for times that do not ascend, shapes that do not fit, or a channel without values
+ * @throws {PathError} for times that do not ascend, shapes that do not fit, infinite values, a channel without any value, or a
+ *   kind of interpolation that there is not
+ * @throws {OptionError} for an option that there is not
  * @see Kidger et al. 2020, "Neural controlled differential equations for irregular time series"
  */
 export function controlPath(
   times: readonly number[],
   values: Tensor,
-  { interpolation = "hermite", dtype = "float64" }: ControlPathOptions = {},
+  options: ControlPathOptions = {},
 ): ControlPath {
+  checkOptions("controlPath", options, optionNames, { kind: "it is interpolation" });
+  const { interpolation = "hermite", dtype = "float64" } = options;
+  checkInterpolation(interpolation);
   const [batch, , channels] = checkValues(times, values);
   const data = numbers(values);
   const knots = knotsOf(times, interpolation);
@@ -60,7 +68,10 @@ export function controlPath(
 
 /**
  * The same in a graph, for values that a model computes: [batch, times, channels] → [batch, intervals, 4 channels]. It is
- * linear in the values, so gradients reach them.
+ * linear in the values, so gradients reach them. None may be missing: where some are, make the path beforehand, by
+ * {@link controlPath}, and let its coefficients be an input of the model.
+ *
+ * @throws {PathError} for times that do not ascend, values of another shape, or a kind of interpolation that there is not
  */
 export function pathCoefficients(
   b: Builder,
@@ -68,7 +79,8 @@ export function pathCoefficients(
   values: Value,
   interpolation: Interpolation = "hermite",
 ): { readonly knots: readonly number[]; readonly coefficients: Value } {
-  checkTimes(times);
+  checkInterpolation(interpolation);
+  checkShape(times, values.shape);
   const channels = values.shape.at(-1) as number;
   const knots = knotsOf(times, interpolation);
   const intervals = knots.length - 1;
@@ -186,10 +198,22 @@ function checkTimes(times: readonly number[]): void {
   );
 }
 
-function checkValues(times: readonly number[], { shape }: Tensor): [number, number, number] {
-  checkTimes(times);
-  if (shape.length === 3 && shape[1] === times.length) return shape as unknown as [number, number, number];
+function checkValues(times: readonly number[], values: Tensor): [number, number, number] {
+  const [batch, count, channels] = checkShape(times, values.shape) as [number, number, number];
+  const data = numbers(values);
+  const infinite = data.findIndex((value) => Math.abs(value) === Number.POSITIVE_INFINITY);
+  if (infinite < 0) return [batch, count, channels];
   throw new PathError(
-    `Values along a path are [batch, ${times.length} times, channels], but ${showShape(shape)} were given.`,
+    `Channel ${infinite % channels} of sample ${Math.floor(infinite / (count * channels))} is ${data[infinite]} at a time. ` +
+      "Let what was not observed be NaN.",
+  );
+}
+
+/** @throws {PathError} */
+function checkShape(times: readonly number[], shape: Value["shape"]): Value["shape"] {
+  checkTimes(times);
+  if (shape.length === 3 && shape[1] === times.length) return shape;
+  throw new PathError(
+    `Values along a path are [batch, ${times.length} times, channels], but ${showShape(shape as readonly number[])} were given.`,
   );
 }

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { showValue } from "../core/options.js";
 
 /** A control path that cannot be made of what was given. */
 export class PathError extends RevortError {}
@@ -15,6 +16,16 @@ export class PathError extends RevortError {}
  * @see Morrill et al. 2021, "Neural controlled differential equations for online prediction tasks"
  */
 export type Interpolation = "hermite" | "natural" | "linear" | "rectilinear";
+
+const interpolations: readonly Interpolation[] = ["hermite", "natural", "linear", "rectilinear"];
+
+/** @throws {PathError} for a kind that there is not */
+export function checkInterpolation(kind: string): void {
+  if ((interpolations as readonly string[]).includes(kind)) return;
+  throw new PathError(
+    `There is no interpolation ${showValue(kind)}; there are ${interpolations.join(", ")}.`,
+  );
+}
 
 /** The polynomial on one interval, a + b τ + c τ² + d τ³ with τ from its left knot. */
 export type Cubic = readonly [a: number, b: number, c: number, d: number];

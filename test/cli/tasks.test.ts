@@ -39,6 +39,8 @@ describe("revort train NAME, for a task", () => {
     // a batch of 8 points takes too little time to be shared
     expect(report.ran).to.deep.equal({ runtime: "jit", threads: 1, parts: 1 });
     expect(report.losses).to.have.length(3);
+    // Node alone takes more than 20 MB
+    expect(report.largestMemory).to.be.within(2e7, 1e11);
     expect(report.losses[0]).to.be.within(1.5, 6);
     expect(report.test.loss).to.be.within(1.5, 6);
     expect(report).to.deep.equal(readJson(`${place}/result.json`));

@@ -33,6 +33,8 @@ describe("labelled series", () => {
     ["an infinite number", "@data\n1,Infinity:a\n", "line 2"],
     ["no class", "@data\n1,2\n", "no class"],
     ["another number of channels", "@data\n1:2:a\n1:a\n", "series 2 has 1 channels"],
+    ["no classes at all", "@classLabel false\n@data\n1,2:3,4\n", "no classes"],
+    ["numbers to be predicted", "@targetLabel true\n@data\n1,2:3.5\n", "no classes"],
     ["time stamps", "@timeStamps true\n@data\n(0,1):a\n", "time stamps"],
   ] as const) {
     it(`are refused with ${what}`, () => {

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { pullback } from "../../src/autodiff/vjp.js";
+import { OptionError } from "../../src/core/options.js";
 import { Random } from "../../src/core/random.js";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { initialParameters } from "../../src/fields/field.js";
@@ -139,6 +140,22 @@ describe("a control path", () => {
       "two times or more",
     );
     expect(() => controlPath([0, 1], series(x))).to.throw(PathError, "[batch, 2 times, channels]");
+    const cubic = "cubic" as Interpolation;
+    expect(() => controlPath(times, series(x), { interpolation: cubic })).to.throw(PathError, "natural");
+    const misspelt = { interpolaton: "natural" } as object;
+    expect(() => controlPath(times, series(x), misspelt)).to.throw(OptionError, 'mean "interpolation"');
+    expect(() => controlPath(times, series([0, 1, Number.POSITIVE_INFINITY, 2, 3]))).to.throw(
+      PathError,
+      "Channel 1 of sample 0 is Infinity",
+    );
+    const b = new Builder();
+    const values = b.input("values", "float64", [2, 5, 1]);
+    expect(() => pathCoefficients(b, times, values, cubic)).to.throw(PathError, "natural");
+    expect(() => pathCoefficients(b, [0, 1], values)).to.throw(PathError, "[batch, 2 times, channels]");
+    expect(() => pathCoefficients(b, times, b.input("rows", "float64", [5, 1]))).to.throw(
+      PathError,
+      "[5, 1]",
+    );
   });
 });
 
@@ -248,5 +265,9 @@ describe("a controlled differential equation", () => {
       PathError,
       "from 0 to 2",
     );
+    const elsewhere = { ...options, saveAt: [1] };
+    expect(() => cdeSolve(b, { field, stepSize: 0.1 }, elsewhere)).to.throw(OptionError, "are times");
+    const solver = { field, stepSize: 0.1, solver: "rk4" };
+    expect(() => cdeSolve(b, solver, options)).to.throw(OptionError, "the solver is the method");
   });
 });

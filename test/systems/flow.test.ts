@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { withoutRegions } from "../../src/autodiff/region.js";
 import { pullback } from "../../src/autodiff/vjp.js";
+import { OptionError } from "../../src/core/options.js";
 import { Random } from "../../src/core/random.js";
 import { tensor } from "../../src/core/tensor.js";
 import { initialParameters, type VectorField } from "../../src/fields/field.js";
@@ -246,6 +247,13 @@ describe("a continuous normalising flow", () => {
       DensityError,
       "constant",
     );
+    const asked = (options: object) => () => normalisingFlow({ ode, ...options });
+    expect(asked({ traces: "exact" })).to.throw(OptionError, 'did you mean "trace"');
+    expect(asked({ trace: "approximate" })).to.throw(OptionError, "exact, hutchinson");
+    expect(asked({ trace: "hutchinson", probe: "normal" })).to.throw(OptionError, "rademacher, gaussian");
+    expect(asked({ regularisers: ["kinetics"] })).to.throw(OptionError, "kinetic, jacobian");
+    expect(asked({ t1: 0 })).to.throw(OptionError, "another time");
+    expect(asked({ ode: affine })).to.throw(OptionError, "neuralOde");
     const field: VectorField = { ...affine, state: ["batch", 2, 2] };
     expect(() => normalisingFlow({ ode: neuralOde({ field, stepSize: 0.1 }) })).to.throw(
       DensityError,

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { numbers, tensor } from "../../src/core/tensor.js";
+import { DivergenceError } from "../../src/integrate/failures.js";
 import { neuralSde } from "../../src/integrate/neural-sde.js";
 import { solveSde } from "../../src/library/sde.js";
 import { UnknownSolverError } from "../../src/methods/named.js";
@@ -224,5 +225,25 @@ describe("methods for stochastic differential equations", () => {
       "one state [1]",
     );
     expect(() => defineSde({ ...wrong, noise: "white" as "scalar" })).to.throw("white");
+    expect((await refusal(solveSde(jit, good, { y0: [Number.NaN], saveAt: [1] }))).message).to.include(
+      "must be finite",
+    );
+  });
+
+  it("say which path leaves the finite numbers, and when", async () => {
+    // y' = y² from 1 is infinite at 1, and from −1 never
+    const square = defineSde({
+      ...{ name: "square", dim: 1, calculus: "ito", noise: "diagonal" },
+      drift: (b, _theta, _t, y) => mul(b, y, y),
+      diffusion: (b, _theta, _t, y) => mul(b, y, 0),
+    });
+    const equation = neuralSde({ sde: square, stepSize: 0.25 });
+    const starts = { y0: [[-1], [1]], saveAt: [0.5, 5] };
+    const error = await solveSde(jit, equation, starts).then(
+      () => expect.fail("it was taken"),
+      (failure: Error) => failure,
+    );
+    expect(error).to.be.instanceOf(DivergenceError);
+    expect(error.message).to.include("after step 20, at t = 5").and.to.include("trajectory 1");
   });
 });

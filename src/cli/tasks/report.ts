@@ -43,6 +43,8 @@ export interface TaskReport
   readonly warnings: readonly { readonly message: string }[];
   readonly seconds: number;
   readonly secondsPerStep: number;
+  /** the most that the process has held at one time until it was trained, in bytes */
+  readonly largestMemory: number;
   readonly stopped: FitResult["stopped"];
   readonly out: string;
 }
@@ -59,6 +61,7 @@ export interface Reported {
   /** how samples that were set apart are measured, where that has to be said */
   readonly heldOut: string | null;
   readonly findings: Readonly<Record<string, unknown>>;
+  readonly largestMemory: number;
   readonly out: string;
 }
 
@@ -154,6 +157,7 @@ export function summaryRows(
       : [["largest error of undone states", reconstructionError.toExponential(1)]]),
     ["updates", String(steps)],
     ["time per update", `${(1000 * report.secondsPerStep).toFixed(1)} ms`],
+    ["largest memory of the process", `${Math.round(report.largestMemory / 2 ** 20)} MiB`],
     ["ran on", showRan(report.ran)],
   ];
 }

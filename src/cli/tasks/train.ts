@@ -11,6 +11,7 @@ import type {
   TrainedTask,
 } from "../../experiments/task-experiment.js";
 import { taskExperiments } from "../../experiments/tasks.js";
+import { largestMemory } from "../../figures/largest-memory.js";
 import { fit } from "../../models/fit.js";
 import { evaluate } from "../../models/measuring.js";
 import type { Runtime } from "../../runtime/runtime.js";
@@ -205,6 +206,7 @@ async function trainRun(
   const { result: fit, reconstructionError } = await withThreads(options.threads, (threads) =>
     fitted(started, prepared, { runtime, threads }, batchSize, kept),
   );
+  const memory = largestMemory();
   const on = { runtime, dtype: settings.dtype };
   const estimates = await estimated(prepared, fit, { ...on, ...fit.best }, settings, options, console);
   const found = { ...fit.best, parameters: estimates?.parameters ?? fit.best.parameters };
@@ -225,7 +227,7 @@ async function trainRun(
       reconstructionError,
       estimates: known,
       heldOut: held?.note ?? null,
-      out: folder,
+      ...{ largestMemory: memory, out: folder },
     },
     training: await measure(prepared.training),
     test: prepared.test && (await measure(prepared.test, prepared.measured)),
