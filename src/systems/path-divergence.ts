@@ -2,7 +2,7 @@ import type { Values } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { div, mul, sub } from "../ops/arithmetic.js";
-import { reduceSum } from "../ops/broadcast.js";
+import { expandTo, reduceSum } from "../ops/broadcast.js";
 import { zerosLike } from "../ops/generate.js";
 import { slice } from "../ops/slice.js";
 import { concat } from "../ops/slicing.js";
@@ -33,13 +33,14 @@ export function withPathDivergence(posterior: Sde, prior: Sde["drift"]): Sde {
     ...{ name: `${name} with its divergence`, dim: dim + 1, calculus, noise, parameters },
     drift(b: Builder, theta: Values, t: Value, state: Value) {
       const y = own(b, state);
-      const f = posterior.drift(b, theta, t, y);
+      // a constant may stand for all samples
+      const f = expandTo(b, posterior.drift(b, theta, t, y), y);
       const u = div(b, sub(b, f, prior(b, theta, t, y)), posterior.diffusion(b, theta, t, y));
       return concat(b, [f, mul(b, reduceSum(b, mul(b, u, u), [1], true), 0.5)], 1);
     },
     diffusion(b: Builder, theta: Values, t: Value, state: Value) {
       const y = own(b, state);
-      return concat(b, [posterior.diffusion(b, theta, t, y), column(b, y)], 1);
+      return concat(b, [expandTo(b, posterior.diffusion(b, theta, t, y), y), column(b, y)], 1);
     },
   });
 }

@@ -3,7 +3,6 @@ import { numbers, tensor } from "../../src/core/tensor.js";
 import { neuralSde } from "../../src/integrate/neural-sde.js";
 import { solveSde } from "../../src/library/sde.js";
 import { add, mul } from "../../src/ops/arithmetic.js";
-import { expandTo } from "../../src/ops/broadcast.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { withPathDivergence } from "../../src/systems/path-divergence.js";
 import { defineSde, SdeError } from "../../src/systems/sde.js";
@@ -14,7 +13,8 @@ const [rate, g] = [1.5, 0.8];
 const decaying = defineSde({
   ...{ name: "decaying", dim: 2, calculus: "stratonovich", noise: "diagonal" },
   drift: (b, _theta, _t, y) => mul(b, y, -rate),
-  diffusion: (b, _theta, _t, y) => expandTo(b, b.constant(tensor("float64", [1, 2], [g, g])), y),
+  // one for all samples
+  diffusion: (b) => b.constant(tensor("float64", [1, 2], [g, g])),
 });
 
 describe("how far the law of paths is from that of another drift", () => {
