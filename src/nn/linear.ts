@@ -5,7 +5,7 @@ import { showType, type Value } from "../graph/graph.js";
 import { sigmoid } from "../ops/activation.js";
 import { add, mul } from "../ops/arithmetic.js";
 import { gemm, matmul } from "../ops/linalg.js";
-import { transpose, unsqueeze } from "../ops/reshape.js";
+import { reshape, transpose, unsqueeze } from "../ops/reshape.js";
 import { fanIn } from "./initial.js";
 import { activation, type Layer, LayerError, parametersOf, partOf } from "./layer.js";
 import { sequential } from "./sequential.js";
@@ -91,24 +91,33 @@ export function concatSquash(inputs: number, outputs: number): ConditionedLayer 
   return {
     ...parametersOf(parts),
     apply(b, theta, x, t) {
-      const by = (name: keyof typeof parts, of: Value) => parts[name].apply(b, partOf(theta, name), of);
-      // a row of one number: [1] for a scalar
-      const time = t.shape.length === 0 ? unsqueeze(b, t, [0]) : t;
-      const [gate, shift] = [sigmoid(b, by("_hyper_gate", time)), by("_hyper_bias", time)];
-      if (!isGatedAsWeights(x, time, inputs)) return add(b, mul(b, by("_layer", x), gate), shift);
+      const ofTime = (name: "_hyper_gate" | "_hyper_bias") =>
+        t.shape.length < 2
+          ? ofOneNumber(b, t, partOf(theta, name))
+          : parts[name].apply(b, partOf(theta, name), t);
+      const [gate, shift] = [sigmoid(b, ofTime("_hyper_gate")), ofTime("_hyper_bias")];
+      if (!isGatedAsWeights(x, t, inputs)) {
+        return add(b, mul(b, parts._layer.apply(b, partOf(theta, "_layer"), x), gate), shift);
+      }
       const { weight, bias } = partOf(theta, "_layer") as Record<"weight" | "bias", Value>;
       return affine(b, x, mul(b, weight, unsqueeze(b, gate, [1])), add(b, mul(b, bias, gate), shift));
     },
   };
 }
 
+/** t wᵀ + b of a single number, [outputs]: a product of numbers, which takes less than one of matrices does. */
+function ofOneNumber(b: Builder, t: Value, { weight, bias }: Values): Value {
+  const product = mul(b, reshape(b, weight!, [-1]), t);
+  return bias === undefined ? product : add(b, product, bias);
+}
+
 /**
  * Whether there is less to multiply where the gate is taken into the weights, x (g ∘ W)ᵀ + (g b + s), than where it is taken of
  * each row: where all rows have one gate, and are a third as many as a row is wide. Then a layer is one product.
  */
-function isGatedAsWeights(x: Value, time: Value, inputs: number): boolean {
+function isGatedAsWeights(x: Value, t: Value, inputs: number): boolean {
   const [rows, ...others] = x.shape;
-  return time.shape.length === 1 && others.length === 1 && typeof rows === "number" && 3 * rows >= inputs;
+  return t.shape.length < 2 && others.length === 1 && typeof rows === "number" && 3 * rows >= inputs;
 }
 
 export function checkWidths(layer: string, ...widths: readonly number[]): void {

@@ -80,6 +80,8 @@ function exponentialUnit(
     vjp(b, g, x, _y, a) {
       const { alpha, beta, gamma } = read(a);
       const below = mul(b, exp(b, scaled(b, minimum(b, x, 0), beta)), (alpha * gamma) / beta);
+      // without a bend at 0 it is γ of itself above
+      if (alpha === beta) return mul(b, g, below);
       return where(b, less(b, x, 0), mul(b, g, below), mul(b, g, gamma));
     },
     formula(b, x, a) {
