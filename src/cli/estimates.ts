@@ -3,7 +3,6 @@ import type { VectorField } from "../fields/field.js";
 import { isSymbolic } from "../fields/symbolic/symbolic-field.js";
 import { parameterName, y0Name } from "../programs/names.js";
 import type { Runtime } from "../runtime/runtime.js";
-import type { BootstrapOptions } from "../train/bootstrap.js";
 import { type Estimate, estimate } from "../train/estimate.js";
 import {
   besideCheck,
@@ -50,7 +49,7 @@ export async function estimated(
     ...(symbolic ? { bounds: field.named } : {}),
     ...(experiment.lossScale === undefined ? {} : { scale: experiment.lossScale }),
     ...(control === null ? {} : { control }),
-    ...(bootstrap === null ? {} : { bootstrap: withSeed(bootstrap, settings) }),
+    ...(bootstrap === null ? {} : { bootstrap }),
   });
   if (found === null) return without("With the parameters of the last update the equation has no solution.");
   const report = estimateReport(found, { ...about, components: componentNames(field), refined: symbolic });
@@ -71,11 +70,6 @@ export function unitsOf(field: VectorField): Readonly<Record<string, string | nu
   if (!isSymbolic(field)) return {};
   return Object.fromEntries(Object.entries(field.named).map(([name, { unit }]) => [name, unit]));
 }
-
-const withSeed = (bootstrap: Omit<BootstrapOptions, "seed">, { seed }: Pick<RunSettings, "seed">) => ({
-  ...bootstrap,
-  seed,
-});
 
 /** Why there are no intervals; `null` if there can be. */
 function obstacleTo(

@@ -220,7 +220,9 @@ export function concluded(
 ): number {
   if (json) console.json(report);
   else console.stdout.write(`${summary}\n`);
-  if (report.stopped !== "aborted") return exitCodes.done;
+  // where the training was not, what was stopped is a bootstrap, say
+  if (report.stopped !== "aborted")
+    return console.stopSignal().aborted ? exitCodes.interrupted : exitCodes.done;
   console.note(`Stopped after update ${report.steps}. Continue with: revort train --resume ${report.out}`);
   return exitCodes.interrupted;
 }

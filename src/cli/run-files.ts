@@ -12,6 +12,7 @@ export const runFiles = {
   field: "field.onnx",
   losses: "losses.csv",
   result: "result.json",
+  bootstrap: "bootstrap.json",
   report: "report.html",
 } as const;
 

@@ -113,7 +113,10 @@ export async function trainCommand(
   ];
   for (const warning of warnings) console.note(`Warning: ${warning}`);
   if (warnings.length > 0 && options.strict) return exitCodes.failed;
-  if (result.stopped !== "aborted") return exitCodes.done;
+  if (result.stopped !== "aborted") {
+    // what was stopped is a bootstrap, say
+    return console.stopSignal().aborted ? exitCodes.interrupted : exitCodes.done;
+  }
   console.note(`Stopped after update ${report.steps}. Continue with: revort train --resume ${report.out}`);
   return exitCodes.interrupted;
 }
@@ -194,8 +197,11 @@ async function trainUnder(
   );
   problem = asTrained(problem, fitted.coupling);
   const ended = problem;
-  const { result, report: estimates } = await withIntervals(options.intervals, console, (asked) =>
-    estimated(ended, settings, fitted, runtime, asked),
+  const { result, report: estimates } = await withIntervals(
+    options.intervals,
+    { folder, seed: settings.seed },
+    console,
+    (asked) => estimated(ended, settings, fitted, runtime, asked),
   );
   // who interrupts a run does not wait for another solve
   const errors = result.check === null ? null : await componentErrors(problem, result, runtime);

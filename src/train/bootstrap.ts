@@ -10,8 +10,43 @@ export interface BootstrapOptions {
   readonly seed: number;
   /** ends it with the replicates that there are */
   readonly signal?: AbortSignal;
-  /** called after each replicate */
-  readonly onReplicate?: (done: number) => void;
+  /** where an earlier one about the same minimum has come to ({@link minimumOf}) */
+  readonly kept?: KeptBootstrap | null;
+  /** called after each replicate; the next one waits for it */
+  readonly onReplicate?: (done: number, kept: () => KeptBootstrap) => void | Promise<void>;
+}
+
+/** A bootstrap as far as it has come: what it takes to go on to the same bits, or to more replicates. */
+export interface KeptBootstrap {
+  readonly seed: number;
+  /** of the numbers that have intervals */
+  readonly names: readonly string[];
+  /** the minimum about which data were drawn */
+  readonly x: readonly number[];
+  /** what each replicate has come to; `null` for one that came to no minimum */
+  readonly replicates: readonly (readonly number[] | null)[];
+}
+
+/** Change of the cost, relative to it, up to which a minimum is the same. */
+const sameMinimum = 1e-9;
+
+/**
+ * The minimum that an earlier bootstrap was about, if it is that of now: then its replicates are those of now. `null` for another
+ * seed, other numbers, or a fit that has gone on.
+ */
+export async function minimumOf(
+  kept: KeptBootstrap,
+  at: (x: readonly number[]) => Promise<Residuals | null>,
+  found: LeastSquaresResult,
+  { names, seed }: { readonly names: readonly string[]; readonly seed: number },
+): Promise<LeastSquaresResult | null> {
+  if (kept.seed !== seed || kept.names.join("\n") !== names.join("\n") || kept.x.length !== found.x.length)
+    return null;
+  const there = await at(kept.x);
+  if (there === null) return null;
+  const cost = there.residuals.reduce((sum, r) => sum + r * r, 0);
+  const isSame = Math.abs(cost - found.cost) <= sameMinimum * found.cost;
+  return isSame ? { ...found, ...there, x: kept.x, cost } : null;
 }
 
 /** Fewer replicates than that have no percentiles of 2.5 %. */
@@ -35,7 +70,7 @@ export async function bootstrapIntervals(
   at: (x: readonly number[]) => Promise<Residuals | null>,
   found: LeastSquaresResult,
   request: IntervalRequest,
-  { replicates, seed, signal, onReplicate }: BootstrapOptions,
+  { replicates, seed, signal, kept, onReplicate }: BootstrapOptions,
 ): Promise<Intervals> {
   const { names, low, high, level = 0.95 } = request;
   const plain = intervalsOf(found, request);
@@ -44,19 +79,25 @@ export async function bootstrapIntervals(
   const rest = yieldToEventLoop();
   const random = Random.seeded(seed);
   const errors = errorsOf(found, request);
-  const drawn: number[][] = [];
-  let unfinished = 0;
+  const reached: (readonly number[] | null)[] = [];
   for (let done = 0; done < replicates && !signal?.aborted; done++) {
     const shift = found.residuals.map((residual, k) => {
       const own = errors[request.components[k]!]!;
       return residual + own[Math.floor(random.uniform(0, own.length))]!;
     });
+    // drawn all the same, so that what follows is drawn as it was to be
+    const known = kept?.replicates[done];
+    if (known !== undefined) {
+      reached.push(known);
+      continue;
+    }
     const fitted = await leastSquares(async (x) => shifted(await at(x), shift), found.x, { low, high });
-    if (fitted?.converged) drawn.push(fitted.x.slice(0, names.length));
-    else unfinished++;
-    onReplicate?.(done + 1);
+    reached.push(fitted?.converged ? fitted.x.slice(0, names.length) : null);
+    await onReplicate?.(done + 1, () => ({ seed, names, x: found.x, replicates: reached }));
     await rest(signal);
   }
+  const drawn = reached.filter((x) => x !== null);
+  const unfinished = reached.length - drawn.length;
   const problems = [
     ...(unfinished === 0
       ? []

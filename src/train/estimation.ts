@@ -1,5 +1,5 @@
 import type { FloatDType } from "../core/tensor.js";
-import { type BootstrapOptions, bootstrapIntervals } from "./bootstrap.js";
+import { type BootstrapOptions, bootstrapIntervals, minimumOf } from "./bootstrap.js";
 import { type Intervals, intervalsOf } from "./intervals.js";
 import { leastSquares, type Residuals } from "./least-squares.js";
 
@@ -63,8 +63,11 @@ export async function estimation(
   const high = [...own.map((bound) => bound.high), ...others(Infinity)];
   const first = await residuals(start);
   if (first === null) return null;
-  const found = await leastSquares(residuals, start, { low, high, maxIterations: refine ? 50 : 0 });
-  if (found === null) return null;
+  const minimum = await leastSquares(residuals, start, { low, high, maxIterations: refine ? 50 : 0 });
+  if (minimum === null) return null;
+  const { kept = null, seed = 0 } = bootstrap ?? {};
+  const before = kept === null ? null : await minimumOf(kept, residuals, minimum, { names, seed });
+  const found = before ?? minimum;
   const request = { ...given, names, low, high, components, dim };
   const count = found.residuals.length;
   const after = found.cost / count;
@@ -76,7 +79,7 @@ export async function estimation(
   const intervals =
     bootstrap === undefined
       ? intervalsOf(found, request)
-      : await bootstrapIntervals(residuals, found, request, bootstrap);
+      : await bootstrapIntervals(residuals, found, request, { ...bootstrap, kept: before && kept });
   return { ...intervals, ...about };
 }
 

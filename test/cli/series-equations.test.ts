@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { Random } from "../../src/core/random.js";
 import { fixture, json, readJson, refusal, run, scratch, written } from "./command.js";
@@ -135,6 +135,51 @@ describe("revort train, equations on several trajectories", () => {
     const width = plain.parameters.k.interval[1] - plain.parameters.k.interval[0];
     expect(high - low).to.be.within(0.6 * width, 1.5 * width);
     expect(await refusal(2, "train", ...own, "--intervals", "jackknife")).to.include("bootstrap:200");
+  });
+
+  it("goes on with a bootstrap that was stopped, to the bit, and with more replicates of one that was not", async () => {
+    const random = Random.seeded(8);
+    const decay = Array.from(
+      { length: 30 },
+      (_, n) => `${n / 5},${2 * Math.exp((-k * n) / 5) + 0.05 * random.normal()}\n`,
+    );
+    const alone = written(folder("alone.csv"), `t,x\n${decay.join("")}`);
+    const several = [data(), ...words, ...equations, "--no-train-y0"];
+    for (const [name, ...own] of [
+      ["several", ...several],
+      ["alone", alone, "--field", "dx = a - k*x"],
+    ] as const) {
+      const start = [...own, "--steps", "10"];
+      const by = (count: number) => ["--intervals", `bootstrap:${count}`];
+      const whole = await json("train", ...start, ...by(60), "--out", folder(`${name}-whole`));
+      const out = folder(`${name}-stopped`);
+      const { code, stderr } = await run(["train", ...start, ...by(60), "--out", out], /bootstrap/);
+      expect(code).to.equal(130);
+      expect(stderr).to.include(`Go on with it: revort train --resume ${out} --intervals bootstrap:60`);
+      expect(readJson(`${out}/result.json`).intervals.problem).to.include("stopped after");
+      const begun = readJson(`${out}/bootstrap.json`).replicates;
+      expect(begun.length).to.be.within(1, 59);
+      const { parameters } = await json("train", "--resume", out, ...by(60));
+      expect(parameters).to.deep.equal(whole.parameters);
+      // what there was is kept as it was, and only the rest is done
+      const marked = readJson(`${out}/bootstrap.json`);
+      const first = marked.replicates[0].map((value: number) => value + 1e6);
+      const changed = { ...marked, replicates: [first, ...marked.replicates.slice(1)] };
+      writeFileSync(`${out}/bootstrap.json`, JSON.stringify(changed));
+      const more = await json("train", "--resume", out, ...by(80));
+      expect(more.parameters.k.standardError).to.be.above(1e4);
+      expect(readJson(`${out}/bootstrap.json`).replicates).to.have.length(80);
+      // one about another minimum is begun anew
+      writeFileSync(
+        `${out}/bootstrap.json`,
+        JSON.stringify({ ...changed, x: changed.x.map((x: number) => x + 1) }),
+      );
+      const anew = await json("train", "--resume", out, ...by(60));
+      // from where the run has ended Levenberg–Marquardt comes to the same minimum, but for its last digits
+      const { interval, standardError } = whole.parameters.k;
+      expect(anew.parameters.k.interval[0]).to.be.closeTo(interval[0], 1e-3 * standardError);
+      expect(anew.parameters.k.standardError).to.be.closeTo(standardError, 1e-3 * standardError);
+    }
   });
 
   it("goes on with options that say what the run has, and with no others", async () => {

@@ -208,7 +208,15 @@ async function trainRun(
   );
   const memory = largestMemory();
   const on = { runtime, dtype: settings.dtype };
-  const estimates = await estimated(prepared, fit, { ...on, ...fit.best }, settings, options, console);
+  const estimates = await estimated(
+    prepared,
+    fit,
+    { ...on, ...fit.best },
+    settings,
+    options,
+    folder,
+    console,
+  );
   const found = { ...fit.best, parameters: estimates?.parameters ?? fit.best.parameters };
   const held = (await prepared.held?.({ ...on, ...found })) ?? null;
   if (held !== null) say(held.note);
@@ -255,9 +263,10 @@ function estimated(
   trained: TrainedTask,
   { seed }: TaskSettings,
   { intervals }: TaskOptions,
+  folder: string,
   console: Console,
 ): Promise<NamedEstimates | null> {
-  return withIntervals(intervals, console, async (asked) => {
+  return withIntervals(intervals, { folder, seed }, console, async (asked) => {
     if (estimates === undefined) return null;
     const bootstrap = asked?.bootstrap ?? null;
     return estimates(trained, {
@@ -266,7 +275,7 @@ function estimated(
         isAsked: asked !== null,
         isStopped: stopped === "aborted",
       },
-      ...(bootstrap === null ? {} : { bootstrap: { ...bootstrap, seed } }),
+      ...(bootstrap === null ? {} : { bootstrap }),
     });
   });
 }
