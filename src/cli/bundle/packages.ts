@@ -8,6 +8,8 @@ export interface PackageHere {
   readonly version: string;
   /** as SPDX names it */
   readonly licence: string;
+  /** who wrote it, where it says so */
+  readonly author: string | null;
   /** a person, a project, an address: where there is more to know */
   readonly source: string;
   readonly folder: string;
@@ -20,6 +22,7 @@ interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly license?: string;
+  readonly author?: string | { readonly name?: string };
   readonly homepage?: string;
   readonly repository?: string | { readonly url?: string };
   readonly exports?: Readonly<Record<string, string>>;
@@ -61,9 +64,10 @@ export function packagesFor(root: string): PackageHere[] {
       const place = taken === undefined || taken.folder === folder ? usual : join(from.place, usual);
       if (found.has(place)) continue;
       const own = manifestIn(folder);
-      const { repository, homepage } = own;
+      const { repository, homepage, license: named = "" } = own;
+      const author = (typeof own.author === "object" ? own.author.name : own.author) ?? null;
       const source = homepage ?? (typeof repository === "object" ? repository.url : repository) ?? "";
-      const here = { name, version: own.version, licence: own.license ?? "", source, folder, place };
+      const here = { name, version: own.version, licence: named, author, source, folder, place };
       found.set(place, here);
       add(here, own);
     }

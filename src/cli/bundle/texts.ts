@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../version.js";
 import { leftOut } from "./left-out.js";
-import { licencesIn, type PackageHere } from "./packages.js";
+import { licenceTexts } from "./licence-texts.js";
+import type { PackageHere } from "./packages.js";
 import type { NodeHere } from "./program.js";
 
 // Texts that a bundle has of its own.
@@ -37,15 +38,15 @@ LICENSES.txt holds the licences of everything that is inside.
 `;
 }
 
-/** The licences of everything that is inside. */
+/** The licences of everything that is inside. @throws {BundleError} for a package that may not be passed on */
 export function licences(own: string, node: NodeHere, packages: readonly PackageHere[]): string {
   const parts = [
     section(`revort ${version}`, [readFileSync(join(own, "LICENSE"), "utf8")]),
     section(`Node.js ${process.version}`, [readFileSync(node.licence, "utf8")]),
-    ...packages.map(({ name, version: its, licence, source, folder }) => {
-      const texts = licencesIn(folder).map((file) => readFileSync(join(folder, file), "utf8"));
-      const none = `It holds no text of its licence${source === "" ? "" : `; see ${source}`}.`;
-      return section(`${name} ${its} (${licence})`, texts.length === 0 ? [none] : texts);
+    ...packages.map((one) => {
+      const { name, version: its, licence, source } = one;
+      const about = source === "" ? "" : `\n${source}`;
+      return section(`${name} ${its} (${licence})${about}`, licenceTexts(one, packages));
     }),
   ];
   return parts.join("\n");
