@@ -1,7 +1,9 @@
 import { comparisonColumns } from "../../src/cli/bench/table.js";
+import type { ExperimentRow } from "../experiments/contest.js";
 import type { PeerRow } from "../peer-targets.js";
 import { type Result, type Row, showMeasured, showNumber, showWanted, type Target } from "../result.js";
 import { atEqualError, seriesOf, type WorkRow } from "../work-precision/equal-error.js";
+import { shortExperimentTable } from "./experiment-table.js";
 import { lossesOf, lossList } from "./lost.js";
 import { markdownTable, sourceOf } from "./markdown.js";
 import { shortPeerTable } from "./peer-table.js";
@@ -9,20 +11,15 @@ import { reports } from "./tables.js";
 
 type Results = ReadonlyMap<string, Result>;
 
-/** What README.md says of speed: one table beside other libraries, and one of all runtimes. */
+/** What README.md says of speed, beside other libraries: of steps, and of updates of the experiments. */
 export function readmeSection(results: Results): string {
   const result = results.get("peers");
   if (result === undefined) return "Not measured.";
   const rows = (result.rows as unknown as readonly PeerRow[]).filter(
     ({ gradient }) => gradient === "reversible" || gradient === "direct",
   );
-  const runtimes = runtimesPart(results.get("runtimes"), [
-    "runtime",
-    "evaluation, µs",
-    "gradient, µs/step",
-    "of the gradient",
-  ]);
-  return [shortPeerTable(rows), sourceOf(result), runtimes].filter((part) => part !== null).join("\n\n");
+  const experiments = experimentsPart(results.get("experiment-peers"));
+  return [shortPeerTable(rows), sourceOf(result), experiments].filter((part) => part !== null).join("\n\n");
 }
 
 /** What docs/numbers.md says of speed. */
@@ -31,6 +28,7 @@ export function numbersSection(results: Results): string {
     targetsPart(results),
     whiteDwarfPart(results.get("white-dwarf")),
     peersPart(results.get("peers")),
+    experimentsPart(results.get("experiment-peers")),
     equalErrorPart(results.get("work-precision")),
     runtimesPart(results.get("runtimes")),
     plotPart(results),
@@ -70,11 +68,9 @@ function mark({ met }: Target): string {
 }
 
 /** One model on every runtime. */
-function runtimesPart(
-  result: Result | undefined,
-  headings: readonly string[] = Object.keys(comparisonColumns),
-): string | null {
+function runtimesPart(result: Result | undefined): string | null {
   if (result === undefined) return null;
+  const headings = Object.keys(comparisonColumns);
   const rows = result.rows.filter(({ batch, gradientUs }) => batch === 16 && gradientUs !== null);
   const table = markdownTable(
     headings.map((heading) => (heading === "of the gradient" ? "error of the gradient" : heading)),
@@ -118,6 +114,18 @@ function peersPart(result: Result | undefined): string | null {
     "`midpoint` ones. `direct` is backprop through stored steps. diffrax has no reversible adjoint: those rows are our add-on " +
     "to it. Plain JAX (`lax.scan`) is in no target; PyTorch runs eagerly. Every row is in " +
     `\`benchmarks/README.md\`.\n\n${table}\n\n${sourceOf(result)}`
+  );
+}
+
+/** Updates of the experiments, beside the fastest of the others. */
+function experimentsPart(result: Result | undefined): string | null {
+  if (result === undefined) return null;
+  const table = shortExperimentTable(result.rows as unknown as readonly ExperimentRow[]);
+  return (
+    "### The experiments, at their published sizes\n\nAn update, and the largest memory of its process, each on its better number of " +
+    "threads. All rows agree on loss and gradient. The experiment's own way undoes coupled steps, which evaluate the field twice as " +
+    "often as plain ones. Every row is in `benchmarks/README.md`.\n\n" +
+    `${table}\n\n${sourceOf(result)}`
   );
 }
 
