@@ -40,6 +40,7 @@ export const latentSde: TaskExperiment = {
     ...{ steps: 200, batchSize: 32, optimiser: "adam", learningRate: 3e-3, weightDecay: 0 },
     ...{ clip: 1000, validateEvery: null },
   },
+  drawsNoise: true,
   full: { stepSize: 0.01, steps: 5000, batchSize: 1024, learningRate: 1e-2, clip: null },
   prepare,
 };

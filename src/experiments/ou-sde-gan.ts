@@ -24,6 +24,7 @@ export const ouSdeGan: TaskExperiment = {
     ...{ steps: 600, batchSize: 128, optimiser: "rmsprop", learningRate: 2e-4, weightDecay: 0 },
     ...{ clip: null, validateEvery: null },
   },
+  drawsNoise: true,
   full: { steps: 10_000, batchSize: 1024, learningRate: 2e-5 },
   prepare,
 };

@@ -185,6 +185,8 @@ export interface TaskExperiment {
   readonly networks?: readonly string[];
   /** options that it has no use for, beside those that no task has */
   readonly unused?: readonly string[];
+  /** its solves draw noise, of which other steps would draw other paths */
+  readonly drawsNoise?: true;
   readonly prepare: (context: TaskContext) => PreparedTask | Promise<PreparedTask>;
   /** published values for its own data, of losses and metrics by what they are of: "test accuracy", "training loss" */
   readonly published?: Readonly<Record<string, Published>>;

@@ -39,6 +39,7 @@ export const turbulence: TaskExperiment = {
     ...{ steps: 600, batchSize: 32, optimiser: "adam", learningRate: 3e-3, weightDecay: 0 },
     ...{ clip: 10, validateEvery: 100 },
   },
+  drawsNoise: true,
   full: { stepSize: 0.05, steps: 10_000, batchSize: 64, learningRate: 1e-3 },
   prepare,
 };

@@ -201,6 +201,39 @@ describe("revort train NAME, for a task", () => {
     expect(await refusal(2, "train", "character-trajectories")).to.include("needs --data FILE");
   });
 
+  it("warns of a result that depends on the errors of its solver, which --strict makes a failure", async () => {
+    const rows = Array.from({ length: 40 }, (_, i) => [Math.cos(0.9 * i), 0.3 * Math.sin(2.3 * i)]);
+    const data = written(folder("ellipse.csv"), `x,y\n${rows.join("\n")}\n`);
+    const ran = async (...more: string[]) => {
+      const words = [
+        "--data",
+        data,
+        "--steps",
+        "12",
+        "--learning-rate",
+        "0.01",
+        "--runtime",
+        "jit",
+        "--json",
+      ];
+      const { code, stdout, stderr } = await run([
+        ...["train", "two-moons", ...words, ...more, "--strict"],
+        ...["--out", folder("strict"), "--overwrite"],
+      ]);
+      return { code, stderr, report: JSON.parse(stdout) };
+    };
+    // in one step of Euler's method the logarithm of a determinant is taken for the trace
+    const coarse = await ran("--solver", "euler", "--step-size", "1");
+    expect(coarse.code, coarse.stderr).to.equal(1);
+    expect(coarse.stderr).to.include(
+      "The result depends on the errors of its solver: with steps 4 times as short",
+    );
+    expect(coarse.report.findings.check.warning).to.equal(coarse.report.warnings[0].message);
+    const fine = await ran("--step-size", "0.1");
+    expect(fine.code, fine.stderr).to.equal(0);
+    expect(fine.report.findings.check.loss).to.be.closeTo(fine.report.findings.check.trainedLoss, 1e-2);
+  });
+
   it("keeps two files of one name apart", async () => {
     const lines = (label: string) =>
       `@data\n${Array(4).fill(`1,2,3:3,2,${label.length}:${label}`).join("\n")}\n`;

@@ -162,10 +162,18 @@ export function summaryRows(
   ];
 }
 
-/** Of trajectories: how far states are from observations, in the units of the data and in deviations, as the loss is. */
-function errorRows({ findings, series }: TaskReport): string[][] {
-  if (series === null) return [];
-  const check = findings.check as StepCheck;
+/**
+ * What is due to steps: of a model its loss by shorter ones; of trajectories how far states are from observations, in the units of
+ * the data and in deviations, as the loss is.
+ */
+function errorRows({ findings, series, test }: TaskReport): string[][] {
+  const check = findings.check as StepCheck | undefined;
+  if (check === undefined) return [];
+  if (series === null) {
+    const of = test === null ? "training" : "test";
+    const change = check.loss - check.trainedLoss;
+    return [[`change of the loss of the ${of} data by steps a quarter as long`, change.toPrecision(2)]];
+  }
   const errors = (findings.errors as readonly ColumnError[]).map(
     ({ part, component, rootMeanSquare, inDeviations, chiSquare }) => [
       `root mean square error of ${printable(component)}, ${part} data`,
@@ -175,6 +183,6 @@ function errorRows({ findings, series }: TaskReport): string[][] {
   );
   return [
     ...errors,
-    ["largest distance to steps an eighth as long, in standard deviations", check.distance.toPrecision(2)],
+    ["largest distance to steps an eighth as long, in standard deviations", check.distance!.toPrecision(2)],
   ];
 }

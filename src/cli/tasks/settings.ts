@@ -77,7 +77,7 @@ const taken = {
     full: true,
     init: true,
   },
-  ...{ samples: true, network: true, threads: true },
+  ...{ samples: true, network: true, threads: true, strict: true },
   ...{ resume: true, out: true, overwrite: true, checkpointEvery: true, json: true },
 } satisfies Partial<Record<keyof TaskOptions, true>>;
 

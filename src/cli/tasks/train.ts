@@ -1,5 +1,6 @@
 import { basename, join } from "node:path";
 import { loadModel } from "../../deploy/load-model.js";
+import { finer, finerCheck } from "../../experiments/finer-check.js";
 import { experimentOn } from "../../experiments/series/experiment.js";
 import { readSet } from "../../experiments/series/read-set.js";
 import type { StepCheck } from "../../experiments/series/step-check.js";
@@ -224,8 +225,11 @@ async function trainRun(
   const result = { ...fit, best };
   const trained: TrainedTask = { ...on, ...best };
   const measure = (of: PreparedTask["training"], by = prepared.task) => evaluate(by, of, trained);
-  const findings = (await prepared.findings?.(trained)) ?? {};
-  const check = findings.check as StepCheck | undefined;
+  const findings = {
+    ...(await prepared.findings?.(trained)),
+    ...(await bySteps(experiment, run.opened, prepared, result, trained)),
+  };
+  const check = (findings as { check?: StepCheck }).check;
   const known = estimates && (check === undefined ? estimates.report : besideCheck(estimates.report, check));
   const report = reportOf({
     ...{
@@ -254,6 +258,23 @@ async function trainRun(
   });
   await writeRunFile(folder, runFiles.report, page);
   return report;
+}
+
+/** What comes of shorter steps; nothing for trajectories, whose findings say it, and where there are none to be made shorter. */
+async function bySteps(
+  experiment: TaskExperiment,
+  opened: TaskRun,
+  prepared: PreparedTask,
+  { losses, stopped }: KeptFit["result"],
+  trained: TrainedTask,
+): Promise<{ check?: StepCheck }> {
+  const { unused = [], drawsNoise = false } = experiment;
+  const { series, stepSize } = opened.settings;
+  if (series !== null || drawsNoise || unused.includes("stepSize") || stopped === "aborted") return {};
+  const settings = { ...opened.settings, stepSize: stepSize / finer };
+  const short = await preparedFor(experiment, { ...opened, settings });
+  const gain = { first: losses[0] ?? null, last: losses.at(-1) ?? null };
+  return { check: await finerCheck({ prepared, short }, stepSize, gain, trained) };
 }
 
 /** The named scalars of a fit, where it has such; a bootstrap of their intervals is seeded as the run is. */

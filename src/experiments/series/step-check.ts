@@ -4,14 +4,14 @@ import type { SeriesModel } from "./model.js";
 import type { SampleShape, Stretch } from "./samples.js";
 import { statesAt } from "./states.js";
 
-/** A fit held against its own field: the states that its solver gives beside those of steps an eighth as long. */
+/** What was trained held against its own equation: what its solver gives beside what shorter steps give. */
 export interface StepCheck {
-  /** mean square distance from the observations, in standard deviations, by the solver that trained it */
+  /** of trajectories the mean square distance from the observations, in standard deviations, by the solver that trained it */
   readonly trainedLoss: number;
-  /** the same by steps an eighth as long */
+  /** the same by shorter steps */
   readonly loss: number;
-  /** the largest distance of the two at the times of observations, in standard deviations */
-  readonly distance: number;
+  /** the largest distance of the two at the times of observations, in standard deviations; `null` of what has no observed states */
+  readonly distance: number | null;
   /** what is unreliable about the fit, and what to do; `null` if the two agree */
   readonly warning: string | null;
 }
