@@ -5,6 +5,7 @@ import type { Tensors } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
 import { encode } from "../graph/encode.js";
 import type { Value } from "../graph/graph.js";
+import { usesIn } from "../graph/uses.js";
 import { adamw, type Optimiser } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
 import { checkDataset, type Dataset } from "../models/dataset.js";
@@ -33,7 +34,7 @@ export interface PredictionOptions {
 
 /**
  * A trained model as one `.onnx` of standard operators: its inputs, each [batch, …], to its outputs, by name, with its
- * parameters inside.
+ * parameters inside, as far as it reads them.
  *
  * @throws {ParameterError} unless all parameters and buffers are there
  * @throws {ShapeError | GraphError} for a model that needs to know the size of a batch: give batchSize
@@ -53,11 +54,22 @@ export function encodePrediction<Inputs extends SampleTypes, Outputs extends Rea
     stored[name] = value;
   }
   const outputs = applied(b, model, theta, inputs, null);
-  return encode(portable(withoutRegions(b.graph(outputs, model.name))), {
-    initializers: stored,
-    doc: `${model.name}; written by revort ${version}`,
-    metadata: { [kindKey]: "prediction", "revort.version": version },
-  });
+  const graph = portable(withoutRegions(b.graph(outputs, model.name)));
+  // a model may be a part of what was trained, as a decoder is: what it does not read has no place in its file
+  const uses = usesIn(graph);
+  const isParameter = ({ name }: Value) => Object.hasOwn(stored, name!);
+  const read = graph.inputs.filter((input) => uses.has(input) || !isParameter(input));
+  const initializers = Object.fromEntries(
+    read.filter(isParameter).map(({ name }) => [name!, stored[name!]!] as const),
+  );
+  return encode(
+    { ...graph, inputs: read },
+    {
+      initializers,
+      doc: `${model.name}; written by revort ${version}`,
+      metadata: { [kindKey]: "prediction", "revort.version": version },
+    },
+  );
 }
 
 export interface FitStepOptions {

@@ -45,6 +45,37 @@ describe("the trained models that come with the sources", () => {
     });
   }
 
+  it("run in Python's onnxruntime alone, each of them", function () {
+    this.timeout(60_000);
+    const missing = missingModules("onnxruntime", "numpy");
+    if (missing !== null) {
+      console.log(`      skipped: ${missing}`);
+      this.skip();
+    }
+    const files = folders.flatMap((folder) =>
+      readdirSync(join(root, folder)).map((file) => `${root}/${folder}/${file}`),
+    );
+    const script = `
+import json, numpy as np, onnxruntime as ort
+kinds = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
+options = ort.SessionOptions()
+options.log_severity_level = 3
+for path in json.loads('${JSON.stringify(files)}'):
+    session = ort.InferenceSession(path, options)
+    given = {}
+    for x in session.get_inputs():
+        size = [n if isinstance(n, int) else 2 for n in x.shape]
+        # what has an order, as times do, ascends
+        given[x.name] = np.linspace(0, 1, int(np.prod(size))).reshape(size).astype(kinds[x.type])
+    for name, value in zip([y.name for y in session.get_outputs()], session.run(None, given)):
+        assert np.isfinite(value).all(), (path, name)
+print(len(json.loads('${JSON.stringify(files)}')))
+`;
+    const { ok, stdout, stderr } = python(script);
+    expect(ok, stderr).to.equal(true);
+    expect(stdout.trim()).to.equal(String(files.length));
+  });
+
   it("run as their page says, in Python", function () {
     const missing = missingModules("onnxruntime", "numpy");
     if (missing !== null) {
