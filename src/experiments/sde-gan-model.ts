@@ -1,7 +1,7 @@
 import type { AdjointSpec } from "../chains/adjoints.js";
 import type { FloatDType } from "../core/tensor.js";
 import type { Parameter, Values } from "../fields/field.js";
-import { withTime } from "../fields/mlp.js";
+import { affineWithTime, withTime } from "../fields/mlp.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { neuralSde } from "../integrate/neural-sde.js";
@@ -11,7 +11,7 @@ import { defineModel } from "../models/model.js";
 import { drawKeys, sdeSolve } from "../models/sde-solve.js";
 import { lipSwish } from "../nn/activations.js";
 import { activation, type Parametrised, parametersOf, partOf, type Training } from "../nn/layer.js";
-import { linear, mlp } from "../nn/linear.js";
+import { affine, linear, mlp } from "../nn/linear.js";
 import { sequential } from "../nn/sequential.js";
 import { mul, sub } from "../ops/arithmetic.js";
 import { clip } from "../ops/extrema.js";
@@ -43,7 +43,7 @@ function perceptron(
 ): Parametrised & {
   readonly apply: (b: Builder, theta: Values, t: Value, z: Value) => Value;
 } {
-  const layers = sequential(
+  const { parameters } = sequential(
     ...[linear(hidden + 1, width), activation(lipSwish), linear(width, outputs), activation(tanh)],
   );
   const scale: Parameter = {
@@ -51,9 +51,10 @@ function perceptron(
     initial: (random) => Array.from({ length: outputs }, () => random.uniform(0.9, 1.1)),
   };
   return {
-    parameters: { ...layers.parameters, ...(isScaled ? { scale } : {}) },
+    parameters: { ...parameters, ...(isScaled ? { scale } : {}) },
     apply(b, theta, t, z) {
-      const slope = layers.apply(b, theta, withTime(b, t, z));
+      const inner = lipSwish(b, affineWithTime(b, t, z, theta["0.weight"]!, theta["0.bias"]!));
+      const slope = tanh(b, affine(b, inner, theta["2.weight"]!, theta["2.bias"]!));
       return isScaled ? mul(b, slope, theta.scale!) : slope;
     },
   };

@@ -3,9 +3,10 @@ import type { Random } from "../core/random.js";
 import { ShapeError, sizeOf } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
+import { add, mul } from "../ops/arithmetic.js";
 import { expandTo } from "../ops/broadcast.js";
 import { gemm } from "../ops/linalg.js";
-import { reshape } from "../ops/reshape.js";
+import { reshape, squeeze } from "../ops/reshape.js";
 import { concat, split } from "../ops/slicing.js";
 import { type Activation, activations } from "./activations.js";
 import type { Parameter, Values, VectorField } from "./field.js";
@@ -145,4 +146,12 @@ export function withTime(b: Builder, t: Value, y: Value): Value {
         )
       : t;
   return concat(b, [expandTo(b, each, column), y], last);
+}
+
+/** [t, y] Wᵀ + b of rows y and one time t for all of them, without the array [t, y]: the column of t goes to the bias. */
+export function affineWithTime(b: Builder, t: Value, y: Value, weight: Value, bias: Value): Value {
+  const inputs = weight.shape[1] as number;
+  const [ofTime, ofState] = split(b, weight, 1, [1, inputs - 1]) as [Value, Value];
+  const shift = add(b, mul(b, squeeze(b, ofTime, [1]), t), bias);
+  return gemm(b, y, ofState, shift, { transB: 1 });
 }

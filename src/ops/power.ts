@@ -135,8 +135,3 @@ export const Mod: Op = {
 export function fmod(b: Builder, x: Operand, y: Operand): Value {
   return b.apply(Mod, operands(b, x, y), { fmod: 1 });
 }
-
-/** The remainder of integers x / y with the sign of y. */
-export function modulo(b: Builder, x: Value, y: Value): Value {
-  return b.apply(Mod, [x, y]);
-}

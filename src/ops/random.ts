@@ -1,10 +1,10 @@
 import { type FloatDType, sizeOf, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { add, div, mul, sub } from "./arithmetic.js";
+import { add, div, mul } from "./arithmetic.js";
+import { BitShift } from "./bitwise.js";
 import { floor } from "./elementwise.js";
 import { normalOf } from "./normal.js";
-import { modulo } from "./power.js";
 import { cast, reshape } from "./reshape.js";
 
 // Random numbers as functions of a key and a counter: the same on every runtime, in any order, and nothing is kept.
@@ -100,18 +100,13 @@ export function randomKey(seed: number): bigint {
   return BigInt.asIntN(64, (z ^ (z >> 31n)) | 1n);
 }
 
-/** The halves of a word exchanged. */
+/** The halves of a word exchanged: x 2³² has the lower one above, and nothing of the other. */
 function rotated(b: Builder, x: Value): Value {
-  return add(b, mul(b, lower(b, x), b.scalar("int64", word)), upper(b, x));
+  return add(b, mul(b, x, b.scalar("int64", word)), upper(b, x));
 }
 
-/** The lower half of a word. */
-function lower(b: Builder, x: Value): Value {
-  return modulo(b, x, b.scalar("int64", word));
-}
-
-/** The upper half, without sign. */
+/** The upper half of a word, without sign. */
 function upper(b: Builder, x: Value): Value {
-  const signed = div(b, sub(b, x, lower(b, x)), b.scalar("int64", word));
-  return modulo(b, signed, b.scalar("int64", word));
+  const bits = [cast(b, x, "uint64"), b.scalar("uint64", 32)];
+  return cast(b, b.apply(BitShift, bits, { direction: "RIGHT" }), "int64");
 }

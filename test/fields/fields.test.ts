@@ -4,7 +4,7 @@ import { numbers, ShapeError, type Tensor, tensor } from "../../src/core/tensor.
 import { type Activation, activations } from "../../src/fields/activations.js";
 import { chainOf, sumOf } from "../../src/fields/combine.js";
 import { initialParameters, stateOf, type Tensors, type VectorField } from "../../src/fields/field.js";
-import { mlp } from "../../src/fields/mlp.js";
+import { affineWithTime, mlp } from "../../src/fields/mlp.js";
 import { lotkaVolterra, sir, whiteDwarf } from "../../src/fields/physical.js";
 import { rescaled } from "../../src/fields/rescaled.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
@@ -106,6 +106,29 @@ describe("fields", () => {
       expect(early).to.deep.equal(late);
       expect(distance(early[1]!, plainMlp(2, Math.tanh, theta, states[1]!))).to.be.below(tolerance);
       expect(theta["layers.0.weight"]!.shape).to.deep.equal([3, 2]);
+    });
+
+    it("has the column of time in its bias, where one time is that of all rows", async () => {
+      const random = Random.seeded(1);
+      const drawn = (...shape: readonly [number, number] | readonly [number]) =>
+        tensor(
+          "float64",
+          shape,
+          Array.from({ length: shape[0] * (shape[1] ?? 1) }, () => random.uniform(-1, 1)),
+        );
+      const theta = { "layers.0.weight": drawn(3, 5), "layers.0.bias": drawn(3) };
+      const y = drawn(2, 4);
+      const { z } = await evaluate(
+        runtime,
+        { weight: theta["layers.0.weight"], bias: theta["layers.0.bias"], t: rows(0.3), y },
+        (b, values) => ({ z: affineWithTime(b, values.t!, values.y!, values.weight!, values.bias!) }),
+      );
+      const expected = [0, 1].flatMap((row) =>
+        plainMlp(1, (x) => x, theta, [0.3, ...numbers(y).slice(4 * row, 4 * row + 4)]),
+      );
+      expect(z.shape).to.eql([2, 3]);
+      // sums of five products, in another order
+      expect(distance(numbers(z), expected)).to.be.below(1e-15);
     });
 
     it("without hidden layers is affine", async () => {
