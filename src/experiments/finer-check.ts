@@ -46,9 +46,10 @@ export async function finerCheck(
   const isSame = change <= ofLoss * Math.abs(trainedLoss) || change <= ofGain * gain;
   const warning = isSame
     ? null
-    : `The result depends on the errors of its solver: with steps ${finer} times as short, the loss of the ` +
-      `${prepared.test === null ? "training" : "test"} data is ${loss.toPrecision(3)} in place of ${trainedLoss.toPrecision(3)}. Take a smaller ` +
-      `--step-size than ${stepSize}, a --solver of higher order, or a lower --learning-rate.`;
+    : `The model depends on the steps of its solver: with steps ${finer} times as short, the loss of the ` +
+      `${prepared.test === null ? "training" : "test"} data is ${loss.toPrecision(3)} in place of ${trainedLoss.toPrecision(3)}. It holds for ` +
+      "its own steps, which predictions and exported models take, and not for the differential equation, which field.onnx is. Where " +
+      `it should, take a smaller --step-size than ${stepSize}, a --solver of higher order, or a lower --learning-rate.`;
   return { trainedLoss, loss, distance: null, warning };
 }
 

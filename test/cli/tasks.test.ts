@@ -201,7 +201,7 @@ describe("revort train NAME, for a task", () => {
     expect(await refusal(2, "train", "character-trajectories")).to.include("needs --data FILE");
   });
 
-  it("warns of a result that depends on the errors of its solver, which --strict makes a failure", async () => {
+  it("warns of a model that depends on the steps of its solver, which --strict makes a failure", async () => {
     const rows = Array.from({ length: 40 }, (_, i) => [Math.cos(0.9 * i), 0.3 * Math.sin(2.3 * i)]);
     const data = written(folder("ellipse.csv"), `x,y\n${rows.join("\n")}\n`);
     const ran = async (...more: string[]) => {
@@ -226,7 +226,7 @@ describe("revort train NAME, for a task", () => {
     const coarse = await ran("--solver", "euler", "--step-size", "1");
     expect(coarse.code, coarse.stderr).to.equal(1);
     expect(coarse.stderr).to.include(
-      "The result depends on the errors of its solver: with steps 4 times as short",
+      "The model depends on the steps of its solver: with steps 4 times as short",
     );
     expect(coarse.report.findings.check.warning).to.equal(coarse.report.warnings[0].message);
     const fine = await ran("--step-size", "0.1");

@@ -71,7 +71,7 @@ describe("a model by shorter steps than those that trained it", () => {
     expect(trainedLoss).to.be.closeTo(off(0.5, target) ** 2 * squares, 1e-12);
     expect(loss).to.be.closeTo(off(0.125, target) ** 2 * squares, 1e-12);
     expect(warning).to.match(
-      /^The result depends on the errors of its solver: with steps 4 times as short, the loss of the training/,
+      /^The model depends on the steps of its solver: with steps 4 times as short, the loss of the training/,
     );
     expect(warning).to.include("--step-size than 0.5");
   });
