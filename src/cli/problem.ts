@@ -15,10 +15,12 @@ import { recoupled } from "../integrate/coupling.js";
 import { type NeuralOde, neuralOde } from "../integrate/neural-ode.js";
 import { checkResolution } from "../integrate/resolution.js";
 import { withinBounds } from "../learning/bounds.js";
+import { inUnits } from "../learning/groups.js";
 import { type Loss, losses } from "../learning/losses.js";
 import { type Optimiser, optimisers } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
 import { methodNamed } from "../methods/named.js";
+import { y0Name } from "../programs/names.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { parseTimeSeries, type TimeSeries } from "../storage/csv.js";
 import type { Trajectories } from "../train/data.js";
@@ -107,7 +109,14 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
   if (settings.weightDecay !== null && named !== null && !("weightDecay" in optimisers[named]().settings)) {
     throw new UsageError(`The optimiser ${named} has no weight decay. Leave it out, or use adamw.`);
   }
-  const optimiser = named === null ? experiment.protocol.optimiser(rates) : optimisers[named](rates);
+  const asked = named === null ? experiment.protocol.optimiser(rates) : optimisers[named](rates);
+  const { lossScale } = experiment;
+  const last = data.y0.shape.at(-1);
+  // an initial state that is trained moves in deviations of its columns, whatever their units
+  const optimiser =
+    lossScale === undefined || last !== lossScale.length
+      ? asked
+      : inUnits(asked, { name: y0Name, origin: data.y0, units: lossScale });
   return {
     experiment,
     ode,

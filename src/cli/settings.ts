@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { castTensor, type FloatDType, isFloat } from "../core/tensor.js";
 import { loadModel } from "../deploy/load-model.js";
 import { experiments } from "../experiments/all.js";
+import { steadyNotes, takenForTime } from "../experiments/doubtful-columns.js";
 import type { Protocol } from "../experiments/experiment.js";
 import { timescaleIn, usualWidths, warmLearningRateIn } from "../experiments/own-data.js";
 import type { Stage } from "../experiments/series/warm-start.js";
@@ -17,6 +18,7 @@ import { adjointFor } from "../programs/adjoints.js";
 import type { TimeSeries } from "../storage/csv.js";
 import { readBytes, readText } from "../storage/read.js";
 import { decodeSafetensors, SafetensorsError } from "../storage/safetensors.js";
+import { otherTime } from "../storage/time-name.js";
 import { type ControlOptions, controlOf, isAdaptive } from "./control-options.js";
 import { chosenParameters, isEquations, refuseParameters } from "./equations.js";
 import { type FieldOptions, fieldSettings, importOptions } from "./field-options.js";
@@ -148,8 +150,15 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     startY0: trainY0 ? (chosen?.y0 ?? null) : null,
     seed: options.seed ?? 0,
   } satisfies RunSettings);
-  const notes = chosen === null ? [] : [chosen.note];
+  const notes = [...(series === null ? [] : doubtsAbout(series)), ...(chosen === null ? [] : [chosen.note])];
   return { settings, sources, inputs, notes, name: experiment.name.replace(/\.[^.]*$/, "") };
+}
+
+/** What is said of the columns of a series that are perhaps not what they are taken for. */
+function doubtsAbout({ timeName, names, values, columns }: TimeSeries): string[] {
+  const other = otherTime(timeName, names);
+  const valuesOf = (column: number) => Array.from(values).filter((_, i) => i % columns === column);
+  return [...(other === null ? [] : [takenForTime(timeName, other)]), ...steadyNotes(names, valuesOf)];
 }
 
 /** Windows to begin with: those asked for; else the usual ones, as far as a series is longer, of no more updates than the fit itself. */

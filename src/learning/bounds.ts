@@ -5,7 +5,7 @@ import type { Optimiser } from "./optimisers.js";
 
 /**
  * An optimiser for equations: a named parameter is updated in units of its own size, so that a rate of 0.02 and one of
- * 20 are found equally fast, and is put back between its bounds after each update. Networks among the terms are
+ * 20 are found equally fast and decay alike, and is put back between its bounds after each update. Networks among the terms are
  * updated as by the optimiser itself.
  */
 export function withinBounds(optimiser: Optimiser, { named }: SymbolicField): Optimiser {
@@ -13,7 +13,7 @@ export function withinBounds(optimiser: Optimiser, { named }: SymbolicField): Op
     optimiser,
     Object.entries(named).map(([name, { guess, low, high }]) => ({
       match: (other: string) => other === name,
-      rate: Math.abs(guess) || (Number.isFinite(high - low) ? (high - low) / 2 : 1),
+      unit: Math.abs(guess) || (Number.isFinite(high - low) ? (high - low) / 2 : 1),
       ...(low === -Infinity && high === Infinity
         ? {}
         : { project: (b, parameter) => clip(b, parameter, bound(low), bound(high)) }),

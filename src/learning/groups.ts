@@ -1,6 +1,7 @@
+import { type FloatDType, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { mul, neg } from "../ops/arithmetic.js";
+import { add, div, mul, neg, sub } from "../ops/arithmetic.js";
 import type { Optimiser } from "./optimisers.js";
 
 /** Parameters that are updated otherwise than the rest. */
@@ -9,6 +10,8 @@ export interface ParameterGroup {
   readonly match: (name: string) => boolean;
   /** what their learning rate is multiplied by */
   readonly rate?: number;
+  /** in which they are updated, so that steps and weight decay are those of p / unit; 1 by default */
+  readonly unit?: number;
   /** whether they raise the loss in place of lowering it, as the discriminator of an adversarial pair */
   readonly ascends?: boolean;
   /** what is made of a parameter after each update: within bounds, say */
@@ -25,13 +28,51 @@ export function inGroups(optimiser: Optimiser, groups: readonly ParameterGroup[]
     update(b, inputs) {
       const group = groups.find(({ match }) => match(inputs.name));
       if (group === undefined) return optimiser.update(b, inputs);
-      const { rate = 1, ascends = false, project = (_: Builder, parameter: Value) => parameter } = group;
+      const { rate = 1, unit = 1, ascends = false, project } = group;
+      const times = (value: Value, factor: number) => (factor === 1 ? value : mul(b, value, factor));
       const { parameter, memory } = optimiser.update(b, {
         ...inputs,
-        gradient: ascends ? neg(b, inputs.gradient) : inputs.gradient,
-        learningRate: rate === 1 ? inputs.learningRate : mul(b, inputs.learningRate, rate),
+        parameter: unit === 1 ? inputs.parameter : div(b, inputs.parameter, unit),
+        gradient: times(ascends ? neg(b, inputs.gradient) : inputs.gradient, unit),
+        learningRate: times(inputs.learningRate, rate),
       });
-      return { parameter: project(b, parameter), memory };
+      const updated = times(parameter, unit);
+      return { parameter: project === undefined ? updated : project(b, updated), memory };
+    },
+  };
+}
+
+/**
+ * An optimiser that updates one parameter p in units of its own, as z of p = m + s z: steps of an adaptive optimiser are in
+ * units of s, and weight decay leads to m.
+ *
+ * @param origin  m, of the shape of the parameter
+ * @param units  s, as many as its last dimension has
+ */
+export function inUnits(
+  optimiser: Optimiser,
+  {
+    name,
+    origin,
+    units,
+  }: { readonly name: string; readonly origin: Tensor; readonly units: readonly number[] },
+): Optimiser {
+  return {
+    ...optimiser,
+    update(b, inputs) {
+      const { parameter, gradient } = inputs;
+      // a parameter of a field may have its name
+      const isIt = inputs.name === name && parameter.shape.join() === origin.shape.join();
+      if (!isIt) return optimiser.update(b, inputs);
+      const dtype = parameter.dtype as FloatDType;
+      const m = b.constant(tensor(dtype, origin.shape, Array.from(origin.data, Number)));
+      const s = b.constant(tensor(dtype, [units.length], units));
+      const { parameter: z, memory } = optimiser.update(b, {
+        ...inputs,
+        parameter: div(b, sub(b, parameter, m), s),
+        gradient: mul(b, gradient, s),
+      });
+      return { parameter: add(b, m, mul(b, z, s)), memory };
     },
   };
 }

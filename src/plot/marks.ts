@@ -21,7 +21,7 @@ export function textMark(text: string, { size, weight }: TextStyle, place: TextP
     interactive: false,
     encode: {
       enter: {
-        text: { value: plainText(text) },
+        text: constantText(plainText(text)),
         x: { value: x },
         y: { value: y },
         align: { value: align },
@@ -36,6 +36,15 @@ export function textMark(text: string, { size, weight }: TextStyle, place: TextP
       },
     },
   };
+}
+
+/**
+ * A text as Vega draws it. Vega looks constants up by their spelling in an object of JavaScript, where it finds what every object has
+ * for `constructor` or `toString`, so that a column of such a name left a panel without its title; an expression is not looked up so.
+ */
+function constantText(text: string): { readonly value: string } | { readonly signal: string } {
+  if (!(text in {})) return { value: text };
+  return { signal: `${JSON.stringify(text.slice(0, 1))} + ${JSON.stringify(text.slice(1))}` };
 }
 
 /** In one line, without what XML cannot hold or what would reorder the text around it. */

@@ -8,6 +8,7 @@ export type CellValue = string | number | Date | null;
 /** A table of whatever file, with named columns. */
 export interface CellTable {
   readonly source: string;
+  /** the first may be empty, as it is over an index */
   readonly names: readonly string[];
   readonly rows: readonly { readonly cells: readonly CellValue[]; readonly line: number }[];
 }
@@ -26,8 +27,8 @@ export async function readTables(bytes: Uint8Array, source: string): Promise<Cel
   if (header === undefined || rows.length === 0) {
     throw new DataError({ source }, "it has no rows; give a header line and one line for each time");
   }
-  const names = header.cells.map((name, j) => (name === "" && j === 0 ? "time" : name));
-  checkNames(names, source);
+  const names = header.cells;
+  checkNames(names.slice(names[0] === "" ? 1 : 0), source);
   const uneven = rows.find(({ cells }) => cells.length !== names.length);
   if (uneven !== undefined) {
     throw new DataError(

@@ -2,6 +2,7 @@ import { type CsvError, parse } from "csv-parse/sync";
 import { shown } from "../core/printable.js";
 import { DataError, type Place } from "./data-error.js";
 import { readCell } from "./number-cell.js";
+import { otherTime, unnamedBeside } from "./time-name.js";
 
 export { formatTimeSeries } from "./csv-format.js";
 export { DataError, type Place } from "./data-error.js";
@@ -126,6 +127,8 @@ function readHeader({ cells, line }: Row, source: string): { timeName: string; n
   }
   // Tables written with an unnamed index have an empty cell above it.
   const timeName = first === "" ? "time" : first;
+  const other = first === "" ? otherTime(first, names) : null;
+  if (other !== null) throw new DataError({ source, line, column: other }, unnamedBeside(shown(other)));
   const seen = new Set([timeName]);
   for (const [j, name] of names.entries()) {
     if (name === "") {

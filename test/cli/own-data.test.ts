@@ -45,6 +45,52 @@ describe("revort train FILE.csv", () => {
     expect(stderr).to.include("The first row has gaps, so the initial state is trained as well.");
   });
 
+  it("trains initial states alike whatever the unit of a column, of equations and of networks", async () => {
+    const rows = (unit: number, isFirst: boolean) =>
+      Array.from(
+        { length: 12 },
+        (_, i) => `${i / 2},${i === 0 && isFirst ? "" : unit * (1 + Math.exp(-i / 3))},${i}\n`,
+      ).join("");
+    for (const [field, isFirst] of [
+      ["dx = a - k*x; dy = b", false],
+      ["mlp:4", true],
+    ] as const) {
+      const by = (unit: number) =>
+        json(
+          ...["train", csv(`t,x,y\n${rows(unit, isFirst)}`), "--field", field, "--loss", "huber"],
+          ...["--weight-decay", "0.01", "--train-y0", "--steps", "40", ...out()],
+        );
+      const [usual, ...others] = [await by(1), await by(2 ** -40), await by(2 ** 40)];
+      // powers of two change no digit but where a guess or an epsilon has a size of its own
+      for (const { losses } of others) {
+        for (const step of [0, 20, 39])
+          expect(losses[step]).to.be.closeTo(usual.losses[step], 1e-3 * usual.losses[0]);
+      }
+    }
+  });
+
+  it("says what is perhaps not meant: a time that is no first column, and columns that never change", async () => {
+    const said = async (text: string, ...more: string[]) =>
+      (await run(["train", csv(text), ...short, "--steps", "1", ...more, ...out()])).stderr;
+    const indexed = "0,0,1\n1,0.5,0.7\n2,1,0.5\n";
+    const named = `row,t [s],x\n${indexed}`;
+    const note = 'Times are those of the first column, "row", so that "t [s]" is a state';
+    expect(await said(named)).to.include(note);
+    expect(await said(named, "--restarts", "1")).to.include(note);
+    expect(await said(named, "--time", "t [s]", "--observe", "x")).not.to.include("Times are those");
+    // what pandas writes
+    const unnamed = ["train", csv(`,t,x\n${indexed}`), ...short];
+    expect(await refusal(2, ...unnamed)).to.include("to_csv(…, index=False)");
+    expect(await refusal(2, ...unnamed, "--restarts", "1")).to.include("say --time t");
+    const { findings } = await json(...unnamed, "--time", "t", ...out());
+    expect(Object.keys(findings.scales)).to.deep.equal(["x"]);
+    const steady = "t,x,c\n0,1,5\n1,0.5,5\n2,0.1,\n";
+    const fact = '"c" has the same value at all times';
+    expect(await said(steady)).to.include(fact);
+    expect(await said(steady, "--restarts", "1")).to.include(fact);
+    expect(await said(steady, "--observe", "x")).not.to.include(fact);
+  });
+
   it("counts columns of any size alike, with every loss", async () => {
     const small = csv("t,x\n0,1\n1,0.5\n2,0.1\n", "small.csv");
     const large = csv("t,x\n0,1e6\n1,5e5\n2,1e5\n", "large.csv");

@@ -153,4 +153,17 @@ describe("renderChart", () => {
     const domain = await refusal({ panels: [{ x: { ...x, domain: [1, 0] }, y, layers: [] }] });
     expect(domain.message).to.match(/axis "time" has the domain \[1, 0\]/);
   });
+
+  it("draws texts that every object of JavaScript has something for", async () => {
+    const names = Object.getOwnPropertyNames(Object.prototype);
+    for (const name of [...names, "length"]) {
+      const axis = { title: name };
+      const layer = { kind: "points", name, x: [0, 1], y: [1, 2] } as const;
+      const { svg } = await renderChart({
+        title: name,
+        panels: [{ title: name, x: axis, y: axis, layers: [layer] }],
+      });
+      expect(svg.split(`>${name}<`).length - 1, name).to.be.at.least(4);
+    }
+  });
 });

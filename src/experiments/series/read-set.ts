@@ -4,6 +4,8 @@ import { type CellTable, type CellValue, readTables } from "../../storage/cells.
 import { DataError, type Place } from "../../storage/data-error.js";
 import { type Instant, parseInstant, secondsBetween } from "../../storage/iso-time.js";
 import { readCell } from "../../storage/number-cell.js";
+import { otherTime, unnamedBeside } from "../../storage/time-name.js";
+import { steadyNotes, takenForTime } from "../doubtful-columns.js";
 import type { DataFile } from "../task-experiment.js";
 import { inputAt } from "./samples.js";
 import type { Series, SeriesSet } from "./series-set.js";
@@ -76,7 +78,8 @@ export async function readSet(files: readonly DataFile[], columns: SeriesColumns
       );
     }
   }
-  const timeName = names[roles.time]!;
+  const timeName = names[roles.time] || "time";
+  const other = columns.time === null ? otherTime(timeName, roles.observed) : null;
   return {
     set: {
       time: { name: timeName, unit: clock.unit },
@@ -87,6 +90,8 @@ export async function readSet(files: readonly DataFile[], columns: SeriesColumns
     notes: [
       ...(comma && columns.decimalComma === null ? ["Commas are read as decimal commas: 1,5 is 3/2."] : []),
       ...clock.notes,
+      ...(other === null ? [] : [takenForTime(timeName, other)]),
+      ...steadyNotes(roles.observed, (j) => series.flatMap(({ values }) => values.map((row) => row[j]!))),
     ],
   };
 }
@@ -112,13 +117,21 @@ function rolesOf(names: readonly string[], source: string, columns: SeriesColumn
   const trajectory = columns.trajectory === null ? null : placeOf(columns.trajectory, "--trajectory");
   const time =
     columns.time === null ? names.findIndex((_, j) => j !== trajectory) : placeOf(columns.time, "--time");
+  const other = columns.time === null && names[time] === "" ? otherTime("", names) : null;
+  if (other !== null) {
+    throw new DataError({ source, column: other }, `${unnamedBeside(shown(other))}, or say --time ${other}`);
+  }
   for (const name of columns.inputs) placeOf(name, "--input");
   for (const [of, name] of Object.entries(columns.errors)) {
     placeOf(of, "--error");
     placeOf(name, "--error");
   }
   const others = [...columns.inputs, ...Object.values(columns.errors)];
-  const rest = names.filter((name, j) => j !== trajectory && j !== time && !others.includes(name));
+  // an index without a name is nothing that was observed
+  const isIndex = (j: number) => j === 0 && names[0] === "" && time !== 0;
+  const rest = names.filter(
+    (name, j) => j !== trajectory && j !== time && !isIndex(j) && !others.includes(name),
+  );
   for (const name of columns.observe ?? []) placeOf(name, "--observe");
   const observed = columns.observe ?? rest;
   const wrong = observed.find((name) => !rest.includes(name));
