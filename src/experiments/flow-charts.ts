@@ -34,7 +34,7 @@ export async function drawDensity(
   { mean, deviation }: Scale,
   { runtime, dtype, parameters }: TrainedTask,
 ): Promise<Chart> {
-  const count = 48;
+  const count = 64;
   const axes = [0, 1].map((k) => axisOf(k, data, { mean, deviation }));
   const [xs, ys] = axes.map(({ domain: [low, high] }) =>
     Array.from({ length: count + 1 }, (_, i) => low + ((high - low) * i) / count),
@@ -65,7 +65,7 @@ export async function drawDensity(
   const range = [0, Math.max(...densities.flat())] as const;
   const panels = drawnTimes.map(
     (t, k): Panel => ({
-      ...{ title: `t = ${t}`, x: axes[0]!, y: axes[1]!, width: 220, height: 220 },
+      ...{ title: `t = ${t}`, x: axes[0]!, y: axes[1]!, width: 256, height: 256 },
       layers: [{ kind: "cells", name: "density", x: xs, y: ys, values: densities[k]!, range }],
     }),
   );
@@ -84,7 +84,7 @@ function cloud(
   color: "blue" | "vermillion" = "vermillion",
 ): Panel {
   return {
-    ...{ title, x: axes[0]!, y: axes[1]!, width: 220, height: 220 },
+    ...{ title, x: axes[0]!, y: axes[1]!, width: 256, height: 256 },
     layers: [{ kind: "points", color, x: points.map(([x]) => x!), y: points.map(([, y]) => y!) }],
   };
 }
