@@ -207,12 +207,34 @@ export const ReduceSum: Op = {
     ofOne: same,
     vjp: (b, g, x) => expandTo(b, g, x),
   }),
-  /** in float64, where float32 loses digits */
-  decompose(b, [x, axes], attributes) {
-    const sum = b.apply(ReduceSum, [cast(b, x!, "float64"), axes ?? null], attributes);
-    return [cast(b, sum, x!.dtype)];
+  /** where float32 loses digits: sums of sums that are not long, or in float64 */
+  decompose(b, inputs, attributes) {
+    const [x, given] = inputs as readonly [Value, Value?];
+    const axes = reductionAxes("ReduceSum", inputs, attributes).sort((i, j) => i - j);
+    const keepdims = attributes.keepdims !== 0;
+    const inner = innermost(x.shape, axes);
+    if (inner.length > 0 && inner.length < axes.length) {
+      const outer = axes.slice(0, -inner.length);
+      return [reduceSum(b, reduceSum(b, x, inner, keepdims), outer, keepdims)];
+    }
+    const sum = b.apply(ReduceSum, [cast(b, x, "float64"), given ?? null], attributes);
+    return [cast(b, sum, x.dtype)];
   },
 };
+
+/** So many terms one after the other lose few digits. */
+const shortSum = 1 << 10;
+
+/** The last of some axes, over which there are few terms. */
+function innermost(shape: Shape, axes: readonly number[]): number[] {
+  let terms = 1;
+  const first = axes.findLastIndex((axis) => {
+    const dim = shape[axis]!;
+    terms *= typeof dim === "number" ? dim : Number.POSITIVE_INFINITY;
+    return terms > shortSum;
+  });
+  return axes.slice(first + 1);
+}
 
 /** Sum over axes (all of them unless given). */
 export function reduceSum(

@@ -1,4 +1,4 @@
-import { ShapeError, showShape } from "../core/tensor.js";
+import { ShapeError, showShape, sizeOf } from "../core/tensor.js";
 import { productOf, quotientOf } from "../graph/dimension.js";
 import { type Attributes, type Dim, showType, type Value } from "../graph/graph.js";
 import { intOf } from "./operand.js";
@@ -14,6 +14,19 @@ export interface ConvSetting {
   readonly channels: Dim;
   readonly filters: number;
 }
+
+/** Whether there are fewer windows than places that each of them sees, as in the cotangent of weights. */
+export function hasFewWindows({ windows: { kernel, output } }: ConvSetting): boolean {
+  return sizeOf(output) < sizeOf(kernel);
+}
+
+/** How many numbers all windows of all images see, each as often as it is seen; NaN where the batch is open. */
+export function numbersSeen(x: Value, { windows: { kernel, output }, channels }: ConvSetting): number {
+  return Number(x.shape[0]) * Number(channels) * sizeOf(kernel) * sizeOf(output);
+}
+
+/** Up to so many of them, 16 MB in float32, a processor's cache holds what is written once and read soon. */
+export const cached = 1 << 22;
 
 /** What a Conv is of. @throws {ShapeError} for weights that do not fit */
 export function convSetting(x: Value, w: Value, given: Attributes): ConvSetting {

@@ -1,17 +1,24 @@
-import { sizeOf } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Attributes, Op, Value } from "../graph/graph.js";
 import { attributeOf, choice, floats, int, mayTake, takes } from "../graph/signature.js";
 import { add } from "./arithmetic.js";
 import { reduceSum } from "./broadcast.js";
-import { type ConvSetting, checkBias, convSetting, transposedSetting } from "./convolution-setting.js";
+import { product, productByWindow, transposedProduct } from "./convolution-products.js";
+import {
+  type ConvSetting,
+  cached,
+  checkBias,
+  convSetting,
+  hasFewWindows,
+  numbersSeen,
+  transposedSetting,
+} from "./convolution-setting.js";
 import { composedOf } from "./folding.js";
-import { matmul, swapLast } from "./linalg.js";
 import { required } from "./operand.js";
 import { reshape, transpose } from "./reshape.js";
 import { pad } from "./slice.js";
 import { pulledApart } from "./transposed-convolution.js";
-import { fold, reachBeyond, unfold, type Windows } from "./windows.js";
+import { reachBeyond, type Windows } from "./windows.js";
 
 // Convolutions, y = w ∗ x + b. Their cotangents are convolutions too:
 //
@@ -34,36 +41,11 @@ function withBias(b: Builder, y: Value, bias: Value | null | undefined): Value {
 const biasCotangent = (b: Builder, g: Value) =>
   reduceSum(b, g, [0, ...g.shape.slice(2).map((_, i) => i + 2)]);
 
-/** A convolution as a product with what the windows see, [M, C · offsets] by [C · offsets, windows] for each image. */
-function product(b: Builder, x: Value, w: Value, setting: ConvSetting): Value {
-  const { windows, groups, filters, channels } = setting;
-  const count = sizeOf(windows.output);
-  const columns = reshape(
-    b,
-    unfold(b, x, windows),
-    typeof channels === "number"
-      ? [-1, groups, (channels / groups) * sizeOf(windows.kernel), count]
-      : [x.shape[0] as number, groups, -1, count],
-  );
-  const products = matmul(b, reshape(b, w, [groups, filters / groups, -1]), columns);
-  return reshape(b, products, [-1, filters, ...windows.output]);
-}
-
-/**
- * A convolution of few windows with large kernels, as the cotangent of weights is one: for each channel the windows of all
- * images are rows of one product, [images · windows, offsets] by [offsets, M], and those of the channels are added up.
- */
-function productByChannel(b: Builder, x: Value, w: Value, { windows, groups, filters }: ConvSetting): Value {
-  const [images] = x.shape as readonly [number];
-  const [offsets, count] = [sizeOf(windows.kernel), sizeOf(windows.output)];
-  const byChannel = transpose(b, x, [1, 0, ...windows.input.map((_, i) => i + 2)]);
-  const seen = transpose(b, unfold(b, byChannel, windows), [0, 1, 3, 2]);
-  const rows = reshape(b, seen, [-1, images * count, offsets]);
-  const split = reshape(b, w, [groups, filters / groups, -1, offsets]);
-  const columns = reshape(b, transpose(b, split, [0, 2, 3, 1]), [-1, offsets, filters / groups]);
-  const products = reshape(b, matmul(b, rows, columns), [groups, -1, images * count, filters / groups]);
-  const sums = reshape(b, reduceSum(b, products, [1]), [groups, images, count, filters / groups]);
-  return reshape(b, transpose(b, sums, [1, 0, 3, 2]), [images, filters, ...windows.output]);
+/** Few windows are rows of one product, unless its rows are short or it would not stay in the cache. */
+function formulaFor(x: Value, setting: ConvSetting): typeof product {
+  if (!hasFewWindows(setting)) return product;
+  const isShort = setting.groups > 1 || !(Number(x.shape[0]) >= 16);
+  return isShort || !(numbersSeen(x, setting) <= cached) ? productByWindow : transposedProduct;
 }
 
 /** x [N, C, …] with w [M, C/group, …] and a bias [M]: [N, M, …]. */
@@ -78,9 +60,7 @@ export const Conv: Op = {
   },
   ...composedOf((b, [x, w, bias], given) => {
     const setting = convSetting(x!, w!, given);
-    const { kernel, output } = setting.windows;
-    const isSideways = sizeOf(output) < sizeOf(kernel) && typeof x!.shape[0] === "number";
-    return [withBias(b, (isSideways ? productByChannel : product)(b, x!, w!, setting), bias)];
+    return [formulaFor(x!, setting)(b, x!, w!, bias ?? null, setting)];
   }),
   vjp(b, { inputs: [x, w, bias], attributes: given }, [g]) {
     const { windows, groups } = convSetting(x!, w!, given);
@@ -105,10 +85,7 @@ export const Conv: Op = {
 function weightsCotangent(b: Builder, x: Value, g: Value, windows: Windows, groups: number): Value {
   const { input, strides, dilations, before } = windows;
   const places = input.map((_, i) => i + 2);
-  const channels = (x.shape[1] as number) / groups;
-  const split = reshape(b, x, [-1, groups, channels, ...input]);
-  const swapped = transpose(b, split, [2, 1, 0, ...places.map((axis) => axis + 1)]);
-  const images = reshape(b, swapped, [channels, -1, ...input]);
+  const images = groupsApart(b, x, groups);
   // there are no more windows than offsets in the kernel, so what the last one leaves over is cut away
   const beyond = reachBeyond(windows);
   const none = [0, 0, ...input.map(() => 0)];
@@ -121,6 +98,16 @@ function weightsCotangent(b: Builder, x: Value, g: Value, windows: Windows, grou
   return transpose(b, found, [1, 0, ...places]);
 }
 
+/** x [N, C, …] as [C / groups, groups · N, …]. */
+function groupsApart(b: Builder, x: Value, groups: number): Value {
+  const [own, ...sizes] = [(x.shape[1] as number) / groups, ...(x.shape.slice(2) as number[])];
+  const spatial = sizes.map((_, i) => i + 2);
+  if (groups === 1) return transpose(b, x, [1, 0, ...spatial]);
+  const split = reshape(b, x, [-1, groups, own, ...sizes]);
+  const swapped = transpose(b, split, [2, 1, 0, ...spatial.map((axis) => axis + 1)]);
+  return reshape(b, swapped, [own, -1, ...sizes]);
+}
+
 /** The transpose of a Conv in x: x [N, C, …] with w [C, M/group, …] and a bias [M]: [N, M, …]. */
 export const ConvTranspose: Op = {
   type: "ConvTranspose",
@@ -131,17 +118,13 @@ export const ConvTranspose: Op = {
     checkBias("ConvTranspose", bias, filters);
     return [{ dtype: x!.dtype, shape: [x!.shape[0]!, filters, ...windows.input] }];
   },
-  /** the transpose of the product that a Conv is: what each place of x says to all that its window looks at, added up */
+  /** convolutions of x with the elements of w that each place of the result sees */
   ...composedOf((b, [x, w, bias], given) => {
-    const { windows, groups, channels, filters } = transposedSetting(x!, w!, given);
-    const [own, count] = [(channels as number) / groups, sizeOf(windows.output)];
-    const said = matmul(
-      b,
-      swapLast(b, reshape(b, w!, [groups, own, -1])),
-      reshape(b, x!, [-1, groups, own, count]),
+    const { windows, groups } = transposedSetting(x!, w!, given);
+    const y = pulledApart(b, x!, w!, windows, groups, (seen, part, options) =>
+      conv(b, seen, part, null, options),
     );
-    const each = reshape(b, said, [-1, filters, sizeOf(windows.kernel), count]);
-    return [withBias(b, fold(b, each, windows), bias)];
+    return [withBias(b, y, bias)];
   }),
   vjp(b, { inputs: [x, w, bias], attributes: given }, [g]) {
     const { windows, groups } = transposedSetting(x!, w!, given);
@@ -156,15 +139,6 @@ export const ConvTranspose: Op = {
     ];
   },
 };
-
-/** What a ConvTranspose is, as convolutions of x with the elements of w that each place of the result sees. */
-export function asConvolutions(b: Builder, x: Value, w: Value, bias: Value | null, given: Attributes): Value {
-  const { windows, groups } = transposedSetting(x, w, given);
-  const y = pulledApart(b, x, w, windows, groups, (seen, part, options) =>
-    conv(b, seen, part, null, options),
-  );
-  return withBias(b, y, bias);
-}
 
 export interface ConvOptions {
   readonly strides?: readonly number[];

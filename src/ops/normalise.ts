@@ -1,4 +1,4 @@
-import { ShapeError } from "../core/tensor.js";
+import { ShapeError, sizeOf } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import {
   type Attributes,
@@ -121,7 +121,12 @@ function sumPerChannel(b: Builder, g: Value): Value {
 
 /**
  * Operators that standardise each group of channels over its channels and all places: GroupNormalization, and
- * InstanceNormalization with a group per channel.
+ * InstanceNormalization with a group per channel. Only what is as large as x costs time: there, y is (x − μ) (γ r) + β, and
+ * with S = Σ ȳ and T = r Σ ȳ (x − μ) over the places of each channel, and n numbers in a group,
+ *
+ *   β̄ = Σ S,  γ̄ = Σ T,  x̄ = (γ r) ȳ − (x − μ) (r² / n) Σ γ T − (r / n) Σ γ S
+ *
+ * where β̄ and γ̄ are sums over the batch, and those of x̄ are over the channels of a group.
  */
 function groupwise(
   type: string,
@@ -129,12 +134,23 @@ function groupwise(
   attributes: NonNullable<Op["attributes"]>,
   groupsOf: (attributes: Attributes, channels: number) => number,
 ): Op {
-  const grouped = (b: Builder, x: Value, given: Attributes) => {
-    const [batch, channels, ...places] = x.shape as [number, number, ...number[]];
-    const groups = groupsOf(given, channels);
-    const size = places.reduce((p, d) => p * d, channels / groups);
-    const parts = reshape(b, x, [typeof batch === "string" ? -1 : batch, groups, size]);
-    return { parts, ...standardise(b, parts, [2], floatOf(given, "epsilon", 1e-5)) };
+  /** x − μ [N, G, n], r [N, G, 1], γ [G, C / G], and γ r [N, C, 1] beside channels [N, C, places] */
+  const grouped = (b: Builder, x: Value, scale: Value, given: Attributes) => {
+    const [batch, channels, ...places] = x.shape as [number | string, number, ...number[]];
+    const [images, groups] = [typeof batch === "string" ? -1 : batch, groupsOf(given, channels)];
+    const count = sizeOf(places);
+    const size = count * (channels / groups);
+    const parts = reshape(b, x, [images, groups, size]);
+    const centred = sub(b, parts, reduceMean(b, parts, [2], true));
+    const variance = reduceMean(b, mul(b, centred, centred), [2], true);
+    const rate = reciprocal(b, sqrt(b, add(b, variance, floatOf(given, "epsilon", 1e-5))));
+    const scales = reshape(b, scale, [groups, channels / groups]);
+    const slope = reshape(b, mul(b, rate, scales), [images, channels, 1]);
+    return {
+      ...{ centred, rate, scales, slope, size },
+      inGroups: (value: Value) => reshape(b, value, [images, groups, channels / groups]),
+      inChannels: (value: Value) => reshape(b, value, [images, channels, count]),
+    };
   };
   return {
     type,
@@ -159,17 +175,22 @@ function groupwise(
       );
     },
     vjp(b, { inputs: [x, scale], attributes: given }, [g]) {
-      const { parts, unit, width } = grouped(b, x!, given);
-      const inner = reshape(b, mul(b, g!, perChannel(b, scale!, x!)), parts);
-      return [
-        reshape(b, unstandardise(b, inner, unit, width, [2]), x!),
-        sumPerChannel(b, mul(b, g!, reshape(b, unit, x!))),
-        sumPerChannel(b, g!),
-      ];
+      const { centred, rate, scales, slope, size, inGroups, inChannels } = grouped(b, x!, scale!, given);
+      const each = inChannels(g!);
+      const sums = inGroups(reduceSum(b, each, [2], true));
+      const along = mul(b, inGroups(reduceSum(b, mul(b, each, inChannels(centred)), [2], true)), rate);
+      /** r / n times the sum of γ times values over the channels of each group */
+      const mean = (values: Value) =>
+        mul(b, reduceSum(b, mul(b, values, scales), [2], true), mul(b, rate, 1 / size));
+      const own = reshape(b, mul(b, each, slope), centred);
+      const shared = add(b, mul(b, centred, mul(b, mean(along), rate)), mean(sums));
+      const total = (values: Value) => reshape(b, reduceSum(b, values, [0]), scale!);
+      return [reshape(b, sub(b, own, shared), x!), total(along), total(sums)];
     },
     ...composedOf((b, [x, scale, bias], given) => {
-      const unit = reshape(b, grouped(b, x!, given).unit, x!);
-      return [add(b, mul(b, unit, perChannel(b, scale!, x!)), perChannel(b, bias!, x!))];
+      const { centred, slope, inChannels } = grouped(b, x!, scale!, given);
+      const y = add(b, mul(b, inChannels(centred), slope), reshape(b, bias!, [-1, 1]));
+      return [reshape(b, y, x!)];
     }),
   };
 }

@@ -190,7 +190,7 @@ export function seenBy(
 }
 
 /** All index lists within sizes, the last index fastest. */
-function positions(sizes: readonly number[]): number[][] {
+export function positions(sizes: readonly number[]): number[][] {
   return sizes.reduce<number[][]>(
     (lists, size) => lists.flatMap((list) => Array.from({ length: size }, (_, i) => [...list, i])),
     [[]],

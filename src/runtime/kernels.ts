@@ -1,6 +1,14 @@
-import type { DType } from "../core/tensor.js";
+import { type DType, sizeOf } from "../core/tensor.js";
 import { type Attributes, type Node, sameShape, type Value } from "../graph/graph.js";
 import { reductionAxes } from "../ops/broadcast.js";
+import {
+  type ConvSetting,
+  cached,
+  convSetting,
+  hasFewWindows,
+  numbersSeen,
+  transposedSetting,
+} from "../ops/convolution-setting.js";
 import { wholeShapes } from "../ops/einsum.js";
 import { excludesMinusOne } from "../ops/integer-division.js";
 import { resizedAxes } from "../ops/resize.js";
@@ -62,6 +70,45 @@ function isLongSum({ op, inputs, attributes }: Node): boolean {
 /** Whether ONNX Runtime's CPU provider runs a node as it is, and rightly. */
 export function hasOrtKernel(node: Node): boolean {
   return runsOnOrt(node) && !isLongSum(node);
+}
+
+/**
+ * Whether ONNX Runtime's CPU provider runs a node as it is, and not faster by its decomposition: convolutions in float32 it has,
+ * and takes them image by image. By its own products on one core (Zen 5), over sizes as convolutional networks have them:
+ *
+ * - a convolution of few windows, the cotangent of weights, takes 2 to 6 times as long as a product for each window, unless
+ *   that has fewer than 8 columns;
+ * - any other of images that are small takes up to twice as long as one product for all of them, if that has no side that is
+ *   short, and what its windows see stays in the cache: beyond that, as long, and then less.
+ */
+export function isBestOnOrt(node: Node): boolean {
+  return hasOrtKernel(node) && !isFasterAsProducts(node);
+}
+
+function isFasterAsProducts({ op, inputs, attributes }: Node): boolean {
+  if (inputs[0]?.dtype !== "float32") return false;
+  // it has no kernel of its own: ONNX Runtime writes it out, in more passes than there need be
+  if (op.type === "GroupNormalization") return true;
+  if (op.type !== "Conv" && op.type !== "ConvTranspose") return false;
+  const [x, w] = inputs as readonly [Value, Value];
+  const images = x.shape[0]!;
+  if (typeof images !== "number") return false;
+  if (op.type === "Conv") {
+    const setting = convSetting(x, w, attributes);
+    return hasFewWindows(setting) ? images >= 8 : paysAsProduct(x, setting, setting.windows.output, 16);
+  }
+  const setting = transposedSetting(x, w, attributes);
+  const { strides, input } = setting.windows;
+  return strides.every((stride) => stride === 1) && paysAsProduct(x, setting, input, 32);
+}
+
+/** @param width  the least number of channels and of filters in a group */
+function paysAsProduct(x: Value, setting: ConvSetting, result: readonly number[], width: number): boolean {
+  const { windows, channels, filters, groups } = setting;
+  const rows = Number(x.shape[0]) * sizeOf(result);
+  const isSpatial = sizeOf(windows.kernel) > 1;
+  const isWide = Math.min(Number(channels), filters) / groups >= width;
+  return isSpatial && isWide && rows >= 512 && numbersSeen(x, setting) <= cached;
 }
 
 function runsOnOrt({ op, inputs, attributes }: Node): boolean {

@@ -3,7 +3,7 @@ import type { Tensor } from "../core/tensor.js";
 import { encode } from "../graph/encode.js";
 import { decompose } from "../graph/passes.js";
 import { fuse } from "../runtime/fuse.js";
-import { hasOrtKernel } from "../runtime/kernels.js";
+import { isBestOnOrt } from "../runtime/kernels.js";
 import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
 import { compile, dataOf, hostTensor, type OrtModule, type Provider, typeOf } from "./ort.js";
 
@@ -23,7 +23,7 @@ export function ortCpuRuntime(
   const upload = (value: Tensor): DeviceTensor => held(hostTensor(ort, value));
   const provider: Provider<HostTensor> = {
     name,
-    lower: (graph) => fuse(decompose(graph, hasOrtKernel)),
+    lower: (graph) => fuse(decompose(graph, isBestOnOrt)),
     open: (graph, options) => ort.InferenceSession.create(encode(graph), { ...options, executionProviders }),
     give: (value) => value.ort,
     take: held,

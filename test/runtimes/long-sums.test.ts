@@ -33,6 +33,16 @@ const cases: Readonly<
     (b, x) => reduceSum(b, x, [0, 2]),
     () => (count / 8) * tenth,
   ],
+  "sums over images, one after the other": [
+    [count / 8000, 8, 40, 25],
+    (b, x) => reduceSum(b, x, [0, 2, 3]),
+    () => (count / 8) * tenth,
+  ],
+  "sums over many images of a few numbers": [
+    [count / 40, 8, 5],
+    (b, x) => reduceSum(b, x, [0, 2], true),
+    () => (count / 8) * tenth,
+  ],
   "a mean": [[count], (b, x) => reduceMean(b, x), () => tenth],
   "a norm": [[count], (b, x) => reduceL2(b, x), () => Math.sqrt(count) * tenth],
   "a softmax": [[count], (b, x) => softmax(b, x), () => 1 / count],
@@ -80,6 +90,8 @@ describe("sums of ten million float32", function () {
     "a sum",
     "a sum of products in one pass",
     "sums of columns",
+    "sums over images, one after the other",
+    "sums over many images of a few numbers",
     "a mean",
     "a norm",
     "a softmax",
@@ -91,7 +103,7 @@ describe("sums of ten million float32", function () {
       const executable = await runtime.compile(b.graph({ y: build(b, b.input("x", "float32", shape)) }));
       const { y } = await executable.run({ x: runtime.upload(tensor("float32", shape, data)) });
       const [first] = (await runtime.download(y!)).data;
-      expect(Math.abs((first as number) / exact(0) - 1)).to.be.at.most(tolerance);
+      expect(Math.abs((first as number) / exact(0) - 1), `${first}`).to.be.at.most(tolerance);
       await executable.release();
     });
   }

@@ -5,7 +5,6 @@ import type { Rewrite } from "../../graph/passes.js";
 import { anything, takes } from "../../graph/signature.js";
 import { add, mul } from "../../ops/arithmetic.js";
 import { reductionAxes } from "../../ops/broadcast.js";
-import { asConvolutions } from "../../ops/convolution.js";
 import { gemm, matmul, scaledSum } from "../../ops/linalg.js";
 import { shortPower } from "../../ops/power.js";
 import { cast, reshape, transpose } from "../../ops/reshape.js";
@@ -86,11 +85,6 @@ function withoutOnes(
   return [reshape(b, x, shape as number[])];
 }
 
-/** Operators that are computed by the kernels of others, and faster so than by their formulas. */
-const others: Readonly<Record<string, Rule>> = {
-  ConvTranspose: (b, [x, w, bias], attributes) => [asConvolutions(b, x!, w!, bias ?? null, attributes)],
-};
-
 /** Operators whose formulas lose digits in float32: computed in float64 and rounded once. */
 function inFloat64(b: Builder, op: Op, inputs: readonly (Value | null)[], attributes: Attributes): Value[] {
   const wide = inputs.map((value) => (value?.dtype === "float32" ? cast(b, value, "float64") : value));
@@ -115,7 +109,6 @@ function hasKernel({ type }: Op, inputs: readonly (Value | null)[]): boolean {
 /** Brings a graph to the operators that code can be written for. */
 export const lower: Rewrite = (b, { op, attributes }, inputs) => {
   if (hasKernel(op, inputs)) return arrangements[op.type]?.(b, inputs, attributes) ?? null;
-  if (op.type in others) return others[op.type]!(b, inputs, attributes);
   if (op.decompose === undefined) return null;
   return inputs[0]?.dtype === "float32" && inexact.has(op.type)
     ? inFloat64(b, op, inputs, attributes)
