@@ -13,10 +13,11 @@ import { groupNorm } from "../nn/normalisation.js";
 import { sequential } from "../nn/sequential.js";
 import { relu } from "../ops/activation.js";
 import { add } from "../ops/arithmetic.js";
-import { zerosLike } from "../ops/generate.js";
+import { conv } from "../ops/convolution.js";
+import { zeros } from "../ops/linalg.js";
 import { reshape } from "../ops/reshape.js";
 import { slice } from "../ops/slice.js";
-import { concat, gather } from "../ops/slicing.js";
+import { gather } from "../ops/slicing.js";
 import { globalAveragePool } from "../ops/whole-axes.js";
 
 export interface OdeNetOptions {
@@ -41,12 +42,14 @@ export interface ImageNetwork extends Required<Parametrised> {
 const norm = (width: number) => groupNorm(width / 2, width);
 
 /**
- * f(t, y) = GN(conv([t, relu(GN(conv([t, relu(GN(y))])))])), with time as one more channel of each convolution.
+ * f(t, y) = GN(conv([t, relu(GN(conv([t, relu(GN(y))])))])), with time as one more channel of each convolution. It is the same
+ * in all images, and so is what the convolution makes of it, which is computed once and added.
  *
  * @param size  height and width of the state
  */
 export function convolutionalField(width: number, size: number): VectorField {
   const timed = () => conv2d(width + 1, width, 3, { padding: 1 });
+  const pads = [1, 1, 1, 1];
   const parts = {
     norm1: norm(width),
     conv1: timed(),
@@ -59,11 +62,15 @@ export function convolutionalField(width: number, size: number): VectorField {
     state: ["batch", width, size, size],
     parameters: parametersOf(parts).parameters,
     apply(b, theta, t, y) {
-      const time = add(b, zerosLike(b, slice(b, y, 1, 0, 1)), t);
+      const time = add(b, zeros(b, y.dtype, [1, 1, size, size]), t);
       const by = (name: keyof typeof parts, x: Value) => parts[name].apply(b, partOf(theta, name), x);
-      const conv = (name: "conv1" | "conv2", x: Value) => by(name, concat(b, [time, x], 1));
-      const inner = conv("conv1", relu(b, by("norm1", y)));
-      return by("norm3", conv("conv2", relu(b, by("norm2", inner))));
+      const timedConv = (name: "conv1" | "conv2", x: Value) => {
+        const { weight, bias } = partOf(theta, name) as { weight: Value; bias: Value };
+        const ofTime = conv(b, time, slice(b, weight, 1, 0, 1), bias, { pads });
+        return add(b, conv(b, x, slice(b, weight, 1, 1, width + 1), null, { pads }), ofTime);
+      };
+      const inner = timedConv("conv1", relu(b, by("norm1", y)));
+      return by("norm3", timedConv("conv2", relu(b, by("norm2", inner))));
     },
   };
 }
