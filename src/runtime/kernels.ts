@@ -73,13 +73,19 @@ export function hasOrtKernel(node: Node): boolean {
 }
 
 /**
- * Whether ONNX Runtime's CPU provider runs a node as it is, and not faster by its decomposition: convolutions in float32 it has,
- * and takes them image by image. By its own products on one core (Zen 5), over sizes as convolutional networks have them:
+ * Whether ONNX Runtime's CPU provider runs a node as it is, and does not run its decomposition faster. Convolutions in float32 it
+ * has, and takes one image after the other; by products of matrices, on one core (Zen 5, onnxruntime 1.32), in milliseconds:
  *
- * - a convolution of few windows, the cotangent of weights, takes 2 to 6 times as long as a product for each window, unless
- *   that has fewer than 8 columns;
- * - any other of images that are small takes up to twice as long as one product for all of them, if that has no side that is
- *   short, and what its windows see stays in the cache: beyond that, as long, and then less.
+ *   images, channels, places, kernel      Conv   product      its weights' cotangent, as a Conv   as products
+ *   128 × 65 × 6 × 6, 64 of 3 × 3         3.2    1.9                                      8.3    2.0
+ *   32 × 64 × 14 × 14, 64 of 3 × 3        3.0    3.4                                     11.9    2.7
+ *   8 × 32 × 64 × 64, 32 of 3 × 3         8.3    6.2                                     30.8    4.6
+ *   32 × 16 × 6 × 6, 16 of 3 × 3          0.11   0.09                                     0.21   0.11
+ *   32 × 8 × 6 × 6, 8 of 3 × 3            0.053  0.065
+ *   16 × 2 × 32 × 32, 8 of 5 × 5          0.19   0.91                                     0.41   1.0
+ *
+ * So few windows, as the cotangent of weights has them, pay from rows of 8 on. Others pay where neither side of the product is
+ * short and what all windows see stays in the cache; beyond that it depends on who else uses the memory.
  */
 export function isBestOnOrt(node: Node): boolean {
   return hasOrtKernel(node) && !isFasterAsProducts(node);
