@@ -1,5 +1,5 @@
 import { parseSeriesJson } from "../storage/labelled-series.js";
-import { classesOf, preparedClassifier, seriesData, stratified } from "./path-classifier.js";
+import { checkLearnable, classesOf, preparedClassifier, seriesData, stratified } from "./path-classifier.js";
 import type { DataFile, PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
 
 /** Which letter a pen wrote, by a neural CDE along its velocity. */
@@ -28,8 +28,9 @@ const read = ({ name, bytes }: DataFile) =>
 function prepare({ method, protocol, files: [file], seed }: TaskContext): PreparedTask {
   const { stepSize, gradient, dtype } = protocol;
   const series = read(file!);
+  checkLearnable(series, file!.name);
   const all = seriesData(series, dtype, { pad: "zero", classes: classesOf(series) });
-  const [training, validation, test] = stratified(all, [0.64, 0.14, 0.22], seed);
+  const [training, validation, test] = stratified(all, [0.64, 0.14, 0.22], { seed, source: file!.name });
   const { classes, length, channels } = all;
   const name = "character-trajectories";
   return preparedClassifier(

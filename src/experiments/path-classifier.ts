@@ -124,11 +124,39 @@ export function scaleOf(series: readonly LabelledSeries[]): [mean: number, devia
   });
 }
 
-/** Splits samples, each class in the same shares, in an order drawn from a seed. */
+/**
+ * Series that classes can be learnt of.
+ *
+ * @throws {DataError} for a single time or class, or a channel that is observed in none of them
+ */
+export function checkLearnable(series: readonly LabelledSeries[], source: string): void {
+  const wrong = (why: string) => new DataError({ source }, why);
+  if (longest(series) < 2) {
+    throw wrong("its series have one time each, but a path goes through two or more");
+  }
+  const [only, ...others] = classesOf(series);
+  if (others.length === 0)
+    throw wrong(`all its series are of the class ${only}, so there is nothing to tell apart`);
+  const channels = series[0]!.values[0]!.length;
+  const isSeen = (channel: number) =>
+    series.some(({ values }) => values.some((row) => !Number.isNaN(row[channel]!)));
+  const unseen = Array.from({ length: channels }, (_, channel) => channel).find(
+    (channel) => !isSeen(channel),
+  );
+  if (unseen !== undefined) {
+    throw wrong(`channel ${unseen + 1} of ${channels} has no value in any series; leave it out`);
+  }
+}
+
+/**
+ * Splits samples, each class in the same shares, in an order drawn from a seed.
+ *
+ * @throws {DataError} naming the source where a part would have none
+ */
 export function stratified(
   { data, classes }: SeriesData,
   shares: readonly number[],
-  seed: number,
+  { seed, source }: { readonly seed: number; readonly source: string },
 ): Dataset[] {
   const labels = numbers(data.label!);
   const parts = shares.map(() => [] as number[]);
@@ -146,6 +174,19 @@ export function stratified(
       parts[p]!.push(...own.slice(from, to));
       from = to;
     }
+  }
+  if (parts.some((part) => part.length === 0)) {
+    // the first number of which each part has some
+    const enough = [...Array(100).keys()].find((n) => {
+      const ends = shares.map((_, p) =>
+        Math.round(n * shares.slice(0, p + 1).reduce((sum, x) => sum + x, 0)),
+      );
+      return ends.every((end, p) => end > (ends[p - 1] ?? 0));
+    });
+    throw new DataError(
+      { source },
+      `its ${labels.length} series are too few to set some of them apart; give ${enough} or more of a class`,
+    );
   }
   return parts.map((which) => takeSamples(data, which));
 }

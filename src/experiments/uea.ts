@@ -1,6 +1,7 @@
 import { DataError } from "../storage/data-error.js";
 import { parseUea } from "../storage/labelled-series.js";
 import {
+  checkLearnable,
   classesOf,
   longest,
   preparedClassifier,
@@ -33,12 +34,20 @@ function prepare({ method, protocol, files, seed }: TaskContext): PreparedTask {
   const [training, test] = files.map(({ name, bytes }) =>
     parseUea(new TextDecoder().decode(bytes), { source: name }),
   );
+  checkLearnable(training!, files[0]!.name);
   const classes = classesOf(training!);
   const unknown = test!.find(({ label }) => !classes.includes(label));
   if (unknown !== undefined) {
     throw new DataError(
       { source: files[1]!.name },
       `the class ${unknown.label} is in none of the training series`,
+    );
+  }
+  const [own, others] = [training!, test!].map((series) => series[0]!.values[0]!.length);
+  if (own !== others) {
+    throw new DataError(
+      { source: files[1]!.name },
+      `its series have ${others} channels, but those to train on have ${own}`,
     );
   }
   const shared = {
@@ -48,7 +57,7 @@ function prepare({ method, protocol, files, seed }: TaskContext): PreparedTask {
     scale: scaleOf(training!),
   } as const;
   const all = seriesData(training!, dtype, shared);
-  const [learnt, validation] = stratified(all, [0.85, 0.15], seed);
+  const [learnt, validation] = stratified(all, [0.85, 0.15], { seed, source: files[0]!.name });
   const { length, channels } = all;
   const name = files[0]!.name.replace(/_TRAIN.*$/i, "");
   return preparedClassifier(

@@ -2,11 +2,14 @@ import { tensor } from "../core/tensor.js";
 import type { VectorField } from "../fields/field.js";
 import { neuralOde } from "../integrate/neural-ode.js";
 import { solve } from "../integrate/solve.js";
+import { effectivelySymmetric } from "../methods/effectively-symmetric.js";
 import { explicit } from "../methods/explicit.js";
+import { lawson } from "../methods/lawson.js";
+import type { Method } from "../methods/method.js";
 import { reversible } from "../methods/reversible.js";
-import { euler, midpoint, ralston3, rk4 } from "../methods/tableaux.js";
+import { ees25, ees27, euler, midpoint, ralston3, rk4 } from "../methods/tableaux.js";
 import { mul } from "../ops/arithmetic.js";
-import type { Layer } from "../plot/chart.js";
+import type { Color, Layer } from "../plot/chart.js";
 import { type Figure, logLogSlope, marked } from "./figure.js";
 
 /** y' = y / 2 */
@@ -19,7 +22,33 @@ const growth: VectorField = {
 
 const duration = 5;
 const stepSizes = [0, -1.25, -2.5, -3.75, -5].map((exponent) => 2 ** exponent);
-const colors = ["blue", "vermillion", "green", "purple"] as const;
+/** Of what is solved exactly after Lawson's change of variables: most of the field, so that there is something left. */
+const rate = 0.4;
+
+interface Contestant {
+  readonly name: string;
+  readonly method: Method;
+  readonly color: Color;
+}
+
+/** Base methods, each followed by itself coupled; then other reversible ones. */
+function contestantsOf(coupling: number): readonly Contestant[] {
+  const colors = ["blue", "vermillion", "green", "purple"] as const;
+  const pairs = [euler, midpoint, ralston3, rk4].flatMap((tableau, i): Contestant[] => [
+    { name: tableau.name, method: explicit(tableau), color: colors[i]! },
+    { name: `${tableau.name}, coupled`, method: reversible(tableau, { coupling }), color: colors[i]! },
+  ]);
+  return [
+    ...pairs,
+    { name: "EES25", method: effectivelySymmetric(ees25), color: "orange" },
+    { name: "EES27", method: effectivelySymmetric(ees27), color: "sky" },
+    {
+      name: "midpoint, coupled, after Lawson (Rex)",
+      method: lawson(reversible(midpoint, { coupling }), { rates: rate }),
+      color: "black",
+    },
+  ];
+}
 
 interface Series {
   readonly solver: string;
@@ -42,48 +71,49 @@ function guide(order: number, curves: readonly Series[]): Layer {
 export const convergence: Figure = {
   name: "convergence",
   about:
-    "error over step size on y' = y/2, of base methods and coupled: orders 1 to 4 (McCallum & Foster 2024)",
+    "error over step size on y' = y/2, of base methods, coupled and other reversible ones: orders 1 to 4 (McCallum & Foster 2024)",
   async make({ runtime, progress, ...given }) {
     const coupling = given.coupling ?? 0.999;
-    const tableaux = [euler, midpoint, ralston3, rk4];
+    const contestants = contestantsOf(coupling);
     const exact = Math.exp(duration / 2);
     const series: Series[] = [];
-    for (const tableau of tableaux) {
-      for (const method of [explicit(tableau), reversible(tableau, { coupling })]) {
-        const errors = [];
-        for (const stepSize of stepSizes) {
-          const ode = neuralOde({ field: growth, method, stepSize });
-          const { ys } = await solve(ode, {
-            runtime,
-            y0: tensor("float64", [1, 1], [1]),
-            t0: 0,
-            saveAt: [duration],
-          });
-          errors.push(Math.abs(Number(ys.data[0]) - exact));
-        }
-        series.push({
-          solver: tableau.name,
-          coupling: method.coupling,
-          errors,
-          nominal: tableau.order,
-          // the finest steps, where the leading term of the error dominates
-          order: logLogSlope(stepSizes.slice(2), errors.slice(2)),
+    for (const { method } of contestants) {
+      const errors = [];
+      for (const stepSize of stepSizes) {
+        const ode = neuralOde({ field: growth, method, stepSize });
+        const { ys } = await solve(ode, {
+          runtime,
+          y0: tensor("float64", [1, 1], [1]),
+          t0: 0,
+          saveAt: [duration],
         });
-        progress(series.length, 2 * tableaux.length);
+        errors.push(Math.abs(Number(ys.data[0]) - exact));
       }
+      series.push({
+        solver: method.name,
+        coupling: method.coupling,
+        errors,
+        nominal: method.order,
+        // the finest steps, where the leading term of the error dominates
+        order: logLogSlope(stepSizes.slice(2), errors.slice(2)),
+      });
+      progress(series.length, contestants.length);
     }
-    const curves = series.flatMap(({ solver, coupling: lambda, errors }) =>
+    const curves = contestants.flatMap(({ name, method, color }, i) =>
       marked({
         kind: "line",
-        name: lambda === null ? solver : `${solver}, coupled`,
-        x: stepSizes,
-        y: errors,
-        color: colors[tableaux.findIndex(({ name }) => name === solver)]!,
-        dashed: lambda !== null,
+        ...{ name, color, dashed: method.coupling !== null },
+        ...{ x: stepSizes, y: series[i]!.errors },
       }),
     );
+    const orders = [...new Set(series.map(({ nominal }) => nominal))];
     const layers = [
-      ...tableaux.map((tableau, i) => guide(tableau.order, series.slice(2 * i, 2 * i + 2))),
+      ...orders.map((order) =>
+        guide(
+          order,
+          series.filter(({ nominal }) => nominal === order),
+        ),
+      ),
       ...curves,
     ];
     return {

@@ -5,11 +5,13 @@ import { mlp } from "../fields/mlp.js";
 import { gradientOf } from "../gradients/evaluate.js";
 import { neuralOde } from "../integrate/neural-ode.js";
 import { mse } from "../learning/losses.js";
+import { effectivelySymmetric } from "../methods/effectively-symmetric.js";
 import { explicit } from "../methods/explicit.js";
+import { lawson } from "../methods/lawson.js";
 import type { Method } from "../methods/method.js";
 import { reversible } from "../methods/reversible.js";
-import { midpoint } from "../methods/tableaux.js";
-import type { Layer } from "../plot/chart.js";
+import { ees25, ees27, midpoint } from "../methods/tableaux.js";
+import type { Color, Layer } from "../plot/chart.js";
 import { gridThrough } from "../programs/grid.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Figure, marked } from "./figure.js";
@@ -20,29 +22,39 @@ const durations = [1, 2, 3, 4, 5];
 const samples = 1000;
 const seeds = 10;
 
-interface Comparison {
-  readonly name: string;
-  readonly color: "blue" | "sky" | "vermillion";
-  readonly of: "reversible" | "continuous";
-  /** whose gradient by backpropagation it is held against */
-  readonly against: "coupled" | "base";
-}
+/** Of what is solved exactly after Lawson's change of variables, as a field that damps would have it. */
+const rate = -1;
 
 /** What is drawn: a gradient, and the backpropagation that it is held against. */
-const comparisons: readonly Comparison[] = [
-  {
-    name: "continuous adjoint, against backprop through the same steps",
-    ...{ color: "vermillion", of: "continuous", against: "base" },
-  },
-  {
-    name: "reversible, against backprop through steps of midpoint itself (published)",
-    ...{ color: "sky", of: "reversible", against: "base" },
-  },
-  {
-    name: "reversible, against backprop through the same steps",
-    ...{ color: "blue", of: "reversible", against: "coupled" },
-  },
-];
+interface Comparison {
+  readonly name: string;
+  readonly color: Color;
+  readonly of: Method;
+  readonly by: "reversible" | "continuous";
+  readonly against: Method;
+}
+
+function comparisonsOf(coupling: number): readonly Comparison[] {
+  const [base, coupled] = [explicit(midpoint), reversible(midpoint, { coupling })];
+  const undone = (name: string, color: Color, of: Method): Comparison => ({
+    ...{ name: `${name}, against backprop through the same steps`, color },
+    ...{ of, by: "reversible", against: of },
+  });
+  return [
+    {
+      name: "continuous adjoint, against backprop through the same steps",
+      ...{ color: "vermillion", of: base, by: "continuous", against: base },
+    },
+    {
+      name: "reversible, against backprop through steps of midpoint itself (published)",
+      ...{ color: "sky", of: coupled, by: "reversible", against: base },
+    },
+    undone("EES25", "orange", effectivelySymmetric(ees25)),
+    undone("EES27", "green", effectivelySymmetric(ees27)),
+    undone("reversible after Lawson (Rex)", "purple", lawson(coupled, { rates: rate })),
+    undone("reversible", "blue", coupled),
+  ];
+}
 
 /** Means of 10 seeds at T = 1 and 5, both against backpropagation through steps of midpoint itself. */
 const published = { at: [1, 5], reversible: [5.6e-8, 9.0e-7], continuous: [5.1e-5, 2.7e-4] };
@@ -57,25 +69,24 @@ export const gradientError: Figure = {
   about: "error of reversible and continuous gradients over T, fitting y = x³ + x (McCallum & Foster 2024)",
   async make({ runtime, progress, ...given }) {
     const coupling = given.coupling ?? 0.99;
-    const coupled = reversible(midpoint, { coupling });
-    const base = explicit(midpoint);
+    const comparisons = comparisonsOf(coupling);
     const found = comparisons.map(() => durations.map((): number[] => []));
     const sizes = durations.map((): number[] => []);
     for (const [i, T] of durations.entries()) {
       for (let seed = 0; seed < seeds; seed++) {
         const parameters = initialParameters(field, Random.seeded(seed), "float64");
-        const take = (method: Method, gradient: "reversible" | "continuous" | "direct") =>
-          gradientAt(runtime, T, parameters, method, gradient);
-        const references = { base: await take(base, "direct"), coupled: await take(coupled, "direct") };
-        const gradients = {
-          reversible: await take(coupled, "reversible"),
-          continuous: await take(base, "continuous"),
+        const taken = new Map<string, Promise<number[]>>();
+        const take = (method: Method, gradient: "reversible" | "continuous" | "direct") => {
+          const key = `${method.name} ${method.coupling} ${gradient}`;
+          if (!taken.has(key)) taken.set(key, gradientAt(runtime, T, parameters, method, gradient));
+          return taken.get(key)!;
         };
-        sizes[i]!.push(references.base.reduce((sum, g) => sum + Math.abs(g), 0));
-        for (const [k, { of, against }] of comparisons.entries()) {
-          const reference = references[against];
-          found[k]![i]!.push(gradients[of].reduce((sum, g, j) => sum + Math.abs(g - reference[j]!), 0));
+        for (const [k, { of, by, against }] of comparisons.entries()) {
+          const [own, reference] = [await take(of, by), await take(against, "direct")];
+          found[k]![i]!.push(own.reduce((sum, g, j) => sum + Math.abs(g - reference[j]!), 0));
         }
+        const reference = await take(explicit(midpoint), "direct");
+        sizes[i]!.push(reference.reduce((sum, g) => sum + Math.abs(g), 0));
         progress(i * seeds + seed + 1, durations.length * seeds);
       }
     }

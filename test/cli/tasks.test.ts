@@ -235,11 +235,10 @@ describe("revort train NAME, for a task", () => {
   });
 
   it("keeps two files of one name apart", async () => {
-    const lines = (label: string) =>
-      `@data\n${Array(4).fill(`1,2,3:3,2,${label.length}:${label}`).join("\n")}\n`;
+    const lines = `@data\n${Array(4).fill("1,2,3:3,2,1:c\n3,2,1:1,1,1:d").join("\n")}\n`;
     const [one, two] = ["a", "b"].map((name) => {
       mkdirSync(folder(name));
-      return written(`${folder(name)}/x.ts`, lines("c").replace("1,2,3", name === "a" ? "1,2,3" : "7,8,9"));
+      return written(`${folder(name)}/x.ts`, lines.replace("1,2,3", name === "a" ? "1,2,3" : "7,8,9"));
     });
     const place = folder("two");
     const words = ["--steps", "0", "--step-size", "0.5", "--runtime", "jit", "--out", place];

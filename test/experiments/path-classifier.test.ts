@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { numbers } from "../../src/core/tensor.js";
-import { scaleOf, seriesData } from "../../src/experiments/path-classifier.js";
+import { checkLearnable, scaleOf, seriesData, stratified } from "../../src/experiments/path-classifier.js";
+import { DataError } from "../../src/storage/data-error.js";
 
 const nothing = Number.NaN;
 
@@ -44,5 +45,31 @@ describe("series that are classified", () => {
     const scale = scaleOf(empty);
     expect(scale).to.deep.equal([[0, 1]]);
     expect(numbers(seriesData(empty, "float64", { pad: "last", scale }).data.x!)).to.deep.equal([0, 0, 1, 0]);
+  });
+
+  it("are refused where there is nothing to learn, naming the file", () => {
+    const one = (label: string, ...values: number[][]) => ({ label, values });
+    const check = (message: string, ...given: ReturnType<typeof one>[]) =>
+      expect(() => checkLearnable(given, "x.ts")).to.throw(DataError, message);
+    check("x.ts: its series have one time each", one("a", [1]), one("b", [2]));
+    check("all its series are of the class a", one("a", [1], [2]), one("a", [2], [3]));
+    check("channel 2 of 2 has no value", one("a", [1, nothing], [2, nothing]), one("b", [1, nothing]));
+    expect(() => checkLearnable([one("a", [1], [2]), one("b", [nothing], [3])], "x.ts")).not.to.throw();
+  });
+
+  it("are split in shares of each class, and refused where a share is none", () => {
+    const of = (count: number) =>
+      seriesData(
+        Array.from({ length: 2 * count }, (_, i) => ({ label: "ab"[i % 2]!, values: [[i], [i]] })),
+        "float64",
+        { pad: "last" },
+      );
+    const given = { seed: 0, source: "x.ts" };
+    const parts = stratified(of(20), [0.85, 0.15], given);
+    expect(parts.map(({ label }) => numbers(label!).filter((c) => c === 1).length)).to.deep.equal([17, 3]);
+    const all = parts.flatMap(({ x }) => numbers(x!).filter((_, i) => i % 4 === 1));
+    expect([...all].sort((a, b) => a - b)).to.deep.equal(Array.from({ length: 40 }, (_, i) => i));
+    expect(() => stratified(of(3), [0.85, 0.15], given)).to.throw(DataError, "4 or more of a class");
+    expect(stratified(of(4), [0.85, 0.15], given)[1]!.label!.shape).to.deep.equal([2]);
   });
 });
