@@ -1,3 +1,4 @@
+import { largestOf } from "../core/largest.js";
 import { Random } from "../core/random.js";
 import { numbers, tensor } from "../core/tensor.js";
 import { solve } from "../integrate/solve.js";
@@ -24,7 +25,8 @@ const drawnTimes = [0, 0.25, 0.5, 0.75, 1];
 function axisOf(k: number, data: Points, { mean, deviation }: Scale) {
   const own = data.map((point) => point[k]!);
   const [low, high] = [mean - 3 * deviation, mean + 3 * deviation];
-  return { title: "xy"[k]!, domain: [Math.min(low, ...own), Math.max(high, ...own)] as const };
+  const [least, greatest] = [-largestOf(own.map((x) => -x)), largestOf(own)];
+  return { title: "xy"[k]!, domain: [Math.min(low, least), Math.max(high, greatest)] as const };
 }
 
 /** The density at some times, from that of the base distribution to that of the data, all in the units of the data. */
