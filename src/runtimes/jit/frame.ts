@@ -40,7 +40,10 @@ export class Frame {
     readonly outer: Frame | null,
     /** whether the outer scope is written into the same function */
     readonly inFunction: boolean,
+    /** whether the nodes of the graph are written here, all of them */
+    isWhole = true,
   ) {
+    if (!isWhole) return;
     const count = (value: Value | null) => {
       if (value !== null && value.scope === graph.scope) {
         this.#uses.set(value, (this.#uses.get(value) ?? 0) + 1);
@@ -61,6 +64,11 @@ export class Frame {
   /** A scope inside this one, in the same function. */
   branch(graph: Graph): Frame {
     return new Frame(this.unit, this.code, this.registers, graph, this, true);
+  }
+
+  /** Some nodes of this scope, in a function of their own: it sees what is in memory. */
+  apart(code: Code): Frame {
+    return new Frame(this.unit, code, new Registers(code), this.graph, this, false, false);
   }
 
   usesOf(value: Value): number {

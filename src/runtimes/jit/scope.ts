@@ -52,12 +52,48 @@ export function writeScope(frame: Frame): void {
       const stored = nodes
         .flatMap((node) => node.outputs)
         .filter((value) => frame.usesOf(value) > (inside.get(value) ?? 0));
-      emitMap(frame, { shape: shapeOf(nodes[0]!.outputs[0]!), nodes, stored: new Set(stored) });
-    } else if (kind === "reduction") emitReduction(frame, nodes.at(-1)!, nodes.slice(0, -1));
-    else if (kind === "term") emitTerm(frame, nodes[0]!, sum!);
+      const group = { shape: shapeOf(nodes[0]!.outputs[0]!), nodes, stored: new Set(stored) };
+      written(frame, nodes, stored, (own) => emitMap(own, group));
+    } else if (kind === "reduction") {
+      const node = nodes.at(-1)!;
+      written(frame, nodes, node.outputs, (own) => emitReduction(own, node, nodes.slice(0, -1)));
+    } else if (kind === "term") emitTerm(frame, nodes[0]!, sum!);
     else writeNode(frame, nodes[0]!);
     for (const node of nodes) frame.done(node);
   }
+}
+
+/** Functions of so many bytes get longer by no more than calls, as far as they can. */
+const long = 8000;
+
+/**
+ * Writes what computes values in memory: where it stands, or once that function is long, in one of its own. V8 allocates the
+ * registers of a function of more than 8192 values by an allocator that is quick and leaves most of them in memory.
+ */
+function written(
+  frame: Frame,
+  nodes: readonly Node[],
+  results: readonly Value[],
+  write: (frame: Frame) => void,
+): void {
+  const operands = new Set(nodes.flatMap(({ inputs }) => inputs as Value[]));
+  for (const value of nodes.flatMap(({ outputs }) => outputs)) operands.delete(value);
+  const isHere = (value: Value) => (frame.knownView(value)?.dynamic ?? null) !== null;
+  const stays =
+    frame.inFunction || [...operands].some(isHere) || results.some((y) => frame.hasDestination(y));
+  if (frame.code.length < long || stays) {
+    write(frame);
+    return;
+  }
+  for (const value of operands) if (value.constant === null) frame.viewOf(value);
+  const { index, code } = frame.unit.module.define([], []);
+  const own = frame.apart(code);
+  const targets = results.map((value) => [value, frame.allocate(value)] as const);
+  for (const [value, view] of targets) own.setDestination(value, view);
+  write(own);
+  own.end();
+  frame.code.call(index);
+  for (const [value, view] of targets) frame.setView(value, view);
 }
 
 /**

@@ -262,6 +262,38 @@ describe("graphs of the compiled runtime", () => {
     expect(functionsIn(module)).to.equal(2);
   });
 
+  it("go on in functions of their own where one is long, of which an engine makes slow code", async () => {
+    const rounds = 150;
+    /** passes over memory that see numbers in locals, rows of a scan, and what a loop carries */
+    const build = (b: Builder) => {
+      const [x, rows] = [b.input("x", "float64", [8, 16]), b.input("rows", "float64", [3, 16])];
+      const { carried } = loop(b, { trips: 3, carried: [x] }, (inner, i, [z]) => {
+        const row = gather(inner, rows, i);
+        let y = z!;
+        for (let k = 0; k < rounds; k++) {
+          const total = reduceSum(inner, mul(inner, y, 1 / (128 + k)));
+          const means = reduceSum(inner, mul(inner, y, 1 / 16), [1], true);
+          y = tanh(inner, add(inner, mul(inner, sub(inner, y, means), total), add(inner, row, k / rounds)));
+        }
+        return { carried: [y] };
+      });
+      return { y: carried[0]! };
+    };
+    await agree(build, "float64");
+    const b = new Builder();
+    const sizes = {
+      shapes: [
+        [8, 16],
+        [3, 16],
+      ],
+      closed: new Set<string>(),
+      trips: new Map(),
+    };
+    const { module } = programOf(b.graph(build(b)), sizes, new Map(), false);
+    // most of three passes for each round
+    expect(functionsIn(module)).to.be.above(2 * rounds);
+  });
+
   it("carry values through loops, swapped, shifted and untouched", () =>
     property((shape, dtype, seed) =>
       agree(
