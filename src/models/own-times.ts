@@ -1,5 +1,6 @@
 import type { AdjointSpec } from "../chains/adjoints.js";
 import { runChain } from "../chains/run-chain.js";
+import { checkOptions } from "../core/options.js";
 import type { Values, VectorField } from "../fields/field.js";
 import { argumentName, isRecordField } from "../fields/record-field.js";
 import type { GradientRequest } from "../gradients/method.js";
@@ -28,6 +29,15 @@ export interface OdeOverOptions {
   readonly gradient?: GradientRequest;
 }
 
+const overNames = {
+  ...{ theta: true, y0: true, duration: true, start: true, gradient: true },
+} satisfies Record<keyof OdeOverOptions, true>;
+
+const elsewhere = {
+  ...{ training: "a solve that is a step of a chain tells a training nothing", t1: "say duration" },
+  ...{ saveAt: "say times", stepSize: "it belongs to neuralOde" },
+};
+
 /**
  * A solve of dy/dt = f(t, y; θ) over a time of each sample's own, as a part of a model: y(start + Δ) from y(start),
  * [batch, dim]. It is solved in s from 0 to 1, with t = start + s Δ:
@@ -38,13 +48,12 @@ export interface OdeOverOptions {
  * The durations and starts are differentiated, too.
  *
  * @throws {TimeError} for durations or starts that are not [batch, 1]
+ * @throws {OptionError} for an option that there is not
  * @throws as odeSolve does
  */
-export function odeOver(
-  b: Builder,
-  ode: NeuralOde,
-  { theta, y0, duration, start, gradient = "auto" }: OdeOverOptions,
-): Value {
+export function odeOver(b: Builder, ode: NeuralOde, options: OdeOverOptions): Value {
+  checkOptions("odeOver", options, overNames, elsewhere);
+  const { theta, y0, duration, start, gradient = "auto" } = options;
   for (const [name, value] of Object.entries({ duration, start })) {
     if (value === undefined || (value.shape.length === 2 && value.shape[1] === 1)) continue;
     throw new TimeError(
@@ -96,18 +105,21 @@ export interface OdeAtOwnTimesOptions {
   readonly adjoint?: AdjointSpec;
 }
 
+const atNames = {
+  ...{ theta: true, y0: true, t0: true, times: true, gradient: true, adjoint: true },
+} satisfies Record<keyof OdeAtOwnTimesOptions, true>;
+
 /**
  * A solve of dy/dt = f(t, y; θ) with times of each sample's own, as a part of a model: states [batch, times, dim]. It goes
  * from one time to the next by {@link odeOver}, so the step size of the equation is a share of each of these.
  *
  * @throws {TimeError} for times that are not [batch, times]
+ * @throws {OptionError} for an option that there is not
  * @throws as odeSolve does
  */
-export function odeAtOwnTimes(
-  b: Builder,
-  ode: NeuralOde,
-  { theta, y0, t0 = 0, times, gradient = "auto", adjoint = "direct" }: OdeAtOwnTimesOptions,
-): Value {
+export function odeAtOwnTimes(b: Builder, ode: NeuralOde, options: OdeAtOwnTimesOptions): Value {
+  checkOptions("odeAtOwnTimes", options, atNames, elsewhere);
+  const { theta, y0, t0 = 0, times, gradient = "auto", adjoint = "direct" } = options;
   const count = times.shape[1];
   if (times.shape.length !== 2 || typeof count !== "number") {
     throw new TimeError(

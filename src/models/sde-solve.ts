@@ -2,6 +2,7 @@ import { type AdjointSpec, chainMethodOf } from "../chains/adjoints.js";
 import type { Chain, Link } from "../chains/chain.js";
 import { runChain } from "../chains/run-chain.js";
 import { GradientMethodError } from "../chains/syntax.js";
+import { checkOptions, OptionError } from "../core/options.js";
 import { isFloat, ShapeError, showShape, tensor } from "../core/tensor.js";
 import { mapLeaves } from "../core/tree.js";
 import type { Values } from "../fields/field.js";
@@ -55,6 +56,17 @@ type Driver =
 
 export type SdeSolveOptions = CommonOptions & Driver;
 
+const optionNames = {
+  ...{ theta: true, y0: true, t0: true, times: true, gradient: true, training: true },
+  ...{ key: true, increments: true },
+} satisfies Record<keyof SdeSolveOptions, true>;
+
+const elsewhere = {
+  ...{ saveAt: "times of the states that come out are times", t1: "it is in times" },
+  ...{ seed: "it is the key, an int64 value of the graph", method: "it belongs to neuralSde" },
+  ...{ stepSize: "it belongs to neuralSde", brownian: "it belongs to neuralSde" },
+};
+
 /** What all steps read; no keys where increments are given. */
 interface Shared {
   readonly theta: Values;
@@ -69,6 +81,7 @@ type Row = { readonly dW: Value } | null;
  * state, parameters and a key that are values of the graph. The way back finds the noise again from the key, the same to the
  * bit; states are undone, stored or taken again, by the gradient that is asked for.
  *
+ * @throws {OptionError} for an option that there is not, or neither key nor increments, or both
  * @throws {ParameterError} if a parameter of the equation is missing
  * @throws {TimeError} for times that do not increase from t0 on
  * @throws {GradientMethodError} if the method cannot be differentiated so
@@ -77,6 +90,12 @@ type Row = { readonly dW: Value } | null;
  */
 export function sdeSolve(b: Builder, equation: NeuralSde, options: SdeSolveOptions): Value {
   const { sde, brownian, stepSize } = equation;
+  checkOptions("sdeSolve", options, optionNames, elsewhere);
+  if ((options.key === undefined) === (options.increments === undefined)) {
+    throw new OptionError(
+      `A solve of "${sde.name}" is driven by noise of a key, or by increments that are given: give one of the two.`,
+    );
+  }
   const { theta, y0, t0, times, training = null } = options;
   checkTheta(sde.name, Object.keys(sde.parameters), theta);
   checkStart(equation, y0);

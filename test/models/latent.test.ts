@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { pullback } from "../../src/autodiff/vjp.js";
 import { RevortError } from "../../src/core/errors.js";
+import { OptionError } from "../../src/core/options.js";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import type { Values } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
@@ -284,6 +285,10 @@ describe("solves over times of each sample's own", () => {
       TimeError,
       "The duration of each sample",
     );
+    const saved = { theta: inGraph, y0, times: input(batch, 4), saveAt: [1] };
+    expect(() => odeAtOwnTimes(b, of(midpoint), saved)).to.throw(OptionError, "say times");
+    const long = { theta: inGraph, y0, duration: input(batch, 1), t1: 1 };
+    expect(() => odeOver(b, of(midpoint), long)).to.throw(OptionError, "say duration");
     const series = { values: input(batch, 5, 1), mask: input(batch, 5, 1), times: input(batch, 5) };
     expect(() => alongObservations(b, gruDCell(2, 3), {}, series)).to.throw(
       LayerError,

@@ -4,6 +4,7 @@ import { withoutRegions } from "../../src/autodiff/region.js";
 import { pullback } from "../../src/autodiff/vjp.js";
 import type { AdjointSpec } from "../../src/chains/adjoints.js";
 import { GradientMethodError } from "../../src/chains/syntax.js";
+import { OptionError } from "../../src/core/options.js";
 import { Random } from "../../src/core/random.js";
 import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { encodePrediction } from "../../src/deploy/model-file.js";
@@ -302,6 +303,24 @@ describe("a stochastic solve in a model", () => {
     expect(() => lossOf(b, setting, values, "continuous" as "direct")).to.throw(
       GradientMethodError,
       "continuous",
+    );
+  });
+
+  it("refuses options that there are not, and what is driven by nothing, or by two things", () => {
+    const b = new Builder();
+    const equation = neuralSde({ sde: neural("ito", "diagonal"), stepSize: 0.5 });
+    const { y0, ...theta } = Object.fromEntries(
+      Object.entries(given).map(([name, value]) => [name, b.constant(value)]),
+    );
+    const own = { theta, y0: y0!, t0: 0, times: [1] };
+    const key = b.scalar("int64", 1);
+    const solve = (options: object) => () => sdeSolve(b, equation, { ...own, ...options } as never);
+    expect(solve({ seed: 1 })).to.throw(OptionError, "it is the key");
+    expect(solve({ key, saveAt: [1] })).to.throw(OptionError, "are times");
+    expect(solve({})).to.throw(OptionError, "give one of the two");
+    expect(solve({ key, increments: b.constant(draw(2, 3, 2)) })).to.throw(
+      OptionError,
+      "give one of the two",
     );
   });
 
