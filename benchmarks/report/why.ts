@@ -30,17 +30,17 @@ const reasons: Readonly<Record<string, string>> = {
   "experiments/character-trajectories/memory":
     "Stored steps are the states before them, and all else is computed again on the way back: 57 MB here, beside some 120 MB of a process, the paths, and what one step takes. What the published gigabyte holds is all that a solver computed.",
   "experiment-peers/character-trajectories/any":
-    "diffrax is given the whole batch as one state there, and the plain midpoint rule: XLA fuses what is between its products, of 32 columns each, into one pass, and takes half as many evaluations. ONNX Runtime reads and writes each intermediate; a quarter of its time goes to products with the path's slope, of 32 by 4 for each series, and another quarter to the slope of relu, which its Where takes element by element.",
+    "diffrax is given the whole batch as one state there, and the plain midpoint rule: XLA fuses what is between its products, of 32 columns each, into one pass, and takes half as many evaluations. ONNX Runtime reads and writes each intermediate: its products, with the functions that it takes along with them, are a little more than half of an update, and what is between them the rest.",
   "experiment-peers/heat/any":
     "The competitor takes plain steps of tsit5 and has the whole batch as one state; the reversible scheme takes two steps of the tableau for each, undoes them, and pulls cotangents through both.",
   "experiment-peers/latent-spirals/any":
-    "A recurrent cell of 25 and a field of 20, thirty times one after the other: each operator is small, and XLA makes one pass of those between two products, where ONNX Runtime, to which `auto` gives it, runs each by itself. jit takes four fifths of that time.",
+    "A recurrent cell of 25 and a field of 20, thirty times one after the other: each operator is small, and XLA makes one pass of those between two products, where ONNX Runtime runs each by itself.",
   "experiment-peers/two-moons/diffrax":
     "Products of 128 × 128 take most of an update on either side, and the reversible scheme evaluates the field twice as often as the competitor's plain rule. The target was set on a machine on which the competitor took 12.7 s.",
   "experiment-peers/mnist-ode/any":
     "The competitor takes the plain midpoint rule and stores all that it computed: for each convolution of a stage it takes three, itself and two gradients. The reversible scheme evaluates the field twice as often, and again on the way back: eight. Each of them takes no longer than PyTorch's: by single operators of this size, on one thread, a convolution 1.9 ms and its gradients 4.1, where PyTorch takes 2.8 and 4.9. Group normalisation and relu are a pass over memory for each operation in them.",
   "experiment-peers/ou-sde-gan/any":
-    "All three take reversible Heun's 63 steps one after the other, on networks of 16 units. By processor time revort needs half of torchsde's and two thirds of diffrax's.",
+    "All three take reversible Heun's 63 steps one after the other, on networks of 16 units, of which threads have little to share. By processor time revort needs a third of torchsde's and less than half of diffrax's.",
   "experiment-peers/character-trajectories/memory":
     "The reversible update holds what one step takes of all 2240 series, and their paths.",
   "experiment-peers":

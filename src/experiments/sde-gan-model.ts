@@ -9,7 +9,7 @@ import type { ParameterGroup } from "../learning/groups.js";
 import type { SdeMethod } from "../methods/sde-method.js";
 import { defineModel } from "../models/model.js";
 import { drawKeys, sdeSolve } from "../models/sde-solve.js";
-import { lipSwish } from "../nn/activations.js";
+import { lipSwish, silu } from "../nn/activations.js";
 import { activation, type Parametrised, parametersOf, partOf, type Training } from "../nn/layer.js";
 import { affine, linear, mlp } from "../nn/linear.js";
 import { sequential } from "../nn/sequential.js";
@@ -53,8 +53,9 @@ function perceptron(
   return {
     parameters: { ...parameters, ...(isScaled ? { scale } : {}) },
     apply(b, theta, t, z) {
-      const inner = lipSwish(b, affineWithTime(b, t, z, theta["0.weight"]!, theta["0.bias"]!));
-      const slope = tanh(b, affine(b, inner, theta["2.weight"]!, theta["2.bias"]!));
+      // lipSwish(x) = 0.909 x σ(x), of which the weights take the factor: they are fewer than the rows are
+      const inner = silu(b, affineWithTime(b, t, z, theta["0.weight"]!, theta["0.bias"]!));
+      const slope = tanh(b, affine(b, inner, mul(b, theta["2.weight"]!, 0.909), theta["2.bias"]!));
       return isScaled ? mul(b, slope, theta.scale!) : slope;
     },
   };

@@ -2,6 +2,7 @@ import type * as Ort from "onnxruntime-common";
 import type { Tensor } from "../core/tensor.js";
 import { encode } from "../graph/encode.js";
 import { decompose } from "../graph/passes.js";
+import { eluByVectors } from "../runtime/elu.js";
 import { fuse } from "../runtime/fuse.js";
 import { isBestOnOrt } from "../runtime/kernels.js";
 import type { DeviceTensor, Runtime } from "../runtime/runtime.js";
@@ -23,7 +24,7 @@ export function ortCpuRuntime(
   const upload = (value: Tensor): DeviceTensor => held(hostTensor(ort, value));
   const provider: Provider<HostTensor> = {
     name,
-    lower: (graph) => fuse(decompose(graph, isBestOnOrt)),
+    lower: (graph) => fuse(eluByVectors(decompose(graph, isBestOnOrt))),
     open: (graph, options) => ort.InferenceSession.create(encode(graph), { ...options, executionProviders }),
     give: (value) => value.ort,
     take: held,
