@@ -8,6 +8,7 @@ import {
   besideCheck,
   type EstimateReport,
   estimateReport,
+  noScalars,
   withoutIntervals,
 } from "../train/estimate-report.js";
 import { checkFit } from "../train/fit-check.js";
@@ -40,7 +41,7 @@ export async function estimated(
     result,
     report: withoutIntervals(Object.fromEntries(values), about, why),
   });
-  if (names.length === 0) return without(null);
+  if (names.length === 0) return without(asked === null ? null : noScalars);
   const obstacle = obstacleTo(problem, settings, result, names, symbolic || asked !== null);
   if (obstacle !== null) return without(obstacle);
   const found = await estimate(ode, data, {

@@ -34,7 +34,7 @@ export function intervalLines({ parameters, intervals, refinement }: EstimateRep
             `(standard deviation ${sizes}).`,
         ]
       : []),
-    ...(problem === null || Object.keys(parameters).length === 0 ? [] : [`Intervals: ${problem}`]),
+    ...(problem === null ? [] : [`Intervals: ${problem}`]),
   ];
 }
 

@@ -128,6 +128,16 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
   };
 }
 
+/** What is said of steps that are to be longer than the data let any be; `null` of others. */
+export function stepNote({ ode, data: { t0, times }, control }: Problem): string | null {
+  const widest = times.reduce((most, time, i) => Math.max(most, Math.abs(time - (times[i - 1] ?? t0))), 0);
+  if (control !== null || ode.stepSize <= widest) return null;
+  return (
+    `Steps end at each time of the data, which are ${Number(widest.toPrecision(4))} apart at most: --step-size ` +
+    `${ode.stepSize} makes none longer.`
+  );
+}
+
 /** The problem as a run has come to have it: with the λ that was chosen on the way. */
 export function asTrained(problem: Problem, coupling: number | null | undefined): Problem {
   const { ode } = problem;

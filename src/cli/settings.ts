@@ -110,6 +110,11 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   const chosen =
     equations === null ? null : await chosenParameters(equations, options.parameter, experiment, series);
   const gradient = options.gradient ?? protocol.gradient;
+  if (options.memoryBudget !== undefined && gradient !== "auto") {
+    throw new UsageError(
+      `--memory-budget is what --gradient auto chooses by, but the gradient is ${gradient}. Leave out one of the two, or say --gradient auto.`,
+    );
+  }
   controlOf(options);
   const solver = options.solver ?? protocol.solver;
   const warmStart = warmStartOf(series, isPerceptron, options, options.steps ?? protocol.steps);

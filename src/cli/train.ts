@@ -21,7 +21,7 @@ import { exitCodeOf } from "./failure.js";
 import { importOptionsOf } from "./field-options.js";
 import { withIntervals } from "./intervals-option.js";
 import type { LanguageOptions } from "./language/options.js";
-import { asTrained, type Problem, problemOf, type Sources } from "./problem.js";
+import { asTrained, type Problem, problemOf, type Sources, stepNote } from "./problem.js";
 import { progress } from "./progress.js";
 import { checkUnchanged } from "./resumption.js";
 import { clearRun } from "./run-files.js";
@@ -176,6 +176,8 @@ async function trainUnder(
     settings = { ...settings, gradient: showGradientMethod(gradient) };
     for (const note of notes) say(note);
   }
+  const long = options.stepSize === undefined ? null : stepNote(problem);
+  if (long !== null) say(long);
   if (settings.trainY0 && options.trainY0 !== true && resume === undefined) {
     say(
       settings.parameters === null

@@ -116,7 +116,10 @@ function statesOf(
     );
   const { name, coupling } = ode.method;
   training?.steps?.({ method: name, coupling, stepSize: ode.stepSize });
-  const method = storedCloser(ode, chooseGradient(ode, gradient, { state, steps }).gradient, steps, training);
+  // of a batch that is open, as in a file, what one sample takes
+  const sized = state.map((dim) => (typeof dim === "number" ? dim : 1));
+  const { gradient: chosen } = chooseGradient(ode, gradient, { state: sized, steps });
+  const method = storedCloser(ode, chosen, steps, training);
   const adjoint = adjointFor(method);
   const coincident = grid.offsets.some((offset, i) => i > 0 && offset === grid.offsets[i - 1]);
   const setting = { ...settingOf(ode, state, grid), coincident };

@@ -31,6 +31,9 @@ export interface EstimateReport {
 
 export type IntervalMethod = EstimateReport["intervals"]["method"];
 
+/** Of a field whose parameters are arrays. */
+export const noScalars = "This field has no parameters that are single numbers, which alone have intervals.";
+
 /** Of the intervals. */
 export const intervalLevel = 0.95;
 

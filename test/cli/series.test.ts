@@ -213,6 +213,31 @@ describe("revort train, on several trajectories", () => {
     expect(readJson(`${noisy}/run.json`).task.series).to.include({ loss: "huber", trainY0: true });
   });
 
+  it("says of options that they have no effect: of a warm start that there is not, of intervals of a network, of long steps", async () => {
+    const rows = Array.from({ length: 6 }, (_, i) => `${i / 4},${Math.exp(-i)}\n`).join("");
+    const file = written(folder("little.csv"), `t,x\n${rows}`);
+    const words = [
+      "train",
+      file,
+      "--field",
+      "mlp:4",
+      "--steps",
+      "1",
+      "--out",
+      folder("little"),
+      "--overwrite",
+    ];
+    expect(await refusal(2, ...words, "--restarts", "3")).to.include("--restarts is of a warm start");
+    expect(await refusal(2, ...words, "--time", "t", "--full")).to.include("--full");
+    expect(await refusal(2, ...words, "--restarts", "3", "--init", file)).to.include("Give either --init");
+    expect(await refusal(2, "train", "influenza", "--memory-budget", "1MB")).to.include("--gradient auto");
+    expect(await refusal(2, "train", "influenza", "--time-unit", "h")).to.include("--time-unit is for files");
+    const none = "no parameters that are single numbers";
+    expect((await run([...words, "--intervals"])).stdout).to.include(none);
+    expect((await run([...words, "--intervals", "--time", "t"])).stderr).to.include(none);
+    expect((await run([...words, "--step-size", "3"])).stderr).to.include("which are 0.25 apart at most");
+  });
+
   it("refuses what makes no sense, before anything is written", async () => {
     const data = many();
     const out = folder("refused");

@@ -223,6 +223,16 @@ describe("a solve inside a model", () => {
     expect(numbers(found.drift!)[0]).to.be.within(1e-9, 1e-1);
   });
 
+  it("chooses its gradient where the batch is open, as in a file, by what one sample takes", () => {
+    // bytes of an open batch are no number, and with as many checkpoints the schedule had no end
+    const b = new Builder();
+    const y0 = b.input("y0", "float64", ["batch", 2]);
+    const theta = Object.fromEntries(
+      Object.entries(parameters).map(([name, value]) => [name, b.constant(value)]),
+    );
+    expect(odeSolve(b, base, { theta, y0, t0: 0, times }).shape).to.deep.equal([3, "batch", 2]);
+  });
+
   it("is the state itself at the first time, with its gradient, if nothing else is wanted", async () => {
     for (const gradient of ["direct", "checkpoint:2", "continuous"] as const) {
       const b = new Builder();

@@ -5,7 +5,7 @@ import { taskNames } from "../../experiments/task-names.js";
 import { parseInstant } from "../../storage/iso-time.js";
 import { readText } from "../../storage/read.js";
 import { isDataFile } from "../settings.js";
-import { UsageError } from "../usage.js";
+import { optionFlag, UsageError } from "../usage.js";
 import { type SeriesOptions, seriesFlags } from "./settings.js";
 
 const dataFile = /\.(csv|tsv|txt|npy|parquet)$/i;
@@ -30,7 +30,9 @@ export async function seriesFiles(
     if (subjects.length > 1)
       throw new UsageError(`Name one experiment, or files of data; not ${subjects.join(" ")}.`);
     if (flag === undefined) return null;
-    throw new UsageError(`--${flag} is for files of trajectories; leave it out for the experiment ${named}.`);
+    throw new UsageError(
+      `${optionFlag(flag)} is for files of trajectories; leave it out for the experiment ${named}.`,
+    );
   }
   const files = await filesOf(subjects);
   const isTable = /\.(npy|parquet)$/i.test(files[0]!);

@@ -45,6 +45,7 @@ import { explainOnce, openRuntime } from "../runtimes.js";
 import { withEquations } from "../series/equations.js";
 import { seriesFlags, seriesOwn, seriesSettingsFor } from "../series/settings.js";
 import { filesOf } from "../series/subjects.js";
+import { checkWarmStart } from "../series/warm-start-check.js";
 import { decodeParameters } from "../settings.js";
 import { withThreads } from "../threads.js";
 import { trainedOf } from "../trained.js";
@@ -132,7 +133,7 @@ async function asked(experiment: TaskExperiment, options: TaskOptions): Promise<
 /** What the command line asks for, of files of trajectories. */
 async function askedOf(paths: readonly string[], options: TaskOptions, console: Console): Promise<TaskRun> {
   const own = [...seriesFlags, ...seriesOwn, ...fieldNames, "intervals", "strict"];
-  checkOptions({ name: "trajectories" }, options, own);
+  checkOptions({ name: "trajectories", unused: ["full"] }, options, own);
   if (options.data !== undefined) throw new UsageError("Give either files of data or --data, not both.");
   const data = await Promise.all(paths.map((path) => readBytes(path)));
   const dataFiles = copiesOf(paths);
@@ -141,6 +142,7 @@ async function askedOf(paths: readonly string[], options: TaskOptions, console: 
     paths.map((path, i) => ({ name: basename(path), bytes: data[i]! })),
     series,
   );
+  checkWarmStart(read.set, series, options);
   const begun = await withEquations(series, read, options, console);
   const path = series.field !== null && isModelFile(series.field) ? options.field! : null;
   const field = path === null ? null : { model: await loadModel(path), files: await modelInputs(path) };
@@ -231,6 +233,8 @@ async function trainRun(
   };
   const check = (findings as { check?: StepCheck }).check;
   const known = estimates && (check === undefined ? estimates.report : besideCheck(estimates.report, check));
+  // a report has them beside named parameters alone
+  if (known?.intervals.problem && Object.keys(known.parameters).length === 0) say(known.intervals.problem);
   const report = reportOf({
     ...{
       settings: { ...started.opened.settings, batchSize },

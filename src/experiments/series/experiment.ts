@@ -88,7 +88,10 @@ export function experimentOn(
 }
 
 /** What a fit is warmed up by; nothing where trajectories are too short for windows, or the field knows something already. */
-function stagesOf({ series }: SeriesSet, { warmStart, field }: SeriesSettings) {
+export function stagesOf(
+  { series }: SeriesSet,
+  { warmStart, field }: Pick<SeriesSettings, "warmStart" | "field">,
+) {
   return warmStart ?? (field === null ? usualStages(series.map(({ times }) => times.length - 1)) : []);
 }
 

@@ -1,6 +1,6 @@
 import { componentNames } from "../../fields/components.js";
 import { isSymbolic } from "../../fields/symbolic/symbolic-field.js";
-import { estimateReport, withoutIntervals } from "../../train/estimate-report.js";
+import { estimateReport, noScalars, withoutIntervals } from "../../train/estimate-report.js";
 import type { EstimatesRequest, NamedEstimates, TrainedTask } from "../task-experiment.js";
 import { hiddenValues, seriesEstimate } from "./estimates.js";
 import type { SeriesModel } from "./model.js";
@@ -31,7 +31,7 @@ export async function namedEstimates(
       why,
     ),
   });
-  if (names.length === 0 && setting.ownHidden === undefined) return without(null);
+  if (names.length === 0 && setting.ownHidden === undefined) return without(asked.isAsked ? noScalars : null);
   const obstacle = obstacleTo(setting, names, asked);
   if (obstacle !== null) return without(obstacle);
   const { found, problem, parameters } = await seriesEstimate(setting, stretches, shape, trained, {
