@@ -81,7 +81,7 @@ export const twoMoons: TaskExperiment = {
   about:
     "the density of two interleaved half circles, by a continuous normalising flow with an exact trace (FFJORD's layers)",
   data: {
-    what: "points as a CSV file: a header, then x and y of one point in each line",
+    what: "points as a CSV file: a header, then x and y of one point in each line, in units of one size, as both are scaled alike",
     ...{ files: 1, needed: false },
   },
   protocol: {
