@@ -2,12 +2,14 @@ import { checkOptions } from "../core/options.js";
 import { type FloatDType, numbers, showShape, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { add, mul, sub } from "../ops/arithmetic.js";
+import { add, mul, neg, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
+import { zerosLike } from "../ops/generate.js";
 import { matmul } from "../ops/linalg.js";
 import { less } from "../ops/logic.js";
-import { cast, reshape, squeeze, transpose } from "../ops/reshape.js";
-import { gather, split } from "../ops/slicing.js";
+import { cast, reshape, squeeze, transpose, unsqueeze } from "../ops/reshape.js";
+import { slice } from "../ops/slice.js";
+import { concat, gather, split } from "../ops/slicing.js";
 import { checkInterpolation, filledIn, type Interpolation, PathError, through } from "./interpolation.js";
 
 /** Control paths X(t) of a batch, cubic between knots. */
@@ -99,13 +101,47 @@ export function pathCoefficients(
   };
   // one product for all samples: [times, batch · channels]
   const series = reshape(b, transpose(b, values, [1, 0, 2]), [times.length, -1]);
-  const product =
-    interpolation === "rectilinear"
-      ? rectilinear(b, series, channels, matrix(true), matrix(false))
-      : matmul(b, matrix(false), series);
+  const product = {
+    hermite: () => fromSlopes(b, times, series, true),
+    linear: () => fromSlopes(b, times, series, false),
+    natural: () => matmul(b, matrix(false), series),
+    rectilinear: () => rectilinear(b, series, channels, matrix(true), matrix(false)),
+  }[interpolation]();
   const together = reshape(b, product, [intervals, 4, -1, channels]);
   const apart = transpose(b, together, [2, 0, 1, 3]);
   return { knots, coefficients: reshape(b, apart, [-1, intervals, 4 * channels]) };
+}
+
+/**
+ * a, b, c and d of each interval, [intervals, 4, batch · channels], from slopes s between neighbours. They are local: a matrix to
+ * all times, which a natural spline needs, would have mostly zeros, and be most of an exported file.
+ *
+ *   linear:  x_k, s_k, 0, 0        Hermite:  x_k, s_k−1, 2 (s_k − s_k−1) / h, (s_k−1 − s_k) / h²
+ */
+function fromSlopes(b: Builder, times: readonly number[], series: Value, isHermite: boolean): Value {
+  const intervals = times.length - 1;
+  const perLength = (power: 1 | 2) =>
+    b.constant(
+      tensor(
+        series.dtype,
+        [intervals, 1],
+        Array.from({ length: intervals }, (_, k) => 1 / (times[k + 1]! - times[k]!) ** power),
+      ),
+    );
+  const x = slice(b, series, 0, 0, intervals);
+  const own = mul(b, sub(b, slice(b, series, 0, 1, intervals + 1), x), perLength(1));
+  const first = slice(b, own, 0, 0, 1);
+  const before = intervals === 1 ? own : concat(b, [first, slice(b, own, 0, 0, intervals - 1)], 0);
+  const more = sub(b, own, before);
+  const nothing = zerosLike(b, x);
+  const powers = isHermite
+    ? [x, before, mul(b, more, mul(b, perLength(1), 2)), neg(b, mul(b, more, perLength(2)))]
+    : [x, own, nothing, nothing];
+  return concat(
+    b,
+    powers.map((each) => unsqueeze(b, each, [1])),
+    1,
+  );
 }
 
 /** Time, channel 0, and the other channels move by turns. */

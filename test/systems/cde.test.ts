@@ -6,6 +6,7 @@ import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { initialParameters } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { Builder } from "../../src/graph/builder.js";
+import { encode } from "../../src/graph/encode.js";
 import type { Value } from "../../src/graph/graph.js";
 import { ParameterError } from "../../src/integrate/solve-inputs.js";
 import { cdeSolve } from "../../src/models/cde-solve.js";
@@ -107,6 +108,16 @@ describe("a control path", () => {
       });
     }
   });
+
+  for (const interpolation of ["hermite", "linear"] as const) {
+    it(`is made in a graph without a matrix to all times, which files would have to hold: ${interpolation}`, () => {
+      const b = new Builder();
+      const many = Array.from({ length: 200 }, (_, k) => k ** 1.1);
+      const { coefficients } = pathCoefficients(b, many, b.input("x", "float64", [2, 200, 3]), interpolation);
+      // some numbers of 8 bytes for each interval, where a matrix has 4 · 200 of them, 1.3 MB in all
+      expect(encode(b.graph({ coefficients }, "path")).length).to.be.below(20_000);
+    });
+  }
 
   it("fills in what is missing: by the last value where it must be causal, else by the path itself", async () => {
     const holes = [Number.NaN, 1, Number.NaN, 3, Number.NaN];
