@@ -105,16 +105,31 @@ export class StepUnderflowError extends SolveError {
   }
 }
 
-/** A solve that needs more steps than it may take. */
+/** A solve that needs more steps than it may take. @param needed  how many, where that is known before the first */
 export class MaxStepsError extends SolveError {
-  constructor(position: SolvePosition, limit: number, end: number, why: string | null) {
+  constructor(position: SolvePosition, limit: number, end: number, why: string | null, needed?: number) {
     super(
-      `After ${limit} steps (${position.accepted} accepted, ${position.rejected} rejected) the solution is at ` +
-        `t = ${position.time} of ${end}, with steps of ${position.stepSize} and ${size(position)}. ` +
-        (why ??
-          "Allow more with maxSteps, or loosen rtol and atol. If steps stay small where the solution is smooth, the problem " +
-            "may be stiff, and no explicit method suits it."),
+      needed === undefined
+        ? MaxStepsError.#after(position, limit, end, why)
+        : MaxStepsError.#before(position, limit, end, needed),
       position,
+    );
+  }
+
+  static #before({ time, stepSize }: SolvePosition, limit: number, end: number, needed: number): string {
+    return (
+      `From t = ${time} to ${end} there are ${needed} steps of ${stepSize}, but maxSteps allows ${limit}. Allow more, or take ` +
+      "larger steps."
+    );
+  }
+
+  static #after(position: SolvePosition, limit: number, end: number, why: string | null): string {
+    return (
+      `After ${limit} steps (${position.accepted} accepted, ${position.rejected} rejected) the solution is at ` +
+      `t = ${position.time} of ${end}, with steps of ${position.stepSize} and ${size(position)}. ` +
+      (why ??
+        "Allow more with maxSteps, or loosen rtol and atol. If steps stay small where the solution is smooth, the problem " +
+          "may be stiff, and no explicit method suits it.")
     );
   }
 }

@@ -25,7 +25,7 @@ export async function solveOnGrid(ode: NeuralOde, request: CheckedRequest, grid:
   const steps = stepsOf(grid);
   if (maxSteps !== undefined && steps > maxSteps) {
     const position = { time: grid.times[0]!, step: 1, stepSize: ode.stepSize };
-    throw new MaxStepsError(position, maxSteps, saveAt.at(-1)!, `It takes ${steps} steps of the given size.`);
+    throw new MaxStepsError(position, maxSteps, saveAt.at(-1)!, null, steps);
   }
   if (signal?.aborted) throw new SolveAbortedError(grid.times[0]!, saveAt.at(-1)!, signal.reason);
   checkSolveMemory(ode, runtime, { state: y0.shape, steps, saves: saveAt.length });

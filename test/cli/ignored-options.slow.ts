@@ -55,6 +55,7 @@ const values: Readonly<Record<string, readonly string[]>> = {
 const usual: Readonly<Record<string, readonly string[]>> = {
   "a series by equations": ["--train-y0"],
   "trajectories by a network": ["--autonomous"],
+  "a model": ["--dtype"],
 };
 
 /** What is no more than a condition that the data decide: equations and a refusal of the solver name the cause otherwise. */

@@ -332,4 +332,10 @@ describe("revort solve", () => {
     expect(sentence(stderr)).to.match(/not finite after step 10\d, at t = 1\.0/);
     expect(existsSync(out)).to.equal(false);
   });
+
+  it("says how many steps of a given size there are, where they are more than it may take", async () => {
+    const words = ["solve", "--field", "dx = -x", "--y0", "1", "--t0", "0", "--t1", "2", "--solver", "rk4"];
+    const line = await refusal(1, ...words, "--step-size", "0.25", "--max-steps", "5");
+    expect(line).to.include("From t = 0 to 2 there are 8 steps of 0.25, but maxSteps allows 5");
+  });
 });

@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { loadModel } from "../../deploy/load-model.js";
 import { finer, finerCheck } from "../../experiments/finer-check.js";
 import { experimentOn } from "../../experiments/series/experiment.js";
@@ -17,7 +17,7 @@ import { fit } from "../../models/fit.js";
 import { evaluate } from "../../models/measuring.js";
 import type { Runtime } from "../../runtime/runtime.js";
 import type { Threads } from "../../runtime/threads.js";
-import { namesIn, readBytes } from "../../storage/read.js";
+import { readBytes } from "../../storage/read.js";
 import { encodeSafetensors } from "../../storage/safetensors.js";
 import { besideCheck } from "../../train/estimate-report.js";
 import type { Console } from "../console.js";
@@ -50,6 +50,7 @@ import { decodeParameters } from "../settings.js";
 import { withThreads } from "../threads.js";
 import { trainedOf } from "../trained.js";
 import { optionFlag, UsageError } from "../usage.js";
+import { copiesOf, dataPaths } from "./data-files.js";
 import { nameFiles, openTaskRun, type TaskRun, writeTaskRun } from "./folder.js";
 import { experimentOf, preparedFor } from "./load.js";
 import { reportOf, summary, summaryRows, type TaskReport, unseenUndoing } from "./report.js";
@@ -158,28 +159,6 @@ async function askedOf(paths: readonly string[], options: TaskOptions, console: 
         : trainedOf(field.model, importOptions(options), begun.series.trainY0 ?? false)),
     ],
   };
-}
-
-/** The files given with --data. @throws {UsageError | StorageError | DataError} unless they are those that the experiment takes */
-async function dataPaths({ name, data }: TaskExperiment, { data: given }: TaskOptions): Promise<string[]> {
-  if (given !== undefined && data?.filesIn !== undefined) {
-    return data.filesIn(await namesIn(given), given).map((file) => join(given, file));
-  }
-  // a comma may be part of a name, where there is one
-  const paths = given === undefined ? [] : data?.files === 1 ? [given] : given.split(",");
-  if (paths.length > 0 && data === null) {
-    throw new UsageError(`The experiment ${name} has its own data; leave out --data.`);
-  }
-  if (paths.length === (data?.files ?? 0) || (paths.length === 0 && !data!.needed)) return paths;
-  const flag = `--data ${Array(data!.files).fill("FILE").join(",")}`;
-  throw new UsageError(`The experiment ${name} ${data!.needed ? "needs" : "takes"} ${flag}: ${data!.what}.`);
-}
-
-/** What copies of the data are called: numbered where they would have one name. */
-function copiesOf(paths: readonly string[]): string[] {
-  const names = paths.map((path) => basename(path));
-  const isClear = new Set(names).size === names.length;
-  return names.map((name, i) => copyNames.data(isClear ? name : `${i + 1}-${name}`));
 }
 
 async function trainRun(
