@@ -40,7 +40,7 @@ const reasons: Readonly<Record<string, string>> = {
   "experiment-peers/mnist-ode/any":
     "The competitor takes the plain midpoint rule and stores all that it computed: for each convolution of a stage it takes three, itself and two gradients. The reversible scheme evaluates the field twice as often, and again on the way back: eight. Each of them takes no longer than PyTorch's: by single operators of this size, on one thread, a convolution 1.9 ms and its gradients 4.1, where PyTorch takes 2.8 and 4.9. Group normalisation and relu are a pass over memory for each operation in them.",
   "experiment-peers/ou-sde-gan/any":
-    "All three take reversible Heun's 63 steps one after the other, on networks of 16 units, of which threads have little to share. By processor time revort needs a third of torchsde's and less than half of diffrax's.",
+    "All three take reversible Heun's 63 steps one after the other, on networks of 16 units, of which threads have little to share. By processor time revort needs less than half of torchsde's, and about half of diffrax's.",
   "experiment-peers/character-trajectories/memory":
     "The reversible update holds what one step takes of all 2240 series, and their paths.",
   "experiment-peers":
