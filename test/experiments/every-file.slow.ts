@@ -111,9 +111,10 @@ describe("every file that an experiment writes", function () {
 
     it(`trains in Python as here: ${name}`, async () => {
       const { protocol, files: given } = tinyOf(experiment);
-      const { task, training } = await prepared(experiment, protocol, given);
+      // in float64, for updates make rounding larger: of the SDE-GAN in float32 to 3e-3 of the second loss
+      const dtype = "float64";
+      const { task, training } = await prepared(experiment, { ...protocol, dtype }, given);
       const few = takeSamples(training, [0, 1, 2, 3]);
-      const { dtype } = experiment.protocol;
       const options = { dtype, batchSize: 2, optimiser: adam({ learningRate: 1e-3 }) } as const;
       const path = written(
         folder(`${name}-steps.onnx`),
@@ -121,7 +122,7 @@ describe("every file that an experiment writes", function () {
       );
       const { losses } = inPython(path, fitStart(task, few, { ...options, updates: 2, seed: 3 }));
       const ours = await trainedOn(task, few, { ...options, runtime, steps: 2, seed: 3 });
-      expect(distance(numbers(losses!), ours.losses)).to.be.below(1e-3);
+      expect(distance(numbers(losses!), ours.losses)).to.be.below(1e-9);
     });
   }
 

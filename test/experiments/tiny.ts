@@ -47,7 +47,7 @@ const all: Readonly<Record<string, Tiny>> = {
   "cifar-ode": { protocol: few },
   "deq-mnist": { protocol: { samples: 4 } },
   "deq-cifar": { protocol: { samples: 4 } },
-  turbulence: { protocol: { stepSize: 0.2 } },
+  turbulence: { protocol: { stepSize: 0.1 } },
 };
 
 /** @throws {Error} for an experiment that is not listed here */
