@@ -33,16 +33,16 @@ const reasons: Readonly<Record<string, string>> = {
     "diffrax is given the whole batch as one state there, and the plain midpoint rule: XLA fuses what is between its products, of 32 columns each, into one pass, and takes half as many evaluations. ONNX Runtime reads and writes each intermediate: its products, with the functions that it takes along with them, are a little more than half of an update, and what is between them the rest.",
   "experiment-peers/heat/any":
     "The competitor takes plain steps of tsit5 and has the whole batch as one state; the reversible scheme takes two steps of the tableau for each, undoes them, and pulls cotangents through both.",
-  "experiment-peers/latent-spirals/any":
-    "A recurrent cell of 25 and a field of 20, thirty times one after the other: each operator is small, and XLA makes one pass of those between two products, where ONNX Runtime runs each by itself.",
-  "experiment-peers/two-moons/diffrax":
-    "Products of 128 × 128 take most of an update on either side, and the reversible scheme evaluates the field twice as often as the competitor's plain rule. The target was set on a machine on which the competitor took 12.7 s.",
   "experiment-peers/mnist-ode/any":
     "The competitor takes the plain midpoint rule and stores all that it computed: for each convolution of a stage it takes three, itself and two gradients. The reversible scheme evaluates the field twice as often, and again on the way back: eight. Each of them takes no longer than PyTorch's: by single operators of this size, on one thread, a convolution 1.9 ms and its gradients 4.1, where PyTorch takes 2.8 and 4.9. Group normalisation and relu are a pass over memory for each operation in them.",
   "experiment-peers/ou-sde-gan/any":
-    "All three take reversible Heun's 63 steps one after the other, on networks of 16 units, of which threads have little to share. By processor time revort needs less than half of torchsde's, and about half of diffrax's.",
+    "All three take reversible Heun's 63 steps one after the other, on networks of 16 units, of which threads have little to share. By processor time revort needs three fifths of torchsde's and three quarters of diffrax's.",
   "experiment-peers/character-trajectories/memory":
     "The reversible update holds what one step takes of all 2240 series, and their paths.",
+  "experiment-peers/character-trajectories/plain":
+    "Between its products, of 32 columns each, XLA makes one pass of what ONNX Runtime reads and writes one by one; and revort stores states alone, so that the field is evaluated once more on the way back.",
+  "experiment-peers/mnist-ode/plain":
+    "revort stores states alone, and evaluates the field once more on the way back: four convolutions where PyTorch, which stores all that it computed, takes three. On one thread that is 0.33 s of processor time beside 0.29; in parts for two threads, whose products are smaller, 0.45.",
   "experiment-peers":
     "The reversible scheme evaluates a field twice as often as the plain one that the competitor takes, and both spend most of their time in products and elementary functions that are near what the processor can.",
   kernels:
