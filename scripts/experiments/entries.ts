@@ -92,7 +92,7 @@ export const entries: readonly Entry[] = [
     ],
     why:
       "200 updates of 256 points with steps of 0.05, where 5000 updates of all points with steps of 0.01 are published. The first ten updates of the full protocol are " +
-      "those of the published scheme in PyTorch to 10⁻⁵ (`test/experiments/two-moons.test.ts`). After 2500 updates (`--steps 2500 --learning-rate 1e-3`, " +
+      "those of the published scheme in JAX to 10⁻⁵ (`test/experiments/two-moons.test.ts`). After 2500 updates (`--steps 2500 --learning-rate 1e-3`, " +
       "seed 0) it is 1.03, and 1.06 on new points.",
   },
   {
