@@ -130,7 +130,7 @@ export const entries: readonly Entry[] = [
     ],
     why:
       "diffrax's example publishes a figure and no numbers. 600 updates of 128 paths at a ten times higher rate, where 10 000 of 1024 are published. Real paths do not depend on the seed. " +
-      "After so few updates the players are not at rest, and one generator of the three is far off.",
+      "After so few updates the players are not at rest.",
   },
   {
     ...{ id: "latent-sde", experiment: "latent-sde" },
