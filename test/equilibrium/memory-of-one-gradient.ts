@@ -14,7 +14,7 @@ import { scalingCell } from "./cells.js";
 // Computes gradients of fixed points that take so many steps, one after the other, and prints the largest memory that this
 // process has had by then, in bytes:
 //
-//   node --import tsx test/equilibrium/memory-of-one-gradient.ts reversible 200000 4 16 64
+//   node --expose-gc --import tsx test/equilibrium/memory-of-one-gradient.ts reversible 200000 4 16 64
 
 const [gradient, dim, ...counts] = process.argv.slice(2) as ["reversible" | "direct", ...string[]];
 const shape = [1, Number(dim)];
@@ -22,6 +22,8 @@ const of = (value: number) => tensor("float64", shape, new Float64Array(Number(d
 const runtime = await ortNode();
 
 for (const count of counts.map(Number)) {
+  // arrays and sessions of the gradients before, which a loaded machine keeps for longer
+  globalThis.gc!();
   const b = new Builder();
   const [a, c, z0] = [
     b.input("a", "float64", shape),
