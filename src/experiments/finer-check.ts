@@ -5,7 +5,7 @@ import type { PreparedTask, TrainedTask } from "./task-experiment.js";
 
 // What is trained is a loss by some steps. Whether it is that of the differential equation as well, shorter steps tell.
 
-/** How many times as short steps are tried; the error of a method of order 2 is then a sixteenth. */
+/** How many times shorter the steps of the check are; the error of a method of order 2 is then a sixteenth. */
 export const finer = 4;
 /** Samples that it is tried on, at most. */
 const most = 256;
@@ -47,9 +47,9 @@ export async function finerCheck(
   const warning = isSame
     ? null
     : `The model depends on the steps of its solver: with steps ${finer} times as short, the loss of the ` +
-      `${prepared.test === null ? "training" : "test"} data is ${loss.toPrecision(3)} in place of ${trainedLoss.toPrecision(3)}. It holds for ` +
-      "its own steps, which predictions and exported models take, and not for the differential equation, which field.onnx is. Where " +
-      `it should, take a smaller --step-size than ${stepSize}, a --solver of higher order, or a lower --learning-rate.`;
+      `${prepared.test === null ? "training" : "test"} data is ${loss.toPrecision(3)} in place of ${trainedLoss.toPrecision(3)}. ` +
+      "Predictions and exported models take the steps of the training; another solver, or a field.onnx by itself, gives the first. " +
+      `If that matters, take a smaller --step-size than ${stepSize}, a --solver of higher order, or a lower --learning-rate.`;
   return { trainedLoss, loss, distance: null, warning };
 }
 
