@@ -6,7 +6,7 @@ import { showKept, showTime } from "./shown.js";
 import { TrainForm } from "./train-form.js";
 
 /** What a training is doing. */
-type State = "idle" | "training" | "stopped";
+type State = "idle" | "reading" | "training" | "stopped";
 
 /** Trains what is asked for, and shows how it goes. */
 export class TrainSection {
@@ -34,7 +34,7 @@ export class TrainSection {
   }
 
   #become(state: State): void {
-    this.#button("start").disabled = state === "training";
+    this.#button("start").disabled = state === "reading" || state === "training";
     this.#button("stop").disabled = state !== "training";
     this.#button("resume").disabled = state !== "stopped";
   }
@@ -45,9 +45,12 @@ export class TrainSection {
   }
 
   async #start(): Promise<void> {
-    this.#become("training");
+    // a chosen file takes a moment to read: till then there is nothing to stop, and nothing of the run before to believe
+    this.#become("reading");
+    say("train-status", "Reading what is asked for …");
     try {
       const request = await this.#form.request();
+      this.#become("training");
       this.#step = 0;
       element("ended").hidden = true;
       clearNumbers();

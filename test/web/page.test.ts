@@ -163,6 +163,23 @@ describe("the page", function () {
     expect(await page.textContent("#number-loss"), "that of the run before").to.equal("–");
   });
 
+  it("does not show the end of the run before while a file is read, and offers no stop then", async () => {
+    expect(await trainFor(2)).to.equal("Done: 2 updates.");
+    await page.evaluate(`{
+      const { text } = File.prototype;
+      File.prototype.text = function () {
+        return new Promise((resolve) => setTimeout(() => resolve(text.call(this)), 500));
+      };
+    }`);
+    await choose("Experiment", "own data");
+    const buffer = Buffer.from("t,x\n0,1\n1,none\n");
+    await page.getByLabel(/Your series/).setInputFiles({ name: "bad.csv", mimeType: "text/csv", buffer });
+    await page.getByRole("button", { name: "Train" }).click();
+    expect(await page.textContent("#train-status")).to.equal("Reading what is asked for …");
+    expect(await page.getByRole("button", { name: "Stop" }).isDisabled()).to.equal(true);
+    expect(await ended(page)).to.match(/^DataError/);
+  });
+
   it("draws stability regions as λ is moved by the keyboard, with the areas of the figure", async () => {
     const area = async () =>
       Number(/area of ([\d.]+);/.exec((await page.textContent("#stability-status"))!)![1]);
