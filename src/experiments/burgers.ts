@@ -10,6 +10,7 @@ import { mul, sub } from "../ops/arithmetic.js";
 import { slice } from "../ops/slice.js";
 import type { Chart, Panel } from "../plot/chart.js";
 import { coleHopf } from "./cole-hopf.js";
+import { oncePerModel } from "./once-per-model.js";
 import {
   meanChange,
   relativeErrors,
@@ -75,6 +76,19 @@ function prepare({ method, protocol }: TaskContext): PreparedTask {
   const training = of(counts.training, trained, 1);
   const task = snapshotTask({ ode, interval, window, gradient, change: meanChange(training) });
   const exact = burgersSolutions(counts.test, tested, 3);
+  /** By the trained field, and by the equation with central differences on the same points. */
+  const rolled = oncePerModel(async ({ runtime, parameters }) => {
+    const times = exact[0]!.map((_, k) => k * interval);
+    const starts = exact.map(([first]) => first!);
+    const field = equation({ points, spacing: length / points, boundary: "periodic", viscosity });
+    const known = neuralOde({ field, method, stepSize, dtype });
+    const theta = initialParameters(field, Random.seeded(0), dtype);
+    return {
+      learnt: await rolledOut(ode, { runtime, parameters }, starts, times),
+      differences: await rolledOut(known, { runtime, parameters: theta }, starts, times),
+    };
+  });
+
   return {
     task,
     training,
@@ -87,22 +101,6 @@ function prepare({ method, protocol }: TaskContext): PreparedTask {
     findings: async (found) => ({ errors: await errorsOf(found) }),
     charts: async (found) => ({ solutions: await solutionChart(found) }),
   };
-
-  /** By the trained field, and by the equation with central differences on the same points. */
-  async function rolled({
-    runtime,
-    parameters,
-  }: TrainedTask): Promise<Record<"learnt" | "differences", number[][][]>> {
-    const times = exact[0]!.map((_, k) => k * interval);
-    const starts = exact.map(([first]) => first!);
-    const field = equation({ points, spacing: length / points, boundary: "periodic", viscosity });
-    const known = neuralOde({ field, method, stepSize, dtype });
-    const theta = initialParameters(field, Random.seeded(0), dtype);
-    return {
-      learnt: await rolledOut(ode, { runtime, parameters }, starts, times),
-      differences: await rolledOut(known, { runtime, parameters: theta }, starts, times),
-    };
-  }
 
   async function errorsOf(found: TrainedTask) {
     const { learnt: own, differences } = await rolled(found);

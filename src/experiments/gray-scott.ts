@@ -8,6 +8,7 @@ import { neuralOde } from "../integrate/neural-ode.js";
 import { mul } from "../ops/arithmetic.js";
 import { exp } from "../ops/elementwise.js";
 import type { Chart, Panel } from "../plot/chart.js";
+import { oncePerModel } from "./once-per-model.js";
 import { type PlainField, plainSolve } from "./plain-solve.js";
 import {
   meanChange,
@@ -156,8 +157,9 @@ function prepare({ method, protocol }: TaskContext): PreparedTask {
   });
   const known = neuralOde({ field, method, stepSize, dtype });
 
-  const rolled = ({ runtime, parameters }: TrainedTask) =>
-    rolledOut(ode, { runtime, parameters }, starts, times);
+  const rolled = oncePerModel(({ runtime, parameters }) =>
+    rolledOut(ode, { runtime, parameters }, starts, times),
+  );
   const byEquation = ({ runtime }: TrainedTask) =>
     rolledOut(
       known,

@@ -16,6 +16,7 @@ import { reduceSum } from "../ops/broadcast.js";
 import { unsqueeze } from "../ops/reshape.js";
 import { tanh } from "../ops/trigonometry.js";
 import type { Chart, Layer } from "../plot/chart.js";
+import { oncePerModel } from "./once-per-model.js";
 import { type PlainField, plainSolve } from "./plain-solve.js";
 import {
   meanChange,
@@ -152,10 +153,11 @@ function prepare({ method, protocol }: TaskContext): PreparedTask {
   const known = neuralOde({ field: dissipative(points), method, stepSize, dtype });
 
   /** From the published start to t = 1, twice as far as the training data go. */
-  const rolled = async ({ runtime, parameters }: TrainedTask) => ({
-    learnt: (await rolledOut(ode, { runtime, parameters }, [exact[0]!], times))[0]!,
-    equation: (await rolledOut(known, { runtime, parameters: {} }, [exact[0]!], times))[0]!,
-  });
+  const made = oncePerModel(async (trained) => ({
+    learnt: (await rolledOut(ode, trained, [exact[0]!], times))[0]!,
+    equation: (await rolledOut(known, { ...trained, parameters: {} }, [exact[0]!], times))[0]!,
+    conductivity: await conductivityOf(trained),
+  }));
   return {
     task,
     training,
@@ -166,17 +168,16 @@ function prepare({ method, protocol }: TaskContext): PreparedTask {
       "predict.onnx": encodePrediction(task.model, { parameters, dtype }),
     }),
     async findings(trained) {
-      const found = await rolled(trained);
+      const found = await made(trained);
       const errors = (states: number[][]) => relativeErrors([states], [exact]);
       return {
         errors: { times, learnt: errors(found.learnt), equation: errors(found.equation) },
-        conductivity: await conductivityOf(trained),
+        conductivity: found.conductivity,
       };
     },
     async charts(trained) {
-      return {
-        solutions: chartOf({ times, exact, ...(await rolled(trained)) }, await conductivityOf(trained)),
-      };
+      const { conductivity, ...solutions } = await made(trained);
+      return { solutions: chartOf({ times, exact, ...solutions }, conductivity) };
     },
   };
 }

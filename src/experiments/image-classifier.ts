@@ -13,6 +13,7 @@ import { add, div, sub } from "../ops/arithmetic.js";
 import { type Confusion, confusionChart, confusionOf } from "./confusion.js";
 import { type ImageCollection, imageData, shifted } from "./image-data.js";
 import type { ImageNetwork } from "./ode-net.js";
+import { oncePerModel } from "./once-per-model.js";
 import type { PreparedTask, TaskContext, TrainedTask } from "./task-experiment.js";
 
 /** Networks by name, that are trained side by side on the same images. */
@@ -78,6 +79,7 @@ export function imageClassifiers(
     ),
   });
   const { training, test, classes } = imageData(collection, { files, samples, dtype });
+  const confusion = oncePerModel((trained) => confusions(names, model, test, trained));
   return {
     ...{ task, training, validation: null, test },
     files: ({ parameters, buffers }) => ({
@@ -87,10 +89,10 @@ export function imageClassifiers(
       data: files.length > 0 ? collection.name : "drawn shapes",
       parametersOfEach: Object.fromEntries(names.map((each) => [each, countOf(networks[each]!)])),
       classes,
-      confusion: await confusions(names, model, test, trained),
+      confusion: await confusion(trained),
     }),
     charts: async (trained) => ({
-      confusion: confusionChart(classes, await confusions(names, model, test, trained)),
+      confusion: confusionChart(classes, await confusion(trained)),
     }),
   };
 }

@@ -7,6 +7,7 @@ import { defineTask } from "../models/task.js";
 import { sub } from "../ops/arithmetic.js";
 import { reduceMean } from "../ops/reduce.js";
 import type { Chart, Layer, Panel } from "../plot/chart.js";
+import { oncePerModel } from "./once-per-model.js";
 import { ouPaths, pathTimes } from "./ou-paths.js";
 import { sdeGan, sdeGanGroups } from "./sde-gan-model.js";
 import { sdeSolverOf } from "./sde-protocol.js";
@@ -46,10 +47,10 @@ function prepare({ protocol }: TaskContext): PreparedTask {
     seed: seeds(count),
   });
   const test = data(sizes.test, 2, 0);
-  const compared = async (trained: TrainedTask) => ({
+  const compared = oncePerModel(async (trained) => ({
     real: overTime(test.ys),
     generated: overTime(await samples(sampler, trained, sizes.test)),
-  });
+  }));
   return {
     task,
     training: data(sizes.training, 1, 0.3),

@@ -29,7 +29,8 @@ import type { LabelledSeries } from "../storage/labelled-series.js";
 import type { ControlledField } from "../systems/cde.js";
 import { pathCoefficients } from "../systems/control-path.js";
 import { confusionChart, confusionOf } from "./confusion.js";
-import type { DataFile, PreparedTask, TrainedTask } from "./task-experiment.js";
+import { oncePerModel } from "./once-per-model.js";
+import type { DataFile, PreparedTask } from "./task-experiment.js";
 
 /** What is learnt of a series: −(mean probability of its class), as the talk has it, or the cross-entropy. */
 export type ClassLoss = "probability" | "cross-entropy";
@@ -329,10 +330,10 @@ export function preparedClassifier(
   },
 ): PreparedTask {
   const { model, task } = pathClassifier(options);
-  const confusion = async ({ runtime, dtype, parameters }: TrainedTask) => {
+  const confusion = oncePerModel(async ({ runtime, dtype, parameters }) => {
     const { logits } = await predict(model, { x: test.x! }, { runtime, dtype, parameters });
     return confusionOf(test.label!, logits);
-  };
+  });
   return {
     ...{ task, training, validation, test },
     newData: (file) => newSeries(file.name, read(file), options),

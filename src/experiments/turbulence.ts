@@ -12,9 +12,10 @@ import { add, mul, sub } from "../ops/arithmetic.js";
 import { reduceMean } from "../ops/reduce.js";
 import { slice } from "../ops/slice.js";
 import type { Chart } from "../plot/chart.js";
+import { oncePerModel } from "./once-per-model.js";
 import { resolvedFlow } from "./sabra.js";
 import { sdeSolverOf } from "./sde-protocol.js";
-import type { PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "./task-experiment.js";
+import type { PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
 import { coarse, turbulenceModels } from "./turbulence-model.js";
 import { type Paths, statisticsOf, turbulenceChart } from "./turbulence-statistics.js";
 
@@ -97,17 +98,8 @@ function prepare({ protocol }: TaskContext): PreparedTask {
   const truth: Paths = starts.map((from) => unseen.slice(from + 1, from + 1 + length));
 
   type Followed = Readonly<Record<string, Paths>>;
-  // findings and charts are of the same paths
-  const known = new WeakMap<TrainedTask, Promise<Followed>>();
-  const followedBy = (trained: TrainedTask): Promise<Followed> => {
-    const paths = known.get(trained) ?? pathsBy(trained);
-    known.set(trained, paths);
-    return paths;
-  };
-
   /** Paths by each model from the same states. */
-  async function pathsBy(trained: TrainedTask): Promise<Followed> {
-    const { runtime, parameters } = trained;
+  const followedBy = oncePerModel(async ({ runtime, parameters }): Promise<Followed> => {
     const options = { runtime, parameters, dtype };
     const u0 = tensor(
       dtype,
@@ -121,7 +113,7 @@ function prepare({ protocol }: TaskContext): PreparedTask {
       ...{ "whole flow": truth, "not closed": await plain(false), network: await plain(true) },
       "latent SDE": pathsOf(stochastic.u),
     };
-  }
+  });
   return {
     task: taskOf(model),
     training: joined(flows.map((flow) => windowsOf(flow, dtype, 0))),
