@@ -3,6 +3,7 @@ import { shown } from "../core/printable.js";
 import { DataError, type Place } from "./data-error.js";
 import { readCell } from "./number-cell.js";
 import { otherTime, unnamedBeside } from "./time-name.js";
+import { refuseWords } from "./word-columns.js";
 
 export { formatTimeSeries } from "./csv-format.js";
 export { DataError, type Place } from "./data-error.js";
@@ -49,6 +50,10 @@ export function parseTimeSeries(text: string, { source }: { readonly source: str
       "there is a header but no data; add a line for each time",
     );
   }
+  refuseWords(
+    names.map((name, j) => ({ name, cells: rows.map(({ cells }) => cells[j + 1]) })),
+    source,
+  );
   const columns = names.length;
   const times = new Float64Array(rows.length);
   const values = new Float64Array(rows.length * columns);

@@ -11,6 +11,12 @@ const missing = /^(?:|na|nan|null)$/i;
 const infinite = /^[+-]?inf(?:inity)?$/i;
 const decimalComma = /^[+-]?\d*,\d+(?:e[+-]?\d+)?$/i;
 
+/** Whether a cell holds a word: something that begins with a letter, and is neither infinite nor a sign for "not observed". */
+export function isWord(text: string): boolean {
+  const trimmed = text.trim();
+  return /^\p{L}/u.test(trimmed) && !missing.test(trimmed) && !infinite.test(trimmed);
+}
+
 /** A decimal number, or one of the usual signs for "not observed" (empty, NA, NaN, null). Nothing is guessed. */
 export function readCell(text: string): Cell {
   const trimmed = text.trim();

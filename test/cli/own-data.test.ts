@@ -198,6 +198,17 @@ describe("revort train FILE.csv", () => {
       ["times that fall", "t,x\n3,1\n2,1\n", /does not come after/],
       ["a missing time", "t,x\n0,1\n,1\n", /line 3, column "t": the time is missing/],
       ["words", "t,x\n0,one\n1,2\n", /line 2, column "x": "one" is not a number/],
+      [
+        "a column of words",
+        "t,x,label\n0,1,ok\n1,2,\n",
+        /data\.csv, column "label": it holds words, such as "ok", and no number; leave it out with --observe x, or, .* --trajectory "label"/,
+      ],
+      [
+        "a column of words, with decimal commas",
+        "t;x;y;label\n0;1,5;1;a\n1;2;3;b\n",
+        /column "label": it holds words, such as "a", and no number; leave it out with --observe x,y, or/,
+      ],
+      ["words alone", "t,x\n0,one\n1,two\n", /column "x": it holds words, .*; give a column of numbers/],
       ["commas of decimals or of thousands", "t;x\n0;1,500\n1;2,250\n", /line 2: .*--decimal-comma/],
       ["a column without a value", "t,x,y\n0,1,\n1,2,\n", /column "y": it has no value in any row/],
       ["two columns of one name", "t,x,x\n0,1,2\n1,2,3\n", /two columns have this name/],

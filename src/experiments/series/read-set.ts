@@ -5,6 +5,7 @@ import { DataError, type Place } from "../../storage/data-error.js";
 import { type Instant, parseInstant, secondsBetween } from "../../storage/iso-time.js";
 import { readCell } from "../../storage/number-cell.js";
 import { otherTime, unnamedBeside } from "../../storage/time-name.js";
+import { refuseWords } from "../../storage/word-columns.js";
 import { steadyNotes, takenForTime } from "../doubtful-columns.js";
 import type { DataFile } from "../task-experiment.js";
 import { inputAt } from "./samples.js";
@@ -63,6 +64,13 @@ export async function readSet(files: readonly DataFile[], columns: SeriesColumns
     );
   }
   const roles = rolesOf(names, source, columns);
+  refuseWords(
+    roles.observed.map((name) => ({
+      name,
+      cells: tables.flatMap(({ names: own, rows }) => rows.map(({ cells }) => cells[own.indexOf(name)])),
+    })),
+    source,
+  );
   const comma = columns.decimalComma ?? hasDecimalCommas(tables);
   const read = (cell: CellValue, place: Place) => numberIn(cell, place, comma);
   const groups = groupsOf(tables, roles, read);

@@ -1,0 +1,36 @@
+import { shown } from "../core/printable.js";
+import { DataError } from "./data-error.js";
+import { isWord } from "./number-cell.js";
+
+/** A column, and what its cells hold. */
+export interface Column {
+  readonly name: string;
+  readonly cells: readonly unknown[];
+}
+
+/**
+ * Refuses a column of words, such as labels or remarks, among those that are read as numbers.
+ *
+ * @throws {DataError} saying how to leave it out
+ */
+export function refuseWords(columns: readonly Column[], source: string): void {
+  const wordy = columns.filter(holdsWords);
+  const [first] = wordy;
+  if (first === undefined) return;
+  const others = columns.filter((column) => !wordy.includes(column)).map(({ name }) => name);
+  const word = first.cells.find((cell) => typeof cell === "string" && isWord(cell)) as string;
+  const remedy =
+    others.length === 0
+      ? "give a column of numbers"
+      : `leave it out with --observe ${others.join(",")}, or, if it says which trajectory a row belongs to, name it with --trajectory ${shown(first.name)}`;
+  throw new DataError(
+    { source, column: first.name },
+    `it holds words, such as ${shown(word)}, and no number; ${remedy}`,
+  );
+}
+
+/** Whether all that stands in a column, and something does, are words. */
+function holdsWords({ cells }: Column): boolean {
+  const filled = cells.filter((cell) => cell !== null && cell !== undefined && String(cell).trim() !== "");
+  return filled.length > 0 && filled.every((cell) => typeof cell === "string" && isWord(cell));
+}
