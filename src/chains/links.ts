@@ -8,6 +8,7 @@ import { zerosLike } from "../ops/generate.js";
 import { gather } from "../ops/slicing.js";
 import type { Chain, ChainInputs, Link } from "./chain.js";
 import { checkStep, checkSteps, checkUndoes, reportedOf, stateLeaves } from "./check.js";
+import { stepGraph, withProducts } from "./kept-products.js";
 
 /** Which of some values have cotangents: floats. */
 type Floats = readonly number[];
@@ -67,8 +68,14 @@ export interface Links {
         atEnd: readonly (Value | null)[],
       ) => Value)
     | null;
-  /** Pulls cotangents of the state after step i back through it. */
-  readonly pull: (b: Builder, i: Value, before: readonly Value[], cotangents: readonly Value[]) => PulledStep;
+  /** Pulls cotangents of the state after step i back through it. @param known  its large products, in the place of its own */
+  readonly pull: (
+    b: Builder,
+    i: Value,
+    before: readonly Value[],
+    cotangents: readonly Value[],
+    known?: readonly Value[],
+  ) => PulledStep;
   /** Undoes step i, and pulls cotangents back through it. @throws {ChainError} if the steps cannot be undone */
   readonly back: (b: Builder, i: Value, after: readonly Value[], cotangents: readonly Value[]) => UndoneStep;
 }
@@ -97,9 +104,9 @@ export function linksOf<S, P, X>(
     const before = chain.undo!(b, reads.linkAt(i, reads.rowAt(b, i)), reads.stateOf(after));
     return stateLeaves(chain.name, inputs.start, before);
   };
-  const pull: Links["pull"] = (b, i, before, cotangents) => {
+  const pull: Links["pull"] = (b, i, before, cotangents, known = []) => {
     const row = reads.rowAt(b, i);
-    const after = reads.step(b, i, row, before);
+    const after = withProducts(b, stepGraph(b, before, reads.step(b, i, row, before)), known);
     const [own, ownRow] = [at(before, floats.state), at(row, floats.rows)];
     const wrt = [...own, ...at(shared, floats.shared), ...ownRow];
     const pulled = pullback(b, at(after, floats.state), cotangents, wrt);
