@@ -73,7 +73,6 @@ describe("the reversible method inside diffrax", () => {
   }
 
   it("has the loss and gradient of revort's, and of backpropagation in JAX", async function () {
-    this.timeout(120_000);
     if (!existsSync(python) || !hasPeers()) {
       console.log("      (needs the environment of npm run bench:peers)");
       this.skip();

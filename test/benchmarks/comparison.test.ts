@@ -20,9 +20,7 @@ import { failure } from "../support/failure.js";
 
 const options = { batch: 3, steps: 4, rounds: 2, say: () => {}, pages: null };
 
-describe("a comparison of runtimes", function () {
-  this.timeout(120_000);
-
+describe("a comparison of runtimes", () => {
   it("times and checks each in a process of its own, and says why one does not work", async () => {
     const runtimes = ["jit", "ort-cpu", "tfjs-webgl"];
     const rows = await compare(perceptron(4, 4), { ...options, runtimes, dtype: "float32" });
@@ -42,8 +40,7 @@ describe("a comparison of runtimes", function () {
   });
 });
 
-describe("a comparison of runtimes on what is run as it is", function () {
-  this.timeout(120_000);
+describe("a comparison of runtimes on what is run as it is", () => {
   const runtimes = ["jit", "ort-cpu"];
   const folder = mkdtempSync(join(tmpdir(), "revort-bench-"));
   after(() => rmSync(folder, { recursive: true }));

@@ -34,8 +34,7 @@ interface Result {
   readonly operators: number;
 }
 
-describe("revort.min.js", function () {
-  this.timeout(120_000);
+describe("revort.min.js", () => {
   let bundle: Awaited<ReturnType<typeof bundlePackage>>;
   let browser: Browser | undefined;
   let reason = "";

@@ -49,9 +49,7 @@ const sent = { status: status(), findings: Object.fromEntries(findings), picture
 await fetch("/result", { method: "POST", body: JSON.stringify(sent) });
 `;
 
-describe("revort.min.js in Firefox", function () {
-  this.timeout(150_000);
-
+describe("revort.min.js in Firefox", () => {
   it("does in a page and in a worker what it does in Node, and its errors have their names", async function () {
     const firefox = findFirefox();
     if ("reason" in firefox) {
@@ -90,9 +88,7 @@ describe("revort.min.js in Firefox", function () {
   });
 });
 
-describe("the page in Firefox", function () {
-  this.timeout(150_000);
-
+describe("the page in Firefox", () => {
   it("trains white dwarf to the loss of Node", async function () {
     const firefox = findFirefox();
     if ("reason" in firefox) {

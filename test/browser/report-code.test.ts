@@ -13,8 +13,7 @@ import { openChromium, site } from "./site.js";
 
 const dist = dirname(createRequire(import.meta.url).resolve("onnxruntime-web"));
 
-describe("the code for browsers in report.html", function () {
-  this.timeout(60_000);
+describe("the code for browsers in report.html", () => {
   let browser: Browser | undefined;
   before(async function () {
     const opened = await openChromium();

@@ -349,7 +349,6 @@ print(many.shape, np.abs(many[0] - one[0]).max() < 1e-5, np.abs(run(1, [9]) - on
 
   it("trains a latent SDE, whose prior draws series in Python's onnxruntime", async function () {
     // measures 1024 series
-    this.timeout(180_000);
     const place = folder("latent");
     const { code, stdout, stderr } = await run([
       "train",
@@ -376,7 +375,6 @@ print(many.shape, np.abs(many[0] - one[0]).max() < 1e-5, np.abs(run(1, [9]) - on
 
   it("trains an SDE-GAN, whose generator draws paths in Python's onnxruntime", async function () {
     // measures 8192 paths
-    this.timeout(180_000);
     const place = folder("gan");
     const { code, stdout, stderr } = await run(["train", "ou-sde-gan", ...once, "--out", place]);
     expect(code, stderr).to.equal(0);

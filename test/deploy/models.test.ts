@@ -46,7 +46,6 @@ describe("the trained models that come with the sources", () => {
   }
 
   it("run in Python's onnxruntime alone, each of them", function () {
-    this.timeout(60_000);
     const missing = missingModules("onnxruntime", "numpy");
     if (missing !== null) {
       console.log(`      skipped: ${missing}`);

@@ -28,13 +28,11 @@ describe("the example of files that need no revort", () => {
     expect(text).to.match(/^1925 +(?!30\.00)\d+\.\d\d/m);
   }
 
-  it("trains and solves in JavaScript", function () {
-    this.timeout(60_000);
+  it("trains and solves in JavaScript", () => {
     check(execFileSync(process.execPath, [`${folder}/train-without-revort.mjs`, "50"], { encoding: "utf8" }));
   });
 
   it("trains and solves in Python", function () {
-    this.timeout(60_000);
     const why = missingModules("numpy", "onnxruntime");
     if (why !== null) {
       console.log(`      skipped: ${why}`);

@@ -129,7 +129,6 @@ describe("portable files in Python, without revort", () => {
   const path = (name: string) => join(folder, name);
 
   before(function () {
-    this.timeout(120_000);
     const why = missingModules("onnx", "onnxruntime", "numpy");
     if (why !== null) {
       console.log(`      skipped: ${why}`);
@@ -173,8 +172,7 @@ describe("portable files in Python, without revort", () => {
     return JSON.parse(stdout);
   };
 
-  it("pass onnx's checker in full, which infers the shapes that they say", function () {
-    this.timeout(60_000);
+  it("pass onnx's checker in full, which infers the shapes that they say", () => {
     type Shapes = Record<string, (number | string)[] | null>;
     const found: Record<string, { declared: Shapes; inferred: Shapes }> = run(checking, ...all);
     expect(Object.keys(found).length).to.equal(all.length);
@@ -193,8 +191,7 @@ describe("portable files in Python, without revort", () => {
     expect(known).to.be.above(50);
   });
 
-  it("train as revort does, update by update and many in a run", async function () {
-    this.timeout(60_000);
+  it("train as revort does, update by update and many in a run", async () => {
     const own = await train(fixed, observed(), { ...options, runtime: await ortNode(), steps: 30 });
     for (const [files, times] of [
       [["step.onnx", "start.onnx"], 30],
@@ -208,8 +205,7 @@ describe("portable files in Python, without revort", () => {
     }
   });
 
-  it("solve as revort does, with tolerances to choose, and say where they gave up", async function () {
-    this.timeout(60_000);
+  it("solve as revort does, with tolerances to choose, and say where they gave up", async () => {
     const { runs, back } = run(solving, path("chosen.onnx"));
     const solved = async (rtol: number) => {
       const { ys, stats } = await solve(chosen, {
@@ -232,8 +228,7 @@ describe("portable files in Python, without revort", () => {
     expect(distance(back, [0.5, -1, 1, 0.25])).to.be.below(1e-8);
   });
 
-  it("mean the same to onnx's own evaluator", async function () {
-    this.timeout(120_000);
+  it("mean the same to onnx's own evaluator", async () => {
     const found = run(reference, path("required.onnx"), path("step.onnx"), path("start.onnx"));
     const { runs } = run(solving, path("chosen.onnx"));
     expect(found.accepted).to.equal(runs[0].accepted);

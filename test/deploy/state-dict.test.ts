@@ -86,7 +86,6 @@ describe("export --what state-dict", () => {
       console.log(`      skipped: ${why}`);
       this.skip();
     }
-    this.timeout(120_000);
     const files: string[] = [];
     for (const exporter of ["dynamo-18", "torchscript-17"]) {
       const out = folder(exporter);

@@ -20,8 +20,7 @@ async function memoryOf(gradient: "reversible" | "direct"): Promise<number[]> {
 }
 
 describe("memory of the gradient of a fixed point", () => {
-  it("is flat by undoing steps, and grows by three arrays a step by storing them: N = 4, 16, 64", async function () {
-    this.timeout(120_000);
+  it("is flat by undoing steps, and grows by three arrays a step by storing them: N = 4, 16, 64", async () => {
     const [undone, stored] = await Promise.all([memoryOf("reversible"), memoryOf("direct")]);
     // sessions, which are let go a little later; sixty steps stored are 275 MB
     expect(undone.at(-1)! - undone[0]!).to.be.below(70);

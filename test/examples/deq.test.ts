@@ -117,8 +117,7 @@ describe("the models of the RevDEQ paper", () => {
       // GN makes these cells no contractions: undoing four steps magnifies rounding by some 1e7
       ["reversible", 1e-7],
     ] as const) {
-      it(`have PyTorch's loss, gradients and statistics: ${name}, ${gradient}`, async function () {
-        this.timeout(60_000);
+      it(`have PyTorch's loss, gradients and statistics: ${name}, ${gradient}`, async () => {
         const known = pytorch[name];
         const maxSteps = name === "single DEQ" ? 2 : 4;
         const task = defineTask({
@@ -157,8 +156,7 @@ describe("examples/deq-digits.ts", () => {
   const digits = readDigits("examples/data/digits.csv");
   const few = splitDataset(digits, [0.05])[0]!;
 
-  it("learns to tell digits by an equilibrium", async function () {
-    this.timeout(60_000);
+  it("learns to tell digits by an equilibrium", async () => {
     const [training, test] = splitDataset(digits, [0.8, 0.2]) as [Dataset, Dataset];
     const task = deqDigitsTask({ width: 8 });
     const { parameters } = await trained(task, training, {
@@ -178,8 +176,7 @@ describe("examples/deq-digits.ts", () => {
   };
 
   for (const [what, deq] of Object.entries(ways)) {
-    it(`predicts and trains as one file in bare ONNX Runtime as here: ${what}`, async function () {
-      this.timeout(60_000);
+    it(`predicts and trains as one file in bare ONNX Runtime as here: ${what}`, async () => {
       const task = deqDigitsTask({ width: 4, deq });
       const options = { runtime, steps: 2, batchSize: 4, updatesPerRun: 2 };
       const { parameters, losses } = await trained(task, few, options);
@@ -202,7 +199,6 @@ describe("examples/deq-digits.ts", () => {
       this.test!.title += ` (${missing})`;
       return this.skip();
     }
-    this.timeout(120_000);
     const folder = mkdtempSync(join(tmpdir(), "revort-deq-"));
     try {
       const options = { runtime, steps: 2, batchSize: 4, updatesPerRun: 2 };

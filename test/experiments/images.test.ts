@@ -43,8 +43,7 @@ describe("experiments on images", () => {
     [mnistOde, "small"],
     [deqMnist, "small"],
   ] as const) {
-    it(`learn, draw and write models that run by themselves: ${experiment.name}, ${network}`, async function () {
-      this.timeout(60_000);
+    it(`learn, draw and write models that run by themselves: ${experiment.name}, ${network}`, async () => {
       const { task, training, files, findings } = await prepared(experiment, { network, samples: 4 });
       const few = takeSamples(training, [0, 1, 2, 3]);
       const { best, losses } = await trainedOn(task, few, {

@@ -32,8 +32,7 @@ describe("influenza in a boarding school", () => {
     return { b: numbers(parameters.b!)[0]!, k: numbers(parameters.k!)[0]!, loss: Math.min(...losses) };
   }
 
-  it("is fitted by RK4 as by SciPy, but for the error of its steps of 1/4 day", async function () {
-    this.timeout(180_000);
+  it("is fitted by RK4 as by SciPy, but for the error of its steps of 1/4 day", async () => {
     const found = await fitted(rk4, 0.25);
     // the solution of steps of a quarter of a day is of another b by 6e-5: a sixteenth of that with half the step
     expect(found.b).to.be.closeTo(scipy.b, 1e-4);
@@ -41,8 +40,7 @@ describe("influenza in a boarding school", () => {
     expect(found.loss).to.be.closeTo(scipy.loss, 0.01);
   });
 
-  it("is fitted by its protocol to what is published, and to SciPy's digits but for midpoint's error", async function () {
-    this.timeout(180_000);
+  it("is fitted by its protocol to what is published, and to SciPy's digits but for midpoint's error", async () => {
     const found = await fitted(midpoint, protocol.stepSize);
     expect(found.b).to.be.closeTo(scipy.b, 6e-4);
     expect(found.k).to.be.closeTo(scipy.k, 6e-5);

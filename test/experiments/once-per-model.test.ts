@@ -37,8 +37,7 @@ async function madeOf(experiment: TaskExperiment) {
 
 describe("what is made of a trained model", () => {
   for (const name of ["uea", "deq-mnist", "ou-sde-gan", "heat"]) {
-    it(`is predicted once for findings and charts: ${name}`, async function () {
-      this.timeout(120_000);
+    it(`is predicted once for findings and charts: ${name}`, async () => {
       const { before, after } = await madeOf(taskExperiments.find((one) => one.name === name)!);
       expect(before).to.be.greaterThan(0);
       expect(after).to.equal(before);

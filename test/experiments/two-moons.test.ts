@@ -9,8 +9,7 @@ describe("two-moons", () => {
   const folder = scratch();
 
   // two-moons.py writes out the published scheme in JAX, for the same points and parameters
-  it("has the losses of the published scheme in each of ten updates", async function () {
-    this.timeout(180_000);
+  it("has the losses of the published scheme in each of ten updates", async () => {
     const wave = (first: number, shape: readonly number[], scale: number) =>
       tensor(
         "float32",

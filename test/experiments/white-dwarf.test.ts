@@ -65,22 +65,17 @@ describe("the white dwarf", () => {
     "rk4/reversible": "0.00006540",
   };
 
-  itWithShared(
-    referencePath,
-    "is learnt to every published loss in 1000 updates, compiled",
-    async function (text) {
-      this.timeout(120_000);
-      const runtime = jit();
-      const { parameters, runs } = readReference(text);
-      for (const [name, loss] of Object.entries(published)) {
-        const { method, gradient } = runs.find((run) => run.name === name)!;
-        const losses = await lossesOf(runtime, method, protocol.steps + 1, { parameters, gradient });
-        // losses are of the parameters before each update: the one after 1000 updates is the 1001st
-        expect(losses.length).to.equal(1001);
-        expect(Math.min(...losses).toFixed(8), name).to.equal(loss);
-      }
-    },
-  );
+  itWithShared(referencePath, "is learnt to every published loss in 1000 updates, compiled", async (text) => {
+    const runtime = jit();
+    const { parameters, runs } = readReference(text);
+    for (const [name, loss] of Object.entries(published)) {
+      const { method, gradient } = runs.find((run) => run.name === name)!;
+      const losses = await lossesOf(runtime, method, protocol.steps + 1, { parameters, gradient });
+      // losses are of the parameters before each update: the one after 1000 updates is the 1001st
+      expect(losses.length).to.equal(1001);
+      expect(Math.min(...losses).toFixed(8), name).to.equal(loss);
+    }
+  });
 
   itWithShared(referencePath, "is learnt alike on ONNX Runtime", async (text) => {
     const { parameters, runs } = readReference(text);
@@ -93,8 +88,7 @@ describe("the white dwarf", () => {
     expect(distance(here, there)).to.be.below(1e-10);
   });
 
-  it("is learnt to losses of the published size from other random weights", async function () {
-    this.timeout(120_000);
+  it("is learnt to losses of the published size from other random weights", async () => {
     for (const seed of [0, 1, 2, 3]) {
       const losses = await lossesOf(jit(), reversible(midpoint), protocol.steps, { seed });
       // published for three seeds: 6.5e-5 to 1.2e-4; untrained: about 0.7

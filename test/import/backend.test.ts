@@ -225,8 +225,7 @@ async function fold(test: Case): Promise<string | null> {
   return null;
 }
 
-describe("ONNX's own cases of operators", function () {
-  this.timeout(120_000);
+describe("ONNX's own cases of operators", () => {
   let cases: Case[] = [];
   let version = "";
 

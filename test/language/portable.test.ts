@@ -38,7 +38,6 @@ describe("language models in Python, without revort", () => {
   let folder = "";
 
   before(function () {
-    this.timeout(120_000);
     const why = missingModules("onnx", "onnxruntime", "numpy", "safetensors");
     if (why !== null) {
       console.log(`      skipped: ${why}`);
@@ -75,8 +74,7 @@ describe("language models in Python, without revort", () => {
   });
 
   for (const kind of languageKinds) {
-    it(`${kind}: the whole model and its training step say and do what they do here`, async function () {
-      this.timeout(120_000);
+    it(`${kind}: the whole model and its training step say and do what they do here`, async () => {
       const runtime = await ortNode();
       const { model, task } = languageModel(kind, configuration);
       const data = windows(6);
@@ -98,8 +96,7 @@ describe("language models in Python, without revort", () => {
     });
   }
 
-  it("a cell gives f(z, x)", async function () {
-    this.timeout(120_000);
+  it("a cell gives f(z, x)", async () => {
     const model = cellModel(configuration);
     const whole = languageModel("revdeq", configuration);
     const runtime = await ortNode();

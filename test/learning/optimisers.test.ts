@@ -117,7 +117,6 @@ describe("optimisers", () => {
   });
 
   it("make the table that PyTorch makes here", async function () {
-    this.timeout(120_000);
     const run = promisify(execFile);
     const missing = await run("python3", ["-c", "import torch"]).then(
       () => null,

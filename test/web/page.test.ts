@@ -38,8 +38,7 @@ async function seriesInNode(text: string, updates: number): Promise<readonly num
   return losses;
 }
 
-describe("the page", function () {
-  this.timeout(60_000);
+describe("the page", () => {
   let driven: Driven | undefined;
   let page: Page;
   let wrong: string[] = [];

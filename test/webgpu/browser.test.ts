@@ -29,9 +29,7 @@ reported("ort-webgpu in a browser that forbids eval", { ...webGpuChecks, ...read
   ]),
 );
 
-describe("ort-webgpu in a browser without a GPU", function () {
-  this.timeout(90_000);
-
+describe("ort-webgpu in a browser without a GPU", () => {
   it("says so, and what to do", async function () {
     if ("reason" in chromium) this.skip();
     const found = await inPage(["--disable-gpu"]);

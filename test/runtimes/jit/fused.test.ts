@@ -37,7 +37,6 @@ describe("the fused multiply-add of the compiled runtime", () => {
   it("passes what the compiled runtime passes without it", function () {
     // where the engine has it anyway, the tests beside this one have run with it
     if (hasFusedMultiplyAdd()) this.skip();
-    this.timeout(120_000);
     const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
     const mocha = fileURLToPath(new URL("../../../node_modules/mocha/bin/mocha.js", import.meta.url));
     const files = [
