@@ -25,7 +25,7 @@ export function product(
 ): Value {
   const images = x.shape[0]!;
   const [own, count, offsets] = [filters / groups, sizeOf(windows.output), sizeOf(windows.kernel)];
-  const [rows, inner] = [times(images, count), times(channels, offsets / groups)];
+  const [rows, inner] = [times(images, count), times(channels, offsets, groups)];
   const byOffset = transpose(b, reshape(b, w, [groups, own, -1, offsets]), [0, 3, 2, 1]);
   const shape = [times(images, 1), filters, ...windows.output];
   const spatial = windows.input.map((_, i) => i);
@@ -34,9 +34,9 @@ export function product(
     const y = gemm(b, reshape(b, seen, [rows, inner]), reshape(b, byOffset, [inner, own]), bias);
     return reshape(b, transpose(b, reshape(b, y, [times(images, 1), count, own]), [0, 2, 1]), shape);
   }
-  const split = reshape(b, x, [times(images, 1), groups, times(channels, 1 / groups), ...windows.input]);
+  const split = reshape(b, x, [times(images, 1), groups, times(channels, 1, groups), ...windows.input]);
   const apart = transpose(b, split, [1, 0, ...spatial.map((i) => i + 3), 2]);
-  const last = reshape(b, apart, [times(images, groups), ...windows.input, times(channels, 1 / groups)]);
+  const last = reshape(b, apart, [times(images, groups), ...windows.input, times(channels, 1, groups)]);
   const seen = reshape(b, seenOf(b, last, windows), [groups, rows, inner]);
   const products = matmul(b, seen, reshape(b, byOffset, [groups, inner, own]));
   const y = bias ? add(b, products, reshape(b, bias, [groups, 1, own])) : products;
@@ -91,7 +91,7 @@ export function productByWindow(
 ): Value {
   const { input, kernel, strides, dilations, output } = windows;
   const images = times(x.shape[0]!, 1);
-  const inner = times(channels, sizeOf(kernel) / groups);
+  const inner = times(channels, sizeOf(kernel), groups);
   const by = groups === 1 ? [] : [groups];
   const weights = reshape(b, w, [...by, filters / groups, inner]);
   const last = surrounded(b, transpose(b, x, [1, ...input.map((_, i) => i + 2), 0]), windows);
@@ -127,7 +127,8 @@ function surrounded(b: Builder, x: Value, { before, after }: Windows): Value {
   return pad(b, x, [0, ...before, 0], [0, ...after, 0]);
 }
 
-/** A multiple of a dimension, as a reshape takes it: what is not known follows from the others. */
-function times(dim: Dim, factor: number): number {
-  return typeof dim === "number" ? dim * factor : -1;
+/** A multiple of a dimension, or a part of it, as a reshape takes it: what is not known follows from the others. */
+function times(dim: Dim, factor: number, parts = 1): number {
+  // the product first: 49 · (1 / 49) is not 1
+  return typeof dim === "number" ? (dim * factor) / parts : -1;
 }

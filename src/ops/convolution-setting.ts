@@ -15,9 +15,12 @@ export interface ConvSetting {
   readonly filters: number;
 }
 
-/** Whether there are fewer windows than places that each of them sees, as in the cotangent of weights. */
+/** Of more windows a product for each takes longer than one for all, and makes a graph of hundreds of nodes. */
+const few = 64;
+
+/** Whether there are few windows, fewer than places that each of them sees, as in the cotangent of weights. */
 export function hasFewWindows({ windows: { kernel, output } }: ConvSetting): boolean {
-  return sizeOf(output) < sizeOf(kernel);
+  return sizeOf(output) <= few && sizeOf(output) < sizeOf(kernel);
 }
 
 /** How many numbers all windows of all images see, each as often as it is seen; NaN where the batch is open. */

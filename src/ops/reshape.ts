@@ -161,9 +161,14 @@ function badReshape(from: Shape, target: Shape): ShapeError {
   );
 }
 
-/** x with the same elements in another shape: numbers (one may be −1), or the shape of another value. */
+/**
+ * x with the same elements in another shape: numbers, or the shape of another value. Of the numbers one may be −1, and 0 copies
+ * a dimension, unless x is known to be empty: there it is one.
+ */
 export function reshape(b: Builder, x: Value, shape: readonly number[] | Value): Value {
-  return b.apply(Reshape, [x, Array.isArray(shape) ? b.ints(shape) : shapeOf(b, shape as Value)]);
+  if (!Array.isArray(shape)) return b.apply(Reshape, [x, shapeOf(b, shape as Value)]);
+  const isZero = x.shape.includes(0) && shape.includes(0) && !shape.includes(-1);
+  return b.apply(Reshape, [x, b.ints(shape)], isZero ? { allowzero: 1 } : {});
 }
 
 /** Transpose; its transpose is the inverse permutation. */

@@ -125,6 +125,19 @@ const usual: Readonly<Record<string, readonly [Partial<Shape>, own: number]>> = 
   "all but the gradient by the weights, of large images": [{ batch: 8, sizes: [48, 48] }, 2],
   "all but the gradient by the weights, of a batch that is not known": [{ isOpen: true }, 2],
   "all, of few channels": [{ channels: 3, filters: 3 }, 3],
+  // 49 · (1 / 49) and 11 · (25 / 11) are not whole in floating point
+  "all, of each channel by itself": [{ batch: 4, groups: 49, channels: 1, filters: 1 }, 3],
+  "all, of each channel by itself, in larger windows": [
+    { batch: 4, groups: 11, channels: 1, filters: 2, sizes: [9, 9], kernel: [5, 5] },
+    3,
+  ],
+  "all, of patches of an image": [
+    { batch: 8, channels: 3, filters: 4, sizes: [90, 90], kernel: [10, 10], stride: 10, pads: [0, 0, 0, 0] },
+    3,
+  ],
+  // its kernels do not return from what has no channels, as the gradient by the weights has none
+  "none, of no images": [{ batch: 0, channels: 2, filters: 3 }, 0],
+  "none, of no images in groups": [{ batch: 0, groups: 2, channels: 2, filters: 3, kernel: [5, 5] }, 0],
 };
 
 describe("convolutions of ONNX Runtime in float32", () => {
