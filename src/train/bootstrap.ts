@@ -1,6 +1,13 @@
 import { Random } from "../core/random.js";
 import { yieldToEventLoop } from "../runtime/yielding.js";
-import { type IntervalRequest, type Intervals, intervalsOf } from "./intervals.js";
+import {
+  type IntervalRequest,
+  type Intervals,
+  idleProblem,
+  intervalsOf,
+  namesOf,
+  partsOf,
+} from "./intervals.js";
 import { type LeastSquaresResult, leastSquares, type Residuals } from "./least-squares.js";
 
 /** How a bootstrap is made. */
@@ -98,7 +105,9 @@ export async function bootstrapIntervals(
   }
   const drawn = reached.filter((x) => x !== null);
   const unfinished = reached.length - drawn.length;
+  const { idle } = partsOf(found, request);
   const problems = [
+    ...idleProblem(namesOf(idle, request)),
     ...(unfinished === 0
       ? []
       : [`${unfinished} of ${drawn.length + unfinished} replicates came to no minimum.`]),
@@ -117,7 +126,9 @@ export async function bootstrapIntervals(
       names.map((name, j) => {
         const values = drawn.map((x) => x[j]!).sort((a, b) => a - b);
         const value = found.x[j]!;
-        if (values.length < leastReplicates) return [name, { value, standardError: null, interval: null }];
+        // what nothing depends on stays where it is in every replicate, which says nothing of it
+        if (values.length < leastReplicates || idle.includes(j))
+          return [name, { value, standardError: null, interval: null }];
         const interval = [quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)] as const;
         return [name, { value, standardError: deviation(values), interval }];
       }),
@@ -127,12 +138,11 @@ export async function bootstrapIntervals(
 }
 
 /** ε of each component. */
-function errorsOf(
-  { residuals, x }: LeastSquaresResult,
-  { low, high, components, dim }: IntervalRequest,
-): number[][] {
-  const free = x.filter((value, j) => value > low[j]! && value < high[j]!).length;
-  const growth = 1 / Math.sqrt(1 - free / residuals.length);
+function errorsOf(found: LeastSquaresResult, request: IntervalRequest): number[][] {
+  const { residuals } = found;
+  const { components, dim } = request;
+  const { free } = partsOf(found, request);
+  const growth = 1 / Math.sqrt(1 - free.length / residuals.length);
   return Array.from({ length: dim }, (_, i) => {
     const own = residuals.filter((_, k) => components[k] === i);
     const mean = own.reduce((sum, r) => sum + r / own.length, 0);

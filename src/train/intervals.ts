@@ -49,10 +49,7 @@ export interface IntervalRequest {
 export function intervalsOf(found: LeastSquaresResult, request: IntervalRequest): Intervals {
   const { names, scale, level = 0.95, low, high, components, dim } = request;
   const { x, residuals, jacobian } = found;
-  const isHeld = (j: number) => !(x[j]! > low[j]! && x[j]! < high[j]!);
-  const isIdle = (j: number) => jacobian[j]!.every((slope) => slope === 0);
-  const isFree = (j: number) => !isHeld(j) && !isIdle(j);
-  const free = x.flatMap((_, j) => (isFree(j) ? [j] : []));
+  const { free, held, idle } = partsOf(found, request);
   const degrees = residuals.length - free.length;
   const own = Array.from({ length: dim }, (_, i) =>
     residuals.flatMap((r, k) => (components[k] === i ? [r] : [])),
@@ -89,8 +86,6 @@ export function intervalsOf(found: LeastSquaresResult, request: IntervalRequest)
   );
   const steps = gain.map((row) => row.reduce((sum, g, k) => sum - g * residuals[k]!, 0));
   const t = studentQuantile((1 + level) / 2, degrees);
-  const idle = names.filter((_, j) => !isHeld(j) && isIdle(j));
-  const held = names.filter((_, j) => isHeld(j));
   return {
     named: Object.fromEntries(
       names.map((name, j) => {
@@ -106,8 +101,28 @@ export function intervalsOf(found: LeastSquaresResult, request: IntervalRequest)
     ),
     noise,
     remaining: steps.reduce((most, step, a) => Math.max(most, Math.abs(step) / (errors[a]! || 1)), 0),
-    problem: [...heldProblem(held), ...idleProblem(idle)].join(" ") || null,
+    problem:
+      [...heldProblem(namesOf(held, request)), ...idleProblem(namesOf(idle, request))].join(" ") || null,
   };
+}
+
+/** Which components of x are estimated, which a bound holds, and which no residual depends on. */
+export function partsOf(
+  { x, jacobian }: Pick<LeastSquaresResult, "x" | "jacobian">,
+  { low, high }: Pick<IntervalRequest, "low" | "high">,
+): Readonly<Record<"free" | "held" | "idle", readonly number[]>> {
+  const parts = { free: [] as number[], held: [] as number[], idle: [] as number[] };
+  for (const [j, value] of x.entries()) {
+    const isHeld = !(value > low[j]! && value < high[j]!);
+    const isIdle = jacobian[j]!.every((slope) => slope === 0);
+    parts[isHeld ? "held" : isIdle ? "idle" : "free"].push(j);
+  }
+  return parts;
+}
+
+/** Of components, the names of those that have one. */
+export function namesOf(components: readonly number[], { names }: Pick<IntervalRequest, "names">): string[] {
+  return names.filter((_, j) => components.includes(j));
 }
 
 function heldProblem(names: readonly string[]): string[] {
@@ -117,7 +132,8 @@ function heldProblem(names: readonly string[]): string[] {
   ];
 }
 
-function idleProblem(names: readonly string[]): string[] {
+/** What is said of names that nothing is known of. */
+export function idleProblem(names: readonly string[]): string[] {
   if (names.length === 0) return [];
   const said =
     names.length === 1

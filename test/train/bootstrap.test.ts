@@ -70,4 +70,25 @@ describe("intervals by a bootstrap", () => {
     expect(problem).to.match(/do not determine the parameters/);
     expect(named.x0!.interval).to.equal(null);
   });
+
+  it("are none of what no residual depends on, which every replicate leaves where it is", async () => {
+    const more = async (x: readonly number[]) => {
+      const { residuals, jacobian } = await at(x);
+      return { residuals, jacobian: [...jacobian, times.map(() => 0)] };
+    };
+    const found = (await leastSquares(more, [0, 0, 5]))!;
+    const wide = { ...request, names: ["x0", "x1", "x2"], low: Array(3).fill(-Infinity) };
+    const asked = { replicates: 50, seed: 0 };
+    const { named, problem } = await bootstrapIntervals(
+      more,
+      found,
+      { ...wide, high: Array(3).fill(Infinity) },
+      asked,
+    );
+    expect(named.x2).to.deep.equal({ value: 5, standardError: null, interval: null });
+    expect(problem).to.match(/^x2 has no effect on what was observed/);
+    // the others as if it were not there
+    const plain = (await leastSquares(at, [0, 0]))!;
+    expect(named.x1).to.deep.equal((await bootstrapIntervals(at, plain, request, asked)).named.x1);
+  });
 });
