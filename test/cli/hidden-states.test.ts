@@ -82,6 +82,11 @@ describe("equations with states that are not observed", () => {
     expect(readJson(folder("bounded", "run.json")).task.series.hiddenStarts.y).to.deep.equal({
       ...{ guess: 0.5, low: 0, high: 0.9, unit: "mol" },
     });
+    // so are they where updates alone lead to the fit, and where nobody guessed: 0.9 / s · s is 0.9 to rounding
+    const robust = ["dx = 1.4*y; dy = -m*y", "--parameter", "y0=:0:0.9", "--loss", "huber"];
+    const held = await json(...words, ...robust, "--out", folder("robust"));
+    expect(held.parameters.y0.value).to.be.within(0.8, 0.9 + 1e-15);
+    expect(held.parameters.m.value).to.be.below(0.7);
   });
 
   it("estimates initial values of each trajectory, and of those that are set apart", async () => {

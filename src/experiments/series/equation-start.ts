@@ -59,10 +59,15 @@ export async function equationStart(
   const found = hidden > 0 ? null : await startingValues(field, observed, open);
   const size = Math.max(...scales.map(({ mean, deviation }) => Math.hypot(mean, deviation)));
   const kept = Object.fromEntries(
-    unseen.map((name) => [
-      name,
-      keptOf({ ...{ guess: size, low: -Infinity, high: Infinity }, unit: null, ...hiddenStarts[name] }),
-    ]),
+    unseen.map((name) => {
+      const {
+        low = -Infinity,
+        high = Infinity,
+        guess = within(size, low, high),
+        unit = null,
+      } = hiddenStarts[name] ?? {};
+      return [name, keptOf({ guess, low, high, unit })];
+    }),
   );
   const starts = set.series.map((): readonly number[] | null => null);
   for (const [i, { trajectory, series, from }] of training.entries()) {
@@ -79,6 +84,8 @@ export async function equationStart(
     ...{ open, fromData: found !== null },
   };
 }
+
+const within = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
 
 function keptOf({ guess, low, high, unit }: NamedParameter): KeptParameter {
   return { guess, low: Number.isFinite(low) ? low : null, high: Number.isFinite(high) ? high : null, unit };

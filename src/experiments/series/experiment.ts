@@ -30,6 +30,7 @@ import { type Search, type SearchedStart, searchedStart, untrained } from "./sea
 import { medianGap, type Scale, type SeriesSet, scalesOf } from "./series-set.js";
 import type { SeriesSettings } from "./settings.js";
 import { type Parts, parseSplit, partsOf } from "./split.js";
+import { startsWithinBounds } from "./start-bounds.js";
 import { stepCheck } from "./step-check.js";
 import { warmLearningRate } from "./warm-learning-rate.js";
 import { usualStages, warmStart } from "./warm-start.js";
@@ -189,7 +190,10 @@ function prepared(
     schedule: (updates) => cosine({ steps: Math.max(1, updates) }),
     solvesInChains: true,
     ...(isSymbolic(setting.field)
-      ? { optimiser: (asked: Optimiser) => withinBounds(asked, setting.field as SymbolicField) }
+      ? {
+          optimiser: (asked: Optimiser) =>
+            startsWithinBounds(withinBounds(asked, setting.field as SymbolicField), setting),
+        }
       : {}),
     estimates: (trained, asked) =>
       namedEstimates(setting, training, shape, trained, { loss: settings.loss, ...asked }),
