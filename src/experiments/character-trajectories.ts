@@ -8,11 +8,11 @@ export const characterTrajectories: TaskExperiment = {
   about: "which letter a pen wrote, by a neural controlled differential equation (UCI CharacterTrajectories)",
   data: { what: 'series as JSON, [{ "label": "a", "x": [[…], …] }, …]', files: 1, needed: true },
   protocol: {
-    ...{ solver: "midpoint", coupling: 0.999, gradient: "reversible", stepSize: 0.02, dtype: "float32" },
-    ...{ steps: 400, batchSize: 32, optimiser: "adamw", learningRate: 3e-3, weightDecay: 1e-4 },
-    ...{ clip: null, validateEvery: 50 },
+    ...{ solver: "midpoint", coupling: 0.999, gradient: "reversible", stepSize: 0.01, dtype: "float32" },
+    ...{ steps: 1000, batchSize: null, optimiser: "adamw", learningRate: 1e-3, weightDecay: 1e-4 },
+    ...{ clip: null, validateEvery: 1 },
   },
-  full: { stepSize: 0.01, steps: 1000, batchSize: null, learningRate: 1e-3, validateEvery: 1 },
+  full: {},
   published: {
     "test accuracy": {
       value: 0.7845,

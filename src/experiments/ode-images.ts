@@ -10,8 +10,8 @@ const widths: Readonly<Record<string, number>> = { small: 16, published: 64 };
 
 const protocol: TaskProtocol = {
   ...{ solver: "midpoint", coupling: 0.99, gradient: "reversible", stepSize: 0.25, dtype: "float32" },
-  ...{ steps: 600, batchSize: 32, optimiser: "adam", learningRate: 5e-3, weightDecay: 0 },
-  ...{ clip: null, validateEvery: null, samples: 2000, network: "small" },
+  ...{ steps: 2000, batchSize: 32, optimiser: "adam", learningRate: 1e-2, weightDecay: 0 },
+  ...{ schedule: "cosine", clip: null, validateEvery: null, samples: 10_000, network: "small" },
 };
 
 /** As published, but for dopri5 with rtol = atol = 1e−3: a solve inside a model takes steps of a given size. */
@@ -19,6 +19,7 @@ const full = {
   steps: 75_000,
   batchSize: 128,
   learningRate: 0.1,
+  schedule: null,
   samples: null,
   network: "published",
 } as const;

@@ -22,11 +22,11 @@ export const ouSdeGan: TaskExperiment = {
   data: null,
   protocol: {
     ...{ solver: "reversible-heun", coupling: null, gradient: "reversible", stepSize: 1, dtype: "float32" },
-    ...{ steps: 600, batchSize: 128, optimiser: "rmsprop", learningRate: 2e-4, weightDecay: 0 },
-    ...{ clip: null, validateEvery: null },
+    ...{ steps: 4000, batchSize: 128, optimiser: "rmsprop", learningRate: 1e-4, weightDecay: 0 },
+    ...{ schedule: "cosine", clip: null, validateEvery: null },
   },
   drawsNoise: true,
-  full: { steps: 10_000, batchSize: 1024, learningRate: 2e-5 },
+  full: { steps: 10_000, batchSize: 1024, learningRate: 2e-5, schedule: null },
   prepare,
 };
 

@@ -27,10 +27,10 @@ export const spirals: TaskExperiment = {
   data: null,
   protocol: {
     ...{ solver: "midpoint", coupling: 0.999, gradient: "reversible", stepSize: interval, dtype: "float32" },
-    ...{ steps: 2000, batchSize: 20, optimiser: "rmsprop", learningRate: 1e-3, weightDecay: 0 },
-    ...{ clip: null, validateEvery: null },
+    ...{ steps: 20_000, batchSize: 20, optimiser: "rmsprop", learningRate: 1e-3, weightDecay: 0 },
+    ...{ schedule: "cosine", clip: null, validateEvery: null },
   },
-  full: {},
+  full: { steps: 2000, schedule: null },
   prepare,
 };
 

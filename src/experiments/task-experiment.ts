@@ -2,7 +2,6 @@ import type { FloatDType } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
 import type { Optimiser } from "../learning/optimisers.js";
-import type { Schedule } from "../learning/schedules.js";
 import type { Method } from "../methods/method.js";
 import type { Dataset } from "../models/dataset.js";
 import type { AnyTask } from "../models/task.js";
@@ -10,8 +9,9 @@ import type { Chart } from "../plot/chart.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { BootstrapOptions } from "../train/bootstrap.js";
 import type { EstimateReport, IntervalMethod } from "../train/estimate-report.js";
+import type { ScheduleOver, TaskScheduleName } from "./task-schedule.js";
 
-/** How an experiment is trained; each can be overridden on the command line. */
+/** How an experiment is trained; what is not said to be otherwise can be overridden on the command line. */
 export interface TaskProtocol {
   readonly solver: string;
   /** λ of a coupled solver; `null` for the plain one, or for a solver that is reversible by itself */
@@ -25,6 +25,8 @@ export interface TaskProtocol {
   readonly optimiser: string;
   readonly learningRate: number;
   readonly weightDecay: number;
+  /** how the learning rate goes over the updates, where not as the experiment has it by itself; not an option of its own */
+  readonly schedule?: TaskScheduleName | null;
   readonly clip: number | null;
   /** updates from one validation to the next; `null` for an epoch */
   readonly validateEvery: number | null;
@@ -68,8 +70,8 @@ export interface PreparedTask {
   readonly newData?: (file: DataFile, trained: TrainedTask) => Dataset | Promise<MeasuredData>;
   /** what validation and test data are measured by, where their arrays are of other shapes than those of training */
   readonly measured?: AnyTask;
-  /** of the learning rate over so many updates; constant by default */
-  readonly schedule?: (steps: number) => Schedule;
+  /** of the learning rate over so many updates, where the protocol names none; constant by default */
+  readonly schedule?: ScheduleOver;
   /** parameters to start from, found before the first update; `null` where that was interrupted */
   readonly warmStart?: (context: WarmStartContext) => Promise<Tensors | null>;
   /** the named scalars of a trained model, brought to the minimum where they can be, and what is known of them */

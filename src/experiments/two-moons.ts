@@ -86,10 +86,10 @@ export const twoMoons: TaskExperiment = {
   },
   protocol: {
     ...{ solver: "midpoint", coupling: 0.999, gradient: "reversible", stepSize: 0.05, dtype: "float32" },
-    ...{ steps: 200, batchSize: 256, optimiser: "adamw", learningRate: 3e-3, weightDecay: 1e-4 },
-    ...{ clip: null, validateEvery: 50 },
+    ...{ steps: 1200, batchSize: 256, optimiser: "adamw", learningRate: 1e-2, weightDecay: 1e-4 },
+    ...{ schedule: "cosine", clip: null, validateEvery: null },
   },
-  full: { stepSize: 0.01, steps: 5000, batchSize: null, learningRate: 1e-3, validateEvery: 500 },
+  full: { stepSize: 0.01, steps: 5000, batchSize: null, learningRate: 1e-3, schedule: null },
   published: {
     "training loss": { value: 0.888, source: "McCallum & Foster 2024, midpoint, after 5000 updates" },
   },

@@ -1,6 +1,7 @@
 import { encodeCheckpoint } from "../deploy/checkpoint-file.js";
 import { taskLossChart } from "../experiments/task-chart.js";
 import type { PreparedTask, TaskExperiment, TrainedTask } from "../experiments/task-experiment.js";
+import { taskScheduleOf } from "../experiments/task-schedule.js";
 import { taskExperiments } from "../experiments/tasks.js";
 import type { GradientRequest } from "../gradients/method.js";
 import { type Optimiser, optimisers } from "../learning/optimisers.js";
@@ -43,7 +44,8 @@ export async function taskSubject(
     method: methodNamed(solver, coupling === null ? {} : { coupling }),
     ...{ protocol, seed, files: [] },
   });
-  const { task, training, validation, schedule, optimiser = (chosen: Optimiser) => chosen } = prepared;
+  const { task, training, validation, optimiser = (chosen: Optimiser) => chosen } = prepared;
+  const schedule = taskScheduleOf(prepared, protocol);
   const samples = Object.values(training)[0]!.shape[0]!;
   const { clip, validateEvery } = protocol;
   return {

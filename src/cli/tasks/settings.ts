@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { TaskExperiment, TaskProtocol } from "../../experiments/task-experiment.js";
+import { taskSchedules } from "../../experiments/task-schedule.js";
 import { parseGradientRequest } from "../../gradients/method.js";
 import { type Optimiser, optimisers } from "../../learning/optimisers.js";
 import { isReversible, type Method } from "../../methods/method.js";
@@ -32,6 +33,7 @@ export const taskSettings = z.strictObject({
   optimiser: z.enum(keysOf(optimisers)),
   learningRate: z.number().positive(),
   weightDecay: z.number().min(0),
+  schedule: z.enum(keysOf(taskSchedules)).nullable().default(null),
   clip: z.number().positive().nullable(),
   validateEvery: count().nullable(),
   patience: count().nullable(),
@@ -149,7 +151,8 @@ export function settingsFor(
       batchSize: options.batchSize ?? base.batchSize,
       learningRate: options.learningRate ?? base.learningRate,
     },
-    ...{ weightDecay: options.weightDecay ?? base.weightDecay, clip: options.clip ?? base.clip },
+    ...{ weightDecay: options.weightDecay ?? base.weightDecay, schedule: base.schedule ?? null },
+    clip: options.clip ?? base.clip,
     ...{ validateEvery: options.validateEvery ?? base.validateEvery, patience: options.patience ?? null },
     ...{ seed: options.seed ?? 0, samples: options.samples ?? base.samples ?? null },
     network: options.network ?? base.network ?? null,

@@ -11,6 +11,7 @@ import type {
   TaskExperiment,
   TrainedTask,
 } from "../../experiments/task-experiment.js";
+import { taskScheduleOf } from "../../experiments/task-schedule.js";
 import { taskExperiments } from "../../experiments/tasks.js";
 import { largestMemory } from "../../figures/largest-memory.js";
 import { fit } from "../../models/fit.js";
@@ -312,12 +313,14 @@ function batchSizeOf(
 
 async function fitted(
   { opened: { settings, init }, checkpoint }: FitRun<TaskRun>,
-  { task, training, validation, measured, schedule, optimiser, solvesInChains }: PreparedTask,
+  prepared: PreparedTask,
   where: { readonly runtime: Runtime; readonly threads: Threads },
   batchSize: number,
   kept: Parameters<typeof keptFit>[0],
 ): Promise<KeptFit> {
   const { steps, dtype, seed, clip, validateEvery, patience, gradient } = settings;
+  const { task, training, validation, measured, optimiser, solvesInChains } = prepared;
+  const schedule = taskScheduleOf(prepared, settings);
   const validated = (loss: number) => `validation loss ${loss.toPrecision(6)}`;
   const { result, reconstructionError } = await keptFit(kept, validated, (hooks) =>
     fit(task, training, {
