@@ -64,7 +64,8 @@ export async function drawDensity(
   };
   const densities: number[][] = [];
   for (const t of drawnTimes) densities.push((await at(t)).map((density) => density / deviation ** 2));
-  const range = [0, Math.max(...densities.flat())] as const;
+  // from far away a flow may have no density that is a number: such places are left blank
+  const range = [0, Math.max(0, ...densities.flat().filter(Number.isFinite))] as const;
   const panels = drawnTimes.map(
     (t, k): Panel => ({
       ...{ title: `t = ${t}`, x: axes[0]!, y: axes[1]!, width: 256, height: 256 },

@@ -73,7 +73,10 @@ export function mlp(
 
 /** A layer that is modulated by a second value, time as a rule. */
 export interface ConditionedLayer extends Omit<Layer, "apply"> {
-  /** @param condition  a scalar, or [batch, 1] */
+  /**
+   * @param condition  a scalar, or [batch, 1]
+   * @throws {LayerError} for one of another shape
+   */
   readonly apply: (b: Builder, theta: Values, x: Value, condition: Value) => Value;
 }
 
@@ -91,6 +94,11 @@ export function concatSquash(inputs: number, outputs: number): ConditionedLayer 
   return {
     ...parametersOf(parts),
     apply(b, theta, x, t) {
+      if ((t.shape.at(-1) ?? 1) !== 1) {
+        throw new LayerError(
+          `concatSquash(${inputs}, ${outputs}) takes t as a scalar or [batch, 1], but was given ${showType(t)}.`,
+        );
+      }
       const ofTime = (name: "_hyper_gate" | "_hyper_bias") =>
         t.shape.length < 2
           ? ofOneNumber(b, t, partOf(theta, name))

@@ -54,6 +54,11 @@ function shadeOf(value: number, [low, high]: Range): number {
   return Math.min(count - 1, Math.max(0, Math.floor(share * count)));
 }
 
+/** What is written in a cell is white where the cell is dark. */
+export function inkOn(value: number, range: Range): string {
+  return shadeOf(value, range) > count / 2 ? theme.background : theme.ink;
+}
+
 /** Cells of a row that lie side by side. */
 export interface Run {
   readonly row: number;
@@ -115,7 +120,7 @@ export function cellMarks(layer: Cells, range: Range, edges: Edges, measure: Mea
     const text = labels[i]!;
     const hasRoom = measure(text, theme.label) <= right - left - 2 && theme.label.size <= bottom - top;
     if (text === "" || !hasRoom) return [];
-    const color = shadeOf(value, range) > count / 2 ? theme.background : theme.ink;
+    const color = inkOn(value, range);
     const place = {
       x: (left + right) / 2,
       y: (bottom + top) / 2,

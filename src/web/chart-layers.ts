@@ -1,5 +1,5 @@
-import { outlines, rangeOf, runsByShade, shades } from "../plot/cells.js";
-import type { Layer, SeriesLayer } from "../plot/description.js";
+import { inkOn, outlines, type Range, runsByShade, shades } from "../plot/cells.js";
+import type { Cells, Layer, SeriesLayer } from "../plot/description.js";
 import type { Color } from "../plot/theme.js";
 import { thin } from "../plot/thin.js";
 import { svg } from "./svg.js";
@@ -20,10 +20,16 @@ export type Ends = readonly [number, number];
 /** What has a colour of its own. */
 export type Series = SeriesLayer;
 
+/** How the layers of a chart look, so that those of one name look alike in all panels. */
+export interface Looks {
+  readonly colorOf: (layer: Series) => Color;
+  readonly rangeOf: (layer: Cells) => Range;
+}
+
 export function drawLayer(
   layer: Layer,
   place: Place,
-  colorOf: (layer: Series) => Color,
+  { colorOf, rangeOf }: Looks,
   { xs, ys }: { xs: Ends; ys: Ends },
 ): SVGElement[] {
   const { x, y, isIn } = place;
@@ -75,10 +81,11 @@ export function drawLayer(
     }
     case "cells": {
       const edges = { x: Array.from(layer.x, x), y: Array.from(layer.y, y) };
-      const range = rangeOf(layer, { panels: [] });
-      return runsByShade(layer, range).map((runs, k) =>
+      const range = rangeOf(layer);
+      const paths = runsByShade(layer, range).map((runs, k) =>
         svg("path", { fill: shades[k]!, d: outlines(runs, edges) }),
       );
+      return [...paths, ...cellLabels(layer, range, edges)];
     }
     case "rule": {
       const d =
@@ -88,6 +95,26 @@ export function drawLayer(
       return [svg("path", { class: "line grey dashed", d })];
     }
   }
+}
+
+/** Room that a letter takes at most, and a line. */
+const letter = { width: 7, height: 13 } as const;
+
+function cellLabels(
+  { labels = [], values }: Cells,
+  range: Range,
+  { x, y }: { readonly x: readonly number[]; readonly y: readonly number[] },
+): SVGElement[] {
+  const columns = x.length - 1;
+  return labels.flatMap((label, i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    const [left, right, bottom, top] = [x[column]!, x[column + 1]!, y[row]!, y[row + 1]!];
+    const hasRoom = label.length * letter.width <= right - left && letter.height <= bottom - top;
+    if (label === "" || !hasRoom) return [];
+    const at = { x: (left + right) / 2, y: (bottom + top) / 2 + 4, "text-anchor": "middle" };
+    // shades are the same in the dark, and so is what is written on them
+    return [svg("text", { ...at, style: `fill: ${inkOn(values[i]!, range)}` }, label)];
+  });
 }
 
 /** Neighbours that can be drawn, as lists of their places. */

@@ -1,7 +1,6 @@
 import { type Axis, axisTitle, domainOf, isDrawable, minorTicksOf, shareOf, ticksOf } from "../plot/axis.js";
 import type { Layer, Panel } from "../plot/description.js";
-import type { Color } from "../plot/theme.js";
-import { drawLayer, type Ends, type Place, type Series } from "./chart-layers.js";
+import { drawLayer, type Ends, type Looks, type Place } from "./chart-layers.js";
 import { svg } from "./svg.js";
 
 /** Of a plot inside its axes, where a panel does not say it. */
@@ -9,10 +8,12 @@ const usual = { width: 346, height: 216 } as const;
 const room = { left: 62, right: 12, top: 10, bottom: 44, title: 18 } as const;
 
 /** A panel as a picture, with axes, that says what it shows. */
-export function drawPanel(panel: Panel, colorOf: (layer: Series) => Color): SVGElement {
+export function drawPanel(panel: Panel, looks: Looks): SVGElement {
   const { x: xAxis, y: yAxis, layers, title } = panel;
-  const xs = domainOf(xAxis, valuesOf(layers, "x"), 0.02);
-  const ys = domainOf(yAxis, valuesOf(layers, "y"), 0.05);
+  // cells fill their panel
+  const isFull = layers.some(({ kind }) => kind === "cells");
+  const xs = domainOf(xAxis, valuesOf(layers, "x"), isFull ? 0 : 0.02);
+  const ys = domainOf(yAxis, valuesOf(layers, "y"), isFull ? 0 : 0.05);
   const { width, height } = { width: panel.width ?? usual.width, height: panel.height ?? usual.height };
   const [left, top] = [room.left, room.top + (title === undefined ? 0 : room.title)];
   const place: Place = {
@@ -31,7 +32,7 @@ export function drawPanel(panel: Panel, colorOf: (layer: Series) => Color): SVGE
     svg(
       "svg",
       { ...inside, viewBox: `${left} ${top} ${width} ${height}` },
-      ...layers.flatMap((layer) => drawLayer(layer, place, colorOf, { xs, ys })),
+      ...layers.flatMap((layer) => drawLayer(layer, place, looks, { xs, ys })),
     ),
   );
 }

@@ -1,4 +1,5 @@
-import { type Chart, isSeries, type Layer } from "../plot/description.js";
+import { rangeOf, rangeText, shades } from "../plot/cells.js";
+import { type Cells, type Chart, isSeries, type Layer } from "../plot/description.js";
 import { type Color, seriesColors } from "../plot/theme.js";
 import type { Series } from "./chart-layers.js";
 import { drawPanel } from "./chart-panel.js";
@@ -13,17 +14,35 @@ export function drawChart(host: Element, chart: Chart): void {
   title.append(chart.title ?? "", ...(chart.subtitle === undefined ? [] : [` (${chart.subtitle})`]));
   const panels = document.createElement("div");
   panels.className = "panels";
-  panels.append(...chart.panels.map((panel) => drawPanel(panel, colors.of)));
+  const looks = { colorOf: colors.of, rangeOf: (layer: Cells) => rangeOf(layer, chart) };
+  panels.append(...chart.panels.map((panel) => drawPanel(panel, looks)));
   const legend = document.createElement("ul");
   legend.className = "legend";
-  for (const [name, { color, dashed, kind }] of colors.named) {
+  const add = (name: string, ...samples: SVGElement[]) => {
     const entry = document.createElement("li");
-    const sample = svg("svg", { viewBox: "0 0 24 10", class: "sample", "aria-hidden": "true" });
-    sample.append(sampleOf(kind, color, dashed));
-    entry.append(sample, name);
+    entry.append(
+      svg("svg", { viewBox: "0 0 24 10", class: "sample", "aria-hidden": "true" }, ...samples),
+      name,
+    );
     legend.append(entry);
-  }
-  host.replaceChildren(title, panels, ...(colors.named.size === 0 ? [] : [legend]));
+  };
+  for (const [name, layer] of cellsOf(chart)) add(rangeText(name, looks.rangeOf(layer)), ...shadesSample());
+  for (const [name, { color, dashed, kind }] of colors.named) add(name, sampleOf(kind, color, dashed));
+  host.replaceChildren(title, panels, ...(legend.childElementCount === 0 ? [] : [legend]));
+}
+
+/** Cells by their names: those of one name share their shades. */
+function cellsOf({ panels }: Chart): ReadonlyMap<string, Cells> {
+  const all = panels.flatMap(({ layers }) => layers.filter((layer) => layer.kind === "cells"));
+  return new Map(all.flatMap((layer) => (layer.name === undefined ? [] : [[layer.name, layer] as const])));
+}
+
+/** All shades side by side, from the lowest, each over those before it. */
+function shadesSample(): SVGElement[] {
+  const width = 24 / shades.length;
+  return shades.map((fill, k) =>
+    svg("rect", { x: k * width, y: 0, width: 24 - k * width, height: 10, fill }),
+  );
 }
 
 interface Named {

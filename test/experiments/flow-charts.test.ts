@@ -2,10 +2,11 @@ import { expect } from "chai";
 import { Random } from "../../src/core/random.js";
 import { drawDensity } from "../../src/experiments/flow-charts.js";
 import { squashField } from "../../src/experiments/two-moons.js";
-import { initialParameters } from "../../src/fields/field.js";
+import { initialParameters, type VectorField } from "../../src/fields/field.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { methodNamed } from "../../src/methods/named.js";
 import { normalisingFlow } from "../../src/models/flow.js";
+import { mul } from "../../src/ops/arithmetic.js";
 import type { Cells } from "../../src/plot/chart.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 
@@ -36,5 +37,28 @@ describe("the chart of a flow's density", () => {
       // the window ends at three standard deviations, beyond which a normal distribution has 0.5 % of its points
       expect(integral, title).to.be.within(0.98, 1.005);
     }
+  });
+
+  it("leaves places blank from which the flow has no numbers, and shades the others all the same", async () => {
+    // y' = 30 y³ backwards: far from 0 its steps leave the finite numbers
+    const field: VectorField = {
+      ...{ name: "cubic", state: ["batch", 2], parameters: {} },
+      apply: (b, _theta, _t, y) => mul(b, mul(b, y, mul(b, y, y)), 30),
+    };
+    const ode = neuralOde({ field, method: methodNamed("rk4", {}), stepSize: 0.05 });
+    const trained = { runtime: jit(), parameters: {}, buffers: {}, dtype: "float64" } as const;
+    const points = [[0, 0]];
+    const { panels } = await drawDensity(
+      normalisingFlow({ ode }),
+      points,
+      { mean: 0, deviation: 1 },
+      trained,
+    );
+    const layers = panels.slice(0, -1).map((panel) => panel.layers[0] as Cells);
+    const all = layers.flatMap(({ values }) => Array.from(values));
+    expect(all.some((value) => !Number.isFinite(value))).to.equal(true);
+    const [low, high] = layers[0]!.range!;
+    expect(low).to.equal(0);
+    expect(high).to.equal(all.filter(Number.isFinite).reduce((most, value) => Math.max(most, value), 0));
   });
 });

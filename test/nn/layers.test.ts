@@ -266,6 +266,22 @@ describe("layers", () => {
     expectClose(found.few!, { shape: [1, 3], data: numbers(found.many!).slice(0, 3) }, "few rows");
   });
 
+  it("are gated by one number, or by one of each row, and by nothing else", () => {
+    const layer = concatSquash(6, 3);
+    const b = new Builder();
+    const theta = Object.fromEntries(
+      Object.entries(layer.parameters).map(([name, { shape }]) => [name, b.input(name, "float64", shape)]),
+    );
+    const x = b.input("x", "float64", [3, 6]);
+    // as many as there are outputs
+    for (const shape of [[3], [3, 3]]) {
+      const t = b.input(`t${shape.length}`, "float64", shape);
+      expect(() => layer.apply(b, theta, x, t)).to.throw(LayerError, "takes t as a scalar or [batch, 1]");
+    }
+    const one = b.input("one", "float64", [1]);
+    expect(layer.apply(b, theta, x, one).shape).to.deep.equal([3, 3]);
+  });
+
   it("number the parameters of a sequence, and leave those of a residual as they are", () => {
     const layer = sequential(linear(2, 3), activation(tanh), residual(sequential(linear(3, 3))));
     expect(Object.keys(layer.parameters)).to.deep.equal([
