@@ -211,25 +211,27 @@ export function batchCostOf(work: Work, prices: Prices): BatchCost {
 }
 
 /**
- * Prices of one core (Zen 4, with the fused multiply-add), fitted to whole gradients of perceptrons of 8 to 128 units on
- * batches of 1 to 256; `benchmarks/auto.ts` shows how far they hold, for convolutions and attention as well. What they are used for is the ratio of two of them,
- * which varies less from machine to machine than they do.
+ * Prices of one core (Zen 4 and 5, with the fused multiply-add), fitted to what was measured of whole gradients of perceptrons of 8 to
+ * 128 units on batches of 1 to 256 (`benchmarks/results/auto.json`) and of updates of experiments at their published sizes
+ * (`experiment-peers.json`), and to the ratio of both runtimes on convolutions, attention and random numbers. In the fit 0.69 to 1.43
+ * times what was measured is estimated. `benchmarks/auto.ts` shows how far they hold. What they are used for is the ratio of two of
+ * them, which varies less from machine to machine than they do.
  */
 export const prices = {
   "ort-cpu": {
     run: 40000,
-    node: 375,
-    product: { float32: 0.018, float64: 0.031 },
-    element: { float32: 0.33, float64: 1.38 },
-    function: { float32: 0, float64: 0.52 },
-    choice: 2,
+    node: 260,
+    product: { float32: 0.012, float64: 0.017 },
+    element: { float32: 0.24, float64: 0.84 },
+    function: { float32: 0, float64: 0.67 },
+    choice: 0.5,
   },
   jit: {
     run: 4000,
-    node: 4.5,
-    product: { float32: 0.037, float64: 0.083 },
-    element: { float32: 0.29, float64: 0.55 },
-    function: { float32: 0.73, float64: 1.13 },
+    node: 1.9,
+    product: { float32: 0.034, float64: 0.075 },
+    element: { float32: 0.075, float64: 0.19 },
+    function: { float32: 0.65, float64: 0.55 },
     choice: 0.3,
   },
 } as const satisfies Record<string, Prices>;
