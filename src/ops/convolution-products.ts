@@ -26,18 +26,20 @@ export function product(
   const images = x.shape[0]!;
   const [own, count, offsets] = [filters / groups, sizeOf(windows.output), sizeOf(windows.kernel)];
   const [rows, inner] = [times(images, count), times(channels, offsets, groups)];
-  const byOffset = transpose(b, reshape(b, w, [groups, own, -1, offsets]), [0, 3, 2, 1]);
   const shape = [times(images, 1), filters, ...windows.output];
   const spatial = windows.input.map((_, i) => i);
   if (groups === 1) {
     const seen = seenOf(b, transpose(b, x, [0, ...spatial.map((i) => i + 2), 1]), windows);
-    const y = gemm(b, reshape(b, seen, [rows, inner]), reshape(b, byOffset, [inner, own]), bias);
+    // filters stay rows: to turn an array of rank 3 around takes a runtime many times as long as to move one axis
+    const byOffset = reshape(b, transpose(b, reshape(b, w, [own, -1, offsets]), [0, 2, 1]), [own, inner]);
+    const y = gemm(b, reshape(b, seen, [rows, inner]), byOffset, bias, { transB: 1 });
     return reshape(b, transpose(b, reshape(b, y, [times(images, 1), count, own]), [0, 2, 1]), shape);
   }
   const split = reshape(b, x, [times(images, 1), groups, times(channels, 1, groups), ...windows.input]);
   const apart = transpose(b, split, [1, 0, ...spatial.map((i) => i + 3), 2]);
   const last = reshape(b, apart, [times(images, groups), ...windows.input, times(channels, 1, groups)]);
   const seen = reshape(b, seenOf(b, last, windows), [groups, rows, inner]);
+  const byOffset = transpose(b, reshape(b, w, [groups, own, -1, offsets]), [0, 3, 2, 1]);
   const products = matmul(b, seen, reshape(b, byOffset, [groups, inner, own]));
   const y = bias ? add(b, products, reshape(b, bias, [groups, 1, own])) : products;
   const ordered = transpose(b, reshape(b, y, [groups, times(images, 1), count, own]), [1, 0, 3, 2]);
@@ -56,7 +58,7 @@ function seenOf(b: Builder, x: Value, windows: Windows): Value {
 
 /**
  * The same sums for few windows of many places, as the cotangent of weights has them: with images last, in a row of X̃
- * [channels · places, windows · images] is what the windows see there, and y = X̃ᵀ W. Where x was an operand of
+ * [channels · places, windows · images] is what the windows see there, and yᵀ = Wᵀ X̃. Where x was an operand of
  * a convolution whose weights these are the cotangent of, X̃ is what that multiplied.
  */
 export function transposedProduct(
@@ -72,8 +74,8 @@ export function transposedProduct(
   const swapped = { ...windows, kernel: output, output: kernel, strides: dilations, dilations: strides };
   const seen = reshape(b, seenOf(b, transpose(b, x, [1, ...spatial, 0]), swapped), [rows, -1]);
   const columns = reshape(b, transpose(b, w, [1, ...spatial, 0]), [rows, filters]);
-  const products = gemm(b, seen, columns, null, { transA: 1 });
-  const y = transpose(b, reshape(b, products, [sizeOf(output), images, filters]), [1, 2, 0]);
+  const products = gemm(b, columns, seen, null, { transA: 1 });
+  const y = transpose(b, reshape(b, products, [filters, sizeOf(output), images]), [2, 0, 1]);
   const whole = bias ? add(b, y, reshape(b, bias, [filters, 1])) : y;
   return reshape(b, whole, [images, filters, ...output]);
 }
