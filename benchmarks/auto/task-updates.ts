@@ -3,7 +3,6 @@ import { type FloatDType, scalar, type Tensor, tensor } from "../../src/core/ten
 import { taskExperiments } from "../../src/experiments/tasks.js";
 import { languageModel } from "../../src/language/language-model.js";
 import { adamw } from "../../src/learning/optimisers.js";
-import { methodNamed } from "../../src/methods/named.js";
 import { checkDataset, type Dataset, takeSamples } from "../../src/models/dataset.js";
 import { changingOf } from "../../src/models/fit.js";
 import type { AnyTask } from "../../src/models/task.js";
@@ -44,9 +43,8 @@ async function ofExperiment(
 ): Promise<TaskUpdates[]> {
   const experiment = taskExperiments.find((one) => one.name === name)!;
   const protocol = { ...experiment.protocol, samples: 64, ...(network === undefined ? {} : { network }) };
-  const { solver, coupling, dtype } = protocol;
-  const method = methodNamed(solver, coupling === null ? {} : { coupling });
-  const { task, training } = await experiment.prepare({ method, protocol, seed: 0, files: [] });
+  const { dtype } = protocol;
+  const { task, training } = await experiment.prepare({ protocol, seed: 0, files: [] });
   const model = network === undefined ? name : `${name}, ${network}`;
   return batches.map((batch) => updatesOf({ model, batch, dtype }, task, training));
 }

@@ -1,8 +1,8 @@
 import { Random } from "../../src/core/random.js";
 import { type FloatDType, sizeOf, type Tensor, tensor } from "../../src/core/tensor.js";
+import { methodOf } from "../../src/experiments/protocol-solver.js";
 import type { GradientRequest } from "../../src/gradients/method.js";
 import type { Method } from "../../src/methods/method.js";
-import { methodNamed } from "../../src/methods/named.js";
 import type { Dataset } from "../../src/models/dataset.js";
 import type { AnyTask } from "../../src/models/task.js";
 
@@ -62,9 +62,14 @@ export function gradientsOf(reversible: CaseOptions["gradient"] = "reversible"):
   ];
 }
 
-/** A solver with the coupling of an experiment, or as it is by itself. */
-export function methodFor(name: string, coupling: number, { scheme }: Pick<CaseOptions, "scheme">): Method {
-  return methodNamed(name, scheme === "coupled" ? { coupling } : {});
+/** A solver with the coupling of an experiment, or as it is by itself, as protocols have it. */
+export function solverFor(solver: string, coupling: number, { scheme }: Pick<CaseOptions, "scheme">) {
+  return { solver, coupling: scheme === "coupled" ? coupling : null };
+}
+
+/** The method that this is. */
+export function methodFor(...given: Parameters<typeof solverFor>): Method {
+  return methodOf(solverFor(...given));
 }
 
 /** Numbers that are drawn anew from 1 on, in the order of their places. */

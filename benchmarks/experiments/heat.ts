@@ -2,15 +2,14 @@ import { scalar } from "../../src/core/tensor.js";
 import { heat as experiment } from "../../src/experiments/heat.js";
 import { meanChange } from "../../src/experiments/snapshots.js";
 import { takeSamples } from "../../src/models/dataset.js";
-import { type CaseOptions, type ExperimentCase, gradientsOf, methodFor, of } from "./case.js";
+import { type CaseOptions, type ExperimentCase, gradientsOf, of, solverFor } from "./case.js";
 
 const [coupling, interval, steps, batch] = [0.5, 0.05, 500, 16];
 
 const prepared = ({ finer = 1, ...options }: CaseOptions) =>
   experiment.prepare({
-    method: methodFor("tsit5", coupling, options),
     protocol: {
-      ...{ ...experiment.protocol, ...experiment.full },
+      ...{ ...experiment.protocol, ...experiment.full, ...solverFor("tsit5", coupling, options) },
       ...{ gradient: options.gradient, stepSize: interval / (steps * finer) },
     },
     ...{ seed: 0, files: [] },

@@ -1,13 +1,12 @@
 import { twoMoons as experiment } from "../../src/experiments/two-moons.js";
-import { type CaseOptions, type ExperimentCase, gradientsOf, methodFor, of } from "./case.js";
+import { type CaseOptions, type ExperimentCase, gradientsOf, of, solverFor } from "./case.js";
 
 const [steps, coupling] = [100, 0.999];
 
 const prepared = ({ finer = 1, ...options }: CaseOptions) =>
   experiment.prepare({
-    method: methodFor("midpoint", coupling, options),
     protocol: {
-      ...{ ...experiment.protocol, ...experiment.full },
+      ...{ ...experiment.protocol, ...experiment.full, ...solverFor("midpoint", coupling, options) },
       ...{ gradient: options.gradient, stepSize: 1 / (steps * finer) },
     },
     ...{ seed: 0, files: [] },

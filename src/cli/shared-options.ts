@@ -206,7 +206,11 @@ export function problemOptions(command: Command): Command {
     .addOption(choice("--activation", "activation of mlp:…; tanh by default", activations))
     .option("--autonomous", "an mlp:… of the state alone; by default it takes time as well")
     .optionsGroup("Solver and gradient:")
-    .addOption(solverOption("the experiment's own by default"))
+    .addOption(
+      solverOption(
+        "the experiment's own by default. Stochastic experiments take those of their calculus (reversible-heun, heun, midpoint, …), and euler-maruyama and milstein where noise is additive",
+      ),
+    )
     .addOption(
       new Option(
         "--gradient <method>",

@@ -11,6 +11,7 @@ import { slice } from "../ops/slice.js";
 import type { Chart, Panel } from "../plot/chart.js";
 import { coleHopf } from "./cole-hopf.js";
 import { oncePerModel } from "./once-per-model.js";
+import { methodOf } from "./protocol-solver.js";
 import {
   meanChange,
   relativeErrors,
@@ -67,7 +68,8 @@ function learntField(): VectorField {
   };
 }
 
-function prepare({ method, protocol }: TaskContext): PreparedTask {
+function prepare({ protocol }: TaskContext): PreparedTask {
+  const method = methodOf(protocol);
   const { stepSize, dtype, gradient } = protocol;
   const learnt = learntField();
   const ode = neuralOde({ field: learnt, method, stepSize, dtype });

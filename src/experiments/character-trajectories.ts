@@ -1,5 +1,6 @@
 import { parseSeriesJson } from "../storage/labelled-series.js";
 import { checkLearnable, classesOf, preparedClassifier, seriesData, stratified } from "./path-classifier.js";
+import { methodOf } from "./protocol-solver.js";
 import type { DataFile, PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
 
 /** Which letter a pen wrote, by a neural CDE along its velocity. */
@@ -25,7 +26,8 @@ export const characterTrajectories: TaskExperiment = {
 const read = ({ name, bytes }: DataFile) =>
   parseSeriesJson(new TextDecoder().decode(bytes), { source: name });
 
-function prepare({ method, protocol, files: [file], seed }: TaskContext): PreparedTask {
+function prepare({ protocol, files: [file], seed }: TaskContext): PreparedTask {
+  const method = methodOf(protocol);
   const { stepSize, gradient, dtype } = protocol;
   const series = read(file!);
   checkLearnable(series, file!.name);

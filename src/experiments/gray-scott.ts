@@ -10,6 +10,7 @@ import { exp } from "../ops/elementwise.js";
 import type { Chart, Panel } from "../plot/chart.js";
 import { oncePerModel } from "./once-per-model.js";
 import { type PlainField, plainSolve } from "./plain-solve.js";
+import { methodOf } from "./protocol-solver.js";
 import {
   meanChange,
   relativeErrors,
@@ -135,7 +136,8 @@ const learntNumbers = (parameters: Tensors) =>
     ]),
   );
 
-function prepare({ method, protocol }: TaskContext): PreparedTask {
+function prepare({ protocol }: TaskContext): PreparedTask {
+  const method = methodOf(protocol);
   const { stepSize, dtype, gradient } = protocol;
   const learnt = unknownField();
   const ode = neuralOde({ field: learnt, method, stepSize, dtype });

@@ -18,6 +18,7 @@ import { tanh } from "../ops/trigonometry.js";
 import type { Chart, Layer } from "../plot/chart.js";
 import { oncePerModel } from "./once-per-model.js";
 import { type PlainField, plainSolve } from "./plain-solve.js";
+import { methodOf } from "./protocol-solver.js";
 import {
   meanChange,
   relativeErrors,
@@ -140,7 +141,8 @@ function solutions(count: number, points: number, seed: number): Snapshots {
   );
 }
 
-function prepare({ method, protocol }: TaskContext): PreparedTask {
+function prepare({ protocol }: TaskContext): PreparedTask {
+  const method = methodOf(protocol);
   const { stepSize, dtype, gradient } = protocol;
   const points = pointsFor(stepSize);
   const ode = neuralOde({ field: learntField(points), method, stepSize, dtype });

@@ -18,7 +18,8 @@ import { slice } from "../ops/slice.js";
 import { concat } from "../ops/slicing.js";
 import { tanh } from "../ops/trigonometry.js";
 import { type LatentOde, latentOde } from "./latent-ode.js";
-import type { TaskContext } from "./task-experiment.js";
+import { methodOf } from "./protocol-solver.js";
+import type { TaskProtocol } from "./task-experiment.js";
 
 /** What the models of irregular series are given: all places with what is seen of them, and those that are seen alone. */
 export interface PartlySeen {
@@ -98,8 +99,10 @@ function rnnVae(channels: number): LatentOde {
  */
 export function irregularModels(
   channels: number,
-  { method, protocol: { stepSize, gradient, dtype } }: Pick<TaskContext, "method" | "protocol">,
+  protocol: TaskProtocol,
 ): Readonly<Record<"latentOde" | "rnnVae" | "odeRnn" | "gruD" | "rnnGaps", IrregularModel>> {
+  const { stepSize, gradient, dtype } = protocol;
+  const method = methodOf(protocol);
   const odeOf = (dim: number) =>
     neuralOde({ field: perceptron({ dim, hidden: [32], time: false }), method, stepSize, dtype });
   const cell = () => odeRnnCell(odeOf(hidden), channels, { gradient }) as unknown as ObservedCell;

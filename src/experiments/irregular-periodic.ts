@@ -16,7 +16,13 @@ import { zerosLike } from "../ops/generate.js";
 import type { Chart, Panel } from "../plot/chart.js";
 import { irregularModels } from "./irregular-models.js";
 import { periodicNoise, periodicSeries, periodicSizes } from "./periodic-series.js";
-import type { PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "./task-experiment.js";
+import type {
+  PreparedTask,
+  TaskContext,
+  TaskExperiment,
+  TaskProtocol,
+  TrainedTask,
+} from "./task-experiment.js";
 
 const { places, seen } = periodicSizes;
 const sizes = { training: 800, test: 200 };
@@ -49,8 +55,8 @@ const names = Object.keys(modelNames) as ModelName[];
 const latents = ["latentOde", "rnnVae"] as const;
 
 /** All models side by side: none reads another's parameters, so each is trained as it would be by itself. */
-function modelOf(context: Pick<TaskContext, "method" | "protocol">) {
-  const models = irregularModels(1, context);
+function modelOf(protocol: TaskProtocol) {
+  const models = irregularModels(1, protocol);
   const annealing = klAnnealing({ wait: 10 });
   return defineModel({
     name: "irregular-periodic",
@@ -124,9 +130,9 @@ function taskOf(model: PeriodicModel) {
   });
 }
 
-function prepare(context: TaskContext): PreparedTask {
-  const { dtype } = context.protocol;
-  const model = modelOf(context);
+function prepare({ protocol }: TaskContext): PreparedTask {
+  const { dtype } = protocol;
+  const model = modelOf(protocol);
   const data = (count: number, seed: number) => periodicSeries(count, { seed, dtype });
   const test = data(sizes.test, 1);
   return {

@@ -5,6 +5,7 @@ import type { Values } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { normalDivergence, normalNegativeLogDensity } from "../learning/likelihoods.js";
+import type { SdeKind } from "../methods/sde-method.js";
 import type { Dataset } from "../models/dataset.js";
 import { predict } from "../models/measuring.js";
 import { defineTask } from "../models/task.js";
@@ -12,7 +13,7 @@ import { add, mul, sub } from "../ops/arithmetic.js";
 import { reduceMean } from "../ops/reduce.js";
 import type { Chart, Panel } from "../plot/chart.js";
 import { latentModel, publishedWidths } from "./latent-model.js";
-import { sdeSolverOf } from "./sde-protocol.js";
+import { sdeSolverOf } from "./protocol-solver.js";
 import { lorenzPaths } from "./stochastic-lorenz.js";
 import type { PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "./task-experiment.js";
 
@@ -21,6 +22,8 @@ const end = 2;
 
 /** Of what is observed: 0.01 where published, with the divergence weighed less in the first 1000 updates. */
 const deviation = 0.05;
+
+const kind: SdeKind = { calculus: "stratonovich", noise: "diagonal" };
 
 const sizes = { training: 1024, test: 128 };
 
@@ -40,7 +43,7 @@ export const latentSde: TaskExperiment = {
     ...{ steps: 1000, batchSize: 32, optimiser: "adam", learningRate: 1e-2, weightDecay: 0 },
     ...{ schedule: "cosine", clip: 1000, validateEvery: null },
   },
-  drawsNoise: true,
+  sde: kind,
   full: {
     ...{ stepSize: 0.01, steps: 5000, batchSize: 1024, learningRate: 1e-2, schedule: null, clip: null },
   },
@@ -85,7 +88,7 @@ function prepare({ protocol }: TaskContext): PreparedTask {
   const times = Array.from({ length: intervals + 1 }, (_, k) => (k * end) / intervals);
   const { model, sampler } = latentModel({
     ...{ times, observed: 3, widths: publishedWidths, stepSize, dtype },
-    ...sdeSolverOf(protocol),
+    ...sdeSolverOf(protocol, kind, "latent-sde"),
   });
   const data = (paths: number, seed: number): Dataset => ({
     xs: lorenzPaths(paths, times, { seed, deviation, dtype }),

@@ -23,8 +23,15 @@ import { reduceMean } from "../ops/reduce.js";
 import { slice } from "../ops/slice.js";
 import type { Chart, Layer, Panel } from "../plot/chart.js";
 import { latentOde } from "./latent-ode.js";
+import { methodOf } from "./protocol-solver.js";
 import { comparedPoints, comparedTimes, seenAngle, spiralNoise, spiralPieces } from "./spiral-paths.js";
-import type { PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "./task-experiment.js";
+import type {
+  PreparedTask,
+  TaskContext,
+  TaskExperiment,
+  TaskProtocol,
+  TrainedTask,
+} from "./task-experiment.js";
 
 /** Of the published table, which has 30, 50 and 100 points. */
 const observed = 30;
@@ -46,10 +53,10 @@ export const latentSpirals: TaskExperiment = {
   prepare,
 };
 
-type Protocol = Pick<TaskContext, "method" | "protocol">;
-
 /** The latent ODE and the recurrent network. Neither knows of the other, so each is trained as it would be by itself. */
-function partsOf({ method, protocol: { stepSize, gradient, dtype } }: Protocol) {
+function partsOf(protocol: TaskProtocol) {
+  const { stepSize, gradient, dtype } = protocol;
+  const method = methodOf(protocol);
   const field = perceptron({ dim: latent, hidden: [20, 20], activation: "elu", time: false });
   const ode = latentOde({
     encoder: gapCell(2, hidden) as unknown as ObservedCell,
@@ -78,9 +85,9 @@ function selfFed({ cell, readout }: Rnn): Rnn["cell"] {
   };
 }
 
-function modelOf(context: Protocol) {
-  const { ode, rnn } = partsOf(context);
-  const { dtype } = context.protocol;
+function modelOf(protocol: TaskProtocol) {
+  const { ode, rnn } = partsOf(protocol);
+  const { dtype } = protocol;
   const all = comparedTimes();
   const rowOf = (b: Builder, of: readonly number[], like: Value) =>
     add(b, zerosLike(b, slice(b, like, 1, 0, 1)), b.constant(tensor(dtype, [1, of.length], of)));
@@ -155,9 +162,9 @@ function taskOf(model: SpiralModel) {
   });
 }
 
-function prepare(context: TaskContext): PreparedTask {
-  const { dtype } = context.protocol;
-  const model = modelOf(context);
+function prepare({ protocol }: TaskContext): PreparedTask {
+  const { dtype } = protocol;
+  const model = modelOf(protocol);
   const test = spiralPieces(sizes.test, { observed, seed: 1, dtype });
   return {
     ...{ task: taskOf(model), solvesInChains: true },

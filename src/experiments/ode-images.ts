@@ -3,6 +3,7 @@ import type { Schedule } from "../learning/schedules.js";
 import { imageClassifiers } from "./image-classifier.js";
 import { cifar, type ImageCollection, mnist } from "./image-data.js";
 import { odeNet } from "./ode-net.js";
+import { methodOf } from "./protocol-solver.js";
 import type { PreparedTask, TaskContext, TaskExperiment, TaskProtocol } from "./task-experiment.js";
 
 /** Channels of the networks: in a minute or two on two cores, and as published. */
@@ -40,9 +41,14 @@ export const mnistOde = experimentOf("mnist-ode", mnist);
 export const cifarOde = experimentOf("cifar-ode", cifar);
 
 function prepare(name: string, collection: ImageCollection, context: TaskContext): PreparedTask {
-  const { method, protocol } = context;
+  const { protocol } = context;
   const { channels, size } = collection;
-  const own = { method, stepSize: protocol.stepSize, gradient: protocol.gradient, dtype: protocol.dtype };
+  const own = {
+    method: methodOf(protocol),
+    stepSize: protocol.stepSize,
+    gradient: protocol.gradient,
+    dtype: protocol.dtype,
+  };
   const options = { ...own, channels, size, width: widths[protocol.network ?? "small"]! };
   const networks = { ode: odeNet(options, "ode"), residual: odeNet(options, "residual") };
   const prepared = imageClassifiers(name, collection, networks, context);

@@ -2,6 +2,7 @@ import { Random } from "../core/random.js";
 import { numbers, type Tensor, tensor } from "../core/tensor.js";
 import { encodePrediction } from "../deploy/model-file.js";
 import { inGroups } from "../learning/groups.js";
+import type { SdeKind } from "../methods/sde-method.js";
 import { predict } from "../models/measuring.js";
 import { defineTask } from "../models/task.js";
 import { sub } from "../ops/arithmetic.js";
@@ -9,9 +10,11 @@ import { reduceMean } from "../ops/reduce.js";
 import type { Chart, Layer, Panel } from "../plot/chart.js";
 import { oncePerModel } from "./once-per-model.js";
 import { ouPaths, pathTimes } from "./ou-paths.js";
+import { sdeSolverOf } from "./protocol-solver.js";
 import { sdeGan, sdeGanGroups } from "./sde-gan-model.js";
-import { sdeSolverOf } from "./sde-protocol.js";
 import type { PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "./task-experiment.js";
+
+const kind: SdeKind = { calculus: "stratonovich", noise: "general" };
 
 const sizes = { training: 8192, test: 1024 };
 
@@ -25,14 +28,19 @@ export const ouSdeGan: TaskExperiment = {
     ...{ steps: 4000, batchSize: 128, optimiser: "rmsprop", learningRate: 1e-4, weightDecay: 0 },
     ...{ schedule: "cosine", clip: null, validateEvery: null },
   },
-  drawsNoise: true,
+  sde: kind,
   full: { steps: 10_000, batchSize: 1024, learningRate: 2e-5, schedule: null },
   prepare,
 };
 
 function prepare({ protocol }: TaskContext): PreparedTask {
   const { stepSize, dtype } = protocol;
-  const { model, sampler } = sdeGan({ times: pathTimes, stepSize, dtype, ...sdeSolverOf(protocol) });
+  const { model, sampler } = sdeGan({
+    times: pathTimes,
+    stepSize,
+    dtype,
+    ...sdeSolverOf(protocol, kind, "ou-sde-gan"),
+  });
   const task = defineTask({
     model,
     targets: {},

@@ -14,6 +14,7 @@ import { filled, scaledNormal } from "../nn/initial.js";
 import { mul } from "../ops/arithmetic.js";
 import { transpose } from "../ops/reshape.js";
 import type { Chart, Panel } from "../plot/chart.js";
+import { methodOf } from "./protocol-solver.js";
 import type { PreparedTask, TaskContext, TaskExperiment, TrainedTask } from "./task-experiment.js";
 
 /** Points of the spiral from t = 0 to 25, and of a segment. */
@@ -83,7 +84,9 @@ function segmentsOf(path: ReturnType<typeof spiralPath>, dtype: TaskContext["pro
   };
 }
 
-function prepare({ method, protocol: { dtype, stepSize, gradient } }: TaskContext): PreparedTask {
+function prepare({ protocol }: TaskContext): PreparedTask {
+  const { dtype, stepSize, gradient } = protocol;
+  const method = methodOf(protocol);
   const ode = neuralOde({ field: spiralField(), method, stepSize, dtype });
   const times = Array.from({ length: segment }, (_, k) => k * interval);
   const model = defineModel({

@@ -2,7 +2,7 @@ import type { FloatDType } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
 import type { Optimiser } from "../learning/optimisers.js";
-import type { Method } from "../methods/method.js";
+import type { SdeKind } from "../methods/sde-method.js";
 import type { Dataset } from "../models/dataset.js";
 import type { AnyTask } from "../models/task.js";
 import type { Chart } from "../plot/chart.js";
@@ -43,7 +43,6 @@ export interface DataFile {
 
 /** What an experiment is made for. */
 export interface TaskContext {
-  readonly method: Method;
   readonly protocol: TaskProtocol;
   readonly seed: number;
   /** those given with --data */
@@ -187,8 +186,8 @@ export interface TaskExperiment {
   readonly networks?: readonly string[];
   /** options that it has no use for, beside those that no task has */
   readonly unused?: readonly string[];
-  /** its solves draw noise, of which other steps would draw other paths */
-  readonly drawsNoise?: true;
+  /** its equations are stochastic, and of this kind: their solvers are others, and other steps would draw other paths */
+  readonly sde?: SdeKind;
   readonly prepare: (context: TaskContext) => PreparedTask | Promise<PreparedTask>;
   /** published values for its own data, of losses and metrics by what they are of: "test accuracy", "training loss" */
   readonly published?: Readonly<Record<string, Published>>;

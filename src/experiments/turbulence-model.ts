@@ -112,19 +112,15 @@ function equationsOf(parts: ReturnType<typeof partsOf>, parameters: Parameters, 
     return gather(b, contexts, cast(b, minimum(b, k, window), "int64"));
   };
   const shared = {
-    ...{
-      dim: coarse + latent + 1,
-      calculus: "stratonovich" as const,
-      noise: "diagonal" as const,
-      parameters,
-    },
+    ...{ dim: coarse + latent + 1, noise: "diagonal" as const, parameters },
+    // which does not read the state: the equation is the same in both calculi
     diffusion(b: Builder, theta: Values, _t: Value, y: Value) {
       const [u, z, l] = pieces(b, y);
       return concat(b, [zerosLike(b, u), expandTo(b, deviation(b, theta), z), zerosLike(b, l)], 1);
     },
   } as const;
   const posterior: Sde = defineSde({
-    ...{ ...shared, name: "closure, posterior" },
+    ...{ ...shared, name: "closure, posterior", calculus: method.calculus },
     drift(b, theta, t, y) {
       const [u, z] = pieces(b, y);
       const input = concat(b, [z, u, contextAt(b, theta.contexts!, t)], 1);
@@ -135,7 +131,7 @@ function equationsOf(parts: ReturnType<typeof partsOf>, parameters: Parameters, 
     },
   });
   const free: Sde = defineSde({
-    ...{ ...shared, name: "closure" },
+    ...{ ...shared, name: "closure", calculus: "stratonovich" },
     drift(b, theta, _t, y) {
       const [u, z, l] = pieces(b, y);
       return concat(b, [flow(b, theta, u, z), priorDrift(b, theta, u, z), zerosLike(b, l)], 1);

@@ -4,6 +4,7 @@ import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { normalDivergence } from "../learning/likelihoods.js";
 import { effectivelySymmetric } from "../methods/effectively-symmetric.js";
+import type { SdeKind } from "../methods/sde-method.js";
 import { ees25 } from "../methods/tableaux.js";
 import type { Dataset } from "../models/dataset.js";
 import { predict } from "../models/measuring.js";
@@ -13,11 +14,14 @@ import { reduceMean } from "../ops/reduce.js";
 import { slice } from "../ops/slice.js";
 import type { Chart } from "../plot/chart.js";
 import { oncePerModel } from "./once-per-model.js";
+import { sdeSolverOf } from "./protocol-solver.js";
 import { resolvedFlow } from "./sabra.js";
-import { sdeSolverOf } from "./sde-protocol.js";
 import type { PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
 import { coarse, turbulenceModels } from "./turbulence-model.js";
 import { type Paths, statisticsOf, turbulenceChart } from "./turbulence-statistics.js";
+
+/** The diffusion does not read the state, so that both calculi are the same. */
+const kind: SdeKind = { calculus: "stratonovich", noise: "additive" };
 
 /** In units of the coarse time, about the turnover of the last shell that is resolved. */
 const interval = 0.4;
@@ -40,7 +44,7 @@ export const turbulence: TaskExperiment = {
     ...{ steps: 6000, batchSize: 32, optimiser: "adam", learningRate: 3e-3, weightDecay: 0 },
     ...{ schedule: "cosine", clip: 10, validateEvery: null },
   },
-  drawsNoise: true,
+  sde: kind,
   full: { stepSize: 0.05, steps: 10_000, batchSize: 64, learningRate: 1e-3, schedule: null },
   prepare,
 };
@@ -86,7 +90,7 @@ function prepare({ protocol }: TaskContext): PreparedTask {
   const { stepSize, dtype } = protocol;
   const { model, sampler, deterministic } = turbulenceModels({
     ...{ interval, window, stepSize, dtype, odeMethod: effectivelySymmetric(ees25) },
-    ...sdeSolverOf(protocol),
+    ...sdeSolverOf(protocol, kind, "turbulence"),
   });
   const flowOf = (phase: number) => resolvedFlow({ phase, interval, count: observations });
   const flows = [1, 2, 3, 4].map(flowOf);

@@ -14,6 +14,7 @@ import { tanh } from "../ops/trigonometry.js";
 import { DataError } from "../storage/data-error.js";
 import { parseTable } from "../storage/table.js";
 import { drawDensity, drawSamples, type Points, type Scale } from "./flow-charts.js";
+import { methodOf } from "./protocol-solver.js";
 import type { DataFile, PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
 
 const widths = [2, 128, 128, 128, 2];
@@ -96,7 +97,8 @@ export const twoMoons: TaskExperiment = {
   prepare,
 };
 
-function prepare({ method, protocol, files: [file] }: TaskContext): PreparedTask {
+function prepare({ protocol, files: [file] }: TaskContext): PreparedTask {
+  const method = methodOf(protocol);
   const { dtype, stepSize, gradient } = protocol;
   const flow = normalisingFlow({ ode: neuralOde({ field: squashField(), method, stepSize, dtype }) });
   const model = defineModel({

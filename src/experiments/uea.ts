@@ -9,6 +9,7 @@ import {
   seriesData,
   stratified,
 } from "./path-classifier.js";
+import { methodOf } from "./protocol-solver.js";
 import type { PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
 
 /**
@@ -29,7 +30,8 @@ export const uea: TaskExperiment = {
   prepare,
 };
 
-function prepare({ method, protocol, files, seed }: TaskContext): PreparedTask {
+function prepare({ protocol, files, seed }: TaskContext): PreparedTask {
+  const method = methodOf(protocol);
   const { stepSize, gradient, dtype } = protocol;
   const [training, test] = files.map(({ name, bytes }) =>
     parseUea(new TextDecoder().decode(bytes), { source: name }),

@@ -12,6 +12,9 @@ import { reversibleHeun } from "./reversible-heun.js";
 import { semiImplicitEuler } from "./semi-implicit-euler.js";
 import { symmetricTableaux, type Tableau, tableaux } from "./tableaux.js";
 
+/** Solvers of equations of Itô, which solve no ordinary ones here. */
+export const ofItoAlone: readonly string[] = ["euler-maruyama", "milstein"];
+
 /** A name that no solver has. */
 export class UnknownSolverError extends RevortError {
   constructor(
@@ -19,6 +22,12 @@ export class UnknownSolverError extends RevortError {
     names: readonly string[] = solverNames,
   ) {
     const near = nearName(solver, names);
+    if (ofItoAlone.includes(solver)) {
+      super(
+        `The solver "${solver}" is for stochastic equations of Itô alone. The solvers here are ${names.join(", ")}.`,
+      );
+      return;
+    }
     super(
       `There is no solver ${shown(solver)}${near === undefined ? "." : `; did you mean "${near}"?`} ` +
         `The solvers are ${names.join(", ")}.`,

@@ -54,7 +54,29 @@ export interface SdeMethod {
   readonly back?: (step: DrivenStep, state: State, cotangents: StateCotangents) => Backward;
 }
 
+/** What an equation asks of its solver. */
+export interface SdeKind {
+  readonly calculus: Calculus;
+  readonly noise: NoiseKind;
+}
+
 export const everyNoise: readonly NoiseKind[] = ["scalar", "diagonal", "additive", "general"];
+
+const shownCalculus = { ito: "Itô", stratonovich: "Stratonovich" } as const;
+
+/** What a method lacks for equations of a kind; `null` where it solves them as they are meant. */
+export function lackingFor(method: SdeMethod, { calculus, noise }: SdeKind): string | null {
+  if (!method.noises.includes(noise)) return `takes ${method.noises.join(", ")} noise alone`;
+  if (noise === "additive" || method.calculus === calculus) return null;
+  return `is of ${shownCalculus[method.calculus]}, and would solve them for another drift`;
+}
+
+/** "are of Stratonovich, with general noise" */
+export function showKind({ calculus, noise }: SdeKind): string {
+  return noise === "additive"
+    ? "have additive noise"
+    : `are of ${shownCalculus[calculus]}, with ${noise} noise`;
+}
 
 /**
  * Makes sure that a method solves an equation as it is meant.
@@ -63,13 +85,8 @@ export const everyNoise: readonly NoiseKind[] = ["scalar", "diagonal", "additive
  */
 export function checkCalculus(
   method: SdeMethod,
-  {
-    name,
-    calculus,
-    noise,
-  }: { readonly name: string; readonly calculus: Calculus; readonly noise: NoiseKind },
+  { name, calculus, noise }: SdeKind & { readonly name: string },
 ): void {
-  const shown = { ito: "Itô", stratonovich: "Stratonovich" };
   if (!method.noises.includes(noise)) {
     throw new CalculusError(
       `The method "${method.name}" takes ${method.noises.join(", ")} noise, but "${name}" has ${noise} noise. ` +
@@ -82,7 +99,7 @@ export function checkCalculus(
       ? ['"euler-maruyama" or "milstein"', "−"]
       : ['"heun", "midpoint" or "reversible-heun"', "+"];
   throw new CalculusError(
-    `The method "${method.name}" is of ${shown[method.calculus]}, but "${name}" is an equation of ${shown[calculus]}, ` +
+    `The method "${method.name}" is of ${shownCalculus[method.calculus]}, but "${name}" is an equation of ${shownCalculus[calculus]}, ` +
       `which it would solve for another drift. Take ${others}, or state the equation in the other calculus: with ` +
       `f ${sign} ½ Σⱼ (∂gⱼ/∂y) gⱼ for its drift.`,
   );

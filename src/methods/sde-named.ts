@@ -1,7 +1,7 @@
 import { eulerMaruyama, milstein } from "./ito.js";
 import { methodNamed, SolverOptionError, solverNames, UnknownSolverError } from "./named.js";
-import type { SdeMethod } from "./sde-method.js";
-import { reversibleHeunSde, stratonovich } from "./stratonovich.js";
+import { CalculusError, lackingFor, type SdeKind, type SdeMethod, showKind } from "./sde-method.js";
+import { lackingForStratonovich, reversibleHeunSde, stratonovich } from "./stratonovich.js";
 import { symmetricTableaux, tableaux } from "./tableaux.js";
 
 const own = {
@@ -39,5 +39,35 @@ export function sdeMethodNamed(name: string, options: { readonly coupling?: numb
       ? `The method "${name}" takes the noise of a step at its beginning, and at its end when it goes back, so that a state ` +
           'coupled to it would solve another equation. Couple a method of Stratonovich: "heun", "midpoint".'
       : `The method "${name}" is reversible without a coupling. Leave the coupling out.`,
+  );
+}
+
+/**
+ * A method by its name, for equations of a kind.
+ *
+ * @param of  what has the equations, for messages
+ * @throws {CalculusError} for a method that is none for them, naming those that are
+ * @throws {UnknownSolverError | SolverOptionError | CouplingError} as {@link sdeMethodNamed} does
+ */
+export function sdeMethodFor(
+  name: string,
+  kind: SdeKind,
+  of: string,
+  options: { readonly coupling?: number } = {},
+): SdeMethod {
+  const isKnown = isOwn(name) || name.startsWith("lawson:") || solverNames.includes(name);
+  const names = sdeMethodNames.filter((other) => lackingIn(other, kind) === null);
+  if (!isKnown) throw new UnknownSolverError(name, names);
+  const lacking = lackingIn(name, kind);
+  if (lacking === null) return sdeMethodNamed(name, options);
+  throw new CalculusError(
+    `The equations of ${of} ${showKind(kind)}. The solver "${name}" ${lacking}. Take ${names.join(", ")}, or one of the ` +
+      "Runge–Kutta methods among these as lawson:NAME:RATE.",
+  );
+}
+
+function lackingIn(name: string, kind: SdeKind): string | null {
+  return (
+    (isOwn(name) ? null : lackingForStratonovich(methodNamed(name))) ?? lackingFor(sdeMethodNamed(name), kind)
   );
 }

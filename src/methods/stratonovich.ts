@@ -34,6 +34,12 @@ function unitInterval({ b, h }: DrivenStep): Interval {
   return { t0: zero, t1: one, h: one };
 }
 
+/** What a method for ordinary equations lacks for those of Stratonovich; `null` where it is one for them. */
+export function lackingForStratonovich({ order, coupling, width }: Method): string | null {
+  if (order < 2) return "has order 1, and tends to no solution of Stratonovich";
+  return width > 1 && coupling === null ? "keeps what belongs to the noise of the step before" : null;
+}
+
 /**
  * An explicit Runge–Kutta method, plain or coupled to a second state, for equations of Stratonovich: each step is one of the
  * ordinary equation along the chord of the Brownian path. A coupled one is undone with ΔW found again from its key:
@@ -46,10 +52,11 @@ function unitInterval({ b, h }: DrivenStep): Interval {
  * @see Rößler 2006; McCallum & Foster 2024, arXiv:2410.11648
  */
 export function stratonovich(method: Method): SdeMethod {
-  const { name, order, coupling, width } = method;
-  if (order < 2 || (width > 1 && coupling === null)) {
+  const { name, coupling, width } = method;
+  const lacking = lackingForStratonovich(method);
+  if (lacking !== null) {
     throw new CalculusError(
-      `The method "${name}" ${order < 2 ? "has order 1, and tends to no solution of Stratonovich" : "keeps what belongs to the noise of the step before"}. ` +
+      `The method "${name}" ${lacking}. ` +
         'Take a Runge–Kutta method of order 2 or more ("heun", "midpoint"), plain or coupled, or "reversible-heun"; of ' +
         'order 1, for equations of Itô, there is "euler-maruyama".',
     );

@@ -5,7 +5,6 @@ import { taskScheduleOf } from "../experiments/task-schedule.js";
 import { taskExperiments } from "../experiments/tasks.js";
 import type { GradientRequest } from "../gradients/method.js";
 import { type Optimiser, optimisers } from "../learning/optimisers.js";
-import { methodNamed } from "../methods/named.js";
 import { fit } from "../models/fit.js";
 import { namesIn } from "../models/values.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -40,10 +39,7 @@ export async function taskSubject(
   const { solver, coupling, dtype, seed } = request;
   const gradient = request.gradient as GradientRequest & string;
   const protocol = { ...experiment.protocol, solver, coupling, dtype, gradient, steps: request.steps };
-  const prepared = await experiment.prepare({
-    method: methodNamed(solver, coupling === null ? {} : { coupling }),
-    ...{ protocol, seed, files: [] },
-  });
+  const prepared = await experiment.prepare({ protocol, seed, files: [] });
   const { task, training, validation, optimiser = (chosen: Optimiser) => chosen } = prepared;
   const schedule = taskScheduleOf(prepared, protocol);
   const samples = Object.values(training)[0]!.shape[0]!;

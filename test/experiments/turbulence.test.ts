@@ -20,6 +20,7 @@ import { Builder } from "../../src/graph/builder.js";
 import type { Value } from "../../src/graph/graph.js";
 import { methodNamed } from "../../src/methods/named.js";
 import { sdeMethodNamed } from "../../src/methods/sde-named.js";
+import { predict } from "../../src/models/measuring.js";
 import { add, mul } from "../../src/ops/arithmetic.js";
 import { reduceSum } from "../../src/ops/broadcast.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
@@ -74,10 +75,10 @@ describe("Sabra's shells", () => {
 
 describe("the closure of a coarse flow", () => {
   const [window, interval, dtype] = [2, 0.2, "float64"] as const;
-  const models = (gradient: AdjointSpec) =>
+  const models = (gradient: AdjointSpec, solver = "reversible-heun", stepSize = 0.1) =>
     turbulenceModels({
-      ...{ interval, window, stepSize: 0.1, dtype, gradient },
-      ...{ method: sdeMethodNamed("reversible-heun"), odeMethod: methodNamed("ees27") },
+      ...{ interval, window, stepSize, dtype, gradient },
+      ...{ method: sdeMethodNamed(solver), odeMethod: methodNamed("ees27") },
     });
 
   /** Gradients of the sum of what the model gives, all of it weighted. */
@@ -108,6 +109,27 @@ describe("the closure of a coarse flow", () => {
     expect(Object.keys(undone).length).to.be.above(20);
     // four steps, undone to rounding
     expect(tensorsDistance(undone, stored)).to.be.below(1e-10);
+  }).timeout(60_000);
+
+  it("is the same equation for solvers of Itô and of Stratonovich, since its noise does not read the state", async () => {
+    const stochastic = async (solver: string, stepSize: number) => {
+      const { model } = models("direct", solver, stepSize);
+      const { stochastic: paths } = await predict(
+        model,
+        {
+          xs: tensor(dtype, [2, window + 1, 2 * resolved], wavy(2 * (window + 1) * 2 * resolved)),
+          seed: tensor("int64", [2], [5n, 6n]),
+        },
+        { runtime: jit(), dtype, parameters: initialParameters(model, Random.seeded(3), dtype) },
+      );
+      return numbers(paths);
+    };
+    const apart = async (stepSize: number) =>
+      distance(await stochastic("euler-maruyama", stepSize), await stochastic("heun", stepSize));
+    const [coarse, fine] = [await apart(0.02), await apart(0.005)];
+    expect(coarse).to.be.above(0);
+    // both of strong order 1, on noise that is drawn anew for each number of steps
+    expect(coarse / fine).to.be.within(2.5, 6.5);
   }).timeout(60_000);
 });
 

@@ -2,8 +2,6 @@ import type { FloatDType } from "../../core/tensor.js";
 import { numbers, type Tensor } from "../../core/tensor.js";
 import { encodeFitSteps, fitStart } from "../../deploy/model-file.js";
 import type { PreparedTask, TaskExperiment } from "../../experiments/task-experiment.js";
-import { isReversible } from "../../methods/method.js";
-import { methodNamed } from "../../methods/named.js";
 import { takeSamples } from "../../models/dataset.js";
 import { type Subject, SubjectError } from "./subject.js";
 import type { RunInput } from "./workload.js";
@@ -15,12 +13,7 @@ export async function updateOf(experiment: TaskExperiment): Promise<Subject> {
     throw new SubjectError(`${name} needs data. Train it, and give the predict.onnx of its run.`);
   }
   const protocol = { ...experiment.protocol, ...(experiment.protocol.samples ? { samples: 512 } : {}) };
-  const { solver, coupling } = protocol;
-  const method = methodNamed(
-    solver,
-    coupling === null || isReversible(methodNamed(solver)) ? {} : { coupling },
-  );
-  const prepared = await experiment.prepare({ method, protocol, seed: 0, files: [] });
+  const prepared = await experiment.prepare({ protocol, seed: 0, files: [] });
   const count = Object.values(prepared.training)[0]!.shape[0]!;
   return {
     ...{ name, works: ["run"], batched: true, dtype: protocol.dtype },

@@ -16,7 +16,6 @@ import { hasRunFile, readRunFile, runFiles } from "../run-files.js";
 import { RunFolderError } from "../run-folder.js";
 import { openRuntime, type RuntimeName } from "../runtimes.js";
 import { openTaskRun, type TaskRun } from "./folder.js";
-import { methodOf } from "./settings.js";
 
 /** A run of a task that has ended, with its data and the parameters that were kept. */
 export interface LoadedTask {
@@ -62,7 +61,6 @@ export function preparedFor(
 ): PreparedTask | Promise<PreparedTask> {
   const { settings } = run;
   return experiment.prepare({
-    method: methodOf(settings),
     protocol: { ...settings, gradient: settings.gradient as TaskExperiment["protocol"]["gradient"] },
     seed: settings.seed,
     files: filesOf(run).map(({ name, bytes }) => ({ name, bytes: unpacked(bytes, name) })),

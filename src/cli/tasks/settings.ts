@@ -3,8 +3,10 @@ import type { TaskExperiment, TaskProtocol } from "../../experiments/task-experi
 import { taskSchedules } from "../../experiments/task-schedule.js";
 import { parseGradientRequest } from "../../gradients/method.js";
 import { type Optimiser, optimisers } from "../../learning/optimisers.js";
-import { isReversible, type Method } from "../../methods/method.js";
+import type { Method } from "../../methods/method.js";
 import { methodNamed } from "../../methods/named.js";
+import type { SdeMethod } from "../../methods/sde-method.js";
+import { sdeMethodFor } from "../../methods/sde-named.js";
 import type { IntervalMethod } from "../../train/estimate-report.js";
 import { type RuntimeName, runtimeNames, usualRuntime } from "../runtimes.js";
 import { type Preset, presets } from "../series/presets.js";
@@ -124,14 +126,16 @@ export function checkOptions(
  * @throws {UsageError | UnknownSolverError | GradientMethodError}
  */
 export function settingsFor(
-  { name, protocol, full }: TaskExperiment,
+  { name, protocol, full, sde }: TaskExperiment,
   options: TaskOptions,
   dataFiles: string[],
   series: KeptSeries | null = null,
 ): TaskSettings {
   const base: TaskProtocol = { ...protocol, ...(options.full ? full : {}), ...presetOf(options) };
   const solver = options.solver ?? base.solver;
-  const gradient = options.gradient ?? base.gradient;
+  const named: Named = (coupled = {}) =>
+    sde === undefined ? methodNamed(solver, coupled) : sdeMethodFor(solver, sde, name, coupled);
+  const gradient = options.gradient ?? (isIto(named()) ? "auto" : base.gradient);
   if (options.coupling === "auto") {
     throw new UsageError(
       `The experiment ${name} takes a λ in (0, 1] as its coupling; it is chosen for trajectories alone.`,
@@ -144,7 +148,7 @@ export function settingsFor(
   return taskSettings.parse({
     ...{ experiment: name, dataFiles, solver, gradient, optimiser, series },
     init: options.init !== undefined,
-    coupling: couplingOf(solver, gradient, base.coupling, options),
+    coupling: couplingOf(named, gradient, base.coupling, options),
     ...{ stepSize: options.stepSize ?? base.stepSize, dtype: options.dtype ?? base.dtype },
     ...{ runtime: options.runtime ?? usualRuntime, steps: options.steps ?? base.steps },
     ...{
@@ -166,15 +170,24 @@ function presetOf({ preset }: TaskOptions): Partial<TaskProtocol> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
+/** The solver, plain or with a λ. */
+type Named = (coupled?: { readonly coupling?: number }) => Method | SdeMethod;
+
+/** Whether steps cannot be undone, nor coupled to be so. */
+const isIto = (method: Method | SdeMethod) => "calculus" in method && method.calculus === "ito";
+
 /** λ where the solver is coupled, because a gradient undoes its steps or that is asked for; else `null`. */
 function couplingOf(
-  solver: string,
+  named: Named,
   gradient: string,
   usual: number | null,
   { coupling, reversible }: TaskOptions,
 ): number | null {
-  if (isReversible(methodNamed(solver))) {
-    if (coupling !== undefined) methodNamed(solver, { coupling: coupling as number });
+  const plain = named();
+  if ("undo" in plain || isIto(plain)) {
+    // refused, with the reason
+    const isRefused = coupling !== undefined || (reversible === true && isIto(plain));
+    if (isRefused) named({ coupling: (coupling as number | undefined) ?? 0.999 });
     return null;
   }
   const request = parseGradientRequest(gradient);
@@ -185,11 +198,6 @@ function couplingOf(
 }
 
 const hasDecay = (name: keyof typeof optimisers) => "weightDecay" in optimisers[name]().settings;
-
-/** The solver of a run. */
-export function methodOf({ solver, coupling }: TaskSettings): Method {
-  return methodNamed(solver, coupling === null ? {} : { coupling });
-}
 
 export function optimiserOf({ optimiser, learningRate, weightDecay }: TaskSettings): Optimiser {
   return optimisers[optimiser]({ learningRate, ...(hasDecay(optimiser) ? { weightDecay } : {}) });

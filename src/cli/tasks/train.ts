@@ -252,9 +252,9 @@ async function bySteps(
   { losses, stopped }: KeptFit["result"],
   trained: TrainedTask,
 ): Promise<{ check?: StepCheck }> {
-  const { unused = [], drawsNoise = false } = experiment;
+  const { unused = [], sde } = experiment;
   const { series, stepSize } = opened.settings;
-  if (series !== null || drawsNoise || unused.includes("stepSize") || stopped === "aborted") return {};
+  if (series !== null || sde !== undefined || unused.includes("stepSize") || stopped === "aborted") return {};
   const settings = { ...opened.settings, stepSize: stepSize / finer };
   const short = await preparedFor(experiment, { ...opened, settings });
   const gain = { first: losses[0] ?? null, last: losses.at(-1) ?? null };

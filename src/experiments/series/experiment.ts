@@ -6,8 +6,8 @@ import { withinBounds } from "../../learning/bounds.js";
 import { losses } from "../../learning/losses.js";
 import type { Optimiser } from "../../learning/optimisers.js";
 import { cosine } from "../../learning/schedules.js";
-import { methodNamed } from "../../methods/named.js";
 import type { Runtime } from "../../runtime/runtime.js";
+import { methodOf } from "../protocol-solver.js";
 import type {
   DataFile,
   PreparedTask,
@@ -122,7 +122,8 @@ export function startSearched(
   const { set } = read;
   const { protocol } = experimentOn(read, settings, null, 1);
   const setting = settingOf(set, settings, null, {
-    ...{ protocol, method: methodNamed(protocol.solver), seed: search.seed, files: [] },
+    // as it is: no gradient undoes its steps
+    ...{ protocol: { ...protocol, coupling: null }, seed: search.seed, files: [] },
   });
   const { training } = partsIn(set, settings, search.seed);
   return searchedStart(
@@ -161,7 +162,7 @@ function prepared(
   context: TaskContext,
 ): PreparedTask {
   const { set } = read;
-  const { protocol, method, seed } = context;
+  const { protocol, seed } = context;
   const setting = settingOf(set, settings, field, context);
   const parts = partsIn(set, settings, seed);
   checkWindow(settings, setting);
@@ -234,7 +235,7 @@ function prepared(
       };
       return { ...measured, ...(await heldStarts(own, stretches, shape, { ...trained, parameters })) };
     },
-    files: (trained) => fieldFiles(set, setting, { ...protocol, method }, trained),
+    files: (trained) => fieldFiles(set, setting, protocol, trained),
     findings: async (trained) => ({
       scales: Object.fromEntries(set.observed.map((name, j) => [name, setting.scales[j]])),
       parts: Object.fromEntries(Object.entries(parts).map(([name, list]) => [name, namesOf(list)])),
@@ -263,14 +264,14 @@ function settingOf(
   set: SeriesSet,
   settings: SeriesSettings,
   file: FieldFile | null,
-  { protocol, method }: TaskContext,
+  { protocol }: TaskContext,
 ): SeriesModel {
   const { series, inputs } = set;
   const scales = scalesIn(set);
   const isTrained = trainsStarts(set, settings);
   const ownHidden = hasOwnHidden(settings);
   return {
-    ...{ name: "trajectories", method, dtype: protocol.dtype, scales },
+    ...{ name: "trajectories", method: methodOf(protocol), dtype: protocol.dtype, scales },
     field: chosenField(set, settings, scales, { file, dtype: protocol.dtype }),
     adjoint: adjointOf(protocol.gradient),
     loss: losses[settings.loss](),

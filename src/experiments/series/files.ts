@@ -1,7 +1,6 @@
 import { encodeField } from "../../deploy/field-file.js";
 import { encodePrediction } from "../../deploy/model-file.js";
 import { neuralOde } from "../../integrate/neural-ode.js";
-import type { Method } from "../../methods/method.js";
 import { defineModel } from "../../models/model.js";
 import { drivenBy } from "../../models/own-steps.js";
 import { sub } from "../../ops/arithmetic.js";
@@ -15,8 +14,8 @@ import type { SeriesSet } from "./series-set.js";
  */
 export function fieldFiles(
   { time, inputs }: SeriesSet,
-  { field, dtype }: SeriesModel,
-  { method, stepSize }: { readonly method: Method; readonly stepSize: number },
+  { field, method, dtype }: SeriesModel,
+  { stepSize }: { readonly stepSize: number },
   { parameters }: TrainedTask,
 ): Record<string, Uint8Array> {
   const own = Object.fromEntries(Object.keys(field.parameters).map((name) => [name, parameters[name]!]));
