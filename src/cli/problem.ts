@@ -64,7 +64,7 @@ export function experimentNamed(name: string): Experiment {
 
 /** What is trained on: a named experiment, or the user's own series. */
 export function subjectOf(
-  settings: Pick<RunSettings, "experiment" | "field" | "trainY0">,
+  settings: Pick<RunSettings, "experiment" | "field" | "trainY0" | "missing">,
   sources: Sources,
 ): { experiment: Experiment & { readonly trainY0?: boolean }; series: TimeSeries | null } {
   if (settings.experiment !== null) {
@@ -78,7 +78,7 @@ export function subjectOf(
     return { experiment, series: null };
   }
   const { name, text } = sources.data!;
-  const series = parseTimeSeries(text, { source: name });
+  const series = parseTimeSeries(text, { source: name, missing: settings.missing });
   const fits = isEquations(settings.field) ? { fitsStart: settings.trainY0 } : {};
   return { experiment: ownData(name, series, fits), series };
 }

@@ -1,6 +1,6 @@
 import type { Command, Option } from "commander";
 import type { Console } from "./console.js";
-import { runtimeOption, threadsOption, trainOptions } from "./shared-options.js";
+import { missingOption, runtimeOption, threadsOption, trainOptions } from "./shared-options.js";
 import { givenOptions } from "./sweep/options.js";
 import { number, positive, positiveCount } from "./usage.js";
 
@@ -83,6 +83,7 @@ function evaluate(command: NewCommand, console: Console, finish: Finish): void {
       "--data <file>",
       "measure on this file instead: CSV with the run's columns, whose first row is the initial state; for other kinds of runs points, series or a text",
     )
+    .addOption(missingOption())
     .option("--y0 <state>", "initial state of these data; their first row by default")
     .option("--best", "the parameters with the lowest loss instead of the last ones")
     .addOption(runtimeOption())
@@ -110,6 +111,7 @@ function predict(command: NewCommand, console: Console, finish: Finish): void {
     .option("--every <time>", "interval between two rows; 1/400 of the whole by default", positive("--every"))
     .option("--y0 <state>", "initial state: 1,0 or nested JSON arrays; the run's own by default")
     .option("--data <file>", "a CSV file to start from (its first row) and to draw in the chart")
+    .addOption(missingOption())
     .option("--trajectory <name>", "which trajectory of a run on several; the first by default")
     .option("--best", "the parameters with the lowest loss instead of the last ones")
     .addOption(runtimeOption())

@@ -89,6 +89,13 @@ export async function checkUnchanged(
         : `was started with ${flag} ${has}`,
     );
   }
+  const missing = options.missing?.join();
+  if (missing !== undefined && missing !== settings.missing.join()) {
+    refuse(
+      `--missing ${missing}`,
+      `was started with${settings.missing.length === 0 ? "out --missing" : ` --missing ${settings.missing.join()}`}`,
+    );
+  }
   for (const name of controlNames) {
     const [asked, has] = [options[name], settings.control?.[name]];
     if (asked === undefined || asked === (has ?? (name === "controller" ? "constant" : undefined))) continue;

@@ -35,6 +35,8 @@ export const runSettings = z
     experiment: z.string().nullable(),
     /** the user's data or the experiment's, as a file in the run's folder */
     dataFile: z.string().nullable(),
+    /** numbers of the user's data that stand for values that are missing */
+    missing: z.array(z.number()).default([]),
     /** "default" (the experiment's own), "mlp:64,64", equations ("dx = -k*x"), or a file in the run's folder */
     field: z.string(),
     /** of equations: where each parameter starts and the bounds it stays within; `null` for a field of another kind */

@@ -15,7 +15,8 @@ import { optimisers } from "../learning/optimisers.js";
 import { isReversible } from "../methods/method.js";
 import { methodNamed } from "../methods/named.js";
 import { adjointFor } from "../programs/adjoints.js";
-import type { TimeSeries } from "../storage/csv.js";
+import { parseTimeSeries, type TimeSeries } from "../storage/csv.js";
+import { isOneOf, unusedNote } from "../storage/missing-values.js";
 import { readBytes, readText } from "../storage/read.js";
 import { decodeSafetensors, SafetensorsError } from "../storage/safetensors.js";
 import { otherTime } from "../storage/time-name.js";
@@ -32,6 +33,8 @@ import { parseStages } from "./warm-start-option.js";
 /** Options of the commands that train or check gradients, as the command line has them. */
 export interface ProblemOptions extends ControlOptions, FieldOptions {
   readonly data?: string;
+  /** numbers of a file of data that stand for values that are missing */
+  readonly missing?: readonly number[];
   readonly field?: string;
   /** of a field of equations */
   readonly parameter?: readonly string[];
@@ -87,7 +90,10 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   const dataPath = isFile ? subject : options.data;
   if (isFile && options.data !== undefined)
     throw new UsageError("Give either a data file or --data, not both.");
-  if (!isFile) experimentNamed(subject);
+  if (!isFile) {
+    experimentNamed(subject);
+    if (options.missing !== undefined) throw new UsageError(`--missing is for files of data; leave it out.`);
+  }
   const modelPath = options.field !== undefined && isModelFile(options.field) ? options.field : null;
   const sources: Sources = {
     data: dataPath === undefined ? null : { name: basename(dataPath), text: await readText(dataPath) },
@@ -103,7 +109,11 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   if (equations === null) refuseParameters(options.parameter);
   const of = { experiment: isFile ? null : subject, field: options.field ?? "default" };
   const fitsStart = isFile && equations !== null;
-  const { experiment, series } = subjectOf({ ...of, trainY0: options.trainY0 ?? fitsStart }, sources);
+  const missing = [...(options.missing ?? [])];
+  const { experiment, series } = subjectOf(
+    { ...of, missing, trainY0: options.trainY0 ?? fitsStart },
+    sources,
+  );
   const isPerceptron = equations === null && modelPath === null;
   const trainY0 = options.trainY0 ?? (experiment.trainY0 || fitsStart);
   const { protocol } = experiment;
@@ -121,6 +131,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
   const settings: RunSettings = runSettings.parse({
     experiment: isFile ? null : subject,
     dataFile: dataPath === undefined ? null : copyNames.data(dataPath),
+    missing,
     field: modelPath === null ? fieldName : copyNames.field(modelPath),
     parameters: chosen?.parameters ?? null,
     fromFile,
@@ -155,8 +166,20 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     startY0: trainY0 ? (chosen?.y0 ?? null) : null,
     seed: options.seed ?? 0,
   } satisfies RunSettings);
-  const notes = [...(series === null ? [] : doubtsAbout(series)), ...(chosen === null ? [] : [chosen.note])];
+  const notes = [
+    ...(experiment.warnings ?? []).map(({ message }) => `Warning: ${message}`),
+    ...unusedIn(sources.data, missing),
+    ...(series === null ? [] : doubtsAbout(series)),
+    ...(chosen === null ? [] : [chosen.note]),
+  ];
   return { settings, sources, inputs, notes, name: experiment.name.replace(/\.[^.]*$/, "") };
+}
+
+/** What of --missing says nothing of a file. */
+function unusedIn(data: Sources["data"], missing: readonly number[]): string[] {
+  if (data === null || missing.length === 0) return [];
+  const { values } = parseTimeSeries(data.text, { source: data.name });
+  return unusedNote(missing, (one) => values.some((value) => isOneOf(value, [one])));
 }
 
 /** What is said of the columns of a series that are perhaps not what they are taken for. */

@@ -25,6 +25,17 @@ export function solverOption(otherwise: string): Option {
   );
 }
 
+/** Numbers that stand for missing values in files of data. */
+export function missingOption(): Option {
+  return new Option(
+    "--missing <numbers>",
+    "numbers that stand for a value that is missing in a file of data, separated by commas: -999 or -999,1e20; empty cells, NA, NaN and null are missing anyway; may be repeated",
+  ).argParser((text: string, before: readonly number[] | undefined) => [
+    ...(before ?? []),
+    ...text.split(",").map(number("--missing")),
+  ]);
+}
+
 export function controllerOption(): Option {
   return new Option(
     "--controller <name>",
@@ -193,6 +204,7 @@ export function problemOptions(command: Command): Command {
     .addHelpText("after", defaultsText)
     .optionsGroup("Data and field:")
     .option("--data <file>", "the data of an experiment that needs a file or folder")
+    .addOption(missingOption())
     .option(
       "--field <field>",
       'mlp:WIDTH,WIDTH,…, equations ("dx = a*x - b*x*y; dy = -c*y + d*x*y", with "+ mlp:16" for a term that they lack), or an .onnx file; the experiment\'s own by default',

@@ -2,6 +2,7 @@ import type { FloatDType } from "../core/tensor.js";
 import { componentNames } from "../fields/components.js";
 import type { VectorField } from "../fields/field.js";
 import type { SolveWarning } from "../integrate/solve-warning.js";
+import type { SentinelWarning } from "../storage/missing-values.js";
 import type { EstimateReport } from "../train/estimate-report.js";
 import type { FitCheck } from "../train/fit-check.js";
 import type { TrainNote } from "../train/scheme.js";
@@ -22,8 +23,8 @@ export interface TrainReport extends EstimateReport {
   readonly coupling: number | null;
   /** what training decided by itself, and why */
   readonly notes: readonly TrainNote[];
-  /** what is doubtful about the solves of its updates */
-  readonly warnings: readonly SolveWarning[];
+  /** what is doubtful about its data, and about the solves of its updates */
+  readonly warnings: readonly (SentinelWarning | SolveWarning)[];
   readonly runtime: RuntimeName;
   /** where the last update ran: on which runtime, and in how many threads */
   readonly ran: Ran;
@@ -75,7 +76,7 @@ export function reportOf(
     gradient: result.gradient,
     coupling: result.coupling,
     notes: result.notes,
-    warnings: result.warnings,
+    warnings: [...(problem.experiment.warnings ?? []), ...result.warnings],
     runtime: settings.runtime,
     ran: result.ran,
     dtype: settings.dtype,

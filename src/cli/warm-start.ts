@@ -83,8 +83,12 @@ export async function warmStarted<R extends Begun>(
 }
 
 /** The series of a run with all its rows, as windows are cut from it. */
-function seriesOf({ ode, control }: Problem, data: NonNullable<Sources["data"]>, { dtype }: RunSettings) {
-  const table = parseTimeSeries(data.text, { source: data.name });
+function seriesOf(
+  { ode, control }: Problem,
+  data: NonNullable<Sources["data"]>,
+  { dtype, missing }: RunSettings,
+) {
+  const table = parseTimeSeries(data.text, { source: data.name, missing });
   const { shift, scale } = columnScale(table);
   const { times, values, columns } = table;
   const series: Series = {

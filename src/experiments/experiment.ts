@@ -6,6 +6,7 @@ import type { Loss } from "../learning/losses.js";
 import type { Optimiser } from "../learning/optimisers.js";
 import type { Schedule } from "../learning/schedules.js";
 import type { Runtime } from "../runtime/runtime.js";
+import type { SentinelWarning } from "../storage/missing-values.js";
 import type { Trajectories } from "../train/data.js";
 
 /** What an experiment's protocol prescribes; each can be overridden on the command line. */
@@ -54,6 +55,8 @@ export interface Experiment {
   readonly field: () => VectorField;
   readonly data: (context: DataContext) => Trajectories | Promise<Trajectories>;
   readonly time: { readonly name: string; readonly unit: string };
+  /** what is doubtful about its data */
+  readonly warnings?: readonly SentinelWarning[];
   /** what the observations are measured in */
   readonly unit: string;
   /** what the loss is measured in, where that is not the unit of the observations */

@@ -9,6 +9,7 @@ import { cosine } from "../learning/schedules.js";
 import { reshape } from "../ops/reshape.js";
 import type { TimeSeries } from "../storage/csv.js";
 import { DataError } from "../storage/data-error.js";
+import { type SentinelWarning, sentinelsIn } from "../storage/missing-values.js";
 import type { Experiment } from "./experiment.js";
 import type { Scale, Series } from "./series/series-set.js";
 import { timescaleOf } from "./series/timescale.js";
@@ -27,6 +28,11 @@ export interface ColumnScale {
 function observedIn({ values, columns, rows }: TimeSeries, column: number): number[] {
   const all = Array.from({ length: rows }, (_, row) => values[row * columns + column]!);
   return all.filter((value) => !Number.isNaN(value));
+}
+
+/** Numbers that stand for missing values, by all appearances. */
+export function sentinelsOf(series: TimeSeries): SentinelWarning[] {
+  return sentinelsIn(series.names, (column) => observedIn(series, column));
 }
 
 export function columnScale(series: TimeSeries): ColumnScale {
@@ -126,6 +132,7 @@ export function ownData(
     about: `${rows} times of ${listed(names)}`,
     needs: null,
     trainY0: gaps,
+    warnings: sentinelsOf(series),
     time: { name: timeName, unit: asInFile },
     unit: asInFile,
     lossUnit: "in standard deviations of each column",

@@ -39,6 +39,8 @@ export interface TaskProtocol {
 export interface DataFile {
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** of new data: further numbers that stand for missing values in it */
+  readonly missing?: readonly number[];
 }
 
 /** What an experiment is made for. */
@@ -115,6 +117,8 @@ export interface MeasuredData {
   readonly parameters?: Tensors;
   /** how they are measured, where that has to be said */
   readonly note?: string;
+  /** what is doubtful about them */
+  readonly warnings?: readonly { readonly message: string }[];
 }
 
 /** What a warm start runs on, and tells of itself. */

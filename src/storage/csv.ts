@@ -1,6 +1,7 @@
 import { type CsvError, parse } from "csv-parse/sync";
 import { shown } from "../core/printable.js";
 import { DataError, type Place } from "./data-error.js";
+import { isOneOf } from "./missing-values.js";
 import { readCell } from "./number-cell.js";
 import { otherTime, unnamedBeside } from "./time-name.js";
 import { refuseWords } from "./word-columns.js";
@@ -29,16 +30,22 @@ export interface Row {
   readonly line: number;
 }
 
+export interface TimeSeriesOptions {
+  /** the name of the file, for messages */
+  readonly source: string;
+  /** numbers that stand for a value that was not observed, beside what always does */
+  readonly missing?: readonly number[];
+}
+
 /**
  * A time series from CSV text: a header, then one row for each time, which is the first column. Columns are
  * separated by commas, semicolons or tabs (whichever the header has most of). Times need not be equally spaced.
  * An empty cell, NA, NaN or null (in any case) is a value that was not observed. Lines that start with # are
  * comments.
  *
- * @param options.source the name of the file, for messages
  * @throws {DataError} naming source, line, column and remedy
  */
-export function parseTimeSeries(text: string, { source }: { readonly source: string }): TimeSeries {
+export function parseTimeSeries(text: string, { source, missing = [] }: TimeSeriesOptions): TimeSeries {
   const [header, ...rows] = readRows(text, source);
   if (header === undefined) {
     throw new DataError({ source }, "it has no rows; give a header line and one line for each time");
@@ -69,7 +76,8 @@ export function parseTimeSeries(text: string, { source }: { readonly source: str
       );
     }
     for (const [j, column] of names.entries()) {
-      const value = readValue(cells[j + 1]!, { source, line, column });
+      const read = readValue(cells[j + 1]!, { source, line, column });
+      const value = isOneOf(read, missing) ? Number.NaN : read;
       values[i * columns + j] = value;
       observed[i * columns + j] = Number.isNaN(value) ? 0 : 1;
     }

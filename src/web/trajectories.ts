@@ -74,7 +74,12 @@ export async function trajectorySubject(
         stopped: stopped === "aborted",
         checkpoint,
         kept: keptBy(ode, data, result.gradient, result.storedStates),
-        warnings: [...warnings.map(({ message }) => message), ...(check?.warning ? [check.warning] : [])],
+        warnings: [
+          // a page has no --missing
+          ...(experiment.warnings ?? []).map(({ message }) => message.replace(/, or say --missing .*$/, ".")),
+          ...warnings.map(({ message }) => message),
+          ...(check?.warning ? [check.warning] : []),
+        ],
         findings: findingsOf(experiment, result, check),
       };
     },

@@ -39,6 +39,7 @@ const values: Readonly<Record<string, readonly string[]>> = {
   "--time": ["t"],
   "--time-unit": ["h"],
   "--decimal-comma": [],
+  "--missing": ["-999"],
   "--hidden": ["1"],
   "--input": ["u"],
   "--error": ["x=sx"],

@@ -3,8 +3,7 @@ import { printable } from "../../core/printable.js";
 import { numbers, sizeOf, type Tensor } from "../../core/tensor.js";
 import type { MeasuredData } from "../../experiments/task-experiment.js";
 import { evaluate } from "../../models/measuring.js";
-import { parseTimeSeries } from "../../storage/csv.js";
-import { readBytes, readText } from "../../storage/read.js";
+import { readBytes } from "../../storage/read.js";
 import type { Measures } from "../../train/checkpoint.js";
 import type { Trajectories } from "../../train/data.js";
 import { estimate } from "../../train/estimate.js";
@@ -19,6 +18,7 @@ import { loadTask } from "../tasks/load.js";
 import { UsageError } from "../usage.js";
 import type { EvaluateCommandOptions, Evaluation } from "./evaluation.js";
 import { givenState, trajectoryOf } from "./new-data.js";
+import { newSeries } from "./new-series.js";
 import { loadTrainedRun, type TrainedRun } from "./trained-run.js";
 
 /** `revort evaluate`: loss and metrics of a run, on its own data or on new ones. @returns the exit code */
@@ -46,6 +46,9 @@ async function evaluationOf(
     );
   }
   await checkHoldsRun(folder);
+  if (options.missing !== undefined && options.data === undefined) {
+    throw new UsageError("--missing is about new data; give --data with it, or leave it out.");
+  }
   const kind = await runKind(folder);
   if (kind === "trajectories") return ofTrajectories(folder, options, console);
   for (const name of ["y0", "best"] as const) {
@@ -60,7 +63,7 @@ async function evaluationOf(
 
 async function ofTrajectories(
   folder: string,
-  { data: path, y0: asked, ...options }: EvaluateCommandOptions,
+  { data: path, y0: asked, missing, ...options }: EvaluateCommandOptions,
   console: Console,
 ): Promise<Evaluation> {
   const run = await loadTrainedRun(folder, options, console);
@@ -73,7 +76,7 @@ async function ofTrajectories(
   const data =
     path === undefined
       ? problem.data
-      : trajectoryOf(problem, parseTimeSeries(await readText(path), { source: path }), path, own, {
+      : trajectoryOf(problem, await newSeries(run, path, missing ?? [], console.note), path, own, {
           countsFirst: isEstimated || own !== null,
         });
   const estimated = isEstimated ? await estimatedStart(run, data) : null;
@@ -125,10 +128,13 @@ function startNote(path: string, isEstimated: boolean): string {
 
 async function ofTask(
   folder: string,
-  { data: path, runtime }: EvaluateCommandOptions,
+  { data: path, runtime, missing }: EvaluateCommandOptions,
   console: Console,
 ): Promise<Evaluation> {
-  const { experiment, prepared, trained } = await loadTask(folder, runtime, console);
+  const { experiment, run, prepared, trained } = await loadTask(folder, runtime, console);
+  if (missing !== undefined && run.settings.series === null) {
+    throw new UsageError(`--missing is for trajectories, which ${folder} is not a run on; leave it out.`);
+  }
   const { training, validation, test, task, newData } = prepared;
   if (path !== undefined && newData === undefined) {
     throw new UsageError(
@@ -139,9 +145,10 @@ async function ofTask(
   let start: string | null = null;
   if (path !== undefined) {
     const name = basename(path);
-    const given = newData!({ name, bytes: await readBytes(path) }, trained);
+    const given = newData!({ name, bytes: await readBytes(path), ...(missing && { missing }) }, trained);
     const own: MeasuredData = given instanceof Promise ? await given : { task, data: given };
     start = own.note ?? null;
+    for (const { message } of own.warnings ?? []) console.note(`Warning: ${message}`);
     const parameters = own.parameters ?? trained.parameters;
     measures[name] = await evaluate(own.task, own.data, { ...trained, parameters });
   } else {

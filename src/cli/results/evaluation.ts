@@ -5,6 +5,8 @@ import type { RuntimeName } from "../runtimes.js";
 export interface EvaluateCommandOptions {
   /** data that the run was not trained on */
   readonly data?: string;
+  /** numbers that stand for missing values in them, beside those of the run */
+  readonly missing?: readonly number[];
   /** where they start, in place of their first row */
   readonly y0?: string;
   readonly best?: boolean;

@@ -3,10 +3,10 @@ import { startTime, timesFrom } from "../../experiments/forecast-times.js";
 import type { SeriesForecast } from "../../experiments/task-experiment.js";
 import { componentNames } from "../../fields/components.js";
 import { solve } from "../../integrate/solve.js";
-import { parseTimeSeries, type TimeSeries } from "../../storage/csv.js";
-import { readText } from "../../storage/read.js";
+import type { TimeSeries } from "../../storage/csv.js";
 import { UsageError } from "../usage.js";
 import { givenState, trajectoryOf } from "./new-data.js";
+import { newSeries } from "./new-series.js";
 import type { TrainedRun } from "./trained-run.js";
 
 /** What is to be predicted. */
@@ -22,6 +22,8 @@ export interface ForecastRequest {
   readonly y0?: string;
   /** a file whose first row is the initial state, and which is drawn in */
   readonly data?: string;
+  /** numbers that stand for missing values in it, beside those of the run */
+  readonly missing?: readonly number[];
 }
 
 /** States over time, and what was observed meanwhile. */
@@ -42,11 +44,23 @@ export interface Prediction extends Forecast {
  * @throws {UsageError} for times that do not make sense, or data that the run does not know
  * @throws {SolveError} if the solve does not get to its end
  */
-export async function forecastOf(run: TrainedRun, request: ForecastRequest): Promise<Forecast> {
+export async function forecastOf(
+  run: TrainedRun,
+  request: ForecastRequest,
+  note: (text: string) => void,
+): Promise<Forecast> {
   const { problem, parameters, runtime } = run;
   const { ode, control, experiment } = problem;
   const asked = request.y0 === undefined ? null : givenState(problem, request.y0);
-  const file = request.data === undefined ? null : await fileOf(run, request.data, asked);
+  const file =
+    request.data === undefined
+      ? null
+      : await fileOf(
+          run,
+          await newSeries(run, request.data, request.missing ?? [], note),
+          request.data,
+          asked,
+        );
   const observed = file?.observed ?? (asked === null ? ownData(run) : null);
   const begins = file?.t0 ?? problem.data.t0;
   const from = request.from ?? begins;
@@ -73,8 +87,7 @@ export async function forecastOf(run: TrainedRun, request: ForecastRequest): Pro
   };
 }
 
-async function fileOf({ problem }: TrainedRun, path: string, y0: Tensor | null) {
-  const series = parseTimeSeries(await readText(path), { source: path });
+function fileOf({ problem }: TrainedRun, series: TimeSeries, path: string, y0: Tensor | null) {
   const data = trajectoryOf(problem, series, path, y0);
   return { t0: data.t0, y0: data.y0, observed: seriesBy(series, componentNames(problem.ode.field)) };
 }

@@ -40,6 +40,9 @@ export async function predictCommand(
   console: Console,
 ): Promise<number> {
   if (out !== undefined) for (const path of [out, ...chartPaths(out)]) await checkWritable(path);
+  if (request.missing !== undefined && request.data === undefined) {
+    throw new UsageError("--missing is about new data; give --data with it, or leave it out.");
+  }
   const runs = await runsFor(folder);
   const forecasts: Forecast[] = [];
   const load = { ...(best === undefined ? {} : { best }), ...(runtime === undefined ? {} : { runtime }) };
@@ -76,17 +79,19 @@ async function oneForecast(
     if (request.trajectory !== undefined) {
       throw new UsageError(`${run} was trained on one trajectory; leave out --trajectory.`);
     }
-    return forecastOf(await loadTrainedRun(run, load, console), request);
+    return forecastOf(await loadTrainedRun(run, load, console), request, console.note);
   }
   if (load.best !== undefined) {
     throw new UsageError(`--best is for runs without validation; ${run} keeps its best parameters anyway.`);
   }
   const { prepared, trained } = await loadTask(run, load.runtime, console);
-  const { data, y0, ...rest } = request;
+  const { data, y0, missing, ...rest } = request;
   return prepared.forecast!(trained, {
     ...rest,
     note: console.note,
-    ...(data === undefined ? {} : { file: { name: basename(data), bytes: await readBytes(data) } }),
+    ...(data === undefined
+      ? {}
+      : { file: { name: basename(data), bytes: await readBytes(data), ...(missing && { missing }) } }),
     ...(y0 === undefined ? {} : { y0: numbers(parseState("--y0", y0, "float64")) }),
   });
 }

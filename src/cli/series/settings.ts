@@ -32,6 +32,7 @@ export const seriesSettings = z.strictObject({
   fromFile: fileSettings.nullable().default(null),
   timeUnit: z.enum(keysOf(timeUnits)).nullable(),
   decimalComma: z.boolean().nullable(),
+  missing: z.array(z.number()).default([]),
   widths: z.array(count()),
   activation: z.enum(keysOf(activations)),
   seesTime: z.boolean(),
@@ -76,7 +77,7 @@ export const seriesFlags = [
 
 /** Options that single trajectories have as well, and that are kept with how others are read and fitted. */
 export const seriesOwn = [
-  ...["field", "parameter", "activation", "autonomous", "warmStart", "trainY0", "loss"],
+  ...["field", "parameter", "activation", "autonomous", "warmStart", "trainY0", "loss", "missing"],
 ] as const;
 
 /** The settings that a command line asks for. @throws {UsageError} */
@@ -96,6 +97,7 @@ export function seriesSettingsFor(options: SeriesOptions): KeptSeries {
     inputs: options.input === undefined ? [] : namesIn("--input", options.input),
     errors: options.error === undefined ? {} : errorsIn(options.error),
     ...{ timeUnit: options.timeUnit ?? null, decimalComma: options.decimalComma ?? null },
+    missing: [...(options.missing ?? [])],
     field: kind === "perceptron" ? null : kind === "file" ? copyNames.field(field) : field,
     ...{
       parameters: null,

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { FieldFile } from "../../experiments/series/chosen-field.js";
-import { seriesExperiment } from "../../experiments/series/experiment.js";
+import { type SeriesExperiment, seriesExperiment } from "../../experiments/series/experiment.js";
 import type {
   DataFile,
   PreparedTask,
@@ -33,7 +33,7 @@ export interface LoadedTask {
 export async function experimentOf(
   folder: string,
   run: Pick<TaskRun, "settings" | "data" | "field">,
-): Promise<TaskExperiment & { readonly notes?: readonly string[] }> {
+): Promise<TaskExperiment & Partial<SeriesExperiment>> {
   const { settings } = run;
   if (settings.series !== null) return seriesExperiment(settings.series, filesOf(run), fieldFileOf(run));
   const found = taskExperiments.find(({ name }) => name === settings.experiment);

@@ -61,6 +61,8 @@ export interface Reported {
   /** how samples that were set apart are measured, where that has to be said */
   readonly heldOut: string | null;
   readonly findings: Readonly<Record<string, unknown>>;
+  /** what is doubtful about its data */
+  readonly warnings: TaskReport["warnings"];
   readonly largestMemory: number;
   readonly out: string;
 }
@@ -91,8 +93,8 @@ export function reportOf({
     ...{ losses, validations, best: best.step, training, test, seconds, stopped },
     notes: [...notes, ...unseenUndoing(settings, prepared)],
     secondsPerStep: losses.length === 0 ? 0 : seconds / losses.length,
-    warnings: warningsIn(rest.findings),
     ...rest,
+    warnings: [...rest.warnings, ...warningsIn(rest.findings)],
   };
 }
 

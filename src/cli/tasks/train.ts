@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { loadModel } from "../../deploy/load-model.js";
 import { finer, finerCheck } from "../../experiments/finer-check.js";
-import { experimentOn } from "../../experiments/series/experiment.js";
+import { experimentOn, type SeriesExperiment } from "../../experiments/series/experiment.js";
 import { readSet } from "../../experiments/series/read-set.js";
 import type { StepCheck } from "../../experiments/series/step-check.js";
 import { taskLossChart } from "../../experiments/task-chart.js";
@@ -163,7 +163,7 @@ async function askedOf(paths: readonly string[], options: TaskOptions, console: 
 }
 
 async function trainRun(
-  experiment: TaskExperiment & { readonly notes?: readonly string[] },
+  experiment: TaskExperiment & Partial<SeriesExperiment>,
   run: FitRun<TaskRun>,
   options: TaskOptions,
   console: Console,
@@ -171,6 +171,8 @@ async function trainRun(
   const { settings } = run.opened;
   const say = console.note;
   say(`${experiment.name}: ${experiment.about}`);
+  const { warnings = [] } = experiment;
+  for (const { message } of warnings) say(`Warning: ${message}`);
   for (const note of [...(experiment.notes ?? []), ...(run.opened.notes ?? [])]) say(note);
   const runtime = await openRuntime(settings.runtime, { say, explain: explainOnce(say, ["updates"]) });
   const prepared = await preparedFor(experiment, run.opened);
@@ -223,6 +225,7 @@ async function trainRun(
       reconstructionError,
       estimates: known,
       heldOut: held?.note ?? null,
+      warnings,
       ...{ largestMemory: memory, out: folder },
     },
     training: await measure(prepared.training),

@@ -42,6 +42,9 @@ export class SeriesError extends RevortError {}
 /** A few crowded times among far ones must not make every update slow. */
 const mostOfAllSteps = 10_000;
 
+/** An experiment on files, with what there is to say of how they were read. */
+export interface SeriesExperiment extends TaskExperiment, Pick<ReadSet, "notes" | "warnings"> {}
+
 /**
  * A user's trajectories as an experiment: each with its own times, initial state and length, solved with steps of its own.
  *
@@ -51,7 +54,7 @@ export async function seriesExperiment(
   settings: SeriesSettings,
   files: readonly DataFile[],
   field: FieldFile | null = null,
-): Promise<TaskExperiment & { readonly notes: readonly string[] }> {
+): Promise<SeriesExperiment> {
   return experimentOn(await readSet(files, settings), settings, field, files.length);
 }
 
@@ -61,7 +64,7 @@ export function experimentOn(
   settings: SeriesSettings,
   field: FieldFile | null,
   files: number,
-): TaskExperiment & { readonly notes: readonly string[] } {
+): SeriesExperiment {
   const { set } = read;
   const span = Math.max(...set.series.map(({ times }) => times.at(-1)! - times[0]!));
   return {
@@ -85,6 +88,7 @@ export function experimentOn(
     full: {},
     prepare: (context) => prepared(read, settings, field, context),
     notes: read.notes,
+    warnings: read.warnings,
   };
 }
 
@@ -162,6 +166,8 @@ function prepared(
   context: TaskContext,
 ): PreparedTask {
   const { set } = read;
+  const readNew = ({ missing = [], ...file }: DataFile) =>
+    readSet([file], { ...settings, missing: [...settings.missing, ...missing] });
   const { protocol, seed } = context;
   const setting = settingOf(set, settings, field, context);
   const parts = partsIn(set, settings, seed);
@@ -220,11 +226,12 @@ function prepared(
     newData: async (file, trained) => {
       const isEstimated = setting.starts > 0;
       const countsFirst = isEstimated && !setting.exactFirst;
-      const given = (await readSet([file], settings)).set;
+      const { set: given, warnings } = await readNew(file);
       const stretches = newStretches(given, set, file.name, { countsFirst });
       const own = { ...setting, starts: isEstimated ? stretches.length : 0 };
       const most = mostSteps(stretches, shape.stepSize);
       const measured = {
+        warnings,
         task: trajectoryTask(own, most),
         data: samplesOf(stretches, { ...shape, steps: most }),
       };
@@ -243,12 +250,7 @@ function prepared(
       check: await stepCheck(setting, parts.training, shape, trained),
     }),
     charts: async (trained) => ({ fit: await fitChart(set, setting, parts, shape, trained) }),
-    forecast: (trained, request) =>
-      forecastOf(
-        { set, setting, shape, readFile: async (file) => (await readSet([file], settings)).set },
-        trained,
-        request,
-      ),
+    forecast: (trained, request) => forecastOf({ set, setting, shape, readFile: readNew }, trained, request),
   };
 }
 

@@ -5,6 +5,7 @@ import { startTime, timesFrom } from "../forecast-times.js";
 import type { DataFile, SeriesForecast, SeriesForecastRequest, TrainedTask } from "../task-experiment.js";
 import { type SeriesModel, startNames } from "./model.js";
 import { newStretches } from "./new-series.js";
+import type { ReadSet } from "./read-set.js";
 import { firstValue, inputAt, type SampleShape } from "./samples.js";
 import type { Series, SeriesSet } from "./series-set.js";
 import { statesAt } from "./states.js";
@@ -16,7 +17,7 @@ export interface ForecastContext {
   readonly set: SeriesSet;
   readonly setting: SeriesModel;
   readonly shape: Omit<SampleShape, "steps">;
-  readonly readFile: (file: DataFile) => Promise<SeriesSet>;
+  readonly readFile: (file: DataFile) => Promise<ReadSet>;
 }
 
 /** States over time: of a trajectory of the data, of one that was not seen, or from a state that is given. */
@@ -26,7 +27,9 @@ export async function forecastOf(
   request: SeriesForecastRequest,
 ): Promise<SeriesForecast> {
   const { file, y0, note, every } = request;
-  const given = file === undefined ? set : await readFile(file);
+  const read = file === undefined ? null : await readFile(file);
+  for (const { message } of read?.warnings ?? []) note(`Warning: ${message}`);
+  const given = read?.set ?? set;
   if (file !== undefined && y0 === undefined) newStretches(given, set, file.name);
   const series = chosen(given, request);
   const own = file === undefined && y0 === undefined;

@@ -3,6 +3,7 @@ import { shown } from "../../core/printable.js";
 import { type CellTable, type CellValue, readTables } from "../../storage/cells.js";
 import { DataError, type Place } from "../../storage/data-error.js";
 import { type Instant, parseInstant, secondsBetween } from "../../storage/iso-time.js";
+import { isOneOf, type SentinelWarning, sentinelsIn, unusedNote } from "../../storage/missing-values.js";
 import { readCell } from "../../storage/number-cell.js";
 import { otherTime, unnamedBeside } from "../../storage/time-name.js";
 import { refuseWords } from "../../storage/word-columns.js";
@@ -31,12 +32,16 @@ export interface SeriesColumns {
   readonly timeUnit: TimeUnit | null;
   /** whether 1,5 is one and a half; `null` where that follows from the file */
   readonly decimalComma: boolean | null;
+  /** numbers that stand for values that are missing, in all columns but those of times and trajectories */
+  readonly missing: readonly number[];
 }
 
 /** Trajectories, and how their file was understood where that is not plain. */
 export interface ReadSet {
   readonly set: SeriesSet;
   readonly notes: readonly string[];
+  /** numbers that stand for missing values, by all appearances */
+  readonly warnings: readonly SentinelWarning[];
 }
 
 /** A row whose time is not in units yet. */
@@ -75,8 +80,16 @@ export async function readSet(files: readonly DataFile[], columns: SeriesColumns
   const read = (cell: CellValue, place: Place) => numberIn(cell, place, comma);
   const groups = groupsOf(tables, roles, read);
   const clock = clockOf(groups, columns.timeUnit, source);
+  const found = new Set<number>();
+  const measured: ReadNumber = (cell, place) => {
+    const value = read(cell, place);
+    const missing = columns.missing.find((one) => isOneOf(value, [one]));
+    if (missing === undefined) return value;
+    found.add(missing);
+    return Number.NaN;
+  };
   const series = [...groups].map(([id, rows]) =>
-    seriesOf({ id, rows, names, roles, columns }, clock.at, read),
+    seriesOf({ id, rows, names, roles, columns }, clock.at, measured),
   );
   for (const [j, name] of roles.observed.entries()) {
     if (series.every(({ values }) => values.every((row) => Number.isNaN(row[j]!)))) {
@@ -88,7 +101,16 @@ export async function readSet(files: readonly DataFile[], columns: SeriesColumns
   }
   const timeName = names[roles.time] || "time";
   const other = columns.time === null ? otherTime(timeName, roles.observed) : null;
+  const others = [...columns.inputs, ...Object.values(columns.errors)];
   return {
+    warnings: [
+      ...sentinelsIn(roles.observed, (j) => series.flatMap(({ values }) => values.map((row) => row[j]!))),
+      ...sentinelsIn(others, (j) =>
+        [...groups.values()]
+          .flat()
+          .map(({ cells, place }) => measured(cells[names.indexOf(others[j]!)]!, place)),
+      ),
+    ],
     set: {
       time: { name: timeName, unit: clock.unit },
       observed: roles.observed,
@@ -98,6 +120,7 @@ export async function readSet(files: readonly DataFile[], columns: SeriesColumns
     notes: [
       ...(comma && columns.decimalComma === null ? ["Commas are read as decimal commas: 1,5 is 3/2."] : []),
       ...clock.notes,
+      ...unusedNote(columns.missing, (one) => found.has(one)),
       ...(other === null ? [] : [takenForTime(timeName, other)]),
       ...steadyNotes(roles.observed, (j) => series.flatMap(({ values }) => values.map((row) => row[j]!))),
     ],

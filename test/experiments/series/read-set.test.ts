@@ -5,7 +5,7 @@ import { parseSplit, partsOf } from "../../../src/experiments/series/split.js";
 
 const plain: SeriesColumns = {
   ...{ trajectory: null, time: null, observe: null, inputs: [], errors: {} },
-  ...{ timeUnit: null, decimalComma: null },
+  ...{ timeUnit: null, decimalComma: null, missing: [] },
 };
 const file = (name: string, text: string) => ({ name, bytes: new TextEncoder().encode(text) });
 const set = async (text: string, columns: Partial<SeriesColumns> = {}) =>
