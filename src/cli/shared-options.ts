@@ -29,7 +29,7 @@ export function solverOption(otherwise: string): Option {
 export function missingOption(): Option {
   return new Option(
     "--missing <numbers>",
-    "numbers that stand for a value that is missing in a file of data, separated by commas: -999 or -999,1e20; empty cells, NA, NaN and null are missing anyway; may be repeated",
+    "numbers that stand for a value that is missing in a file of data, separated by commas: -999 or -999,1e20; by default empty cells, NA, NaN and null alone are missing; may be repeated",
   ).argParser((text: string, before: readonly number[] | undefined) => [
     ...(before ?? []),
     ...text.split(",").map(number("--missing")),

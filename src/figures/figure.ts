@@ -38,3 +38,10 @@ export function logLogSlope(x: readonly number[], y: readonly number[]): number 
   const covariance = u.reduce((sum, ui, i) => sum + (ui - mu) * (v[i]! - mv), 0);
   return covariance / u.reduce((sum, ui) => sum + (ui - mu) ** 2, 0);
 }
+
+/** The middle one, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
+}

@@ -5,16 +5,14 @@ import { mlp } from "../fields/mlp.js";
 import { gradientOf } from "../gradients/evaluate.js";
 import { neuralOde } from "../integrate/neural-ode.js";
 import { mse } from "../learning/losses.js";
-import { effectivelySymmetric } from "../methods/effectively-symmetric.js";
 import { explicit } from "../methods/explicit.js";
-import { lawson } from "../methods/lawson.js";
 import type { Method } from "../methods/method.js";
-import { reversible } from "../methods/reversible.js";
-import { ees25, ees27, midpoint } from "../methods/tableaux.js";
-import type { Color, Layer } from "../plot/chart.js";
+import { midpoint } from "../methods/tableaux.js";
+import type { Layer } from "../plot/chart.js";
 import { gridThrough } from "../programs/grid.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type Figure, marked } from "./figure.js";
+import { type Figure, marked, median } from "./figure.js";
+import { methodOf, reversibleSchemes } from "./schemes.js";
 
 const field = mlp({ dim: 1, hidden: [50], time: false });
 const stepSize = 0.01;
@@ -23,36 +21,35 @@ const samples = 1000;
 const seeds = 10;
 
 /** Of what is solved exactly after Lawson's change of variables, as a field that damps would have it. */
-const rate = -1;
+const rates = "-1";
 
 /** What is drawn: a gradient, and the backpropagation that it is held against. */
 interface Comparison {
   readonly name: string;
-  readonly color: Color;
   readonly of: Method;
   readonly by: "reversible" | "continuous";
   readonly against: Method;
 }
 
 function comparisonsOf(coupling: number): readonly Comparison[] {
-  const [base, coupled] = [explicit(midpoint), reversible(midpoint, { coupling })];
-  const undone = (name: string, color: Color, of: Method): Comparison => ({
-    ...{ name: `${name}, against backprop through the same steps`, color },
-    ...{ of, by: "reversible", against: of },
-  });
+  const base = explicit(midpoint);
+  const schemes = reversibleSchemes({ coupling, rates }).map((scheme) => ({
+    ...{ name: scheme.name, of: methodOf(scheme) },
+  }));
   return [
     {
       name: "continuous adjoint, against backprop through the same steps",
-      ...{ color: "vermillion", of: base, by: "continuous", against: base },
+      ...{ of: base, by: "continuous", against: base },
     },
     {
-      name: "reversible, against backprop through steps of midpoint itself (published)",
-      ...{ color: "sky", of: coupled, by: "reversible", against: base },
+      name: `${schemes[0]!.name}, against backprop through steps of midpoint itself (published)`,
+      ...{ of: schemes[0]!.of, by: "reversible", against: base },
     },
-    undone("EES25", "orange", effectivelySymmetric(ees25)),
-    undone("EES27", "green", effectivelySymmetric(ees27)),
-    undone("reversible after Lawson (Rex)", "purple", lawson(coupled, { rates: rate })),
-    undone("reversible", "blue", coupled),
+    ...schemes.map(
+      ({ name, of }): Comparison => ({
+        ...{ name: `${name}, against backprop through the same steps`, of, by: "reversible", against: of },
+      }),
+    ),
   ];
 }
 
@@ -99,22 +96,21 @@ export const gradientError: Figure = {
     return {
       chart: {
         title: "Error of the gradient over the time solved for",
-        subtitle: `Σ|g − g_ref|, median and range of ${seeds} seeds; midpoint, h = ${stepSize}, λ = ${coupling}`,
+        subtitle: `Σ|g − g_ref|, median and range of ${seeds} seeds; h = ${stepSize}, λ = ${coupling}`,
         panels: [
           {
             x: { title: "T" },
             y: { title: "error", scale: "log" },
             layers: [
-              ...comparisons.flatMap(({ name, color }, k): Layer[] => [
+              ...comparisons.flatMap(({ name }, k): Layer[] => [
                 {
                   kind: "band",
                   name,
-                  color,
                   x: durations,
                   low: found[k]!.map((values) => Math.min(...values)),
                   high: found[k]!.map((values) => Math.max(...values)),
                 },
-                ...marked({ kind: "line", name, color, x: durations, y: series[k]!.medians }),
+                ...marked({ kind: "line", name, x: durations, y: series[k]!.medians }),
               ]),
               {
                 kind: "points",
@@ -160,10 +156,4 @@ async function gradientAt(
     },
   });
   return Object.values(found.parameters).flatMap(numbers);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
 }
