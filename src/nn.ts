@@ -23,6 +23,7 @@ export {
   type Parametrised,
   parametersOf,
   partOf,
+  type SolvesInTraining,
   type Training,
   trainingOf,
 } from "./nn/layer.js";

@@ -65,6 +65,7 @@ export { gatherElements, gatherND, scatterElements, scatterND } from "./ops/scat
 export { flip, type PadMode, pad, padWith, slice } from "./ops/slice.js";
 export { concat, gather, split } from "./ops/slicing.js";
 export { logSoftmax, softmax } from "./ops/softmax.js";
+export { type Telling, tell, told } from "./ops/told.js";
 export { type TopKOptions, topK } from "./ops/top-k.js";
 export {
   acos,

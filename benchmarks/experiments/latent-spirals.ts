@@ -30,9 +30,9 @@ function task({ gradient, finer = 1, ...options }: CaseOptions) {
     inputs: { values: { shape: [observed, 2] }, times: { shape: [observed] }, noise: { shape: [latent] } },
     apply(b, theta, { values, times, noise }, training) {
       const series = { values, times, mask: add(b, zerosLike(b, values), 1) };
-      const posterior = ode.posterior(b, theta, series);
+      const posterior = ode.posterior(b, theta, series, training);
       const z0 = reparametrised(b, posterior, training && { ...training, normal: () => noise });
-      return { ...posterior, decoded: ode.decoded(b, theta, z0, times) };
+      return { ...posterior, decoded: ode.decoded(b, theta, z0, times, training) };
     },
   });
   return defineTask({

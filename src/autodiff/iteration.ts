@@ -22,6 +22,8 @@ const unbounded = 2n ** 62n;
 interface Iterations {
   /** states before the first iteration */
   readonly start: readonly Value[];
+  /** which of a state cotangents come to */
+  readonly floats: readonly number[];
   /** states before each iteration, stacked: [n, …] */
   readonly stored: readonly Value[];
   /** n, the number of iterations that were done; an int64 scalar */
@@ -76,8 +78,7 @@ export const pullLoop: ControlRule = (b, node, incoming, wanted, pullback) => {
   const pulled = pullIterations(
     b,
     {
-      start,
-      ...{ stored, count, length },
+      ...{ start, floats: floatsReached(body, 2, start, incoming), stored, count, length },
       elements: () => [],
       body: step,
       arriving: (inner, k) => scanCotangents.map((cotangent) => cotangent && gather(inner, cotangent, k)),
@@ -125,7 +126,8 @@ export const pullScan: ControlRule = (b, node, incoming, wanted, pullback) => {
       const place = placeOf(inner, k, setting("scan_output_directions", i));
       return gather(inner, cotangent, place, outAxisOf(i));
     });
-  const iterations = { start, stored, count, length, elements, body: step, arriving };
+  const floats = floatsReached(body, 0, start, incoming);
+  const iterations = { start, floats, stored, count, length, elements, body: step, arriving };
   const pulled = pullIterations(b, iterations, incoming.slice(0, start.length), wanted, pullback);
   const outgoing = pulled.elements.map((stack, i): Cotangent => {
     if (stack === null) return null;
@@ -139,12 +141,11 @@ export const pullScan: ControlRule = (b, node, incoming, wanted, pullback) => {
 /** Cotangents through all iterations, the last one first. */
 function pullIterations(
   b: Builder,
-  { start, stored, count, length, elements, body, arriving }: Iterations,
+  { start, floats, stored, count, length, elements, body, arriving }: Iterations,
   ending: readonly Cotangent[],
   wanted: readonly Value[],
   pullback: Pullback,
 ): { start: Cotangent[]; captures: Cotangent[]; elements: Cotangent[] } {
-  const floats = start.flatMap((value, i) => (isFloat(value.dtype) ? [i] : []));
   const first = floats.map((i) => ending[i] ?? zerosLike(b, start[i]!));
   const none = wanted.map((value) => zerosLike(b, value));
   let walkedFloats: number[] = [];
@@ -183,6 +184,37 @@ function pullIterations(
     captures: carried.slice(floats.length),
     elements: Array.from({ length: elementCount }, (_, i) => at(i, walkedFloats, scans)),
   };
+}
+
+/**
+ * The floats that iterations carry of which anything depends that has a cotangent: not what they tell of themselves.
+ *
+ * @param before  inputs of the body that come before what is carried
+ * @param incoming  cotangents of what is carried to the end, and of scans
+ */
+function floatsReached(
+  body: Graph,
+  before: number,
+  start: readonly Value[],
+  incoming: readonly Cotangent[],
+): number[] {
+  const given = body.inputs.slice(before, before + start.length);
+  const results = body.outputs.slice(-incoming.length).map(({ value }) => value);
+  const due = results.filter((_, k) => incoming[k] !== null);
+  const seen = new Set(due);
+  for (let value = due.pop(); value !== undefined; value = due.pop()) {
+    // what an iteration reads was carried there by the one before it
+    const from = given.indexOf(value);
+    const { node } = value;
+    const operands = from >= 0 ? [results[from]!] : node === null ? [] : [...node.inputs, ...node.captures];
+    for (const operand of operands) {
+      if (operand === null || operand.scope.depth < body.scope.depth || seen.has(operand)) continue;
+      seen.add(operand);
+      due.push(operand);
+    }
+  }
+  const reached = (i: number) => incoming[i] !== null || seen.has(given[i]!);
+  return start.flatMap(({ dtype }, i) => (isFloat(dtype) && reached(i) ? [i] : []));
 }
 
 /** With its leading axis at another place. */

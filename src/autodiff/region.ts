@@ -11,6 +11,7 @@ import {
 } from "../graph/graph.js";
 import { inline, rebuild } from "../graph/passes.js";
 import { anything, attributeOf, takesMany } from "../graph/signature.js";
+import { type Telling, tell, told } from "../ops/told.js";
 import type { Cotangent } from "./control-rule.js";
 import { withoutUnusedCarries } from "./unused-carries.js";
 import { pullback } from "./vjp.js";
@@ -60,10 +61,9 @@ export function region(
   const inner = b.child();
   const own = inputs.map((value, i) => inner.input(`input${i}`, value.dtype, value.shape));
   const { outputs, saved = [] } = build(inner, own);
-  const body = inner.graph(
-    Object.fromEntries([...outputs, ...saved].map((value, i) => [`output${i}`, value])),
-    name,
-  );
+  const rising = Object.entries(told(inner)) as [Telling, Value][];
+  const results = [...outputs, ...saved, ...rising.map(([, value]) => value)];
+  const body = inner.graph(Object.fromEntries(results.map((value, i) => [`output${i}`, value])), name);
   const foreign = capturesOf(body).find((value) => !isFixed(value));
   if (foreign !== undefined) {
     throw new GraphError(
@@ -84,7 +84,7 @@ export function region(
         const passed = {
           inputs: given,
           outputs: node.outputs.slice(0, outputs.length),
-          saved: node.outputs.slice(outputs.length),
+          saved: node.outputs.slice(outputs.length, outputs.length + saved.length),
         };
         return pull(scope, passed, known);
       }
@@ -94,7 +94,11 @@ export function region(
     decompose: (scope, given, attributes) =>
       inline(scope, attributes.body as Graph, given as readonly Value[]),
   };
-  return b.emit(op, inputs, { body }).slice(0, outputs.length);
+  const found = b.emit(op, inputs, { body });
+  rising.forEach(([what], k) => {
+    tell(b, what, found[outputs.length + saved.length + k]!);
+  });
+  return found.slice(0, outputs.length);
 }
 
 /**
@@ -122,6 +126,18 @@ export function stopGradient(b: Builder, x: Value): Value {
     name: "stopGradient",
     build: (_, [y]) => ({ outputs: [y!] }),
     pull: () => [null],
+  })[0]!;
+}
+
+/** x, of which something is told where it is differentiated: what nothing needs is not computed for the sake of that. */
+export function tellingOf(b: Builder, x: Value, what: Telling, value: Value): Value {
+  return region(b, [x, value], {
+    name: `telling of ${what}`,
+    build: (_, [y]) => ({ outputs: [y!] }),
+    pull(scope, { inputs: [, own] }, [cotangent]) {
+      tell(scope, what, own!);
+      return [cotangent!, null];
+    },
   })[0]!;
 }
 

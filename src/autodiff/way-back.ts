@@ -5,27 +5,19 @@ import type { Cotangent } from "./control-rule.js";
 import { type Forward, type Passed, region } from "./region.js";
 import { pullback } from "./vjp.js";
 
-/** What comes of a way back: cotangents of the inputs, and what it tells of itself, which is not differentiated. */
-export interface WayBack {
-  readonly cotangents: readonly Cotangent[];
-  readonly told: readonly Value[];
-}
-
 export interface WayBackRule {
   /** in messages */
   readonly name: string;
   /** as in {@link region} */
   readonly build: (b: Builder, inputs: readonly Value[]) => Forward;
   /** Cotangents of the inputs from those of the outputs, in a scope that sees nothing but what it is given. */
-  readonly pull: (b: Builder, passed: Passed, cotangents: readonly Cotangent[]) => WayBack;
+  readonly pull: (b: Builder, passed: Passed, cotangents: readonly Cotangent[]) => readonly Cotangent[];
   /** The same cotangents from the inputs alone, by operators that have derivatives; `pull` is differentiated by it. */
   readonly again: (
     b: Builder,
     inputs: readonly Value[],
     cotangents: readonly Cotangent[],
   ) => readonly Cotangent[];
-  /** takes what the way back tells of itself */
-  readonly tell?: (b: Builder, passed: Passed, told: readonly Value[]) => void;
 }
 
 /**
@@ -36,7 +28,7 @@ export interface WayBackRule {
 export function regionWithWayBack(
   b: Builder,
   inputs: readonly Value[],
-  { name, build, pull, again, tell }: WayBackRule,
+  { name, build, pull, again }: WayBackRule,
 ): readonly Value[] {
   return region(b, inputs, {
     name,
@@ -53,9 +45,9 @@ export function regionWithWayBack(
         name: `way back of ${name}`,
         build(inner, values) {
           const [own, outputs, saved, given] = cut(values, lists) as [Value[], Value[], Value[], Value[]];
-          const { cotangents, told } = pull(inner, { inputs: own, outputs, saved }, arrivingAs(given));
+          const cotangents = pull(inner, { inputs: own, outputs, saved }, arrivingAs(given));
           found = cotangents.flatMap((cotangent, i) => (cotangent === null ? [] : [i]));
-          return { outputs: [...found.map((i) => cotangents[i]!), ...told] };
+          return { outputs: found.map((i) => cotangents[i]!) };
         },
         pull(inner, { inputs: values }, second) {
           const [own, outputs, saved, given] = cut(values, lists) as [Value[], Value[], Value[], Value[]];
@@ -71,7 +63,6 @@ export function regionWithWayBack(
           return [...ofOwn, ...[...outputs, ...saved].map(() => null), ...pulled];
         },
       });
-      tell?.(scope, passed, results.slice(found.length));
       return inputs.map((_, i) => (found.includes(i) ? results[found.indexOf(i)]! : null));
     },
   });

@@ -5,6 +5,7 @@ import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { div } from "../ops/arithmetic.js";
 import { maximum } from "../ops/extrema.js";
+import { tell } from "../ops/told.js";
 import type { AdjointRule, Arriving, ChainCotangents, ChainTask } from "./adjoint.js";
 import { stored } from "./direct.js";
 import { at, type Links, spread } from "./links.js";
@@ -28,7 +29,7 @@ export function chainRegion(
   rule: AdjointRule,
   inputs: readonly Value[],
   taskIn: TaskIn,
-  { observe, lostFrom }: Pick<RunChainOptions, "observe" | "lostFrom">,
+  lostFrom: RunChainOptions["lostFrom"],
 ): readonly Value[] {
   return regionWithWayBack(b, inputs, {
     name: `chain ${name}`,
@@ -42,19 +43,17 @@ export function chainRegion(
       const run = { count: count!, end: rest.slice(0, width), stacked: rest.slice(width), saved };
       const pulled = rule.pull(inner, task, run, arrivingAt(task, cotangents));
       const all = placed(task, pulled, values.length);
-      if (pulled.undone === null) return { cotangents: all, told: [] };
+      if (pulled.undone === null) return all;
       const [ofStates, ofGradient] = pulled.undone.errors.map((error) =>
         relativeTo(inner, task.links, run.end, error),
       );
-      return { cotangents: unlessLost(inner, ofGradient ?? ofStates!, all, lostFrom), told: [ofStates!] };
+      tell(inner, "reconstructionError", ofStates!);
+      return unlessLost(inner, ofGradient ?? ofStates!, all, lostFrom);
     },
     again(inner, values, cotangents) {
       const task = { ...taskIn(inner, values), schedule: null };
       const pulled = stored.pull(inner, task, stored.run(inner, task), arrivingAt(task, cotangents));
       return placed(task, pulled, values.length);
-    },
-    tell(scope, _, [error]) {
-      if (error !== undefined) observe?.(scope, error);
     },
   });
 }

@@ -24,7 +24,8 @@ export interface ChainResult<S> {
 
 /**
  * Runs a chain as a part of a graph that is differentiated by the adjoint asked for, not through its nodes: states are
- * stored, undone or taken again.
+ * stored, undone or taken again. How far undone states came back is told in the graph of the way back ({@link told}), at most
+ * and relative to the largest of the start and the end; past a limit the gradient is NaN.
  *
  * @throws {ChainError} if the chain cannot be differentiated so, or is given what does not fit it
  * @throws {GradientMethodError} for an adjoint that there is not
@@ -34,7 +35,7 @@ export function runChain<S, P, X>(
   b: Builder,
   chain: Chain<S, P, X>,
   inputs: ChainInputs<S, P, X>,
-  { adjoint: spec, save, observe, lostFrom }: RunChainOptions,
+  { adjoint: spec, save, lostFrom }: RunChainOptions,
 ): ChainResult<S> {
   const method = chainMethodOf(spec);
   const adjoint = chainAdjointFor(method);
@@ -61,10 +62,7 @@ export function runChain<S, P, X>(
       schedule: tables && mapLeaves(tables, (table) => scope.constant(table as Tensor)),
     };
   };
-  const [count, ...rest] = chainRegion(b, chain.name, adjoint.rule, lists.flat(), taskIn, {
-    observe,
-    lostFrom,
-  });
+  const [count, ...rest] = chainRegion(b, chain.name, adjoint.rule, lists.flat(), taskIn, lostFrom);
   const width = outer.start.length;
   const asked = save === "every" || save === undefined ? null : save.length;
   return {

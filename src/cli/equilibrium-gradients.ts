@@ -9,12 +9,12 @@ import { publishedStopRule } from "../equilibrium/stop.js";
 import type { EquilibriumExperiment } from "../experiments/equilibria.js";
 import type { Tensors } from "../fields/field.js";
 import { Builder } from "../graph/builder.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
 import { pick, upload } from "../integrate/solve-inputs.js";
-import type { Training } from "../nn/layer.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { zerosLike } from "../ops/generate.js";
 import { zeros } from "../ops/linalg.js";
+import { told } from "../ops/told.js";
 import type { Executable, Runtime } from "../runtime/runtime.js";
 import { slopeAtZero } from "./finite-difference.js";
 
@@ -101,15 +101,8 @@ function gradientGraph(
   const theta = Object.fromEntries(
     names.map((name) => [name, b.input(name, dtype, experiment.cell.parameters[name]!.shape)]),
   );
-  let error: Value = b.scalar(dtype, 0);
-  const training: Training = {
-    ...nothingRandom,
-    observe(_, observed) {
-      error = observed.error ?? error;
-    },
-  };
   const { z, steps, residual } = fixedPoint(b, cellOf(experiment.cell), {
-    ...{ given: { ...theta, [inputName]: x }, z0: zeros(b, dtype, [1, 1]), training },
+    ...{ given: { ...theta, [inputName]: x }, z0: zeros(b, dtype, [1, 1]) },
     ...{ solver: solverOf(setting), stop: publishedStopRule(tolerance, maxSteps) },
     gradient: gradient ?? "direct",
   });
@@ -120,16 +113,10 @@ function gradientGraph(
   const gradients = Object.entries(wrt).map(
     ([name, value], i) => [gradientName(name), pulled[i] ?? zerosLike(b, value)] as const,
   );
+  const error = told(b).reconstructionError ?? b.scalar(dtype, 0);
   const graph = b.graph({ z: loss, steps, residual, error, ...Object.fromEntries(gradients) }, "gradient");
   return withoutRegions(graph);
 }
-
-/** A cell draws no random numbers and keeps nothing. */
-const nothingRandom: Pick<Training, "uniform" | "normal" | "keep"> = {
-  uniform: (b, shape) => zeros(b, "float64", shape),
-  normal: (b, shape) => zeros(b, "float64", shape),
-  keep() {},
-};
 
 async function resultsOf(runtime: Runtime, compiled: Executable, inputs: Tensors): Promise<Tensors> {
   const results = await compiled.run(pick(upload(runtime, inputs), compiled.inputs));

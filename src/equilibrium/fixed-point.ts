@@ -7,9 +7,10 @@ import type { Values } from "../fields/field.js";
 import { storedCloser } from "../gradients/stored-closer.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { Training } from "../nn/layer.js";
+import type { SolvesInTraining } from "../nn/layer.js";
 import { lessOrEqual } from "../ops/logic.js";
 import { cast } from "../ops/reshape.js";
+import { tell } from "../ops/told.js";
 import { anderson } from "./anderson.js";
 import { type Cell, checkState, FixedPointError, iterationOf } from "./cell.js";
 import { chainOf } from "./chained.js";
@@ -40,8 +41,8 @@ export interface FixedPointOptions {
   readonly state?: FloatDType;
   /** which iterate is the answer: that of the least residual by default; the last where steps are differentiated */
   readonly keep?: "last" | "best";
-  /** what the model is told that it is in; takes what the iteration and its way back observe of themselves */
-  readonly training?: Training | null;
+  /** what the model is told that it is in: states are stored closer where a training has lost them */
+  readonly training?: SolvesInTraining | null;
 }
 
 /** A fixed point, and how far the iteration came. */
@@ -67,7 +68,7 @@ interface Problem {
   readonly start: Value;
   readonly solver: FixedPointSolver;
   readonly stop: StopRule;
-  readonly training: Training | null;
+  readonly training: SolvesInTraining | null;
 }
 
 type Found = Pick<FixedPoint, "z" | "residual" | "steps">;
@@ -96,7 +97,7 @@ export function fixedPoint(b: Builder, cell: Cell, options: FixedPointOptions): 
       ? heldPoint(b, problem, gradient, options.keep ?? "best")
       : throughSteps(b, problem, closeEnough(problem, gradient), options.keep ?? "last");
   const largest = cast(b, magnitude(b, found.residual), z0.dtype);
-  training?.observe?.(b, { error: null, drift: null, residual: largest });
+  tell(b, "residual", largest);
   return {
     ...found,
     z: cast(b, found.z, z0.dtype),
@@ -172,7 +173,7 @@ function closeEnough({ cell, z0, start, solver, stop, training }: Problem, chose
 
 /** A point that is differentiated through the steps that led to it. @throws {FixedPointError} if another than the last is asked for */
 function throughSteps(b: Builder, problem: Problem, adjoint: ChainMethod, keep: "last" | "best"): Found {
-  const { cell, z0, start, stop, training } = problem;
+  const { cell, z0, start, stop } = problem;
   if (keep === "best") {
     throw new FixedPointError(
       `The gradient "${adjoint.kind}" goes back from the last iterate. Leave keep out, or take the gradient "implicit" or "phantom".`,
@@ -192,13 +193,8 @@ function throughSteps(b: Builder, problem: Problem, adjoint: ChainMethod, keep: 
       },
       ...{ rows: null, steps: stop.maxSteps },
     },
-    {
-      adjoint,
-      observe: (scope, error) =>
-        training?.observe?.(scope, { error: cast(scope, error, z0.dtype), drift: null }),
-      // what is lost is the rounding of f, whatever type the state has
-      lostFrom: gradientLimit[z0.dtype as FloatDType],
-    },
+    // what is lost is the rounding of f, whatever type the state has
+    { adjoint, lostFrom: gradientLimit[z0.dtype as FloatDType] },
   );
   const residual = residualOf(b, stop, stopGradient(b, end.z), stopGradient(b, end.fz));
   return { z: end.z, residual, steps: end.steps };

@@ -45,8 +45,8 @@ function predicting(cell: ObservedCell): IrregularModel {
   const parts = { cell, readout: mlp([cell.readWidth, 20, cell.channels]) };
   return {
     ...parametersOf(parts),
-    apply(b, theta, { all }) {
-      const { before } = alongObservations(b, cell, partOf(theta, "cell"), all);
+    apply(b, theta, { all }, training) {
+      const { before } = alongObservations(b, cell, partOf(theta, "cell"), all, { training });
       return { expected: parts.readout.apply(b, partOf(theta, "readout"), before) };
     },
   };
@@ -57,9 +57,9 @@ function explaining({ posterior, decoded, ...parametrised }: LatentOde): Irregul
   return {
     ...parametrised,
     apply(b, theta, { all, seen }, training) {
-      const found = posterior(b, theta, seen);
+      const found = posterior(b, theta, seen, training);
       const z0 = reparametrised(b, found, training);
-      return { expected: decoded(b, theta, z0, all.times), posterior: found };
+      return { expected: decoded(b, theta, z0, all.times, training), posterior: found };
     },
   };
 }

@@ -136,7 +136,7 @@ function prepare({ protocol }: TaskContext): PreparedTask {
   const data = (count: number, seed: number) => periodicSeries(count, { seed, dtype });
   const test = data(sizes.test, 1);
   return {
-    ...{ task: taskOf(model), solvesInChains: true },
+    task: taskOf(model),
     training: data(sizes.training, 0),
     ...{ validation: null, test },
     files: ({ parameters }) => ({

@@ -7,7 +7,7 @@ import type { NeuralOde } from "../integrate/neural-ode.js";
 import type { Normal } from "../learning/likelihoods.js";
 import { normalFrom } from "../models/latent.js";
 import { odeAtOwnTimes } from "../models/own-times.js";
-import { type Layer, type Parametrised, parametersOf, partOf } from "../nn/layer.js";
+import { type Layer, type Parametrised, parametersOf, partOf, type SolvesInTraining } from "../nn/layer.js";
 import { linear } from "../nn/linear.js";
 import { alongObservations, type ObservedCell, type ObservedSeries } from "../nn/observed-cell.js";
 
@@ -25,9 +25,20 @@ export interface LatentOdeOptions {
 /** A latent ODE. */
 export interface LatentOde extends Required<Parametrised> {
   /** q(z(0) | series) */
-  readonly posterior: (b: Builder, theta: Values, series: ObservedSeries) => Normal;
+  readonly posterior: (
+    b: Builder,
+    theta: Values,
+    series: ObservedSeries,
+    training: SolvesInTraining | null,
+  ) => Normal;
   /** What is expected at times [batch, places] from z(0): [batch, places, channels]. */
-  readonly decoded: (b: Builder, theta: Values, z0: Value, times: Value) => Value;
+  readonly decoded: (
+    b: Builder,
+    theta: Values,
+    z0: Value,
+    times: Value,
+    training: SolvesInTraining | null,
+  ) => Value;
 }
 
 /**
@@ -49,15 +60,14 @@ export function latentOde({
   const toLatent = linear(encoder.widths[0]!, 2 * latent);
   return {
     ...parametersOf({ encoder, toLatent, field: ode.field, decoder }),
-    posterior(b, theta, series) {
+    posterior(b, theta, series, training) {
       const { end } = alongObservations(b, encoder, partOf(theta, "encoder"), series, {
-        direction: "backward",
-        adjoint,
+        ...{ direction: "backward", adjoint, training },
       });
       return normalFrom(b, toLatent.apply(b, partOf(theta, "toLatent"), end[0]!));
     },
-    decoded(b, theta, z0, times) {
-      const own = { theta: partOf(theta, "field"), y0: z0, times, gradient, adjoint };
+    decoded(b, theta, z0, times, training) {
+      const own = { theta: partOf(theta, "field"), y0: z0, times, gradient, adjoint, training };
       return decoder.apply(b, partOf(theta, "decoder"), odeAtOwnTimes(b, ode, own));
     },
   };

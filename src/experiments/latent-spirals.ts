@@ -112,12 +112,12 @@ function modelOf(protocol: TaskProtocol) {
     apply(b, theta, { values, times }, training) {
       const series = { values, times, mask: add(b, zerosLike(b, values), 1) };
       const own = partOf(theta, "ode");
-      const { mean, logVariance } = ode.posterior(b, own, series);
+      const { mean, logVariance } = ode.posterior(b, own, series, training);
       const z0 = reparametrised(b, { mean, logVariance }, training);
       const found = recurrent(b, partOf(theta, "rnn"), series);
       return {
-        ...{ mean, logVariance, decoded: ode.decoded(b, own, z0, times) },
-        ode: ode.decoded(b, own, z0, rowOf(b, all, times)),
+        ...{ mean, logVariance, decoded: ode.decoded(b, own, z0, times, training) },
+        ode: ode.decoded(b, own, z0, rowOf(b, all, times), training),
         ...{ rnnExpected: found.expected, rnnBeyond: found.beyond },
       };
     },
@@ -167,7 +167,7 @@ function prepare({ protocol }: TaskContext): PreparedTask {
   const model = modelOf(protocol);
   const test = spiralPieces(sizes.test, { observed, seed: 1, dtype });
   return {
-    ...{ task: taskOf(model), solvesInChains: true },
+    task: taskOf(model),
     training: spiralPieces(sizes.training, { observed, seed: 0, dtype }),
     ...{ validation: null, test },
     files: ({ parameters }) => ({ "predict.onnx": encodePrediction(model, { parameters, dtype }) }),

@@ -83,8 +83,6 @@ export interface PreparedTask {
   readonly forecast?: (trained: TrainedTask, request: SeriesForecastRequest) => Promise<SeriesForecast>;
   /** what is made of the optimiser that is asked for: some parameters updated otherwise, say */
   readonly optimiser?: (asked: Optimiser) => Optimiser;
-  /** whether its solves are steps of chains, from where it is not seen how far undone states came back */
-  readonly solvesInChains?: true;
   /** files that are written of a trained model, as bytes by name: `sample.onnx` */
   readonly files: (trained: TrainedTask) => Readonly<Record<string, Uint8Array>>;
   /** what else is found out about a trained model, as it goes into `result.json` */

@@ -1,6 +1,6 @@
 import type { FloatDType } from "../core/tensor.js";
 import type { Method } from "../methods/method.js";
-import type { Training } from "../nn/layer.js";
+import type { SolvesInTraining } from "../nn/layer.js";
 import { type GradientMethod, showGradientMethod } from "./method.js";
 import { ReconstructionError, refreshedCloser } from "./reconstruction-limit.js";
 
@@ -9,7 +9,7 @@ export function storedCloser(
   of: { readonly method: Pick<Method, "name" | "coupling" | "undoneTo">; readonly dtype: FloatDType },
   chosen: GradientMethod,
   steps: number,
-  training: Training | null,
+  training: SolvesInTraining | null,
 ): GradientMethod {
   const { lost = [], stored } = training ?? {};
   if (chosen.kind !== "reversible" || lost.length === 0) return chosen;

@@ -38,6 +38,8 @@ export class Builder {
   readonly depth: number;
   /** integers that were found to be arithmetic of dimensions, or not to be, in the root scope: see `ops/dims.ts` */
   readonly dims = new WeakMap<Value, readonly Dim[] | null>();
+  /** what parts of this scope tell of themselves beside their results: see `ops/told.ts` */
+  readonly told = new Map<string, Value>();
   readonly #inputs: Value[] = [];
   readonly #nodes = new Map<string, readonly Value[]>();
   /** by their types and a number that is made of their bytes, those that may be equal */

@@ -77,7 +77,11 @@ export function stabilityText(
 }
 
 /** What drift means, and what to do against it. @param drift  relative to y; `null` where that is 0 */
-export function driftText(method: Method, dtype: FloatDType, drift: number | null): string {
+export function driftText(
+  method: Pick<Method, "name" | "coupling">,
+  dtype: FloatDType,
+  drift: number | null,
+): string {
   return (
     `${shown(method)}: y and its companion ${drift === null ? "have parted from 0" : `differ by ${percent(drift)} of ‖y‖`}, so ` +
     `that the solution is unreliable. ${remedy(method, dtype)}`
@@ -91,7 +95,7 @@ function limitOf(control: Control, size: number): number {
   return 3 * Math.min(driftTolerance, usualDriftTolerance) * (rtol + atol / Math.max(size, Number.MIN_VALUE));
 }
 
-function remedy({ coupling }: Method, dtype: FloatDType): string {
+function remedy({ coupling }: Pick<Method, "coupling">, dtype: FloatDType): string {
   const precise = dtype === "float32" ? ", or float64 where it is rounding that grows" : "";
   return coupling === null
     ? "Take smaller steps, or a method that damps: a coupled one with λ below 1, or a base method."
@@ -99,7 +103,7 @@ function remedy({ coupling }: Method, dtype: FloatDType): string {
 }
 
 /** A coupled method as it is written in code. */
-function shown({ name, coupling }: Method): string {
+function shown({ name, coupling }: Pick<Method, "name" | "coupling">): string {
   return coupling === null ? name : `reversible(${name})`;
 }
 

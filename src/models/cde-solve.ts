@@ -7,7 +7,7 @@ import type { Value } from "../graph/graph.js";
 import { neuralOde } from "../integrate/neural-ode.js";
 import type { Method } from "../methods/method.js";
 import type { Tableau } from "../methods/tableaux.js";
-import type { Training } from "../nn/layer.js";
+import type { SolvesInTraining } from "../nn/layer.js";
 import { alongPath, type ControlledField, pathName } from "../systems/cde.js";
 import { PathError } from "../systems/interpolation.js";
 import { odeSolve } from "./ode-solve.js";
@@ -32,7 +32,7 @@ export interface CdeSolveOptions {
   /** times of the states that come out; the last knot by default */
   readonly times?: readonly number[];
   readonly gradient?: GradientRequest;
-  readonly training?: Training | null;
+  readonly training?: SolvesInTraining | null;
 }
 
 const equationNames = {

@@ -3,12 +3,14 @@ import { type FloatDType, scalar } from "../core/tensor.js";
 import type { Branch } from "../core/tree.js";
 import type { Tensors } from "../fields/field.js";
 import type { Value } from "../graph/graph.js";
+import type { SolveWarning } from "../integrate/solve-warning.js";
 import { adamw, type Optimiser } from "../learning/optimisers.js";
 import { constant, type Schedule } from "../learning/schedules.js";
 import { randomKey } from "../ops/random.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
 import type { Threads } from "../runtime/threads.js";
 import type { Checkpoint, Validation } from "../train/checkpoint.js";
+import { DriftWatch } from "../train/drift-watch.js";
 import { keptParts, partsOf } from "../train/kept-parts.js";
 import { Run, type Stopped, type UpdateReport, type Validating } from "../train/run.js";
 import type { TrainNote } from "../train/scheme.js";
@@ -89,6 +91,8 @@ export interface FitResult {
   readonly ran: Ran;
   /** what training decided by itself, in order */
   readonly notes: readonly TrainNote[];
+  /** what is unreliable about the solves of updates: the two solutions of a coupled method that drifted apart */
+  readonly warnings: readonly SolveWarning[];
   /** "exhausted" where a stream of data came to its end */
   readonly stopped: Stopped;
   readonly checkpoint: Checkpoint;
@@ -132,8 +136,9 @@ export async function fit<
     : initialValues(task.model, { dtype, seed, given: options.parameters ?? {} });
   const start = startOf({ ...changingOf(values), resume }, { optimiser, dtype, keepsBest: false });
   const notes: TrainNote[] = [];
+  const watch = new DriftWatch(resume?.drift ?? null);
   const scheme = await TaskScheme.compiled({
-    ...{ task, lost: resume?.lost ?? [] },
+    ...{ task, watch, lost: resume?.lost ?? [] },
     updater: {
       ...{ runtime, optimiser, dtype, batchSize, resident, clip: options.clip ?? null },
       ...{ helpers: options.helpers ?? [], parts: options.parts ?? partsOf(resume, options.helpers) },
@@ -160,7 +165,11 @@ export async function fit<
       ...{ runtime, dtype, source, learningRate: optimiser.learningRate, schedule, steps, patience },
       ...{ signal, updatesPerRun, onUpdate },
       validating: measures && validatingBy(measures, every, options.onValidation),
-      keeps: () => ({ ...keptParts(scheme), ...(scheme.lost.length === 0 ? {} : { lost: scheme.lost }) }),
+      keeps: () => ({
+        ...keptParts(scheme),
+        ...(scheme.lost.length === 0 ? {} : { lost: scheme.lost }),
+        ...(watch.record === null ? {} : { drift: watch.record }),
+      }),
     });
     const stopped = await run.toEnd();
     const checkpoint = await run.checkpoint();
@@ -175,6 +184,7 @@ export async function fit<
         seconds: run.seconds,
         ran: scheme.updater.ran,
         notes,
+        warnings: scheme.warnings(run.losses.length),
         stopped,
         checkpoint,
       },

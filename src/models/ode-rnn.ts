@@ -40,8 +40,8 @@ export function odeRnnCell(
     name: "an ODE-RNN",
     ...parametersOf({ field: ode.field, cell }),
     ...{ channels, widths: [hidden], readWidth: hidden },
-    evolve: (b, theta, gap, [h]) => [
-      odeOver(b, ode, { theta: partOf(theta, "field"), y0: h, duration: gap, gradient }),
+    evolve: (b, theta, gap, [h], training = null) => [
+      odeOver(b, ode, { theta: partOf(theta, "field"), y0: h, duration: gap, gradient, training }),
     ],
     read: (_, __, [h]) => h,
     update: (b, theta, { values, mask }, [h]) =>

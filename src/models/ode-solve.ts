@@ -19,10 +19,11 @@ import type { Builder } from "../graph/builder.js";
 import { showType, type Value } from "../graph/graph.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { ParameterError, settingOf } from "../integrate/solve-inputs.js";
-import type { Training } from "../nn/layer.js";
+import type { SolvesInTraining } from "../nn/layer.js";
 import { zerosLike } from "../ops/generate.js";
 import { unsqueeze } from "../ops/reshape.js";
 import { concat } from "../ops/slicing.js";
+import { tell } from "../ops/told.js";
 import { adjointFor } from "../programs/adjoints.js";
 import { type Grid, gridTensors, gridThrough, stepsOf, TimeError } from "../programs/grid.js";
 import type { GridValues } from "../programs/inputs.js";
@@ -38,8 +39,8 @@ export interface OdeSolveOptions {
   readonly times: readonly number[];
   /** as in `train`; "auto" by default */
   readonly gradient?: GradientRequest;
-  /** what the model is told that it is in; takes what the solve and its way back observe of themselves */
-  readonly training?: Training | null;
+  /** what the model is told that it is in: states are stored closer where a training has lost them */
+  readonly training?: SolvesInTraining | null;
 }
 
 /** The same for a field on a record of arrays, with the data that it reads of each sample. */
@@ -62,7 +63,8 @@ const elsewhere = {
 /**
  * A solve of dy/dt = f(t, y; θ) as a part of a model: the states at given times, [times, batch, …], from a state and
  * parameters that are values of the graph. It goes back by the gradient that is asked for, not through its nodes: states
- * are undone, stored or taken again.
+ * are undone, stored or taken again. How far undone states came back, and how far a coupled pair drifted apart, is told in the
+ * graph ({@link told}).
  *
  * For a field on a record of arrays ({@link defineField}) y0, args and what comes out are records: of each array
  * [times, batch, …].
@@ -140,7 +142,9 @@ function statesOf(
       const { ys, drift, saved } = adjoint.solve(inner, setting, inputsIn(inner, inputs));
       return { outputs: drift === null ? [ys] : [ys, drift], saved };
     },
-    pull(inner, { inputs, outputs: [ys], saved }, [cotangent]) {
+    pull(inner, { inputs, outputs: [ys, drift], saved }, [cotangent]) {
+      // on the way back alone: a solve that the loss does not need is not done for the sake of its drift
+      if (drift !== undefined) tell(inner, "drift", drift);
       const own = inputsIn(inner, inputs);
       const pulled = adjoint.pull(
         inner,
@@ -151,8 +155,9 @@ function statesOf(
       );
       const { reconstructionError: error } = pulled;
       const cotangents = [pulled.y0, ...pulled.parameters];
-      if (error === null) return { cotangents, told: [] };
-      return { cotangents: unlessLost(inner, error, cotangents), told: [error] };
+      if (error === null) return cotangents;
+      tell(inner, "reconstructionError", error);
+      return unlessLost(inner, error, cotangents);
     },
     again(inner, inputs, [cotangent]) {
       const own = inputsIn(inner, inputs);
@@ -160,8 +165,6 @@ function statesOf(
       const pulled = again.pull(inner, setting, own, solved, cotangent ?? zerosLike(inner, solved.ys));
       return [pulled.y0, ...pulled.parameters];
     },
-    tell: (scope, { outputs: [, drift] }, [error]) =>
-      training?.observe?.(scope, { error: error ?? null, drift: drift ?? null }),
   });
   return ys!;
 }

@@ -1,14 +1,20 @@
-import type { AdjointSpec } from "../chains/adjoints.js";
+import { tellingOf } from "../autodiff/region.js";
+import { type AdjointSpec, chainMethodOf } from "../chains/adjoints.js";
 import type { Chain } from "../chains/chain.js";
 import { runChain } from "../chains/run-chain.js";
+import type { FloatDType } from "../core/tensor.js";
 import type { Values, VectorField } from "../fields/field.js";
+import { guardedGradient } from "../gradients/reconstruction-limit.js";
+import { storedCloser } from "../gradients/stored-closer.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { Interval, Method, State } from "../methods/method.js";
+import { type Interval, isReversible, type Method, type State } from "../methods/method.js";
+import type { SolvesInTraining } from "../nn/layer.js";
 import { add } from "../ops/arithmetic.js";
 import { gather } from "../ops/slicing.js";
 import { systemIn } from "../programs/inputs.js";
 import { solverChain } from "../programs/solver-chain.js";
+import { relativeDrift } from "../programs/watch.js";
 
 /** What a field that is driven from outside reads beside its parameters: u at the start of a step, u' along it, and where it starts. */
 export const drivenBy = { start: "drive.start", slope: "drive.slope", from: "drive.from" } as const;
@@ -29,6 +35,8 @@ export interface OwnStepsOptions {
   readonly y0: Value;
   readonly steps: OwnSteps;
   readonly adjoint?: AdjointSpec;
+  /** as in `odeSolve` */
+  readonly training?: SolvesInTraining | null;
 }
 
 interface Row extends Interval {
@@ -46,7 +54,7 @@ interface Row extends Interval {
 export function odeOnOwnSteps(
   b: Builder,
   { field, method }: { readonly field: VectorField; readonly method: Method },
-  { theta, y0, steps, adjoint = "direct" }: OwnStepsOptions,
+  { theta, y0, steps, adjoint = "direct", training = null }: OwnStepsOptions,
 ): Value {
   const { t0, h, drive } = steps;
   const rows: Row = { t0, t1: add(b, t0, h), h, drive };
@@ -56,13 +64,31 @@ export function odeOnOwnSteps(
       ? theta
       : withDrive(theta, { t0: first(t0), drive: { start: first(drive.start), slope: first(drive.slope) } });
   const start = method.start(systemIn(b, field, driven), first(t0), y0);
-  const { saved } = runChain(
+  const count = t0.shape[0] as number;
+  const { saved, end } = runChain(
     b,
     drivenChain(field, method),
-    { start, shared: theta, rows, steps: t0.shape[0] as number },
-    { adjoint, save: "every" },
+    { start, shared: theta, rows, steps: count },
+    {
+      adjoint: closeEnough({ method, dtype: y0.dtype as FloatDType }, adjoint, count, training),
+      save: "every",
+    },
   );
-  return saved[0]!;
+  const drift = relativeDrift(b, { method, dtype: y0.dtype as FloatDType }, y0, end, []);
+  return drift === null ? saved[0]! : tellingOf(b, saved[0]!, "drift", drift);
+}
+
+/** How the chain is differentiated, with states stored where undoing so many steps would lose them, or has lost them. */
+function closeEnough(
+  of: { readonly method: Method; readonly dtype: FloatDType },
+  adjoint: AdjointSpec,
+  steps: number,
+  training: SolvesInTraining | null,
+): AdjointSpec {
+  const asked = chainMethodOf(adjoint);
+  if (asked.kind !== "reversible" || !isReversible(of.method)) return asked;
+  const { gradient } = guardedGradient(asked, of.method, of.dtype, steps);
+  return storedCloser(of, gradient, steps, training) as AdjointSpec;
 }
 
 /** The steps of a method, with what drives the field among what they share. */

@@ -7,6 +7,7 @@ import type { GradientRequest } from "../gradients/method.js";
 import type { Builder } from "../graph/builder.js";
 import { showType, type Value } from "../graph/graph.js";
 import { type NeuralOde, neuralOde } from "../integrate/neural-ode.js";
+import type { SolvesInTraining } from "../nn/layer.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
 import { transpose, unsqueeze } from "../ops/reshape.js";
 import { slice } from "../ops/slice.js";
@@ -27,15 +28,16 @@ export interface OdeOverOptions {
   /** where each sample starts, [batch, 1]; 0 by default */
   readonly start?: Value;
   readonly gradient?: GradientRequest;
+  /** as in {@link odeSolve} */
+  readonly training?: SolvesInTraining | null;
 }
 
 const overNames = {
-  ...{ theta: true, y0: true, duration: true, start: true, gradient: true },
+  ...{ theta: true, y0: true, duration: true, start: true, gradient: true, training: true },
 } satisfies Record<keyof OdeOverOptions, true>;
 
 const elsewhere = {
-  ...{ training: "a solve that is a step of a chain tells a training nothing", t1: "say duration" },
-  ...{ saveAt: "say times", stepSize: "it belongs to neuralOde" },
+  ...{ t1: "say duration", saveAt: "say times", stepSize: "it belongs to neuralOde" },
 };
 
 /**
@@ -53,20 +55,21 @@ const elsewhere = {
  */
 export function odeOver(b: Builder, ode: NeuralOde, options: OdeOverOptions): Value {
   checkOptions("odeOver", options, overNames, elsewhere);
-  const { theta, y0, duration, start, gradient = "auto" } = options;
+  const { theta, y0, duration, start, gradient = "auto", training = null } = options;
   for (const [name, value] of Object.entries({ duration, start })) {
     if (value === undefined || (value.shape.length === 2 && value.shape[1] === 1)) continue;
     throw new TimeError(
       `The ${name} of each sample of "${ode.field.name}" must be [batch, 1], but ${showType(value)} was given.`,
     );
   }
-  const own = start === undefined ? {} : { [startName]: start };
+  const from = start === undefined ? {} : { [startName]: start };
   const inUnits = neuralOde({
     field: overDurations(ode, y0.shape as readonly number[]),
     ...{ method: ode.method, stepSize: ode.stepSize, dtype: ode.dtype },
   });
-  const values = { ...theta, ...own, [durationName]: duration };
-  return gather(b, odeSolve(b, inUnits, { theta: values, y0, t0: 0, times: [1], gradient }), 0);
+  const values = { ...theta, ...from, [durationName]: duration };
+  const own = { theta: values, y0, t0: 0, times: [1], gradient, training };
+  return gather(b, odeSolve(b, inUnits, own), 0);
 }
 
 /** Δ f(start + s Δ, y; θ), which reads durations and starts beside its parameters. */
@@ -103,10 +106,12 @@ export interface OdeAtOwnTimesOptions {
   readonly gradient?: GradientRequest;
   /** of the states at the times: "direct" by default, which stores them */
   readonly adjoint?: AdjointSpec;
+  /** as in {@link odeSolve}, for the solves from one time to the next */
+  readonly training?: SolvesInTraining | null;
 }
 
 const atNames = {
-  ...{ theta: true, y0: true, t0: true, times: true, gradient: true, adjoint: true },
+  ...{ theta: true, y0: true, t0: true, times: true, gradient: true, adjoint: true, training: true },
 } satisfies Record<keyof OdeAtOwnTimesOptions, true>;
 
 /**
@@ -119,7 +124,7 @@ const atNames = {
  */
 export function odeAtOwnTimes(b: Builder, ode: NeuralOde, options: OdeAtOwnTimesOptions): Value {
   checkOptions("odeAtOwnTimes", options, atNames, elsewhere);
-  const { theta, y0, t0 = 0, times, gradient = "auto", adjoint = "direct" } = options;
+  const { theta, y0, t0 = 0, times, gradient = "auto", adjoint = "direct", training = null } = options;
   const count = times.shape[1];
   if (times.shape.length !== 2 || typeof count !== "number") {
     throw new TimeError(
@@ -134,7 +139,7 @@ export function odeAtOwnTimes(b: Builder, ode: NeuralOde, options: OdeAtOwnTimes
     {
       name: `${ode.field.name} at times of each sample`,
       step: (inner, link: { shared: Values; row: { start: Value; duration: Value } }, y: Value) =>
-        odeOver(inner, ode, { theta: link.shared, y0: y, ...link.row, gradient }),
+        odeOver(inner, ode, { theta: link.shared, y0: y, ...link.row, gradient, training }),
     },
     {
       start: y0,

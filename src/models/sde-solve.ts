@@ -13,7 +13,7 @@ import { type Shape, sameShape, showType, type Value } from "../graph/graph.js";
 import type { NeuralSde } from "../integrate/neural-sde.js";
 import type { State } from "../methods/method.js";
 import type { DrivenStep } from "../methods/sde-method.js";
-import type { Training } from "../nn/layer.js";
+import type { SolvesInTraining, Training } from "../nn/layer.js";
 import { add, mul } from "../ops/arithmetic.js";
 import { cast, unsqueeze } from "../ops/reshape.js";
 import { concat, gather } from "../ops/slicing.js";
@@ -31,8 +31,8 @@ interface CommonOptions {
   readonly times: readonly number[];
   /** "reversible" by default where the method can be undone, else "checkpoint" */
   readonly gradient?: AdjointSpec | "auto";
-  /** what the model is told that it is in; takes what the solve and its way back observe of themselves */
-  readonly training?: Training | null;
+  /** what the model is told that it is in: states are stored closer where a training has lost them */
+  readonly training?: SolvesInTraining | null;
 }
 
 /** What drives a solve: noise by keys, or increments of a path that is given. */
@@ -96,7 +96,7 @@ export function sdeSolve(b: Builder, equation: NeuralSde, options: SdeSolveOptio
       `A solve of "${sde.name}" is driven by noise of a key, or by increments that are given: give one of the two.`,
     );
   }
-  const { theta, y0, t0, times, training = null } = options;
+  const { theta, y0, t0, times } = options;
   checkTheta(sde.name, Object.keys(sde.parameters), theta);
   checkStart(equation, y0);
   const backwards = times.find((time, i) => time < (times[i - 1] ?? t0));
@@ -118,10 +118,7 @@ export function sdeSolve(b: Builder, equation: NeuralSde, options: SdeSolveOptio
     b,
     chainOf(equation, grid),
     { start: equation.method.start(y0), shared: { theta, keys }, rows, steps },
-    {
-      ...{ adjoint, save: everyStep ? "every" : places },
-      observe: (scope, error) => training?.observe?.(scope, { error, drift: null }),
-    },
+    { adjoint, save: everyStep ? "every" : places },
   );
   const states = saved[0]!;
   const atStart = everyStep ? places.filter((place) => place === 0).map(() => unsqueeze(b, y0, [0])) : [];

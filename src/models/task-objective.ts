@@ -3,11 +3,12 @@ import { type FloatDType, sizeOf } from "../core/tensor.js";
 import { type Like, leavesOf, withLeaves } from "../core/tree.js";
 import type { Builder } from "../graph/builder.js";
 import { sameShape, showType, type Value, type ValueType } from "../graph/graph.js";
-import type { Observed, Training } from "../nn/layer.js";
+import type { SolvesInTraining, Training } from "../nn/layer.js";
 import { add, mul } from "../ops/arithmetic.js";
-import { maximum } from "../ops/extrema.js";
 import { zerosLike } from "../ops/generate.js";
 import { countersFrom, randomNormal, randomUniform } from "../ops/random.js";
+import { cast } from "../ops/reshape.js";
+import { type Telling, told } from "../ops/told.js";
 import type { Objective } from "../programs/objective.js";
 import { inputType } from "../programs/program.js";
 import { ModelDefinitionError } from "./model.js";
@@ -20,7 +21,7 @@ export interface TaskObjectiveOptions {
   /** samples in a batch */
   readonly batchSize: number;
   /** what solves make of states that did not come back */
-  readonly stores?: Pick<Training, "lost" | "stored" | "warn" | "steps">;
+  readonly stores?: SolvesInTraining;
 }
 
 /** The objective of a task: its loss over a batch, whose gradient goes back through layers and solves alike. */
@@ -43,14 +44,14 @@ export function taskObjective(task: AnyTask, options: TaskObjectiveOptions) {
         theta,
         wrt.map((value, i) => pulled[i] ?? zerosLike(b, value)),
       ) as Like<typeof parameters, Value>;
-      const largest = (of: keyof Observed) =>
-        seen.observed.flatMap((one) => one[of] ?? []).reduce((x, y) => maximum(b, x, y), b.scalar(dtype, 0));
+      const found = told(b);
+      const largest = (of: Telling) => cast(b, found[of] ?? b.scalar(dtype, 0), dtype);
       const before = inputs.buffers.buffers;
       return {
         ...{ loss, gradients: { parameters: gradients } },
         buffers: before === undefined ? {} : { buffers: { ...before, ...seen.kept } },
         observed: {
-          reconstructionError: largest("error"),
+          reconstructionError: largest("reconstructionError"),
           ...{ drift: largest("drift"), residual: largest("residual") },
         },
       };
@@ -80,7 +81,7 @@ export function lossInTraining(
   { trained, buffers, data, setup, batch }: TaskInputs,
   { dtype, stores = {} }: TaskObjectiveOptions,
 ): { readonly loss: Value; readonly seen: Seen } {
-  const { training, seen } = trainingIn(b, dtype, setup.key, batch);
+  const { training, seen } = trainingIn(dtype, setup.key, batch);
   const own = { ...training, ...stores };
   const { loss } = measured(
     b,
@@ -112,15 +113,14 @@ function augmented(
   return made;
 }
 
-/** What layers and solves leave behind in training. */
+/** What layers leave behind in training. */
 interface Seen {
   readonly kept: Record<string, Value>;
-  readonly observed: Observed[];
 }
 
 /** What layers need in training: random numbers, of which each batch has 2³² of its own, and where to leave what they keep. */
-function trainingIn(b: Builder, dtype: FloatDType, key: Value, batch: Value) {
-  const seen: Seen = { kept: {}, observed: [] };
+function trainingIn(dtype: FloatDType, key: Value, batch: Value) {
+  const seen: Seen = { kept: {} };
   let drawn = 0;
   const countersOf = (scope: Builder, numbers: number) => {
     const own = mul(scope, batch, scope.scalar("int64", 2n ** 32n));
@@ -138,10 +138,6 @@ function trainingIn(b: Builder, dtype: FloatDType, key: Value, batch: Value) {
     },
     keep(name, value) {
       seen.kept[name] = value;
-    },
-    observe(scope, one) {
-      // what is inside a loop of the model is not seen from here
-      if (scope === b) seen.observed.push(one);
     },
   };
   return { training, seen };

@@ -6,11 +6,14 @@ import { ReconstructionError } from "../gradients/reconstruction-limit.js";
 import { TrainingError } from "../gradients/training-error.js";
 import { Builder } from "../graph/builder.js";
 import { shownOrigin, type ValueType } from "../graph/graph.js";
+import type { SolveWarning } from "../integrate/solve-warning.js";
+import { driftText } from "../integrate/warnings.js";
 import type { Stepping } from "../nn/layer.js";
 import { countType } from "../programs/updates.js";
 import { uploadTree } from "../runtime/compile-program.js";
 import type { DeviceTensors } from "../runtime/runtime.js";
 import { compileUpdater } from "../train/compile-updater.js";
+import type { DriftWatch } from "../train/drift-watch.js";
 import { takenOf } from "../train/samples.js";
 import type { Failed, Scheme, TrainNote } from "../train/scheme.js";
 import type { Updater, UpdaterOptions } from "../train/updater.js";
@@ -23,6 +26,7 @@ export interface TaskSchemeOptions {
   readonly updater: Omit<UpdaterOptions, "objectiveOf">;
   /** the errors for which states are stored closer from the start: those of the run that is gone on with */
   readonly lost: readonly number[];
+  readonly watch: DriftWatch;
   readonly note: (note: TrainNote) => void;
 }
 
@@ -35,7 +39,7 @@ export class TaskScheme implements Scheme {
   readonly #options: TaskSchemeOptions;
   #lost: readonly number[];
   #updater: Updater;
-  readonly #coupled: string | null;
+  readonly #coupled: readonly Stepping[];
 
   private constructor(options: TaskSchemeOptions, { updater, coupled }: Compiled) {
     this.#options = options;
@@ -58,6 +62,27 @@ export class TaskScheme implements Scheme {
   /** The errors of reconstruction for which states were stored closer so far. */
   get lost(): readonly number[] {
     return this.#lost;
+  }
+
+  sees(update: number, drift: number): void {
+    this.#options.watch.see(update, drift);
+  }
+
+  /** What is unreliable about so many updates. */
+  warnings(updates: number): SolveWarning[] {
+    const { watch, updater } = this.#options;
+    const message = watch.warning(updates, (drift) => this.#driftText(drift, updater.dtype));
+    return message === null ? [] : [{ code: "drift", message }];
+  }
+
+  #driftText(drift: number, dtype: FloatDType): string {
+    const [first, other] = [...new Set(this.#coupled.map(({ method, coupling }) => `${method} ${coupling}`))];
+    // one of several is not known to be the one
+    const isKnown = first !== undefined && other === undefined;
+    const { method: name, coupling } = isKnown
+      ? this.#coupled[0]!
+      : { method: "a coupled method", coupling: null };
+    return driftText({ name, coupling }, dtype, drift);
   }
 
   async refresh(error: number, step: number): Promise<void> {
@@ -84,7 +109,7 @@ export class TaskScheme implements Scheme {
   async whyLossNotFinite({ loss }: Failed): Promise<Error> {
     return new TrainingError(
       `the loss is not finite (${loss}). Lower the learning rate, clip the gradient, or look at the data's units.` +
-        (this.#coupled === null ? "" : ` ${this.#coupled}`),
+        coupledText(this.#coupled),
     );
   }
 
@@ -95,7 +120,7 @@ export class TaskScheme implements Scheme {
     if (found === null) {
       return new TrainingError(
         `the gradient ${what}. An operator of the model has no finite slope there: a root or a logarithm at 0, a norm of 0.` +
-          (this.#coupled === null ? "" : ` ${this.#coupled}`),
+          coupledText(this.#coupled),
       );
     }
     const { node, names } = found;
@@ -156,7 +181,8 @@ export class TaskScheme implements Scheme {
 }
 
 const ownRemedy =
-  'Give the solve stored states on the way (gradient "reversible:100"), or another gradient ("direct", "checkpoint").';
+  "Hand the solve the model's training, by which it stores states on the way as they are needed; or give it such states " +
+  '(gradient "reversible:100"), or another gradient ("direct", "checkpoint").';
 
 function lostText(error: number, dtype: FloatDType): string {
   const size = Number.isFinite(error) ? error.toExponential(1) : "more than any number";
@@ -167,15 +193,14 @@ function lostText(error: number, dtype: FloatDType): string {
 }
 
 /** What to do where coupled solves may have left the finite numbers. */
-function coupledText(steppings: readonly Stepping[]): string | null {
-  const coupled = steppings.filter(({ coupling }) => coupling !== null);
-  if (coupled.length === 0) return null;
+function coupledText(coupled: readonly Stepping[]): string {
+  if (coupled.length === 0) return "";
   const each = coupled.map(
     ({ method, coupling, stepSize }) => `${method} with λ = ${coupling} and steps of ${stepSize}`,
   );
   const least = Math.min(...coupled.map(({ coupling }) => -Math.log(coupling!)));
   return (
-    `Its solves are coupled: ${[...new Set(each)].join("; ")}. Such a method is unstable where an equation damps by more than ` +
+    ` Its solves are coupled: ${[...new Set(each)].join("; ")}. Such a method is unstable where an equation damps by more than ` +
     `−ln λ = ${Number(least.toPrecision(2))} in a step: take shorter steps, a smaller λ (coupling), a method that is stable there ` +
     '("ees25"), or the plain method with another gradient ("checkpoint").'
   );
@@ -206,5 +231,11 @@ async function compiledFor({ task, updater }: TaskSchemeOptions, lost: readonly 
         },
       }),
   });
-  return { updater: compiled, gradients, failures, warnings, coupled: coupledText(steppings) };
+  return {
+    updater: compiled,
+    gradients,
+    failures,
+    warnings,
+    coupled: steppings.filter(({ coupling }) => coupling !== null),
+  };
 }

@@ -7,15 +7,20 @@ import type { Value } from "../graph/graph.js";
 export class LayerError extends RevortError {}
 
 /** Whether a layer is being trained, and what it needs for that. Without one, layers do what they do after training. */
-export interface Training {
+export interface Training extends SolvesInTraining {
   /** uniform random numbers in [0, 1), other ones at each call and in each update */
   readonly uniform: (b: Builder, shape: readonly number[]) => Value;
   /** standard normal random numbers, likewise */
   readonly normal: (b: Builder, shape: readonly number[]) => Value;
   /** a new value of a buffer of this layer */
   readonly keep: (name: string, value: Value) => void;
-  /** takes what a solve and its way back tell of themselves, scalars */
-  readonly observe?: (b: Builder, observed: Observed) => void;
+}
+
+/**
+ * What solves and training say to each other before anything runs. Unlike random numbers it is the same in all iterations of a
+ * loop, so the steps of a chain may be given it.
+ */
+export interface SolvesInTraining {
   /**
    * the errors with which states came back in updates that had to be done again, in order: a solve that undoes its steps
    * stores states closer for each
@@ -36,16 +41,6 @@ export interface Stepping {
   /** λ of a coupled method */
   readonly coupling: number | null;
   readonly stepSize: number;
-}
-
-/** What a solve or a fixed point inside a model observes of itself; `null` where there is nothing to observe. */
-export interface Observed {
-  /** how far states came back from where they were by undoing steps, relative to y */
-  readonly error: Value | null;
-  /** how far the companion of y was off, relative to y */
-  readonly drift: Value | null;
-  /** how far a fixed point was from being one, at most, relative to f(z) */
-  readonly residual?: Value | null;
 }
 
 /**

@@ -12,7 +12,7 @@ import { greater, where } from "../ops/logic.js";
 import { transpose, unsqueeze } from "../ops/reshape.js";
 import { flip, slice } from "../ops/slice.js";
 import { concat } from "../ops/slicing.js";
-import { type Layer, LayerError } from "./layer.js";
+import { type Layer, LayerError, type SolvesInTraining } from "./layer.js";
 
 /** Series that are each observed at times of their own. */
 export interface ObservedSeries {
@@ -47,8 +47,14 @@ export interface ObservedCell<State extends readonly Value[] = readonly Value[]>
   readonly widths: readonly number[];
   /** the width of what `read` gives */
   readonly readWidth: number;
-  /** The state a time later. @param gap  [batch, 1] */
-  readonly evolve: (b: Builder, theta: Values, gap: Value, state: State) => State;
+  /** The state a time later. @param gap  [batch, 1]  @param training  for solves */
+  readonly evolve: (
+    b: Builder,
+    theta: Values,
+    gap: Value,
+    state: State,
+    training?: SolvesInTraining | null,
+  ) => State;
   /** What is known of the present before an observation, for predictions: [batch, readWidth]. */
   readonly read: (b: Builder, theta: Values, state: State) => Value;
   /** The state after an observation. Series of which nothing is seen keep theirs. */
@@ -64,6 +70,8 @@ export interface AlongObservationsOptions<State extends readonly Value[] = reado
   readonly t0?: number;
   /** how it is differentiated: "direct" by default, which stores the state at each time */
   readonly adjoint?: AdjointSpec;
+  /** what the model is told that it is in, for solves of the cell */
+  readonly training?: SolvesInTraining | null;
 }
 
 /** What a cell makes of series. */
@@ -88,15 +96,16 @@ export function alongObservations<State extends readonly Value[]>(
   cell: ObservedCell<State>,
   theta: Values,
   series: ObservedSeries,
-  { start, direction = "forward", t0 = 0, adjoint = "direct" }: AlongObservationsOptions<NoInfer<State>> = {},
+  options: AlongObservationsOptions<NoInfer<State>> = {},
 ): AlongObservations<State> {
+  const { start, direction = "forward", t0 = 0, adjoint = "direct", training = null } = options;
   const places = checkSeries(cell, series);
   const { values, mask, gaps } =
     direction === "forward" ? forward(b, series, t0) : backward(b, series, places, t0);
   const walk: Walk<State> = {
     name: cell.name,
     step(inner, { shared, row: { seen, gap } }, { state }) {
-      const evolved = cell.evolve(inner, shared, gap, state);
+      const evolved = cell.evolve(inner, shared, gap, state, training);
       const any = greater(inner, reduceSum(inner, seen.mask, [1], true), 0);
       const taken = cell.update(inner, shared, seen, evolved);
       return {

@@ -67,7 +67,7 @@ export function reversibleBlocks(
         b,
         couplings(f, g, training),
         { start: halves, shared: null, rows, steps: count },
-        { adjoint, observe: (scope, error) => training?.observe?.(scope, { error, drift: null }) },
+        { adjoint },
       );
       return concat(b, end, axis);
     },

@@ -12,6 +12,7 @@ import {
 } from "../graph/graph.js";
 import { anything, attributeOf, int, int64, mayTake, takes, takesMany, truth } from "../graph/signature.js";
 import { checkSingle, operand } from "./operand.js";
+import { tell, toldByBranches, toldByIterations } from "./told.js";
 
 /**
  * Loop. Inputs: trip count (int64, or none), condition (bool, or none), carried values. The body maps (iteration,
@@ -105,17 +106,23 @@ export function loop(
       `Loop: ${carried.length} values were carried in, but ${step.carried.length} came back.`,
     );
   }
+  const rising = toldByIterations(inner, (k, dtype) => inner.input(`told${k}`, dtype, []));
   const graph = inner.graph(
     Object.fromEntries([
       ["proceed", step.proceed ?? inner.scalar("bool", true)],
       ...step.carried.map((value, i) => [`next${i}`, value] as const),
+      ...rising.map(({ next }, k) => [`nextTold${k}`, next] as const),
       ...(step.scans ?? []).map((value, i) => [`scan${i}`, value] as const),
     ]),
     "body",
   );
   const known = length === undefined ? graph : { ...graph, trips: length };
-  const outputs = b.emit(Loop, [operand(b, trips, "int64"), null, ...carried], { body: known });
-  return { carried: outputs.slice(0, carried.length), scans: outputs.slice(carried.length) };
+  const first = [...carried, ...rising.map((one) => one.first)];
+  const outputs = b.emit(Loop, [operand(b, trips, "int64"), null, ...first], { body: known });
+  rising.forEach(({ what }, k) => {
+    tell(b, what, outputs[carried.length + k]!);
+  });
+  return { carried: outputs.slice(0, carried.length), scans: outputs.slice(first.length) };
 }
 
 /**
@@ -157,12 +164,19 @@ export function ifElse(
   yes: (b: Builder) => readonly Value[],
   no: (b: Builder) => readonly Value[],
 ): Value[] {
-  const branch = (name: string, body: (b: Builder) => readonly Value[]) => {
-    const inner = b.child();
-    const values = body(inner);
-    return inner.graph(Object.fromEntries(values.map((value, i) => [`${name}${i}`, value])), name);
+  const scopes = [b.child(), b.child()] as const;
+  const results = [yes(scopes[0]), no(scopes[1])] as const;
+  const rising = toldByBranches(scopes);
+  const branch = (name: string, which: 0 | 1) => {
+    const values = [...results[which], ...rising.map(({ each }) => each[which]!)];
+    return scopes[which].graph(Object.fromEntries(values.map((value, i) => [`${name}${i}`, value])), name);
   };
-  return [...b.emit(If, [condition], { then_branch: branch("then", yes), else_branch: branch("else", no) })];
+  const outputs = b.emit(If, [condition], { then_branch: branch("then", 0), else_branch: branch("else", 1) });
+  const count = results[0].length;
+  rising.forEach(({ what }, k) => {
+    tell(b, what, outputs[count + k]!);
+  });
+  return outputs.slice(0, count);
 }
 
 /**
@@ -257,18 +271,29 @@ export function scan(
     );
   }
   const scans = step.scans ?? [];
+  const most: Value[] = [];
+  const rising = toldByIterations(inner, (k, dtype) => {
+    most.push(inner.input(`told${k}`, dtype, []));
+    return most[k]!;
+  });
   const graph = inner.graph(
     Object.fromEntries([
       ...step.carried.map((value, i) => [`next${i}`, value] as const),
+      ...rising.map(({ next }, k) => [`nextTold${k}`, next] as const),
       ...scans.map((value, i) => [`scan${i}`, value] as const),
     ]),
     "body",
   );
-  const outputs = b.emit(Scan, [...carried, ...inputs], {
-    body: graph,
+  const first = [...carried, ...rising.map((one) => one.first)];
+  const outputs = b.emit(Scan, [...first, ...inputs], {
+    // what is walked along comes after all that is carried
+    body: { ...graph, inputs: [...state, ...most, ...elements] },
     num_scan_inputs: inputs.length,
     ...(reverse && inputs.length > 0 ? { scan_input_directions: inputs.map(() => 1) } : {}),
     ...(reverse && scans.length > 0 ? { scan_output_directions: scans.map(() => 1) } : {}),
   });
-  return { carried: outputs.slice(0, carried.length), scans: outputs.slice(carried.length) };
+  rising.forEach(({ what }, k) => {
+    tell(b, what, outputs[carried.length + k]!);
+  });
+  return { carried: outputs.slice(0, carried.length), scans: outputs.slice(first.length) };
 }

@@ -3,6 +3,7 @@ import { type Branch, type Leaf, type Like, leavesOf, mapTree } from "../core/tr
 import type { Builder } from "../graph/builder.js";
 import type { Dim, Value, ValueType } from "../graph/graph.js";
 import { gather } from "../ops/slicing.js";
+import type { Telling } from "../ops/told.js";
 
 /** The type of an array of samples, those of a batch; the samples lie along one of its axes. */
 export interface SampledType extends ValueType {
@@ -28,9 +29,9 @@ export const observations = {
   drift: { one: "relativeDrift", many: "drifts" },
   /** how far fixed points were from being ones, relative to f(z) */
   residual: { one: "residual", many: "residuals" },
-} as const;
+} as const satisfies Record<Telling, { readonly one: string; readonly many: string }>;
 
-export type Observation = keyof typeof observations;
+export type Observation = Telling;
 
 /** Something of each that was seen. */
 export type Observed<X> = Readonly<Partial<Record<Observation, X>>>;

@@ -40,7 +40,7 @@ export function pairMaxima(
  */
 export function relativeDrift(
   b: Builder,
-  setting: Setting,
+  setting: Pick<Setting, "method" | "dtype">,
   y0: Value,
   end: State,
   observed: readonly Value[],

@@ -9,6 +9,7 @@ import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkResolution, largestStep } from "../integrate/resolution.js";
 import { checkParameters, checkState, solve } from "../integrate/solve.js";
 import type { SolveWarning } from "../integrate/solve-warning.js";
+import { driftText } from "../integrate/warnings.js";
 import { mse } from "../learning/losses.js";
 import { adamw } from "../learning/optimisers.js";
 import { constant } from "../learning/schedules.js";
@@ -47,10 +48,11 @@ export async function train(ode: NeuralOde, data: Trajectories, options: TrainOp
   const { dtype } = ode;
   const start = startOf({ trained, buffers: {}, resume }, { optimiser, dtype, keepsBest: true });
   const notes: TrainNote[] = [];
-  const watch = new DriftWatch(options.strict ?? false, resume?.drift ?? null);
+  const watch = new DriftWatch(resume?.drift ?? null);
   const scheme = await TrajectoryScheme.compiled(
     ode,
     {
+      strict: options.strict ?? false,
       asked: options.gradient ?? (isReversible(ode.method) ? "reversible" : "direct"),
       task: gradientTask(ode, { ...data, y0: fit.y0 }, options),
       updater: {
@@ -151,7 +153,7 @@ async function warningsAtEnd(
   updates: number,
   found: { readonly parameters: Tensors; readonly y0: Tensor },
 ): Promise<SolveWarning[]> {
-  const message = watch.warning(ode, updates);
+  const message = watch.warning(updates, (drift) => driftText(ode.method, ode.dtype, drift));
   if (message === null) return [];
   const drift: SolveWarning = { code: "drift", message };
   try {

@@ -6,14 +6,15 @@ import { type GradientMethod, type GradientRequest, showGradientMethod } from ".
 import { refreshedCloser, refreshNote } from "../gradients/reconstruction-limit.js";
 import { recoupled } from "../integrate/coupling.js";
 import type { CouplingChoice } from "../integrate/coupling-choice.js";
-import { SolveError } from "../integrate/failures.js";
+import { DriftError, SolveError } from "../integrate/failures.js";
 import type { NeuralOde } from "../integrate/neural-ode.js";
 import { couplingFor } from "../integrate/solve.js";
+import { driftText } from "../integrate/warnings.js";
 import type { Grid } from "../programs/grid.js";
 import { downloadTree } from "../runtime/compile-program.js";
 import { isCouplingLook, updatesToCouplingLook } from "./coupling-looks.js";
 import type { Trajectories } from "./data.js";
-import type { DriftWatch } from "./drift-watch.js";
+import { type DriftWatch, isDrift } from "./drift-watch.js";
 import type { Failed, KeptScheme, Looks, Scheme, TrainNote } from "./scheme.js";
 import { type TrajectoryOptions, type TrajectoryUpdater, trajectoryUpdater } from "./trajectory-updater.js";
 import type { Standing } from "./updater.js";
@@ -30,6 +31,8 @@ export interface TrajectorySchemeOptions {
   /** what is fitted to */
   readonly data: Pick<Trajectories, "t0" | "times" | "y0">;
   readonly watch: DriftWatch;
+  /** whether drift is an error */
+  readonly strict: boolean;
   readonly note: (note: TrainNote) => void;
 }
 
@@ -146,8 +149,15 @@ export class TrajectoryScheme implements Scheme {
   }
 
   sees(update: number, drift: number): void {
-    const { watch, updater } = this.#options;
-    watch.see(update, drift, this.#ode, endOf(updater.fit.grid));
+    const { watch, updater, strict } = this.#options;
+    if (strict && isDrift(drift)) {
+      const { method, dtype } = this.#ode;
+      throw new DriftError(
+        `At update ${update}: ${driftText(method, dtype, drift)}`,
+        endOf(updater.fit.grid),
+      );
+    }
+    watch.see(update, drift);
   }
 
   async whyLossNotFinite({ loss, standing, planned }: Failed, step: number): Promise<Error> {

@@ -7,6 +7,7 @@ import { Builder } from "../../src/graph/builder.js";
 import { GraphError, type Value } from "../../src/graph/graph.js";
 import { mul } from "../../src/ops/arithmetic.js";
 import { exp, sign } from "../../src/ops/elementwise.js";
+import { tell, told } from "../../src/ops/told.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { runGraph } from "../support/evaluate.js";
 
@@ -14,19 +15,18 @@ import { runGraph } from "../support/evaluate.js";
  * y = eˣ, which saves y and pulls back by it through an operator without a derivative. What the derivative of that is
  * to be, 5 ḡ, is easily told from the true one.
  */
-const exponential = (b: Builder, x: Value, tell?: (b: Builder, told: readonly Value[]) => void) =>
+const exponential = (b: Builder, x: Value) =>
   regionWithWayBack(b, [x], {
     name: "exponential",
     build(inner, [own]) {
       const y = exp(inner, own!);
       return { outputs: [y], saved: [y] };
     },
-    pull: (inner, { saved: [y] }, [g]) => ({
-      cotangents: [mul(inner, g!, mul(inner, y!, sign(inner, y!)))],
-      told: [mul(inner, y!, 2)],
-    }),
+    pull(inner, { saved: [y] }, [g]) {
+      tell(inner, "residual", mul(inner, y!, 2));
+      return [mul(inner, g!, mul(inner, y!, sign(inner, y!)))];
+    },
     again: (inner, [own], [g]) => [mul(inner, g!, mul(inner, own!, 5))],
-    ...(tell === undefined ? {} : { tell: (scope, _, told) => tell(scope, told) }),
   })[0]!;
 
 describe("a region whose way back is a region", () => {
@@ -55,12 +55,10 @@ describe("a region whose way back is a region", () => {
   it("tells of itself in the scope of the way back", async () => {
     const b = new Builder();
     const x = b.input("x", "float64", []);
-    let told: readonly Value[] = [];
-    const y = exponential(b, x, (_, values) => {
-      told = values;
-    });
+    const y = exponential(b, x);
+    expect(told(b)).to.deep.equal({});
     pullback(b, [y], [b.scalar("float64", 1)], [x]);
-    const found = await runGraph(jit(), withoutRegions(b.graph({ told: told[0]! })), {
+    const found = await runGraph(jit(), withoutRegions(b.graph({ told: told(b).residual! })), {
       x: tensor("float64", [], [0]),
     });
     expect(numbers(found.told!)[0]).to.equal(2);
@@ -72,7 +70,7 @@ describe("a region whose way back is a region", () => {
     const [y] = regionWithWayBack(b, [x], {
       name: "reading",
       build: (inner, [own]) => ({ outputs: [mul(inner, own!, 2)] }),
-      pull: (inner, _, [g]) => ({ cotangents: [mul(inner, g!, other)], told: [] }),
+      pull: (inner, _, [g]) => [mul(inner, g!, other)],
       again: (_, __, [g]) => [g!],
     });
     expect(() => pullback(b, [y!], [b.scalar("float64", 1)], [x])).to.throw(

@@ -21,6 +21,7 @@ import { abs } from "../../src/ops/elementwise.js";
 import { matmul } from "../../src/ops/linalg.js";
 import { less } from "../../src/ops/logic.js";
 import { reduceMax } from "../../src/ops/reduce.js";
+import { told } from "../../src/ops/told.js";
 import { tanh } from "../../src/ops/trigonometry.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
 import { ortNode } from "../../src/runtimes/ort-node.js";
@@ -427,14 +428,9 @@ describe("a chain", () => {
   it("has a state that comes back within rounding, and says how far", async () => {
     const b = new Builder();
     const inputs = inputsIn(b);
-    let error: Value | null = null;
-    const { end } = runChain(b, pair, inputs, {
-      adjoint: "reversible",
-      observe: (_scope, value) => {
-        error = value;
-      },
-    });
+    const { end } = runChain(b, pair, inputs, { adjoint: "reversible" });
     const [dy] = pullback(b, [reduceSum(b, end.y)], [b.scalar("float64", 1)], [inputs.start.y]);
+    const { reconstructionError: error } = told(b);
     const found = await runGraph(jit(), withoutRegions(b.graph({ dy: dy!, error: error! })), given);
     // seven steps of a few roundings, which a step may enlarge a few times
     expect(numbers(found.error!)[0]).to.be.within(0, 1e-13);

@@ -6,11 +6,11 @@ import { type FixedPointOptions, fixedPoint } from "../../src/equilibrium/fixed-
 import { Builder } from "../../src/graph/builder.js";
 import type { Value } from "../../src/graph/graph.js";
 import { pick, upload } from "../../src/integrate/solve-inputs.js";
-import type { Observed, Training } from "../../src/nn/layer.js";
 import { relu } from "../../src/ops/activation.js";
 import { add, mul } from "../../src/ops/arithmetic.js";
 import { reduceSum } from "../../src/ops/broadcast.js";
 import { gemm } from "../../src/ops/linalg.js";
+import { told } from "../../src/ops/told.js";
 import { tanh } from "../../src/ops/trigonometry.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { jit } from "../../src/runtimes/jit/jit.js";
@@ -87,32 +87,20 @@ function graphOf(cell: Cell, tensors: Tensors, options: Options) {
   const { z0, ...given } = Object.fromEntries(
     Object.entries(tensors).map(([name, { dtype, shape }]) => [name, b.input(name, dtype, shape)]),
   );
-  const seen: Observed[] = [];
-  const point = fixedPoint(b, cell, { ...options, given, z0: z0!, training: watching(b, seen) });
+  const point = fixedPoint(b, cell, { ...options, given, z0: z0! });
   const { z, residual, steps, converged } = point;
   const wrt = { ...given, z0: z0! };
   const loss = reduceSum(b, mul(b, z, z));
   const pulled = pullback(b, [loss], [b.scalar(loss.dtype, 1)], Object.values(wrt));
   const all = Object.keys(wrt);
   const names = all.filter((_, i) => pulled[i] !== null);
-  const error = seen.findLast((observed) => observed.error !== null)?.error ?? null;
+  const error = told(b).reconstructionError ?? null;
   const graph = b.graph({
     ...{ z, residual, steps, converged },
     ...(error === null ? {} : { error }),
     ...Object.fromEntries(names.map((name) => [`d${name}`, pulled[all.indexOf(name)]!])),
   });
   return { graph: withoutRegions(graph), names, observed: error !== null };
-}
-
-/** Training that draws nothing, and remembers what is observed in a scope. */
-function watching(b: Builder, seen: Observed[]): Training {
-  const none = () => {
-    throw new Error("A fixed point draws no random numbers.");
-  };
-  return {
-    ...{ uniform: none, normal: none, keep: none },
-    observe: (scope, observed) => void (scope === b && seen.push(observed)),
-  };
 }
 
 export function rowsOf(

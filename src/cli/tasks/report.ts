@@ -40,7 +40,7 @@ export interface TaskReport
   /** what was done otherwise on the way than was asked for, as states stored closer */
   readonly notes: FitResult["notes"];
   /** what is unreliable about the result */
-  readonly warnings: readonly { readonly message: string }[];
+  readonly warnings: readonly { readonly code?: string; readonly message: string }[];
   readonly seconds: number;
   readonly secondsPerStep: number;
   /** the most that the process has held at one time until it was trained, in bytes */
@@ -76,7 +76,7 @@ export function reportOf({
   estimates,
   ...rest
 }: Reported): TaskReport {
-  const { losses, validations, seconds, checkpoint, best, notes, stopped, ran } = result;
+  const { losses, validations, seconds, checkpoint, best, notes, warnings, stopped, ran } = result;
   const { steps: _, dataFiles: __, ...own } = settings;
   const sizes = Object.values(prepared.task.model.parameters as Record<string, { shape: readonly number[] }>);
   const isNamed = estimates !== null && Object.keys(estimates.parameters).length > 0;
@@ -91,23 +91,11 @@ export function reportOf({
       min: losses.length === 0 ? null : losses.reduce((least, loss) => Math.min(least, loss)),
     },
     ...{ losses, validations, best: best.step, training, test, seconds, stopped },
-    notes: [...notes, ...unseenUndoing(settings, prepared)],
+    notes,
     secondsPerStep: losses.length === 0 ? 0 : seconds / losses.length,
     ...rest,
-    warnings: [...rest.warnings, ...warningsIn(rest.findings)],
+    warnings: [...rest.warnings, ...warnings, ...warningsIn(rest.findings)],
   };
-}
-
-/** What is not known of undone states. */
-export function unseenUndoing(
-  { gradient }: Pick<TaskSettings, "gradient">,
-  { solvesInChains }: Pick<PreparedTask, "solvesInChains">,
-): TaskReport["notes"] {
-  if (!gradient.startsWith("reversible") || !solvesInChains) return [];
-  const message =
-    "How far undone states came back is not reported: the solves of this model are steps of chains, in loops of its own. " +
-    "Where they do not come back the gradient is NaN, and the run ends there.";
-  return [{ code: "undoing", step: 0, message }];
 }
 
 function warningsIn({ check }: Reported["findings"]): TaskReport["warnings"] {

@@ -54,7 +54,7 @@ import { optionFlag, UsageError } from "../usage.js";
 import { copiesOf, dataPaths } from "./data-files.js";
 import { nameFiles, openTaskRun, type TaskRun, writeTaskRun } from "./folder.js";
 import { experimentOf, preparedFor } from "./load.js";
-import { reportOf, summary, summaryRows, type TaskReport, unseenUndoing } from "./report.js";
+import { reportOf, summary, summaryRows, type TaskReport } from "./report.js";
 import { checkOptions, optimiserOf, settingsFor, type TaskOptions, type TaskSettings } from "./settings.js";
 import { checkUnchanged } from "./unchanged.js";
 
@@ -176,7 +176,6 @@ async function trainRun(
   for (const note of [...(experiment.notes ?? []), ...(run.opened.notes ?? [])]) say(note);
   const runtime = await openRuntime(settings.runtime, { say, explain: explainOnce(say, ["updates"]) });
   const prepared = await preparedFor(experiment, run.opened);
-  for (const { message } of unseenUndoing(settings, prepared)) say(message);
   const batchSize = batchSizeOf(prepared, settings, options);
   const folder = await run.begin();
   const { steps } = settings;
@@ -322,7 +321,7 @@ async function fitted(
   kept: Parameters<typeof keptFit>[0],
 ): Promise<KeptFit> {
   const { steps, dtype, seed, clip, validateEvery, patience, gradient } = settings;
-  const { task, training, validation, measured, optimiser, solvesInChains } = prepared;
+  const { task, training, validation, measured, optimiser } = prepared;
   const schedule = taskScheduleOf(prepared, settings);
   const validated = (loss: number) => `validation loss ${loss.toPrecision(6)}`;
   const { result, reconstructionError } = await keptFit(kept, validated, (hooks) =>
@@ -340,8 +339,7 @@ async function fitted(
       ...hooks,
     }),
   );
-  const isSeen = gradient.startsWith("reversible") && !solvesInChains;
-  return { result, reconstructionError: isSeen ? reconstructionError : null };
+  return { result, reconstructionError: gradient.startsWith("reversible") ? reconstructionError : null };
 }
 
 /**

@@ -195,7 +195,6 @@ function prepared(
     ...{ validation: held(parts.validation.map(laterOf)), test: held(parts.test) },
     measured: trajectoryTask(setting, allSteps),
     schedule: (updates) => cosine({ steps: Math.max(1, updates) }),
-    solvesInChains: true,
     ...(isSymbolic(setting.field)
       ? {
           optimiser: (asked: Optimiser) =>

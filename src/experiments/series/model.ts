@@ -8,6 +8,7 @@ import type { Method } from "../../methods/method.js";
 import { defineModel, type Model, type SampleTypes } from "../../models/model.js";
 import { type OwnSteps, odeOnOwnSteps } from "../../models/own-steps.js";
 import { type AnyTask, defineTask } from "../../models/task.js";
+import type { SolvesInTraining } from "../../nn/layer.js";
 import { add, div, mul, sub } from "../../ops/arithmetic.js";
 import { expandTo, reduceSum } from "../../ops/broadcast.js";
 import { transpose, unsqueeze } from "../../ops/reshape.js";
@@ -100,7 +101,7 @@ export function trajectoryModel(setting: SeriesModel, steps: number): Model {
       first: { shape: [scales.length] },
       trajectory: { shape: [], type: "int64" },
     } as SampleTypes,
-    apply(b, theta, inputs) {
+    apply(b, theta, inputs, training) {
       const { first, trajectory } = inputs as Record<string, Value>;
       const common = () =>
         theta[startNames.hidden] ?? b.constant(tensor(dtype, [hidden], Array(hidden).fill(0)));
@@ -108,7 +109,7 @@ export function trajectoryModel(setting: SeriesModel, steps: number): Model {
       const change = starts === 0 ? null : gather(b, theta[startNames.change]!, trajectory!);
       const units = b.constant(tensor(dtype, [dim], changeUnits(setting)));
       const y0 = change === null ? known : add(b, known, mul(b, change, units));
-      return { states: statesOf(b, setting, theta, y0, inputs as Record<string, Value>) };
+      return { states: statesOf(b, setting, theta, y0, inputs as Record<string, Value>, training) };
     },
   }) as unknown as Model;
 }
@@ -161,13 +162,13 @@ export function windowTask(
       next: { shape: [], type: "int64" },
       linked: { shape: [1] },
     } as SampleTypes,
-    apply(b, theta, inputs) {
+    apply(b, theta, inputs, training) {
       const { window, next } = inputs as Record<string, Value>;
       const table = theta[startNames.windows]!;
       const unit = (value: Value) => add(b, mul(b, value, deviations(b, setting)), means(b, setting));
       const y0 = unit(gather(b, table, window!));
       return {
-        states: statesOf(b, setting, theta, y0, inputs as Record<string, Value>),
+        states: statesOf(b, setting, theta, y0, inputs as Record<string, Value>, training),
         following: gather(b, table, next!),
       };
     },
@@ -196,13 +197,14 @@ export function statesOf(
   theta: Readonly<Record<string, Value>>,
   y0: Value,
   inputs: Record<string, Value>,
+  training: SolvesInTraining | null = null,
 ): Value {
   // a driven field reads more than its parameters, and takes times of rows
   const own = inputs.drive === undefined ? perTrajectory(field, dtype, y0.shape as readonly number[]) : field;
   const states = odeOnOwnSteps(
     b,
     { field: own, method },
-    { theta: fieldsOwn(field, theta), y0, steps: stepsIn(b, inputs), adjoint },
+    { theta: fieldsOwn(field, theta), y0, steps: stepsIn(b, inputs), adjoint, training },
   );
   return transpose(b, states, [1, 0, 2]);
 }
