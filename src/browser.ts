@@ -344,13 +344,13 @@ export {
   type ControlPath,
   type ControlPathOptions,
   controlPath,
-  pathCoefficients,
   pathDerivative,
   pathValue,
 } from "./systems/control-path.js";
 export { DensityError, type Trace, withDensity } from "./systems/divergence.js";
 export { type Interpolation, PathError } from "./systems/interpolation.js";
 export { withPathDivergence } from "./systems/path-divergence.js";
+export { type PathCoefficientsOptions, pathCoefficients } from "./systems/path-in-graph.js";
 export {
   type Calculus,
   defineSde,

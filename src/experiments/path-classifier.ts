@@ -27,7 +27,7 @@ import { tanh } from "../ops/trigonometry.js";
 import { DataError } from "../storage/data-error.js";
 import type { LabelledSeries } from "../storage/labelled-series.js";
 import type { ControlledField } from "../systems/cde.js";
-import { pathCoefficients } from "../systems/control-path.js";
+import { pathCoefficients } from "../systems/path-in-graph.js";
 import { confusionChart, confusionOf } from "./confusion.js";
 import { oncePerModel } from "./once-per-model.js";
 import type { DataFile, PreparedTask } from "./task-experiment.js";

@@ -54,23 +54,34 @@ export function checkDataset(
           : `${what} have ${count} samples of one array, but ${own} of "${name}".`,
       );
     }
-    checkNumbers(what, name, value, type.type === "int64");
+    checkNumbers(what, name, value, type);
     checked[name] = castTensor(value, dtypeOf(type, float));
   }
   return { data: checked, count: count! };
 }
 
-function checkNumbers(what: string, name: string, value: Tensor, whole: boolean): void {
+function checkNumbers(
+  what: string,
+  name: string,
+  value: Tensor,
+  { type, missing = false }: SampleTypes[string],
+): void {
   if (!isFloat(value.dtype)) return;
+  const whole = type === "int64";
   const found = numbers(value);
-  const bad = found.findIndex((x) => (whole ? !Number.isSafeInteger(x) : !Number.isFinite(x)));
+  const bad = found.findIndex((x) =>
+    whole ? !Number.isSafeInteger(x) : !Number.isFinite(x) && !(missing && Number.isNaN(x)),
+  );
   if (bad < 0) return;
   const size = value.data.length / value.shape[0]!;
   throw new DatasetError(
     `${what} have ${found[bad]} in "${name}" of sample ${Math.floor(bad / size)}` +
       (whole && Number.isFinite(found[bad])
         ? ", but whole numbers are taken there."
-        : ". Leave such samples out, or give a mask beside them."),
+        : missing
+          ? ". Let what was not observed be NaN."
+          : ". Leave such samples out, or give a mask beside them; where the model takes NaN as not observed, say " +
+            "missing: true of that array."),
   );
 }
 

