@@ -10,9 +10,15 @@ const mostTimes = 1_000_000;
  * Where the solve of a forecast starts whose initial state is that of data: where they begin. What comes before --from is solved, but
  * is not among the states.
  *
- * @throws {ForecastError} for a time before the data, at which there is no state
+ * @throws {ForecastError} for a time before the data, at which there is no state, or an end before it, to which the solve has
+ *   no way
  */
-export function startTime(first: number, from: number = first): number {
+export function startTime(first: number, from: number, to: number): number {
+  if (from > first && to < from) {
+    throw new ForecastError(
+      `A forecast from ${from} goes forwards, for it is solved from ${first} on, but ends at ${to}. Give a later --to.`,
+    );
+  }
   if (from >= first) return first;
   throw new ForecastError(
     `The data begin at ${first}, so nothing is known of --from ${from}. Give the state there: --y0.`,

@@ -91,6 +91,9 @@ describe("runs that have ended", () => {
         // rk4's steps of a quarter are off by 1e-6
         expect(states[0][0]).to.be.closeTo(Math.exp(-1.5), 1e-5);
         expect(await refusal(2, "predict", place, "--from", "-1")).to.include("--y0");
+        expect(await refusal(2, "predict", place, "--from", "3", "--to", "2")).to.match(
+          /goes forwards, .*Give a later --to/,
+        );
       }
     });
 

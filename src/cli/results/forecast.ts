@@ -64,18 +64,15 @@ export async function forecastOf(
   const observed = file?.observed ?? (asked === null ? ownData(run) : null);
   const begins = file?.t0 ?? problem.data.t0;
   const from = request.from ?? begins;
-  const t0 = asked === null ? startTime(begins, from) : from;
+  const to = request.to ?? observed?.times.at(-1) ?? problem.data.times.at(-1)!;
+  const t0 = asked === null ? startTime(begins, from, to) : from;
   const y0 = asked ?? file?.y0 ?? run.y0;
   if (y0.shape[0] !== 1 && typeof ode.field.state[0] === "string") {
     throw new UsageError(
       `The run ${run.folder} has ${y0.shape[0]} trajectories. Say where the forecast starts: --y0 ${componentNames(ode.field).join(",")}.`,
     );
   }
-  const times = timesFrom(
-    from,
-    request.to ?? observed?.times.at(-1) ?? problem.data.times.at(-1)!,
-    request.every,
-  );
+  const times = timesFrom(from, to, request.every);
   const { ys } = await solve(ode, {
     ...{ runtime, parameters, y0, t0, saveAt: times, save: "interpolated" },
     ...(control && { control }),

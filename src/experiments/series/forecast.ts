@@ -33,11 +33,10 @@ export async function forecastOf(
   if (file !== undefined && y0 === undefined) newStretches(given, set, file.name);
   const series = chosen(given, request);
   const own = file === undefined && y0 === undefined;
-  const times = timesFrom(request.from ?? series.times[0]!, request.to ?? series.times.at(-1)!, every);
-  const t0 = y0 === undefined ? startTime(series.times[0]!, request.from) : times[0]!;
-  if (times.at(-1)! < times[0]!) {
-    throw new SeriesForecastError(`A forecast goes forwards from ${times[0]}; give a later --to.`);
-  }
+  const { from = series.times[0]!, to = series.times.at(-1)! } = request;
+  const times = timesFrom(from, to, every);
+  const t0 = y0 === undefined ? startTime(series.times[0]!, from, to) : from;
+  if (to < from) throw new SeriesForecastError(`A forecast goes forwards from ${from}; give a later --to.`);
   if (set.inputs.length > 0 && times.at(-1)! > series.times.at(-1)!) {
     note(`Past t = ${series.times.at(-1)} the inputs ${set.inputs.join(", ")} stay at their last values.`);
   }
