@@ -35,10 +35,10 @@ export async function finerCheck(
   { first, last }: Gain,
   trained: TrainedTask,
 ): Promise<StepCheck> {
-  const lossOf = async ({ task, training, test, measured }: PreparedTask) => {
-    const [by, data] = test === null ? [task, training] : [measured ?? task, test];
-    return (await evaluate(by, some(data), trained)).loss;
-  };
+  // of the same data
+  const data = some(prepared.test ?? prepared.training);
+  const lossOf = async ({ task, test, measured }: PreparedTask) =>
+    (await evaluate(test === null ? task : (measured ?? task), data, trained)).loss;
   const [trainedLoss, loss] = [await lossOf(prepared), await lossOf(short)];
   const change = Math.abs(loss - trainedLoss);
   const gain = first === null || last === null ? 0 : Math.abs(first - last);

@@ -141,10 +141,10 @@ function solutions(count: number, points: number, seed: number): Snapshots {
   );
 }
 
-function prepare({ protocol }: TaskContext): PreparedTask {
+function prepare({ protocol, shortened = 1 }: TaskContext): PreparedTask {
   const method = methodOf(protocol);
   const { stepSize, dtype, gradient } = protocol;
-  const points = pointsFor(stepSize);
+  const points = pointsFor(stepSize * shortened);
   const ode = neuralOde({ field: learntField(points), method, stepSize, dtype });
   const of = (count: number, seed: number) =>
     snapshotData(solutions(count, points, seed), { field: ode.field, window, dtype });

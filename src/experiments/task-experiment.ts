@@ -49,6 +49,11 @@ export interface TaskContext {
   readonly seed: number;
   /** those given with --data */
   readonly files: readonly DataFile[];
+  /**
+   * how many times shorter the steps are than those of the run that this is a look at, 1 by default: what else follows from
+   * a step size, as a grid does, is that of the run
+   */
+  readonly shortened?: number;
 }
 
 /** What is known after training. */

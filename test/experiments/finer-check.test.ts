@@ -1,7 +1,10 @@
 import { expect } from "chai";
+import { Random } from "../../src/core/random.js";
 import { numbers, tensor } from "../../src/core/tensor.js";
 import { finerCheck } from "../../src/experiments/finer-check.js";
+import { heat } from "../../src/experiments/heat.js";
 import type { PreparedTask } from "../../src/experiments/task-experiment.js";
+import { initialParameters } from "../../src/fields/field.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { methodNamed } from "../../src/methods/named.js";
 import { defineModel } from "../../src/models/model.js";
@@ -92,5 +95,28 @@ describe("a model by shorter steps than those that trained it", () => {
     const { trainedLoss } = await check(0, { first: 1, last: 0 }, 1000);
     const all = Array.from({ length: 1000 }, (_, i) => (1 + i / 1000) ** 2 / 1000).reduce((a, b) => a + b);
     expect(trainedLoss / (off(0.5, 0) ** 2 * all)).to.be.closeTo(1, 0.01);
+  });
+
+  it("looks at the grid of the run, where that follows from the step size", async () => {
+    // a quarter of such a step is one of those that the grid of the published protocol is taken for
+    const stepSize = 3e-4;
+    const by = (shortened: number) =>
+      heat.prepare({
+        ...{ seed: 0, files: [], shortened },
+        protocol: { ...heat.protocol, stepSize: stepSize / shortened },
+      });
+    const [prepared, short] = [await by(1), await by(4)];
+    const { parameters } = prepared.task.model as unknown as {
+      parameters: Parameters<typeof initialParameters>[0]["parameters"];
+    };
+    const own = initialParameters({ name: "heat", parameters }, Random.seeded(1), "float64");
+    const { trainedLoss, loss } = await finerCheck(
+      { prepared, short },
+      stepSize,
+      { first: 1, last: 0 },
+      { ...trained, parameters: own },
+    );
+    // two solves by a method of order 5, whose steps are half of the longest that are stable, or an eighth
+    expect(Math.abs(loss - trainedLoss)).to.be.below(1e-6 * trainedLoss);
   });
 });

@@ -54,14 +54,17 @@ export function filesOf({ settings, data }: Pick<TaskRun, "settings" | "data">):
   return data.map((bytes, i) => ({ name: basename(settings.dataFiles[i]!).replace(/^data-/, ""), bytes }));
 }
 
-/** What an experiment makes of the settings and files of a run. */
+/** What an experiment makes of the settings and files of a run. @param shortened  how many times shorter steps are taken */
 export function preparedFor(
   experiment: TaskExperiment,
   run: Pick<TaskRun, "settings" | "data">,
+  shortened = 1,
 ): PreparedTask | Promise<PreparedTask> {
   const { settings } = run;
+  const gradient = settings.gradient as TaskExperiment["protocol"]["gradient"];
   return experiment.prepare({
-    protocol: { ...settings, gradient: settings.gradient as TaskExperiment["protocol"]["gradient"] },
+    shortened,
+    protocol: { ...settings, gradient, stepSize: settings.stepSize / shortened },
     seed: settings.seed,
     files: filesOf(run).map(({ name, bytes }) => ({ name, bytes: unpacked(bytes, name) })),
   });

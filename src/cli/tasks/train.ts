@@ -257,8 +257,7 @@ async function bySteps(
   const { unused = [], sde } = experiment;
   const { series, stepSize } = opened.settings;
   if (series !== null || sde !== undefined || unused.includes("stepSize") || stopped === "aborted") return {};
-  const settings = { ...opened.settings, stepSize: stepSize / finer };
-  const short = await preparedFor(experiment, { ...opened, settings });
+  const short = await preparedFor(experiment, opened, finer);
   const gain = { first: losses[0] ?? null, last: losses.at(-1) ?? null };
   return { check: await finerCheck({ prepared, short }, stepSize, gain, trained) };
 }
