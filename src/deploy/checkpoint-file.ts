@@ -30,7 +30,10 @@ const header = z.object({
   scheme: z.object({ asked: z.string(), gradient: z.string(), coupling: z.number().nullable() }).optional(),
   // what is not finite is written as null
   drift: z
-    .object({ updates: z.number().int(), first: z.number().int(), largest: z.number().nullable() })
+    .object({
+      ...{ updates: z.number().int(), first: z.number().int(), last: z.number().int().optional() },
+      largest: z.number().nullable(),
+    })
     .optional(),
   validations: z
     .array(
@@ -114,7 +117,12 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
     ...(rest.scheme === undefined ? {} : { scheme: rest.scheme }),
     ...(rest.drift === undefined
       ? {}
-      : { drift: { ...rest.drift, largest: rest.drift.largest ?? Number.POSITIVE_INFINITY } }),
+      : {
+          drift: {
+            ...{ ...rest.drift, last: rest.drift.last ?? rest.step },
+            largest: rest.drift.largest ?? Number.POSITIVE_INFINITY,
+          },
+        }),
     ...(rest.validations === undefined ? {} : { validations: rest.validations.map(measuresFrom) }),
     ...(rest.lost === undefined ? {} : { lost: rest.lost.map((error) => error ?? Number.POSITIVE_INFINITY) }),
     trained,

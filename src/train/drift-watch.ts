@@ -2,9 +2,10 @@ import { driftLimit } from "../integrate/warnings.js";
 
 /** Updates whose solves drifted apart: of a coupled method's two solutions, the loss sees but one. */
 export interface DriftRecord {
-  /** how many of them there were, and the number of the first */
+  /** how many of them there were, and the numbers of the first and the last */
   readonly updates: number;
   readonly first: number;
+  readonly last: number;
   /** the largest distance, relative to y */
   readonly largest: number;
 }
@@ -30,12 +31,15 @@ export class DriftWatch {
   see(update: number, drift: number): void {
     if (!isDrift(drift)) return;
     const { updates, first, largest } = this.#record ?? { updates: 0, first: update, largest: 0 };
-    this.#record = { updates: updates + 1, first, largest: Math.max(largest, drift) };
+    this.#record = { updates: updates + 1, first, last: update, largest: Math.max(largest, drift) };
   }
 
-  /** What there is to say at the end; `null` if all went well. @param text  what a drift means */
+  /**
+   * What there is to say at the end; `null` if the last tenth of the updates went well, for which it does not matter how training came
+   * there. @param text  what a drift means
+   */
   warning(updates: number, text: (drift: number) => string): string | null {
-    if (this.#record === null) return null;
+    if (this.#record === null || this.#record.last <= updates - Math.max(1, updates / 10)) return null;
     const { updates: drifted, first, largest } = this.#record;
     return (
       `In ${drifted} of ${updates} updates, the first of them number ${first}: ${text(largest)} ` +
