@@ -138,7 +138,7 @@ export const entries: readonly Entry[] = [
       { at: "test.metrics.logLikelihood", as: "log p(x | z)" },
       { at: "test.metrics.pathDivergence", as: "divergence of paths" },
     ],
-    why: "torchsde's example publishes figures and no numbers. 1000 updates of 32 series with steps of 0.05, where 5000 of 1024 with 0.01 are published.",
+    why: "torchsde's example publishes figures and no numbers. 200 updates of 32 series with steps of 0.05, where 5000 of 1024 with 0.01 are published: the posterior is learnt, the prior hardly.",
   },
   {
     ...{ id: "spirals", experiment: "spirals" },
@@ -157,7 +157,7 @@ export const entries: readonly Entry[] = [
       { at: "test.metrics.rnnErrorBeyond", as: "recurrent network", published: "0.3937" },
       { at: "test.metrics.odeErrorWithin", as: "latent ODE within" },
     ],
-    why: "20 000 updates of 64 spirals at a rate that falls to 0. The published errors are of prediction at a hundred later times of one spiral each; ours extrapolate for as long as the observed window, which may start anywhere. The latent ODE is closer to the truth in both.",
+    why: "The published errors are of prediction at a hundred later times of one spiral each; ours extrapolate for as long as the observed window, which may start anywhere. The latent ODE is closer to the truth in both.",
     elsewhere: "/decisions/latent-and-images",
   },
   {
@@ -169,7 +169,7 @@ export const entries: readonly Entry[] = [
       { at: "test.metrics.rnnGapsError", as: "RNN with time gaps" },
       { at: "test.metrics.rnnVaeError", as: "RNN-VAE" },
     ],
-    why: "4000 updates at a rate that falls to 0, where 8000 are published. Rubanova et al. 2019 show this toy as figures; their tables are of other data. Which model is ahead depends on the length of training: those that encode a whole wave in six numbers learn later.",
+    why: "Rubanova et al. 2019 show this toy as figures; their tables are of other data. Which model is ahead depends on the length of training: those that encode a whole wave in six numbers learn later.",
     elsewhere: "/decisions/latent-and-images",
   },
   {
@@ -225,18 +225,18 @@ export const entries: readonly Entry[] = [
       { at: "test.metrics.odeAccuracy", as: "ODE-Net" },
       { at: "test.metrics.residualAccuracy", as: "residual network" },
     ],
-    why: "As mnist-ode, on 10 000 images that were once JPEGs, six epochs of them.",
+    why: "As mnist-ode, on 2000 images that were once JPEGs, by 600 updates: far from what such networks reach with all of them.",
   },
   {
     ...{ id: "deq-mnist", experiment: "deq-mnist", files: "mnist" },
     shown: [accuracy()],
-    why: "The small single DEQ of 7466 parameters on 10 000 images, 1000 updates of 32.",
+    why: "The small single DEQ of 7466 parameters on a thousand images, 200 updates.",
     elsewhere: "/decisions/latent-and-images",
   },
   {
     ...{ id: "deq-cifar", experiment: "deq-cifar", files: "cifar10" },
     shown: [accuracy("0.944, ImplicitResNet of 10 million parameters (McCallum, Arora & Foster 2025)")],
-    why: "The small single DEQ on 10 000 images that were once JPEGs, 1000 updates of 32; the published network is `--network implicit-resnet`.",
+    why: "The small single DEQ on a thousand images, 200 updates; the published network is `--network implicit-resnet`.",
   },
   {
     ...{ id: "turbulence", experiment: "turbulence" },

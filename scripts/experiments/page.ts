@@ -11,7 +11,7 @@ const introduction = `# Experiments
 
 Every experiment of the talks and papers, with one command each, and the published numbers beside ours. Ours are means ± standard
 deviations over seeds (their number in brackets; a seed sets initial weights and the order of samples), by the **quick protocol**, which
-takes a minute or so; \`--full\` is the published one. Differences between the protocols, and so in the numbers, are explained below the
+takes minutes at most; \`--full\` is the published one. Differences between the protocols, and so in the numbers, are explained below the
 table. Times are those of the updates of one run that had two cores (AMD EPYC) to itself.
 
 \`\`\`

@@ -168,7 +168,7 @@ export function trainOptions(command: Command): Command {
     .optionsGroup("Experiments with models of their own (two-moons, mnist-ode, …):")
     .option(
       "--samples <n>",
-      "train on at most this many images; ten thousand by default, all with --full",
+      "train on at most this many images; a thousand or more by default, all with --full",
       positiveCount("--samples"),
     )
     .option(

@@ -35,10 +35,10 @@ export const burgers: TaskExperiment = {
   data: null,
   protocol: {
     ...{ solver: "ees25", coupling: null, gradient: "reversible", stepSize: 0.025, dtype: "float32" },
-    ...{ steps: 6000, batchSize: 32, optimiser: "adam", learningRate: 1e-2, weightDecay: 0 },
-    ...{ schedule: "cosine", clip: 1, validateEvery: 50 },
+    ...{ steps: 1000, batchSize: 32, optimiser: "adam", learningRate: 1e-2, weightDecay: 0 },
+    ...{ clip: 1, validateEvery: 50 },
   },
-  full: { stepSize: 0.0125, batchSize: 64, learningRate: 3e-3, schedule: null },
+  full: { stepSize: 0.0125, steps: 6000, batchSize: 64, learningRate: 3e-3 },
   prepare,
 };
 

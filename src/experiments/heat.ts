@@ -91,10 +91,10 @@ export const heat: TaskExperiment = {
   data: null,
   protocol: {
     ...{ solver: "tsit5", coupling: 0.5, gradient: "reversible:20", stepSize: 5e-4, dtype: "float64" },
-    ...{ steps: 1000, batchSize: 16, optimiser: "adam", learningRate: 3e-2, weightDecay: 0 },
-    ...{ schedule: "cosine", clip: 1, validateEvery: 20 },
+    ...{ steps: 120, batchSize: 16, optimiser: "adam", learningRate: 3e-2, weightDecay: 0 },
+    ...{ clip: 1, validateEvery: 20 },
   },
-  full: { stepSize: 1e-4, learningRate: 1e-2, schedule: null },
+  full: { stepSize: 1e-4, steps: 1000, learningRate: 1e-2 },
   prepare,
 };
 

@@ -41,11 +41,11 @@ export const turbulence: TaskExperiment = {
   data: null,
   protocol: {
     ...{ solver: "reversible-heun", coupling: null, gradient: "reversible", stepSize: 0.1, dtype: "float32" },
-    ...{ steps: 6000, batchSize: 32, optimiser: "adam", learningRate: 3e-3, weightDecay: 0 },
-    ...{ schedule: "cosine", clip: 10, validateEvery: null },
+    ...{ steps: 600, batchSize: 32, optimiser: "adam", learningRate: 3e-3, weightDecay: 0 },
+    ...{ clip: 10, validateEvery: 100 },
   },
   sde: kind,
-  full: { stepSize: 0.05, steps: 10_000, batchSize: 64, learningRate: 1e-3, schedule: null },
+  full: { stepSize: 0.05, steps: 10_000, batchSize: 64, learningRate: 1e-3 },
   prepare,
 };
 
