@@ -88,6 +88,8 @@ export interface Known {
     readonly from: DType;
     readonly to: DType;
   }) => boolean;
+  /** whether it depends on the processor */
+  readonly onSome?: true;
   readonly why: string;
 }
 
@@ -128,5 +130,6 @@ export async function disagreements(
       }),
     );
   }
-  return { wrong, unmet: [...known, ...refusals].filter((entry) => !met.has(entry)).map(({ why }) => why) };
+  const everywhere = [...known.filter(({ onSome }) => !onSome), ...refusals];
+  return { wrong, unmet: everywhere.filter((entry) => !met.has(entry)).map(({ why }) => why) };
 }
