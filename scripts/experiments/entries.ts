@@ -92,7 +92,7 @@ export const entries: readonly Entry[] = [
     ],
     why:
       "1200 updates of 256 points with steps of 0.05, at a rate that falls from 0.01 to 0, where 5000 updates of all points with steps of 0.01 at 0.001 are published. The first ten updates of the full protocol are " +
-      "those of the published scheme in JAX to 10⁻⁵ (`test/experiments/two-moons.test.ts`). A thousand points can be learnt by heart, so that the number of new points is the one to look at.",
+      "those of the published scheme in JAX to 10⁻⁵ (`test/experiments/two-moons.test.ts`). A thousand points can be learnt by heart, so that the number of new points is the one to look at. At λ = 0.999, as published, y and its companion part; steps a quarter as long add some 0.02.",
   },
   {
     ...{ id: "character-trajectories", experiment: "character-trajectories", files: "uciCT_mv_100.json" },
