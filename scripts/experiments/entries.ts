@@ -215,7 +215,7 @@ export const entries: readonly Entry[] = [
     ],
     why:
       "16 channels, 10 000 images and 2000 updates of 32, where 64 channels and 160 epochs of 60 000 images are published; " +
-      "four coupled midpoint steps in place of dopri5. At this size the two networks, with equal numbers of parameters, are equally accurate; " +
+      "four coupled midpoint steps in place of dopri5, so few that y and its companion part. At this size the two networks, with equal numbers of parameters, are equally accurate; " +
       "the published residual network has 0.60 million, its ODE-Net 0.22 million.",
     elsewhere: "/decisions/latent-and-images",
   },
