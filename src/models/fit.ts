@@ -175,16 +175,17 @@ export async function fit<
     const checkpoint = await run.checkpoint();
     // where a fit ends between two validations, the end is looked at too; a resumed one does not see that
     await run.validate();
+    const best = bestOf(measures === null ? checkpoint : await run.checkpoint(), measures !== null);
     return {
       ...namesIn(checkpoint),
-      best: bestOf(measures === null ? checkpoint : await run.checkpoint(), measures !== null),
+      best,
       ...{
         losses: run.losses,
         validations: run.validations,
         seconds: run.seconds,
         ran: scheme.updater.ran,
         notes,
-        warnings: scheme.warnings(run.losses.length),
+        warnings: scheme.warnings(run.losses.length, best.step),
         stopped,
         checkpoint,
       },

@@ -68,10 +68,10 @@ export class TaskScheme implements Scheme {
     this.#options.watch.see(update, drift);
   }
 
-  /** What is unreliable about so many updates. */
-  warnings(updates: number): SolveWarning[] {
+  /** What is unreliable about so many updates, and the parameters that are kept of one of them. */
+  warnings(updates: number, kept: number): SolveWarning[] {
     const { watch, updater } = this.#options;
-    const message = watch.warning(updates, (drift) => this.#driftText(drift, updater.dtype));
+    const message = watch.warning(updates, (drift) => this.#driftText(drift, updater.dtype), kept);
     return message === null ? [] : [{ code: "drift", message }];
   }
 

@@ -35,11 +35,14 @@ export class DriftWatch {
   }
 
   /**
-   * What there is to say at the end; `null` if the last tenth of the updates went well, for which it does not matter how training came
-   * there. @param text  what a drift means
+   * What there is to say at the end; `null` if the last tenth of the updates before what is kept went well: how training came there does not
+   * matter.
+   *
+   * @param text  what a drift means
+   * @param kept  the update whose parameters are kept, where those are not the last
    */
-  warning(updates: number, text: (drift: number) => string): string | null {
-    if (this.#record === null || this.#record.last <= updates - Math.max(1, updates / 10)) return null;
+  warning(updates: number, text: (drift: number) => string, kept = updates): string | null {
+    if (this.#record === null || this.#record.last <= kept - Math.max(1, updates / 10)) return null;
     const { updates: drifted, first, largest } = this.#record;
     return (
       `In ${drifted} of ${updates} updates, the first of them number ${first}: ${text(largest)} ` +

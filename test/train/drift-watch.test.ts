@@ -28,6 +28,14 @@ describe("updates whose two solutions drift apart", () => {
     expect(watch.record).to.deep.equal({ updates: 2, first: 1, last: 2, largest: Number.POSITIVE_INFINITY });
   });
 
+  it("are warned of where what is kept is of the time when they drifted", () => {
+    const watch = new DriftWatch({ updates: 20, first: 1, last: 20, largest: 0.5 });
+    expect(watch.warning(100, String)).to.equal(null);
+    expect(watch.warning(100, String, 15)).to.match(/^In 20 of 100 updates/);
+    expect(watch.warning(100, String, 25)).to.match(/^In 20 of 100 updates/);
+    expect(watch.warning(100, String, 30)).to.equal(null);
+  });
+
   it("are remembered by a run that goes on", () => {
     const before = new DriftWatch({ updates: 1, first: 4, last: 98, largest: 0.25 });
     expect(before.warning(100, String)).to.match(/^In 1 of 100 updates, the first of them number 4: 0\.25/);

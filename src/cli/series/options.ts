@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { timeUnits } from "../../experiments/series/read-set.js";
+import { timeUnits } from "../../experiments/series/clock.js";
 import { count, oneOf, positiveCount } from "../usage.js";
 import { type Preset, presets } from "./presets.js";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { timeUnits } from "../../experiments/series/read-set.js";
+import { timeUnits } from "../../experiments/series/clock.js";
 import type { SeriesSettings } from "../../experiments/series/settings.js";
 import { parseSplit } from "../../experiments/series/split.js";
 import { activations } from "../../fields/activations.js";

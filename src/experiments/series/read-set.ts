@@ -2,19 +2,16 @@ import { nearName } from "../../core/near-name.js";
 import { shown } from "../../core/printable.js";
 import { type CellTable, type CellValue, readTables } from "../../storage/cells.js";
 import { DataError, type Place } from "../../storage/data-error.js";
-import { type Instant, parseInstant, secondsBetween } from "../../storage/iso-time.js";
+import { type Instant, parseInstant } from "../../storage/iso-time.js";
 import { isOneOf, type SentinelWarning, sentinelsIn, unusedNote } from "../../storage/missing-values.js";
 import { readCell } from "../../storage/number-cell.js";
 import { otherTime, unnamedBeside } from "../../storage/time-name.js";
 import { refuseWords } from "../../storage/word-columns.js";
 import { steadyNotes, takenForTime } from "../doubtful-columns.js";
 import type { DataFile } from "../task-experiment.js";
+import { type Clock, clockOf, type TimeUnit } from "./clock.js";
 import { inputAt } from "./samples.js";
 import type { Series, SeriesSet } from "./series-set.js";
-
-/** Units of time that dates and times can be told in, in seconds. */
-export const timeUnits = { s: 1, min: 60, h: 3600, d: 86_400 } as const;
-export type TimeUnit = keyof typeof timeUnits;
 
 /** What the columns of a table are. */
 export interface SeriesColumns {
@@ -283,50 +280,6 @@ function timeIn(cell: CellValue, place: Place, read: ReadNumber): number | Insta
   const time = read(cell, place);
   if (Number.isNaN(time)) throw new DataError(place, "the time is missing; give it or remove the row");
   return time;
-}
-
-interface Clock {
-  readonly at: (time: number | Instant, place: Place) => number;
-  readonly unit: string;
-  readonly notes: readonly string[];
-}
-
-/** Times as numbers: as they are, or as the time since the first date of all in a unit. */
-function clockOf(
-  groups: ReadonlyMap<string, readonly RawRow[]>,
-  asked: TimeUnit | null,
-  source: string,
-): Clock {
-  const rows = [...groups.values()].flat();
-  const instants = rows.map(({ time }) => time).filter((time) => typeof time !== "number");
-  if (instants.length === 0) {
-    if (asked !== null)
-      throw new DataError({ source }, "its times are numbers, whose unit is theirs; leave out --time-unit");
-    return { at: (time) => time as number, unit: "as in the file", notes: [] };
-  }
-  const origin = instants.reduce((first, time) => (secondsBetween(first, time) < 0 ? time : first));
-  const longest = Math.max(
-    ...[...groups.values()].map((own) =>
-      own.reduce(
-        (most, { time }) => (typeof time === "number" ? most : Math.max(most, secondsBetween(origin, time))),
-        0,
-      ),
-    ),
-  );
-  const unit =
-    asked ??
-    (longest >= 3 * timeUnits.d ? "d" : longest >= 3 * timeUnits.h ? "h" : longest >= 600 ? "min" : "s");
-  const start = `${new Date(1000 * origin.seconds).toISOString().replace(/\.000Z$/, "Z")}`;
-  return {
-    unit,
-    at(time, place) {
-      if (typeof time !== "number") return secondsBetween(origin, time) / timeUnits[unit];
-      throw new DataError(place, "its time is a number, but others are dates; write all of them in one way");
-    },
-    notes: [
-      `Times are in ${unit} since ${start}${asked === null ? " (--time-unit chooses another unit)" : ""}; dates without an offset count as UTC.`,
-    ],
-  };
 }
 
 interface RawSeries {
