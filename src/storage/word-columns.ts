@@ -22,7 +22,7 @@ export function refuseWords(columns: readonly Column[], source: string): void {
   const remedy =
     others.length === 0
       ? "give a column of numbers"
-      : `leave it out with --observe ${others.join(",")}, or, if it says which trajectory a row belongs to, name it with --trajectory ${shown(first.name)}`;
+      : `remove it, leave it out with --observe ${others.join(",")}, or, if it says which trajectory a row belongs to, name it with --trajectory ${shown(first.name)}`;
   throw new DataError(
     { source, column: first.name },
     `it holds words, such as ${shown(word)}, and no number; ${remedy}`,

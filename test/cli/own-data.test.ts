@@ -201,12 +201,12 @@ describe("revort train FILE.csv", () => {
       [
         "a column of words",
         "t,x,label\n0,1,ok\n1,2,\n",
-        /data\.csv, column "label": it holds words, such as "ok", and no number; leave it out with --observe x, or, .* --trajectory "label"/,
+        /data\.csv, column "label": it holds words, such as "ok", and no number; remove it, leave it out with --observe x, or, .* --trajectory "label"/,
       ],
       [
         "a column of words, with decimal commas",
         "t;x;y;label\n0;1,5;1;a\n1;2;3;b\n",
-        /column "label": it holds words, such as "a", and no number; leave it out with --observe x,y, or/,
+        /column "label": it holds words, such as "a", and no number; remove it, leave it out with --observe x,y, or/,
       ],
       ["words alone", "t,x\n0,one\n1,two\n", /column "x": it holds words, .*; give a column of numbers/],
       ["commas of decimals or of thousands", "t;x\n0;1,500\n1;2,250\n", /line 2: .*--decimal-comma/],
