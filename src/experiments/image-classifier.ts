@@ -92,7 +92,7 @@ export function imageClassifiers(
       confusion: await confusion(trained),
     }),
     charts: async (trained) => ({
-      confusion: confusionChart(classes, await confusion(trained)),
+      confusion: confusionChart(classes, await confusion(trained), Math.min(shown, test.label!.shape[0]!)),
     }),
   };
 }

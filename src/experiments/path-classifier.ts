@@ -342,7 +342,7 @@ export function preparedClassifier(
     }),
     findings: async (trained) => ({ classes: options.classes, confusion: await confusion(trained) }),
     charts: async (trained) => ({
-      confusion: confusionChart(options.classes, { test: await confusion(trained) }),
+      confusion: confusionChart(options.classes, { test: await confusion(trained) }, test.label!.shape[0]!),
     }),
   };
 }

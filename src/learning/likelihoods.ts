@@ -4,7 +4,7 @@ import { softplus } from "../ops/activation.js";
 import { add, mul, neg, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { exp } from "../ops/elementwise.js";
-import { equal } from "../ops/logic.js";
+import { equal, where } from "../ops/logic.js";
 import { argMax, reduceMean } from "../ops/reduce.js";
 import { cast, unsqueeze } from "../ops/reshape.js";
 import { gatherElements } from "../ops/scatter.js";
@@ -81,9 +81,18 @@ export function normalDivergence(b: Builder, p: Normal, q: Normal): Value {
   return mul(b, reduceMean(b, reduceSum(b, terms, [-1])), 0.5);
 }
 
-/** The share of samples whose largest logit is that of their class. */
+/**
+ * The share of samples whose largest logit is that of their class. It is NaN where a logit is NaN: ArgMax names some class
+ * then, and runtimes do not agree on which.
+ */
 export function accuracy(b: Builder, logits: Value, labels: Value): Value {
-  return reduceMean(b, cast(b, equal(b, argMax(b, logits, -1), labels), logits.dtype));
+  const right = cast(b, equal(b, argMax(b, logits, -1), labels), logits.dtype);
+  const isNumber = equal(b, logits, logits);
+  const zeroOrNaN = reduceMean(
+    b,
+    where(b, isNumber, b.scalar(logits.dtype, 0), b.scalar(logits.dtype, Number.NaN)),
+  );
+  return add(b, reduceMean(b, right), zeroOrNaN);
 }
 
 /**

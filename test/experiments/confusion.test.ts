@@ -15,13 +15,25 @@ describe("confusion matrices", () => {
     ]);
   });
 
+  it("have no column for samples whose logits are NaN, which are said and are not right", () => {
+    const logits = tensor("float64", [2, 2], [9, 0, Number.NaN, 0]);
+    const matrix = confusionOf(ints(0, 0), logits);
+    expect(matrix).to.deep.equal([
+      [1, 0],
+      [0, 0],
+    ]);
+    expect(confusionChart(["a", "b"], { test: matrix }, 2).subtitle).to.equal(
+      "50.0 % of 2 right, 1 without a class: their logits are NaN",
+    );
+  });
+
   it("are drawn with the first class at the top, numbers in order, as shares of each class", () => {
     const matrix = [
       [3, 1, 0],
       [0, 2, 0],
       [0, 0, 0],
     ];
-    const { panels, subtitle } = confusionChart(["2", "10", "1"], { test: matrix });
+    const { panels, subtitle } = confusionChart(["2", "10", "1"], { test: matrix }, 6);
     expect(subtitle).to.equal("83.3 % of 6 right");
     const [{ x, y, layers }] = panels as [(typeof panels)[number]];
     expect(x.labels!.map(({ label }) => label)).to.deep.equal(["1", "2", "10"]);

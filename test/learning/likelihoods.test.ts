@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { numbers, tensor } from "../../src/core/tensor.js";
 import {
+  accuracy,
   binaryCrossEntropy,
   categoricalDivergence,
   crossEntropy,
@@ -29,6 +30,21 @@ describe(`losses of probabilities, held against PyTorch ${pytorch.torch}`, () =>
   };
 
   for (const name of ["jit", "ort-cpu"]) {
+    it(`count right classes, and none where a logit is NaN: ${name}`, async () => {
+      const runtime = name === "jit" ? jit() : await ortNode();
+      const of = async (...logits: number[]) => {
+        const given = { z: tensor("float64", [2, 2], logits), labels: tensor("int64", [2], [0n, 0n]) };
+        const { share } = await evaluate(runtime, given, (b, { z, labels }) => ({
+          share: accuracy(b, z!, labels!),
+        }));
+        return numbers(share!)[0];
+      };
+      expect(await of(1, 0, 0, 1)).to.equal(0.5);
+      // classes that are ruled out
+      expect(await of(1, -Infinity, 0, -Infinity)).to.equal(1);
+      expect(await of(1, 0, Number.NaN, Number.NaN)).to.be.NaN;
+    });
+
     it(`have its values on ${name}`, async () => {
       const runtime = name === "jit" ? jit() : await ortNode();
       const found = await evaluate(runtime, inputs, (b, values) => {
