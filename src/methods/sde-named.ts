@@ -42,6 +42,11 @@ export function sdeMethodNamed(name: string, options: { readonly coupling?: numb
   );
 }
 
+/** The names of methods for equations of a kind. */
+export function sdeMethodNamesFor(kind: SdeKind): readonly string[] {
+  return sdeMethodNames.filter((name) => lackingIn(name, kind) === null);
+}
+
 /**
  * A method by its name, for equations of a kind.
  *
@@ -56,7 +61,7 @@ export function sdeMethodFor(
   options: { readonly coupling?: number } = {},
 ): SdeMethod {
   const isKnown = isOwn(name) || name.startsWith("lawson:") || solverNames.includes(name);
-  const names = sdeMethodNames.filter((other) => lackingIn(other, kind) === null);
+  const names = sdeMethodNamesFor(kind);
   if (!isKnown) throw new UnknownSolverError(name, names);
   const lacking = lackingIn(name, kind);
   if (lacking === null) return sdeMethodNamed(name, options);

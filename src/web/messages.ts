@@ -17,6 +17,14 @@ export interface SubjectOffer {
   readonly gradient: string;
   readonly dtype: FloatDType;
   readonly steps: number;
+  /** solvers of its equations, where they are stochastic ones; `null` where they are ordinary, and take all others */
+  readonly sdeSolvers: readonly SolverOffer[] | null;
+}
+
+export interface SolverOffer {
+  readonly name: string;
+  /** whether its steps can be undone: by themselves, once it is coupled, or not at all */
+  readonly undone: "by itself" | "coupled" | "never";
 }
 
 export interface RuntimeOffer {
@@ -29,8 +37,8 @@ export interface RuntimeOffer {
 /** What there is to choose from. */
 export interface Catalogue {
   readonly subjects: readonly SubjectOffer[];
-  /** solvers, and whether each can be undone without a coupling */
-  readonly solvers: readonly { readonly name: string; readonly undoes: boolean }[];
+  /** those of ordinary equations */
+  readonly solvers: readonly SolverOffer[];
   readonly gradients: readonly string[];
   readonly runtimes: readonly RuntimeOffer[];
 }
@@ -39,7 +47,7 @@ export interface Catalogue {
 export interface TrainRequest {
   /** an experiment's name; `null` for the visitor's own data */
   readonly subject: string | null;
-  readonly data: { readonly name: string; readonly text: string } | null;
+  readonly data: { readonly name: string; readonly text: string; readonly missing: readonly number[] } | null;
   readonly runtime: RuntimeName;
   readonly solver: string;
   readonly coupling: number | null;

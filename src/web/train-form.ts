@@ -1,5 +1,5 @@
 import { control, element, fill } from "./elements.js";
-import type { Catalogue, RuntimeName, TrainRequest } from "./messages.js";
+import type { Catalogue, RuntimeName, SolverOffer, TrainRequest } from "./messages.js";
 
 /** The choice that stands for the visitor's own data. */
 const ownData = "own data";
@@ -18,6 +18,7 @@ export class TrainForm {
   readonly form = element<HTMLFormElement>("train-form");
   readonly #subject = control<HTMLSelectElement>(this.form, "subject");
   readonly #data = control<HTMLInputElement>(this.form, "data");
+  readonly #missing = control<HTMLInputElement>(this.form, "missing");
   readonly #runtime = control<HTMLSelectElement>(this.form, "runtime");
   readonly #dtype = control<HTMLSelectElement>(this.form, "dtype");
   readonly #solver = control<HTMLSelectElement>(this.form, "solver");
@@ -27,7 +28,7 @@ export class TrainForm {
   readonly #steps = control<HTMLInputElement>(this.form, "steps");
 
   constructor(readonly catalogue: Catalogue) {
-    const { subjects, solvers, gradients, runtimes } = catalogue;
+    const { subjects, gradients, runtimes } = catalogue;
     fill(this.#subject, [
       ...subjects.map(({ name }) => ({ value: name })),
       { value: ownData, label: "your own data (CSV)" },
@@ -35,10 +36,6 @@ export class TrainForm {
     fill(
       this.#runtime,
       runtimes.map(({ name, reason }) => ({ value: name, reason })),
-    );
-    fill(
-      this.#solver,
-      solvers.map(({ name }) => ({ value: name })),
     );
     fill(
       this.#gradient,
@@ -61,9 +58,10 @@ export class TrainForm {
     const isOwn = this.#subject.value === ownData;
     const file = isOwn ? this.#data.files?.[0] : undefined;
     if (isOwn && file === undefined) throw new Error("Choose a CSV file first.");
+    const missing = numbersIn(this.#missing.value);
     return {
       subject: isOwn ? null : this.#subject.value,
-      data: file === undefined ? null : { name: file.name, text: await file.text() },
+      data: file === undefined ? null : { name: file.name, text: await file.text(), missing },
       runtime: this.#runtime.value as RuntimeName,
       solver: this.#solver.value,
       coupling: this.#coupled.checked ? this.#coupling.valueAsNumber : null,
@@ -75,10 +73,14 @@ export class TrainForm {
 
   /** Takes over what the protocol of an experiment has. */
   #settle(): void {
-    const offer = this.catalogue.subjects.find(({ name }) => name === this.#subject.value);
+    const offer = this.#offer();
+    fill(
+      this.#solver,
+      this.#solvers().map(({ name }) => ({ value: name })),
+    );
     const { solver, coupling, gradient, dtype, steps } = offer ?? usual;
     element("about").textContent = offer?.about ?? "Your series stays on this machine.";
-    element("data-label").hidden = offer !== undefined;
+    for (const id of ["data-label", "missing-label"]) element(id).hidden = offer !== undefined;
     this.#solver.value = solver;
     this.#gradient.value = gradient;
     this.#coupled.checked = coupling !== null;
@@ -88,13 +90,26 @@ export class TrainForm {
     this.#agree();
   }
 
+  #offer() {
+    return this.catalogue.subjects.find(({ name }) => name === this.#subject.value);
+  }
+
+  /** Those of the equations that are chosen. */
+  #solvers(): readonly SolverOffer[] {
+    return this.#offer()?.sdeSolvers ?? this.catalogue.solvers;
+  }
+
   /** Makes what was chosen go together: a reversible gradient needs steps that can be undone, a GPU float32. */
   #agree(): void {
-    const undoes = this.catalogue.solvers.find(({ name }) => name === this.#solver.value)?.undoes === true;
+    const undone = this.#solvers().find(({ name }) => name === this.#solver.value)?.undone ?? "coupled";
+    for (const option of this.#gradient.options) {
+      option.disabled = option.value === "reversible" && undone === "never";
+    }
+    if (this.#gradient.selectedOptions[0]?.disabled) this.#gradient.value = "auto";
     const isReversible = this.#gradient.value === "reversible";
-    if (undoes) this.#coupled.checked = false;
+    if (undone !== "coupled") this.#coupled.checked = false;
     else if (isReversible) this.#coupled.checked = true;
-    this.#coupled.disabled = undoes || isReversible;
+    this.#coupled.disabled = undone !== "coupled" || isReversible;
     this.#coupling.disabled = !this.#coupled.checked;
     const offer = this.catalogue.runtimes.find(({ name }) => name === this.#runtime.value);
     const { dtypes = [] } = offer ?? {};
@@ -107,4 +122,15 @@ export class TrainForm {
       .map(({ name, reason }) => `${name}: ${reason}.`)
       .join(" ");
   }
+}
+
+/** Numbers separated by commas. @throws {Error} naming what is none */
+function numbersIn(text: string): readonly number[] {
+  const parts = text.split(",").map((part) => part.trim());
+  return parts
+    .filter((part) => part !== "")
+    .map((part) => {
+      if (Number.isFinite(Number(part))) return Number(part);
+      throw new Error(`Missing values are numbers separated by commas, such as -999, but "${part}" is none.`);
+    });
 }

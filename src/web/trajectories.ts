@@ -28,7 +28,10 @@ import type { Subject } from "./subject.js";
 
 /** The experiment that is asked for, or one made of the visitor's own data. @throws {DataError} */
 function experimentOf({ subject, data }: TrainRequest): Experiment & { readonly trainY0?: boolean } {
-  if (data !== null) return ownData(data.name, parseTimeSeries(data.text, { source: data.name }));
+  if (data !== null) {
+    const { name, text, missing } = data;
+    return ownData(name, parseTimeSeries(text, { source: name, missing }));
+  }
   return experiments.find(({ name }) => name === subject)!;
 }
 
@@ -75,8 +78,9 @@ export async function trajectorySubject(
         checkpoint,
         kept: keptBy(ode, data, result.gradient, result.storedStates),
         warnings: [
-          // a page has no --missing
-          ...(experiment.warnings ?? []).map(({ message }) => message.replace(/, or say --missing .*$/, ".")),
+          ...(experiment.warnings ?? []).map(({ message }) =>
+            message.replace(/, or say --missing .*$/, ", or name it above as missing, and train again."),
+          ),
           ...warnings.map(({ message }) => message),
           ...(check?.warning ? [check.warning] : []),
         ],

@@ -162,6 +162,55 @@ describe("the page", () => {
     expect(await page.textContent("#number-loss"), "that of the run before").to.equal("–");
   });
 
+  it("takes numbers that stand for missing values, and asks for them where some look like it", async () => {
+    const give = async (gap: string) => {
+      const rows = Array.from({ length: 12 }, (_, i) => `${i / 4},${i % 5 === 3 ? gap : Math.exp(-i / 12)}`);
+      const buffer = Buffer.from(["t,x", ...rows].join("\n"));
+      await page.getByLabel(/Your series/).setInputFiles({ name: "gaps.csv", mimeType: "text/csv", buffer });
+    };
+    await choose("Experiment", "own data");
+    await give("-999");
+    expect(await trainFor(2)).to.equal("Done: 2 updates.");
+    expect(await page.textContent("#notes")).to.match(
+      /-999 .*or name it above as missing, and train again\.$/,
+    );
+    await page.getByLabel(/stand for missing/).fill("-999, none");
+    await page.getByRole("button", { name: "Train" }).click();
+    await page
+      .getByText('Missing values are numbers separated by commas, such as -999, but "none" is none.')
+      .waitFor();
+    await page.getByLabel(/stand for missing/).fill("-999");
+    expect(await trainFor(2)).to.equal("Done: 2 updates.");
+    expect(await page.textContent("#notes")).to.not.include("-999");
+    const loss = await page.textContent("#number-loss");
+    await page.getByLabel(/stand for missing/).fill("");
+    await give("");
+    expect(await trainFor(2)).to.equal("Done: 2 updates.");
+    expect(loss).to.equal(await page.textContent("#number-loss"));
+  });
+
+  it("offers the solvers that the equations of an experiment take, and the gradients that these have", async () => {
+    const options = (label: string) =>
+      page.getByRole("combobox", { name: label, exact: true }).locator("option:enabled").allTextContents();
+    await choose("Experiment", "ou-sde-gan");
+    expect(await options("Solver")).to.include.members(["reversible-heun", "midpoint"]);
+    expect(await options("Solver"), "of Itô").to.not.include("euler-maruyama");
+    // additive noise: equations of Itô and Stratonovich are the same
+    await choose("Experiment", "turbulence");
+    expect(await options("Solver"))
+      .to.include("euler-maruyama")
+      .and.to.not.include("euler");
+    await choose("Solver", "euler-maruyama");
+    expect(await options("Gradient")).to.not.include("reversible");
+    expect(await page.getByLabel("couple the solver").isDisabled()).to.equal(true);
+    expect(await trainFor(1)).to.equal("Done: 1 updates.");
+    await choose("Experiment", "white-dwarf");
+    expect(await options("Solver"))
+      .to.include("euler")
+      .and.to.not.include("euler-maruyama");
+    expect(await options("Gradient")).to.include("reversible");
+  });
+
   it("does not show the end of the run before while a file is read, and offers no stop then", async () => {
     expect(await trainFor(2)).to.equal("Done: 2 updates.");
     await page.evaluate(`{
