@@ -320,11 +320,13 @@ export function preparedClassifier(
     training,
     validation,
     test,
+    warnings,
     read,
   }: {
     readonly training: Dataset;
     readonly validation: Dataset;
     readonly test: Dataset;
+    readonly warnings?: PreparedTask["warnings"];
     /** the series of a file */
     readonly read: (file: DataFile) => { series: readonly LabelledSeries[]; pad: "zero" | "last" };
   },
@@ -335,7 +337,7 @@ export function preparedClassifier(
     return confusionOf(test.label!, logits);
   });
   return {
-    ...{ task, training, validation, test },
+    ...{ task, training, validation, test, ...(warnings && { warnings }) },
     newData: (file) => newSeries(file.name, read(file), options),
     files: ({ parameters, dtype }) => ({
       "predict.onnx": encodePrediction(deployed(model, options), { parameters, dtype }),

@@ -70,6 +70,8 @@ export interface PreparedTask {
   readonly task: AnyTask;
   readonly training: Dataset;
   readonly validation: Dataset | null;
+  /** what is doubtful about the data */
+  readonly warnings?: readonly { readonly code?: string; readonly message: string }[];
   /** measured once, at the end, and never trained on or chosen by */
   readonly test: Dataset | null;
   /** data of a file that the run was not trained on, to be measured; where that can be */

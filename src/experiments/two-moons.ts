@@ -12,7 +12,8 @@ import { add, div, mul, neg, sub } from "../ops/arithmetic.js";
 import { reduceMean } from "../ops/reduce.js";
 import { tanh } from "../ops/trigonometry.js";
 import { DataError } from "../storage/data-error.js";
-import { parseTable } from "../storage/table.js";
+import { sentinelsIn } from "../storage/missing-values.js";
+import { parseTable, type Table } from "../storage/table.js";
 import { drawDensity, drawSamples, type Points, type Scale } from "./flow-charts.js";
 import { methodOf } from "./protocol-solver.js";
 import type { DataFile, PreparedTask, TaskContext, TaskExperiment } from "./task-experiment.js";
@@ -115,10 +116,16 @@ function prepare({ protocol, files: [file] }: TaskContext): PreparedTask {
     targets: {},
     loss: (b, { outputs }) => neg(b, reduceMean(b, outputs.logDensity)),
   });
-  const points = file === undefined ? moons(1000, 0.05, Random.seeded(0)) : pointsIn(file);
+  const { names, rows: points } =
+    file === undefined ? { names: ["x", "y"], rows: moons(1000, 0.05, Random.seeded(0)) } : pointsIn(file);
   const scale = scaleOf(points, file?.name ?? "two-moons");
   return {
     task,
+    warnings: sentinelsIn(
+      names,
+      (j) => points.map((point) => point[j]!),
+      () => "remove these points",
+    ),
     training: dataOf(points, scale, dtype),
     validation: null,
     test: file === undefined ? dataOf(moons(1000, 0.05, Random.seeded(1)), scale, dtype) : null,
@@ -126,7 +133,7 @@ function prepare({ protocol, files: [file] }: TaskContext): PreparedTask {
       "logprob.onnx": encodePrediction(densityOf(flow, scale), { parameters, dtype }),
       "sample.onnx": encodePrediction(samplerOf(flow, scale), { parameters, dtype }),
     }),
-    newData: (given) => dataOf(pointsIn(given), scale, dtype),
+    newData: (given) => dataOf(pointsIn(given).rows, scale, dtype),
     // the loss is that of points in units of these
     findings: async () => ({ scale }),
     charts: async (trained) => ({
@@ -162,6 +169,6 @@ function samplerOf(flow: Flow, { mean, deviation }: Scale) {
   });
 }
 
-function pointsIn({ name, bytes }: DataFile): Points {
-  return parseTable(new TextDecoder().decode(bytes), { source: name, columns: 2 }).rows;
+function pointsIn({ name, bytes }: DataFile): Table {
+  return parseTable(new TextDecoder().decode(bytes), { source: name, columns: 2 });
 }

@@ -1,5 +1,6 @@
 import { DataError } from "../storage/data-error.js";
-import { parseUea } from "../storage/labelled-series.js";
+import { type LabelledSeries, parseUea } from "../storage/labelled-series.js";
+import { sentinelsIn } from "../storage/missing-values.js";
 import {
   checkLearnable,
   classesOf,
@@ -73,10 +74,20 @@ function prepare({ protocol, files, seed }: TaskContext): PreparedTask {
     },
     {
       ...{ training: learnt!, validation: validation!, test: seriesData(test!, dtype, shared).data },
+      warnings: sentinelsInSeries(training!),
       read: (file) => ({
         series: parseUea(new TextDecoder().decode(file.bytes), { source: file.name }),
         pad: "last",
       }),
     },
+  );
+}
+
+function sentinelsInSeries(series: readonly LabelledSeries[]) {
+  const channels = series[0]!.values[0]!.map((_, j) => `channel ${j + 1}`);
+  return sentinelsIn(
+    channels,
+    (j) => series.flatMap(({ values }) => values.map((row) => row[j]!)),
+    () => "write ? in its place",
   );
 }

@@ -51,10 +51,12 @@ export function isUsualSentinel(value: number): boolean {
  * 99 and −99), or, for −999 and the like, the only negative number.
  *
  * @param valuesOf  the numbers of a column; NaN where there is none
+ * @param remedy  what to do where such a number does stand for a missing value
  */
 export function sentinelsIn(
   names: readonly string[],
   valuesOf: (column: number) => Iterable<number>,
+  remedy = (given: string) => `leave these cells empty, or say --missing ${given}`,
 ): SentinelWarning[] {
   const columns = names.map((_, j) => countsOf(valuesOf(j)));
   const inAll = new Map<number, number>();
@@ -69,7 +71,7 @@ export function sentinelsIn(
     const of = [...counts.values()].reduce((sum, count) => sum + count, 0);
     return [...counts]
       .filter(([value]) => (inAll.get(value) ?? 0) > 1 && isFar(value, rest))
-      .map(([value, count]) => warningOf(names[j]!, value, count, of));
+      .map(([value, count]) => warningOf(names[j]!, value, { count, of, remedy }));
   });
 }
 
@@ -90,13 +92,17 @@ function isFar(value: number, rest: readonly number[]): boolean {
   return gap > (isLong ? 1 : 3) * (most - least) || (isLong && value < 0 && least >= 0);
 }
 
-function warningOf(column: string, value: number, count: number, of: number): SentinelWarning {
+function warningOf(
+  column: string,
+  value: number,
+  { count, of, remedy }: { count: number; of: number; remedy: (given: string) => string },
+): SentinelWarning {
   const given = shortest(value);
   return {
     ...{ code: "sentinel", column, value, count, of },
     message:
       `${shown(column)} is ${given} in ${count} of ${of} cells, far outside the rest of the column: such a number usually stands ` +
-      `for a missing value, but is fitted like the others. If it does, leave these cells empty, or say --missing ${given}.`,
+      `for a missing value, but is fitted like the others. If it does, ${remedy(given)}.`,
   };
 }
 

@@ -55,8 +55,22 @@ describe("numbers of a table that stand for missing values", () => {
       const drawn = await run(["predict", said.place, "--data", other, "--missing", "-9999", "--json"]);
       expect(drawn.code, drawn.stderr).to.equal(0);
       expect(JSON.parse(drawn.stdout).observed.values[0][2]).to.equal(null);
-    }).timeout(180_000);
+    });
   }
+
+  it("are warned of in labelled series, where they are a question mark", async () => {
+    const series = (label: string) => (_: unknown, i: number) =>
+      `${i % 4},${i === 1 ? "-999" : 0.5},${i / 8},0.7:${label}`;
+    const problem = ["a", "b"].flatMap((label) => Array.from({ length: 8 }, series(label)));
+    const text = ["@problemName gaps", "@classLabel true a b", "@data", ...problem].join("\n");
+    const files = ["TRAIN", "TEST"].map((part) => written(folder(`gaps_${part}.ts`), text)).join(",");
+    const words = ["--steps", "1", "--runtime", "jit", "--batch-size", "4", "--out", folder("uea")];
+    const { code, stderr } = await run(["train", "uea", "--data", files, ...words]);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.match(/Warning: "?channel 1"? is -999 in 2 of 64 cells, .*, write \? in its place\./);
+    const { warnings } = readJson(`${folder("uea")}/result.json`);
+    expect(warnings[0]).to.deep.include({ code: "sentinel", column: "channel 1", value: -999 });
+  });
 
   it("are said to be in no cell where they are in none", async () => {
     const data = file("none.csv", "");

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { sizeOf, tensor } from "../../src/core/tensor.js";
-import { squashField } from "../../src/experiments/two-moons.js";
+import type { PreparedTask } from "../../src/experiments/task-experiment.js";
+import { squashField, twoMoons } from "../../src/experiments/two-moons.js";
 import { encodeSafetensors } from "../../src/storage/safetensors.js";
 import { json, scratch, written } from "../cli/command.js";
 import published from "./two-moons.json" with { type: "json" };
@@ -33,5 +34,19 @@ describe("two-moons", () => {
       // float32 over 200 evaluations; and ours is the step from 1 to 0, theirs the undoing of one from 0 to 1
       expect(Math.abs(loss / published.losses[update]! - 1), `update ${update}`).to.be.below(1e-5);
     });
+  });
+
+  it("warns of points that look like missing ones", () => {
+    const rows = Array.from({ length: 9 }, (_, i) => (i % 4 === 3 ? "-999,0.5" : `${i},${i % 3}`));
+    const bytes = new TextEncoder().encode(["u,v", ...rows].join("\n"));
+    const { protocol, prepare } = twoMoons;
+    const { warnings } = prepare({
+      protocol,
+      seed: 0,
+      files: [{ name: "points.csv", bytes }],
+    }) as PreparedTask;
+    expect(warnings?.map(({ message }) => message).join()).to.match(
+      /^"?u"? is -999 in 2 of 9 cells, .* remove these points\.$/,
+    );
   });
 });

@@ -171,11 +171,14 @@ async function trainRun(
   const { settings } = run.opened;
   const say = console.note;
   say(`${experiment.name}: ${experiment.about}`);
-  const { warnings = [] } = experiment;
-  for (const { message } of warnings) say(`Warning: ${message}`);
+  const warn = (warnings: PreparedTask["warnings"] = []) => {
+    for (const { message } of warnings) say(`Warning: ${message}`);
+  };
+  warn(experiment.warnings);
   for (const note of [...(experiment.notes ?? []), ...(run.opened.notes ?? [])]) say(note);
   const runtime = await openRuntime(settings.runtime, { say, explain: explainOnce(say, ["updates"]) });
   const prepared = await preparedFor(experiment, run.opened);
+  warn(prepared.warnings);
   const batchSize = batchSizeOf(prepared, settings, options);
   const folder = await run.begin();
   const { steps } = settings;
@@ -224,7 +227,7 @@ async function trainRun(
       reconstructionError,
       estimates: known,
       heldOut: held?.note ?? null,
-      warnings,
+      warnings: [...(experiment.warnings ?? []), ...(prepared.warnings ?? [])],
       ...{ largestMemory: memory, out: folder },
     },
     training: await measure(prepared.training),
