@@ -3,8 +3,9 @@ import { nearName } from "../core/near-name.js";
 import { tensor } from "../core/tensor.js";
 import { componentsIn } from "../deploy/field-file.js";
 import { experiments } from "../experiments/all.js";
-import type { Experiment } from "../experiments/experiment.js";
+import type { Experiment, Protocol } from "../experiments/experiment.js";
 import { ownData, perceptronFor, usualWidths } from "../experiments/own-data.js";
+import { taskSchedules } from "../experiments/task-schedule.js";
 import { componentNames } from "../fields/components.js";
 import { stateOf, type VectorField } from "../fields/field.js";
 import { importedField } from "../fields/imported.js";
@@ -123,7 +124,7 @@ export async function problemOf(settings: RunSettings, sources: Sources, runtime
     data,
     loss: experiment.protocol.loss(settings.loss === null ? undefined : losses[settings.loss]()),
     optimiser: isSymbolic(ode.field) ? withinBounds(optimiser, ode.field) : optimiser,
-    schedule: experiment.protocol.schedule?.(Math.max(1, settings.steps)) ?? constant(),
+    schedule: scheduleOf(settings, experiment.protocol)?.(Math.max(1, settings.steps)) ?? constant(),
     control: settings.control === null ? null : controlOf(given(settings.control)),
   };
 }
@@ -222,3 +223,8 @@ export function hiddenWidths(field: string): number[] {
 
 /** 800 MB in float64, and the optimiser keeps two more of each. */
 const mostWeights = 1e8;
+
+/** What a run was told; else what the protocol has. */
+function scheduleOf({ schedule }: RunSettings, protocol: Protocol) {
+  return schedule === null ? protocol.schedule : taskSchedules[schedule];
+}

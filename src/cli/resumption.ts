@@ -31,6 +31,7 @@ const sameName = [
   "optimiser",
   "learningRate",
   "weightDecay",
+  "schedule",
   "loss",
   "clip",
   "patience",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { taskSchedules } from "../experiments/task-schedule.js";
 import { activations } from "../fields/activations.js";
 import { parseGradientRequest, showGradientRequest } from "../gradients/method.js";
 import { losses } from "../learning/losses.js";
@@ -83,6 +84,8 @@ export const runSettings = z
     optimiser: z.enum(keysOf(optimisers)).nullable(),
     learningRate: z.number().positive().nullable(),
     weightDecay: z.number().min(0).nullable(),
+    /** of the learning rate; `null` for that of the protocol */
+    schedule: z.enum(keysOf(taskSchedules)).nullable().default(null),
     loss: z.enum(keysOf(losses)).nullable(),
     clip: z.number().positive().nullable(),
     patience: z.number().int().positive().nullable(),

@@ -53,6 +53,7 @@ export interface ProblemOptions extends ControlOptions, FieldOptions {
   readonly optimiser?: NonNullable<RunSettings["optimiser"]>;
   readonly learningRate?: number;
   readonly weightDecay?: number;
+  readonly schedule?: NonNullable<RunSettings["schedule"]>;
   readonly loss?: NonNullable<RunSettings["loss"]>;
   readonly clip?: number;
   readonly patience?: number;
@@ -160,6 +161,7 @@ export async function settingsFor(subject: string, options: ProblemOptions): Pro
     ...(warmStart.length === 0 || options.learningRate !== undefined || options.optimiser !== undefined
       ? {}
       : { learningRate: warmLearningRateIn(series!) }),
+    schedule: options.schedule ?? null,
     clip: options.clip ?? null,
     patience: options.patience ?? null,
     trainY0,

@@ -1,6 +1,7 @@
 // Options that several commands share.
 
 import { type Command, Option } from "commander";
+import { taskSchedules } from "../experiments/task-schedule.js";
 import { activations } from "../fields/activations.js";
 import {
   gradientKinds,
@@ -186,6 +187,13 @@ function updateOptions(command: Command): Command {
     .addOption(choice("--optimiser", "adamw by default", optimisers))
     .option("--learning-rate <rate>", "learning rate; default: see below", positive("--learning-rate"))
     .option("--weight-decay <wd>", "weight decay; default: see below", notNegative("--weight-decay"))
+    .addOption(
+      choice(
+        "--schedule",
+        "factor on the learning rate: 1, or one that grows to 1 in the first twentieth of the updates and falls to 0 along half a cosine; that of the experiment by default",
+        taskSchedules,
+      ),
+    )
     .option(
       "--clip <norm>",
       "scale gradients down to this norm if they are larger; off by default",

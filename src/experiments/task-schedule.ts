@@ -1,10 +1,11 @@
-import { cosine, type Schedule } from "../learning/schedules.js";
+import { constant, cosine, type Schedule } from "../learning/schedules.js";
 
 /** The schedule of a learning rate over so many updates. */
 export type ScheduleOver = (steps: number) => Schedule;
 
-/** Schedules that a protocol can name. */
+/** Schedules that a protocol, or `--schedule`, can name. */
 export const taskSchedules = {
+  constant: () => constant(),
   /** grows in the first twentieth of the updates, and falls to 0 at the last */
   cosine: (steps: number) => cosine({ steps: Math.max(1, steps), warmup: Math.floor(steps / 20) }),
 } as const satisfies Readonly<Record<string, ScheduleOver>>;

@@ -29,6 +29,7 @@ const values: Readonly<Record<string, readonly string[]>> = {
   "--optimiser": ["sgd"],
   "--learning-rate": ["0.00123"],
   "--weight-decay": ["0.0123"],
+  "--schedule": ["constant"],
   "--clip": ["0.77"],
   "--patience": ["77"],
   "--batch-size": ["2"],

@@ -1,11 +1,14 @@
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { settingsFor } from "../../src/cli/tasks/settings.js";
 import { taskScheduleOf, taskSchedules } from "../../src/experiments/task-schedule.js";
 import { taskExperiments } from "../../src/experiments/tasks.js";
 import { twoMoons } from "../../src/experiments/two-moons.js";
 import { constant } from "../../src/learning/schedules.js";
+import { refusal, run, scratch } from "../cli/command.js";
 
 describe("the schedule of a protocol", () => {
+  const folder = scratch();
   const factors = (steps: number) =>
     Array.from({ length: steps }, (_, k) => taskSchedules.cosine(steps).factor(k));
 
@@ -28,6 +31,28 @@ describe("the schedule of a protocol", () => {
     expect(taskScheduleOf({ schedule: own }, { schedule: null })).to.equal(own);
     expect(taskScheduleOf({ schedule: own }, {})).to.equal(own);
     expect(taskScheduleOf({}, {})).to.equal(undefined);
+  });
+
+  it("is the one that is asked for, of fields as of tasks", async () => {
+    expect(settingsFor(twoMoons, { schedule: "constant" }, []).schedule).to.equal("constant");
+    for (const [subject, isConstant] of [
+      ["white-dwarf", true],
+      ["hare-lynx", false],
+    ] as const) {
+      const losses = async (...words: string[]) => {
+        const place = folder(`${subject} ${words.join(" ")}`);
+        const { code, stderr } = await run(["train", subject, "--steps", "4", "--out", place, ...words]);
+        expect(code, stderr).to.equal(0);
+        return readFileSync(`${place}/losses.csv`, "utf8");
+      };
+      const own = await losses();
+      const constantly = await losses("--schedule", "constant");
+      expect(await losses("--schedule", "cosine")).to.not.equal(constantly);
+      expect(own === constantly, "the protocol's own is constant").to.equal(isConstant);
+    }
+    const other = ["train", "--resume", folder("white-dwarf --schedule cosine"), "--steps", "5"];
+    expect(await refusal(2, ...other, "--schedule", "constant")).to.include("keeps its settings");
+    expect(await refusal(2, ...other, "--schedule", "linear")).to.include("--schedule takes");
   });
 
   it("is kept with a run, and is not that of the quick protocol with --full", () => {

@@ -74,6 +74,7 @@ const taken = {
   ...{ dtype: true, runtime: true, steps: true, batchSize: true, optimiser: true, learningRate: true },
   ...{
     weightDecay: true,
+    schedule: true,
     clip: true,
     validateEvery: true,
     patience: true,
@@ -155,7 +156,10 @@ export function settingsFor(
       batchSize: options.batchSize ?? base.batchSize,
       learningRate: options.learningRate ?? base.learningRate,
     },
-    ...{ weightDecay: options.weightDecay ?? base.weightDecay, schedule: base.schedule ?? null },
+    ...{
+      weightDecay: options.weightDecay ?? base.weightDecay,
+      schedule: options.schedule ?? base.schedule ?? null,
+    },
     clip: options.clip ?? base.clip,
     ...{ validateEvery: options.validateEvery ?? base.validateEvery, patience: options.patience ?? null },
     ...{ seed: options.seed ?? 0, samples: options.samples ?? base.samples ?? null },
