@@ -46,12 +46,15 @@ const flat = (model: Classifier, { channels, size }: Shape) =>
 const protocol: TaskProtocol = {
   // the equilibria have a solver of their own: the reversible iteration, β = 0.8, undone on the way back
   ...{ solver: "midpoint", coupling: null, gradient: "reversible", stepSize: 1, dtype: "float32" },
-  ...{ steps: 200, batchSize: 32, optimiser: "adamw", learningRate: 3e-3, weightDecay: 1e-4 },
-  ...{ clip: null, validateEvery: null, samples: 1000, network: "small" },
+  ...{ steps: 1000, batchSize: 32, optimiser: "adamw", learningRate: 1e-2, weightDecay: 1e-4 },
+  ...{ schedule: "cosine", clip: null, validateEvery: null, samples: 10_000, network: "small" },
 };
 
 /** As published: 100 epochs of 50 000 images. */
-const full = { steps: 78_100, batchSize: 64, learningRate: 1e-3, samples: null, network: "single" } as const;
+const full = {
+  ...{ steps: 78_100, batchSize: 64, learningRate: 1e-3, schedule: null },
+  ...{ samples: null, network: "single" },
+} as const;
 
 function experimentOf(name: string, collection: ImageCollection): TaskExperiment {
   return {

@@ -40,11 +40,11 @@ export const latentSde: TaskExperiment = {
       stepSize: 0.05,
       dtype: "float32",
     },
-    ...{ steps: 200, batchSize: 32, optimiser: "adam", learningRate: 3e-3, weightDecay: 0 },
-    ...{ clip: 1000, validateEvery: null },
+    ...{ steps: 800, batchSize: 32, optimiser: "adam", learningRate: 1e-2, weightDecay: 0 },
+    ...{ schedule: "cosine", clip: 1000, validateEvery: null },
   },
   sde: kind,
-  full: { stepSize: 0.01, steps: 5000, batchSize: 1024, learningRate: 1e-2, clip: null },
+  full: { stepSize: 0.01, steps: 5000, batchSize: 1024, learningRate: 1e-2, schedule: null, clip: null },
   prepare,
 };
 

@@ -46,10 +46,10 @@ export const latentSpirals: TaskExperiment = {
   data: null,
   protocol: {
     ...{ solver: "midpoint", coupling: null, gradient: "direct", stepSize: 1, dtype: "float32" },
-    ...{ steps: 3000, batchSize: 64, optimiser: "adam", learningRate: 1e-2, weightDecay: 0 },
-    ...{ clip: null, validateEvery: null },
+    ...{ steps: 20_000, batchSize: 64, optimiser: "adam", learningRate: 1e-2, weightDecay: 0 },
+    ...{ schedule: "cosine", clip: null, validateEvery: null },
   },
-  full: { stepSize: 0.5, steps: 2000, batchSize: null },
+  full: { stepSize: 0.5, steps: 2000, batchSize: null, schedule: null },
   prepare,
 };
 
