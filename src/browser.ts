@@ -197,6 +197,9 @@ export {
   stepDecay,
   warmedUp,
 } from "./learning/schedules.js";
+export { controlPath } from "./library/control-paths.js";
+export type { DatasetLike } from "./library/datasets.js";
+export { defineSde, type SdeDefinition } from "./library/define-sde.js";
 export type {
   DifferentiatorOptions,
   GradientOptions,
@@ -221,6 +224,7 @@ export {
   type SolveFixedPointOptions,
 } from "./library/fixed-points.js";
 export type { Nested, ObservationsLike, TensorLike, TimesLike } from "./library/given.js";
+export type { EvaluateOptions, PredictOptions } from "./library/measuring.js";
 export type { ArgsOption, EachLike, RecordSolution } from "./library/records.js";
 export type { SdeSolution, SolveSdeOptions } from "./library/sde.js";
 export type { OfRecords, SolveEachOptions, SolveOptions } from "./library/solving.js";
@@ -285,7 +289,7 @@ export {
 } from "./models/flow.js";
 export { type ImplicitResNetOptions, implicitResNet } from "./models/implicit-resnet.js";
 export { normalFrom, reparametrised } from "./models/latent.js";
-export type { EvaluateOptions, Measures } from "./models/measuring.js";
+export type { Measures } from "./models/measuring.js";
 export {
   defineModel,
   type Model as ModelDefinition,
@@ -343,7 +347,6 @@ export type { ControlledField } from "./systems/cde.js";
 export {
   type ControlPath,
   type ControlPathOptions,
-  controlPath,
   pathDerivative,
   pathValue,
 } from "./systems/control-path.js";
@@ -353,10 +356,8 @@ export { withPathDivergence } from "./systems/path-divergence.js";
 export { type PathCoefficientsOptions, pathCoefficients } from "./systems/path-in-graph.js";
 export {
   type Calculus,
-  defineSde,
   type NoiseKind,
   type Sde,
-  type SdeDefinition,
   SdeError,
 } from "./systems/sde.js";
 export type { Checkpoint } from "./train/checkpoint.js";

@@ -263,7 +263,9 @@ export function fromNested<D extends DType>(dtype: D, nested: unknown): Tensor<D
         ? "an array"
         : typeof value === "object"
           ? "an object"
-          : JSON.stringify(value);
+          : typeof value === "string"
+            ? JSON.stringify(value)
+            : `${String(value)}${typeof value === "bigint" ? "n" : ""}`;
       throw new ShapeError(`Nested arrays must hold numbers only, but ${found} was found.`);
     }
   };

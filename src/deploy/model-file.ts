@@ -130,7 +130,7 @@ export function fitStart<
   const memory = memoryOf(optimiser, trained);
   const done = resume?.step ?? 0;
   const batchSize = batchSizeOf(objective)!;
-  const batches = sampler(count, batchSize, resume?.sampler ?? seed);
+  const batches = sampler(count, batchSize, resume?.sampler ?? seed, "samples");
   const rows = Array.from({ length: updates }, () => batches.next());
   const seen = { losses: resume?.losses ?? [], validations: resume?.validations ?? [] };
   const rates = rows.map((_, i) => optimiser.learningRate * schedule.factor(done + i, seen));

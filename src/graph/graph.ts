@@ -28,6 +28,11 @@ export interface Value extends ValueType {
   readonly constant: Tensor | null;
 }
 
+/** Whether something is a value of a graph, as what users' functions return should be. */
+export function isValue(given: unknown): given is Value {
+  return typeof given === "object" && given !== null && "scope" in given && "dtype" in given;
+}
+
 /** An attribute as ONNX has it; the op record says which kind a number is. */
 export type Attribute = number | string | readonly number[] | readonly string[] | Tensor | Graph;
 export type Attributes = Readonly<Record<string, Attribute>>;

@@ -10,15 +10,15 @@ import type { Solution } from "../integrate/solution.js";
 import * as solves from "../integrate/solve.js";
 import type { CdeStream } from "../models/cde-stream.js";
 import type { DataStream } from "../models/data-stream.js";
-import type { Dataset } from "../models/dataset.js";
 import { type FitResult, fit } from "../models/fit.js";
-import { type EvaluateOptions, evaluate, type Measures, predict } from "../models/measuring.js";
+import { evaluate, type Measures, predict } from "../models/measuring.js";
 import type { Model, SampleTypes } from "../models/model.js";
 import { type OpenStream, type OpenStreamOptions, openStream } from "../models/open-stream.js";
-import type { Task } from "../models/task.js";
+import type { AnyTask, Task } from "../models/task.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { checkFit, type FitCheck } from "../train/fit-check.js";
 import { type TrainResult, train } from "../train/train.js";
+import { type DatasetLike, datasetOf } from "./datasets.js";
 import {
   checkGradientOptions,
   type DifferentiatorOptions,
@@ -29,8 +29,15 @@ import {
   recordGradientOf,
 } from "./differentiating.js";
 import { type EquationOptions, type OpenRuntime, parametersOf, withEquation as work } from "./equation.js";
-import { checkFitOptions, type FitOptions } from "./fitting.js";
+import { type FitOptions, fitArguments } from "./fitting.js";
 import { type FixedPointSolution, type SolveFixedPointOptions, solveFixedPoint } from "./fixed-points.js";
+import {
+  checkModel,
+  checkTask,
+  type EvaluateOptions,
+  measuringOptionsOf,
+  type PredictOptions,
+} from "./measuring.js";
 import { type RecordSolution, recordSolution } from "./records.js";
 import { type SdeSolution, type SolveSdeOptions, solveSde } from "./sde.js";
 import {
@@ -155,6 +162,7 @@ export interface Calls {
   /**
    * Trains a model for a task, on data that are all there, or that come in pieces as they are needed.
    *
+   * @throws {OptionError} for an option that there is not, or one with a value that it cannot have
    * @throws {DatasetError} for data that do not fit the task
    * @throws {ModelDefinitionError | LayerError} for a model that cannot be built
    * @throws {TrainingError} if the loss or its gradient is not finite, naming the update
@@ -162,28 +170,32 @@ export interface Calls {
    */
   fit<Inputs extends SampleTypes, Targets extends SampleTypes, Outputs extends Outcome>(
     task: Task<Inputs, Targets, Outputs>,
-    data: Dataset | DataStream,
+    data: DatasetLike | DataStream,
     options: WithRuntime<FitOptions>,
   ): Promise<FitResult>;
   /**
    * Loss and metrics of a model on data, as after training.
    *
+   * @throws {OptionError} for an option that there is not, or parameters that are missing
+   * @throws {ParameterError} for parameters that do not fit the model
    * @throws {DatasetError} for data that do not fit the task
    */
   evaluate<Inputs extends SampleTypes, Targets extends SampleTypes, Outputs extends Outcome>(
     task: Task<Inputs, Targets, Outputs>,
-    data: Dataset,
-    options: WithRuntime<EvaluateOptions>,
+    data: DatasetLike,
+    options: EvaluateOptions,
   ): Promise<Measures>;
   /**
-   * The outputs of a model for given inputs, as after training.
+   * The outputs of a model for given inputs, as after training: each [samples, …], by name.
    *
+   * @throws {OptionError} for an option that there is not, or parameters that are missing
+   * @throws {ParameterError} for parameters that do not fit the model
    * @throws {DatasetError} for inputs that do not fit the model
    */
   predict<Inputs extends SampleTypes, Outputs extends Outcome>(
     model: Model<Inputs, Outputs>,
-    inputs: Dataset,
-    options: WithRuntime<EvaluateOptions>,
+    inputs: DatasetLike,
+    options: PredictOptions,
   ): Promise<Readonly<Record<keyof Outputs & string, Tensor>>>;
   /**
    * Opens a stream of points that arrive one by one ({@link cdeStream}): its step is compiled once, its state stays.
@@ -259,18 +271,24 @@ export function callsOn(open: OpenRuntime, openThreads: OpenThreads): Calls {
       );
     },
     async fit(task, data, options) {
-      checkFitOptions(options);
+      const given = fitArguments(task as unknown as AnyTask, data, options);
       const runtime = options.runtime ?? (await open());
       return withThreads("fit", options, openThreads, (threads) =>
-        fit(task, data, { ...options, runtime, threads }),
+        fit(task, given.data, { ...given.options, runtime, threads }),
       );
     },
     solveSde: (equation, options) => solveSde(open, equation, options),
     async evaluate(task, data, options) {
-      return evaluate(task, data, { ...options, runtime: options.runtime ?? (await open()) });
+      checkTask("evaluate", task);
+      const { model, targets } = task as unknown as AnyTask;
+      const found = await measuringOptionsOf("evaluate", model, options, open);
+      const types = { ...model.inputs, ...targets };
+      return evaluate(task, datasetOf("The data", data, types, found.dtype!), found);
     },
     async predict(model, inputs, options) {
-      return predict(model, inputs, { ...options, runtime: options.runtime ?? (await open()) });
+      checkModel("predict", model);
+      const found = await measuringOptionsOf("predict", model, options, open);
+      return predict(model, datasetOf("The inputs", inputs, model.inputs, found.dtype!), found);
     },
     async openStream(stream, options) {
       return openStream(stream, { ...options, runtime: options.runtime ?? (await open()) });

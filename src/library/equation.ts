@@ -1,7 +1,7 @@
 import { OptionError, showValue } from "../core/options.js";
 import { isInBrowser } from "../core/place.js";
 import { Random } from "../core/random.js";
-import type { Tensor } from "../core/tensor.js";
+import type { FloatDType, Tensor } from "../core/tensor.js";
 import { initialParameters, type Tensors, type VectorField } from "../fields/field.js";
 import { isField, type NeuralOde, type NeuralOdeOptions, neuralOde } from "../integrate/neural-ode.js";
 import { tsit5 } from "../methods/tableaux.js";
@@ -72,7 +72,11 @@ export function parametersOf(
   given: ParametersLike | undefined,
   seed: number,
 ): Tensors {
-  if (given === undefined) return initialParameters(field, Random.seeded(seed), dtype);
+  return given === undefined ? initialParameters(field, Random.seeded(seed), dtype) : tensorsOf(given, dtype);
+}
+
+/** Parameters that were given, as tensors. @throws {OptionError} for what is no record of them */
+export function tensorsOf(given: ParametersLike, dtype: FloatDType): Tensors {
   if (typeof given !== "object" || given === null) {
     throw new OptionError(`Parameters are a record of tensors by name, but ${showValue(given)} was given.`);
   }
@@ -84,7 +88,8 @@ export function parametersOf(
   return tensors;
 }
 
-function checkRuntime(of: string, runtime: unknown): void {
+/** @throws {OptionError} for what is no runtime */
+export function checkRuntime(of: string, runtime: unknown): void {
   if (runtime === undefined) return;
   if (typeof runtime === "object" && runtime !== null && "compile" in runtime) return;
   const opening = isInBrowser() ? "await ortWasm()" : "await ortNode()";

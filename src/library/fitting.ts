@@ -1,9 +1,24 @@
 import { checkOptions, OptionError } from "../core/options.js";
+import type { Optimiser, optimisers } from "../learning/optimisers.js";
+import { type DataStream, isStream } from "../models/data-stream.js";
+import type { Dataset } from "../models/dataset.js";
 import type { FitOptions as StrictFitOptions } from "../models/fit.js";
+import type { AnyTask } from "../models/task.js";
+import { type DatasetLike, datasetOf } from "./datasets.js";
+import { checkRuntime, type ParametersLike, tensorsOf } from "./equation.js";
+import { checkFloat, checkTask } from "./measuring.js";
 import type { Asked } from "./threads.js";
+import { checkResume, checkSchedule, optimiserOf } from "./training.js";
 
 /** What {@link fit} takes beside the data. */
-export interface FitOptions extends Omit<StrictFitOptions, "threads"> {
+export interface FitOptions
+  extends Omit<StrictFitOptions, "threads" | "optimiser" | "parameters" | "validation"> {
+  /** adamw() by default */
+  readonly optimiser?: Optimiser | keyof typeof optimisers;
+  /** parameters before the first update, all or some; drawn from the seed where not given */
+  readonly parameters?: ParametersLike;
+  /** data that are not trained on, to be measured now and then */
+  readonly validation?: DatasetLike;
   /**
    * most threads that take parts of the batch, started where updates take long enough: "auto" by default, one for each core
    * in Node. Numbers do not depend on it.
@@ -49,10 +64,43 @@ const elsewhere = {
   ...{ augment: "it belongs to the task, defineTask({ model, targets, loss, augment })" },
 };
 
-/** @throws {OptionError} for what makes no sense, by name */
-export function checkFitOptions(given: unknown): void {
+/**
+ * Data and options of a fit, as it takes them.
+ *
+ * @throws {OptionError} for what makes no sense, by name
+ */
+export function fitArguments(
+  task: AnyTask,
+  data: DatasetLike | DataStream,
+  given: Omit<FitOptions, "runtime">,
+): {
+  readonly data: Dataset | DataStream;
+  readonly options: Omit<StrictFitOptions, "runtime" | "threads">;
+} {
   checkOptions("fit", given, fitNames, elsewhere);
-  if ((given as Partial<FitOptions>).steps === undefined) {
+  if (given.steps === undefined) {
     throw new OptionError("fit needs the number of updates, steps: 1000.");
   }
+  checkTask("fit", task);
+  const { parameters, optimiser, validation, schedule, resume, threads: _, ...rest } = given;
+  const { dtype = "float64", validationTask = task } = rest;
+  checkFloat("fit", dtype);
+  checkRuntime("fit", (given as Partial<FitOptions>).runtime);
+  checkSchedule(schedule);
+  checkResume(resume);
+  const arrays = (what: string, of: unknown, { model, targets }: AnyTask) =>
+    datasetOf(what, of, { ...model.inputs, ...targets }, dtype);
+  return {
+    data: isStream(data) ? data : arrays("The training data", data, task),
+    options: {
+      ...rest,
+      ...(schedule === undefined ? {} : { schedule }),
+      ...(resume === undefined ? {} : { resume }),
+      ...(optimiser === undefined ? {} : { optimiser: optimiserOf(optimiser) }),
+      ...(parameters === undefined ? {} : { parameters: tensorsOf(parameters, dtype) }),
+      ...(validation === undefined
+        ? {}
+        : { validation: arrays("The validation data", validation, validationTask) }),
+    },
+  };
 }

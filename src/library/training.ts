@@ -6,9 +6,11 @@ import type { NeuralOde } from "../integrate/neural-ode.js";
 import { checkParameters, checkState, ownSteps } from "../integrate/solve.js";
 import { type Loss, losses, mse } from "../learning/losses.js";
 import { type Optimiser, optimisers } from "../learning/optimisers.js";
+import type { Schedule } from "../learning/schedules.js";
 import { checkTimes, TimeError } from "../programs/grid.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Threads } from "../runtime/threads.js";
+import type { Checkpoint } from "../train/checkpoint.js";
 import type * as strict from "../train/data.js";
 import type { FitCheckOptions as StrictFitCheckOptions } from "../train/fit-check.js";
 import type { TrainOptions as StrictTrainOptions } from "../train/train.js";
@@ -130,7 +132,9 @@ const aboutData = {
 /** @throws {OptionError} for what makes no sense, by name */
 export function checkTrainOptions(given: unknown, isBare: boolean): void {
   checkOptions("train", given, isBare ? { ...trainNames, ...equationNames } : trainNames, elsewhere);
-  const { steps, control } = given as Partial<TrainOptions>;
+  const { steps, control, schedule, resume } = given as Partial<TrainOptions>;
+  checkSchedule(schedule);
+  checkResume(resume);
   if (steps === undefined) throw new OptionError("train needs the number of updates, steps: 1000.");
   checkControl("train", control);
 }
@@ -235,6 +239,31 @@ function withTrajectories(observations: Tensor, expected: readonly number[]): Te
     `The observations of ${count} ${count === 1 ? "trajectory" : "trajectories"} at ${times} times must have the shape ` +
       `${showShape(expected)}, [times, trajectories, components], but have ${showShape(shape)}.` +
       (swapped ? " Swap the first two axes." : ""),
+  );
+}
+
+/** @throws {OptionError} for what is no schedule: its length is not known from a name */
+export function checkSchedule(schedule: unknown): void {
+  if (schedule === undefined) return;
+  if (typeof (schedule as Partial<Schedule> | null)?.factor === "function") return;
+  const isName = typeof schedule === "string" && /^[a-z]+$/i.test(schedule);
+  throw new OptionError(
+    "The schedule is what such a function returns: cosine({ steps: 1000 }), constant(), " +
+      `stepDecay({ every: 100 }), exponentialDecay({ gamma: 0.99 }) or plateau(), but ` +
+      `${isName ? `the name "${schedule}"` : showValue(schedule)} was given.`,
+  );
+}
+
+/** @throws {OptionError} for what is no checkpoint */
+export function checkResume(resume: unknown): void {
+  if (resume === undefined) return;
+  const checkpoint = (resume ?? {}) as Readonly<Record<keyof Checkpoint, unknown>>;
+  const isRecord = (part: unknown) => typeof part === "object" && part !== null;
+  const { trained, memory, sampler, best, losses, step } = checkpoint;
+  if ([trained, memory, sampler, best, losses].every(isRecord) && typeof step === "number") return;
+  throw new OptionError(
+    "resume goes on from a checkpoint: that of a result, resume: result.checkpoint, or what decodeCheckpoint returns, but " +
+      `${showValue(resume)} was given.`,
   );
 }
 

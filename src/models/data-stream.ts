@@ -15,8 +15,11 @@ type Pieces = AsyncIterable<Dataset> | Iterable<Dataset>;
 export type DataStream = Pieces | ((used: number) => Pieces);
 
 /** Whether data come in pieces. */
-export function isStream(data: Dataset | DataStream): data is DataStream {
-  return typeof data === "function" || Symbol.asyncIterator in data || Symbol.iterator in data;
+export function isStream(data: unknown): data is DataStream {
+  if (typeof data === "function") return true;
+  return (
+    typeof data === "object" && data !== null && (Symbol.asyncIterator in data || Symbol.iterator in data)
+  );
 }
 
 export interface StreamOptions {

@@ -1,4 +1,5 @@
 import { RevortError } from "../core/errors.js";
+import { showValue } from "../core/options.js";
 import { Random } from "../core/random.js";
 import { castTensor, type FloatDType, isFloat, numbers, showShape, type Tensor } from "../core/tensor.js";
 import { joinedAlong, takenAlong } from "../train/samples.js";
@@ -38,6 +39,11 @@ export function checkDataset(
     if (value === undefined) {
       throw new DatasetError(
         `${what} lack the array "${name}"; these are taken, each with the samples in front: ${expected}.`,
+      );
+    }
+    if (!Array.isArray((value as Partial<Tensor> | null)?.shape)) {
+      throw new DatasetError(
+        `${what} have ${showValue(value)} for "${name}", but a tensor is taken: ${name}: fromNested("float64", [[1, 2]]).`,
       );
     }
     const [own, ...shape] = value.shape;

@@ -214,7 +214,7 @@ function samplesOf(task: AnyTask, data: Dataset | DataStream, options: FitOption
   const { data: samples, count } = checkDataset("The training data", data, types, dtype);
   const { batchSize = Math.min(usualBatch, count) } = options;
   checkOptions(options, batchSize, count);
-  const source = shuffled(count, batchSize, resume?.sampler ?? seed);
+  const source = shuffled(count, batchSize, resume?.sampler ?? seed, "samples");
   const every = validateEvery ?? Math.max(1, Math.floor(count / batchSize));
   return { source, resident: { samples: { data: samples }, count }, batchSize, every };
 }

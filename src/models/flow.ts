@@ -3,7 +3,7 @@ import { isFloat } from "../core/tensor.js";
 import type { Values } from "../fields/field.js";
 import type { GradientRequest } from "../gradients/method.js";
 import type { Builder } from "../graph/builder.js";
-import type { Shape, Value } from "../graph/graph.js";
+import { isValue, type Shape, type Value } from "../graph/graph.js";
 import { type NeuralOde, neuralOde } from "../integrate/neural-ode.js";
 import type { Training } from "../nn/layer.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
@@ -49,7 +49,7 @@ export interface FlowOptions {
   readonly trace?: Trace;
   /** of Hutchinson's ε: ±1 with equal probability, or standard normal */
   readonly probe?: "rademacher" | "gaussian";
-  /** what else is integrated along: ∫‖f‖² dt, ∫‖∂f/∂y‖² dt */
+  /** what else is integrated along, over |dt|: ∫‖f‖² dt, ∫‖∂f/∂y‖² dt */
   readonly regularisers?: readonly Exclude<Column, "trace">[];
 }
 
@@ -78,6 +78,10 @@ export interface DensityRequest {
   /** ε [batch, dim] of Hutchinson's estimator; drawn in training, where none is given */
   readonly probe?: Value;
 }
+
+const sampleRequest = { theta: true, gradient: true, training: true } as const;
+const requestNames = { ...sampleRequest, x: true, probe: true } satisfies Record<keyof DensityRequest, true>;
+const sampleNames = { ...sampleRequest, base: true };
 
 /** The density of points, each value [batch]. */
 export interface FoundDensity {
@@ -126,8 +130,10 @@ export function normalisingFlow(options: FlowOptions): Flow {
   return {
     dim,
     ode,
-    logDensity(b, { theta, x, gradient = "auto", training = null, probe }) {
-      checkPoints(x, dim);
+    logDensity(b, request) {
+      checkOptions("logDensity", request, requestNames, { y: "the points are x", base: "the points are x" });
+      const { theta, x, gradient = "auto", training = null, probe } = request;
+      checkPoints("x", x, dim);
       const known = trace === "exact" ? {} : { [probeName]: probe ?? drawn(b, training, kind, x.shape) };
       const nothing = zerosLike(b, slice(b, x, 1, 0, 1));
       const state = concat(b, [x, ...Array.from({ length: width }, () => nothing)], 1);
@@ -137,10 +143,12 @@ export function normalisingFlow(options: FlowOptions): Flow {
       const end = gather(b, ys, 0);
       const y0 = slice(b, end, 1, 0, dim);
       const column = (k: number) => squeeze(b, slice(b, end, 1, dim + k, dim + k + 1), [1]);
-      // going from t1 to 0, the columns are integrals with their sign turned: ℓ(0) = −∫₀^t1 tr ∂f/∂y dt
+      // Going from t1 to 0, the columns are integrals with their sign turned: ℓ(0) = −∫₀^t1 tr ∂f/∂y dt. Those of squares are
+      // over |dt|, whichever way time goes.
       const along = (name: Column) => {
         const k = extra.indexOf(name as Exclude<Column, "trace">);
-        return k < 0 ? null : mul(b, column(k + 1), -1);
+        if (k < 0) return null;
+        return t1 > 0 ? mul(b, column(k + 1), -1) : column(k + 1);
       };
       return {
         logDensity: add(b, base.logDensity(b, y0), column(0)),
@@ -149,8 +157,10 @@ export function normalisingFlow(options: FlowOptions): Flow {
         jacobian: along("jacobian"),
       };
     },
-    sample(b, { theta, base: y0, gradient = "auto", training = null }) {
-      checkPoints(y0, dim);
+    sample(b, request) {
+      checkOptions("sample", request, sampleNames, { x: "points of the base distribution are base" });
+      const { theta, base: y0, gradient = "auto", training = null } = request;
+      checkPoints("base", y0, dim);
       return gather(b, odeSolve(b, ode, { theta, y0, t0: 0, times: [t1], gradient, training }), 0);
     },
   };
@@ -159,7 +169,8 @@ export function normalisingFlow(options: FlowOptions): Flow {
 /** @throws {OptionError} */
 function checkFlow(options: FlowOptions): void {
   checkOptions("normalisingFlow", options, optionNames, elsewhere);
-  const { ode, t1 = 1, trace = "exact", probe = "rademacher", regularisers = [] } = options;
+  const { ode, t1 = 1, base = standardNormal } = options;
+  const { trace = "exact", probe = "rademacher", regularisers = [] } = options;
   if (typeof ode !== "object" || ode === null || !("field" in ode)) {
     throw new OptionError(
       `A flow solves what neuralOde({ field, … }) returns, but ode is ${showValue(ode)}.`,
@@ -167,6 +178,12 @@ function checkFlow(options: FlowOptions): void {
   }
   if (!Number.isFinite(t1) || t1 === 0) {
     throw new OptionError(`A flow goes from t = 0 to another time, but t1 is ${showValue(t1)}.`);
+  }
+  if (typeof base !== "object" || base === null || typeof base.logDensity !== "function") {
+    throw new OptionError(
+      "The base distribution of a flow is standardNormal, or another { name, logDensity: (b, y) => … }, but " +
+        `${showValue(base)} was given.`,
+    );
   }
   const known = (what: string, value: string, values: readonly string[]) => {
     if (values.includes(value)) return;
@@ -180,7 +197,13 @@ function checkFlow(options: FlowOptions): void {
 }
 
 /** @throws {DensityError} */
-function checkPoints({ shape, dtype }: Value, dim: number): void {
+function checkPoints(name: "x" | "base", points: Value | undefined, dim: number): void {
+  if (!isValue(points)) {
+    throw new DensityError(
+      `The flow takes points ${name}, [batch, ${dim}] values of the graph, but ${name} is ${showValue(points)}.`,
+    );
+  }
+  const { shape, dtype } = points;
   if (shape.length === 2 && shape[1] === dim && isFloat(dtype)) return;
   throw new DensityError(
     `The flow takes points [batch, ${dim}], but ${dtype} [${shape.join(", ")}] were given.`,

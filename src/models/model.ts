@@ -1,12 +1,18 @@
-import { RevortError } from "../core/errors.js";
+import { checkOptions, showValue } from "../core/options.js";
 import { type DType, type FloatDType, showShape } from "../core/tensor.js";
 import type { Values } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
-import { showType, type Value } from "../graph/graph.js";
+import { isValue, showType, type Value } from "../graph/graph.js";
 import type { Parametrised, Training } from "../nn/layer.js";
+import {
+  checkFunction,
+  checkParameterDefinitions,
+  checkSampleTypes,
+  ModelDefinitionError,
+} from "./check-definition.js";
+import { reading } from "./named-reads.js";
 
-/** A model or a task that makes no sense, or is given what does not fit it. */
-export class ModelDefinitionError extends RevortError {}
+export { ModelDefinitionError };
 
 /** An array of each sample. */
 export interface SampleType {
@@ -41,11 +47,32 @@ export interface Model<
   readonly apply: (b: Builder, theta: Values, inputs: Named<Inputs>, training: Training | null) => Outputs;
 }
 
-/** The model itself; for its types, which are those of what it is made of. */
+const partNames = {
+  ...{ name: true, parameters: true, buffers: true, inputs: true, apply: true },
+} satisfies Record<keyof Model, true>;
+
+const elsewhere = {
+  ...{ outputs: "they are what apply returns, by name", forward: "say apply", call: "say apply" },
+  ...{ loss: "it belongs to the task, defineTask({ model, targets, loss })", input: "say inputs" },
+  ...{ targets: "they belong to the task, defineTask({ model, targets, loss })" },
+};
+
+/**
+ * The model itself; for its types, which are those of what it is made of.
+ *
+ * @throws {OptionError} for a part that there is not, that is missing, or that is something else
+ * @throws {ModelDefinitionError} for a model without inputs
+ */
 export function defineModel<
   const Inputs extends SampleTypes,
   Outputs extends Readonly<Record<string, Value>>,
 >(model: Model<Inputs, Outputs>): Model<Inputs, Outputs> {
+  checkOptions("defineModel", model, partNames, elsewhere);
+  const of = `The model ${showValue(model.name)}`;
+  checkFunction(of, "apply", model.apply, "(b, theta, inputs) => ({ y })");
+  checkParameterDefinitions(of, model.parameters);
+  checkParameterDefinitions(of, model.buffers ?? {});
+  checkSampleTypes(of, "inputs", model.inputs);
   if (Object.keys(model.inputs).length === 0) {
     throw new ModelDefinitionError(
       `The model "${model.name}" has no inputs. Name them: { x: { shape: [3] } }.`,
@@ -54,7 +81,12 @@ export function defineModel<
   return model;
 }
 
-/** Applies a model. @throws {ModelDefinitionError} if it gives nothing */
+/**
+ * Applies a model.
+ *
+ * @throws {ModelDefinitionError} if it reads an input that it does not have, or gives nothing, or something else than values by
+ *   name
+ */
 export function applied<Inputs extends SampleTypes, Outputs extends Readonly<Record<string, Value>>>(
   b: Builder,
   model: Model<Inputs, Outputs>,
@@ -62,7 +94,22 @@ export function applied<Inputs extends SampleTypes, Outputs extends Readonly<Rec
   inputs: Named<Inputs>,
   training: Training | null,
 ): Outputs {
-  const outputs = model.apply(b, theta, inputs, training);
+  const inputsRead = { kind: "the input", there: "its inputs are", values: inputs };
+  const outputs = reading<[Named<Inputs>], Outputs>(`The model "${model.name}"`, [inputsRead], (read) =>
+    model.apply(b, theta, read, training),
+  );
+  if (isValue(outputs) || typeof outputs !== "object" || outputs === null) {
+    const found = isValue(outputs) ? `one value, ${showType(outputs)}` : showValue(outputs);
+    throw new ModelDefinitionError(
+      `The model "${model.name}" gives ${found}. Return its outputs by name: { y }.`,
+    );
+  }
+  const wrong = Object.entries(outputs).find(([, output]) => !isValue(output));
+  if (wrong !== undefined) {
+    throw new ModelDefinitionError(
+      `The output "${wrong[0]}" of the model "${model.name}" is ${showValue(wrong[1])}, but must be a value of the graph.`,
+    );
+  }
   if (Object.keys(outputs).length === 0) {
     throw new ModelDefinitionError(
       `The model "${model.name}" gives nothing. Return its outputs by name: { y }.`,
@@ -94,6 +141,11 @@ export function sampleInputs<Types extends SampleTypes>(
 
 /** @throws {ModelDefinitionError} unless a loss or a metric is one number */
 export function checkScalar(what: string, value: Value): void {
+  if (!isValue(value)) {
+    throw new ModelDefinitionError(
+      `${what} must be one number of the graph, but is ${showValue(value)}. Return a value, as reduceMean(b, …) gives it.`,
+    );
+  }
   if (value.shape.length === 0) return;
   throw new ModelDefinitionError(
     `${what} must be one number, but is ${showType(value)}. Take its mean: reduceMean(b, …).`,

@@ -7,6 +7,7 @@ import { cast } from "../ops/reshape.js";
 import { programOf } from "../programs/program.js";
 import { standard } from "../programs/updates.js";
 import { applied, checkScalar, type Named, type SampleTypes } from "./model.js";
+import { reading } from "./named-reads.js";
 import type { AnyTask } from "./task.js";
 import { dataTypesOf, parameterTypesOf } from "./task-types.js";
 
@@ -29,14 +30,24 @@ export function measured(b: Builder, task: AnyTask, theta: Values, data: Values,
     Object.fromEntries(Object.keys(types).map((name) => [name, data[name]!]));
   const inputs = part(task.model.inputs) as Named<SampleTypes>;
   const outputs = applied(b, task.model, theta, inputs, training);
-  const compared = { outputs, inputs, targets: part(task.targets) as Named<SampleTypes>, theta };
-  const loss = task.loss(b, compared, training);
-  checkScalar(`The loss of a task with the model "${task.model.name}"`, loss);
+  const compared = { outputs, inputs, targets: part(task.targets) as Named<SampleTypes> };
+  const measure = (what: string, of: AnyTask["loss"]): Value => {
+    const records = [
+      { kind: "the output", there: "the model gives", values: compared.outputs },
+      { kind: "the input", there: "those of the model are", values: compared.inputs },
+      { kind: "the target", there: "those of the task are", values: compared.targets },
+    ] as const;
+    const value = reading<[Values, Values, Values], Value>(what, records, (outputs, inputs, targets) =>
+      of(b, { outputs, inputs, targets, theta }, training),
+    );
+    checkScalar(what, value);
+    return value;
+  };
+  const loss = measure(`The loss of a task with the model "${task.model.name}"`, task.loss);
   const metrics: Record<string, Value> = {};
   if (training === null) {
     for (const [name, metric] of Object.entries(task.metrics ?? {}) as [string, AnyTask["loss"]][]) {
-      metrics[name] = metric(b, compared, null);
-      checkScalar(`The metric "${name}"`, metrics[name]!);
+      metrics[name] = measure(`The metric "${name}"`, metric);
     }
   }
   return { loss, metrics };

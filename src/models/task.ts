@@ -1,7 +1,9 @@
+import { checkOptions, OptionError, showValue } from "../core/options.js";
 import type { Values } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import type { Training } from "../nn/layer.js";
+import { checkFunction, checkSampleTypes } from "./check-definition.js";
 import { type Model, ModelDefinitionError, type Named, type SampleTypes } from "./model.js";
 
 /** What a loss or a metric is taken of: the outputs of a model, and the data of the same samples. */
@@ -50,9 +52,19 @@ export interface Task<
 // biome-ignore lint/suspicious/noExplicitAny: what is trained is of any names
 export type AnyTask = Task<any, any, any>;
 
+const partNames = {
+  ...{ model: true, targets: true, augment: true, loss: true, weigh: true, metrics: true },
+} satisfies Record<keyof AnyTask, true>;
+
+const elsewhere = {
+  ...{ inputs: "they belong to the model, defineModel({ name, parameters, inputs, apply })" },
+  ...{ optimiser: "it is given to fit", weight: "say weigh", mask: "say weigh", metric: "say metrics" },
+};
+
 /**
  * The task itself; for its types.
  *
+ * @throws {OptionError} for a part that there is not, that is missing, or that is something else
  * @throws {ModelDefinitionError} for an array that is both an input and a target
  */
 export function defineTask<
@@ -60,6 +72,18 @@ export function defineTask<
   const Targets extends SampleTypes,
   Outputs extends Readonly<Record<string, Value>>,
 >(task: Task<Inputs, Targets, Outputs>): Task<Inputs, Targets, Outputs> {
+  checkOptions("defineTask", task, partNames, elsewhere);
+  if (typeof task.model !== "object" || task.model === null || typeof task.model.apply !== "function") {
+    throw new OptionError(
+      `A task needs a model, defineModel({ … })${task.model === undefined ? "" : `, but ${showValue(task.model)} was given`}.`,
+    );
+  }
+  const of = `The task with the model "${task.model.name}"`;
+  checkSampleTypes(of, "targets", task.targets);
+  checkFunction(of, "loss", task.loss, "(b, { outputs, targets }) => reduceMean(b, …)");
+  for (const [name, metric] of Object.entries(task.metrics ?? {})) {
+    checkFunction(of, `the metric "${name}"`, metric, "(b, { outputs, targets }) => reduceMean(b, …)");
+  }
   const twice = Object.keys(task.targets).find((name) => Object.hasOwn(task.model.inputs, name));
   if (twice === undefined) return task;
   throw new ModelDefinitionError(

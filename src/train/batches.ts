@@ -11,7 +11,7 @@ export interface SamplerState {
 }
 
 /**
- * Mini-batches without replacement: every trajectory once per epoch, in a new random order each; what does not fill a
+ * Mini-batches without replacement: every trajectory, or sample, once per epoch, in a new random order each; what does not fill a
  * batch at the end of an epoch is left out of it.
  */
 export interface Sampler {
@@ -19,14 +19,22 @@ export interface Sampler {
   readonly state: () => SamplerState;
 }
 
-/** @throws {RevortError} unless 1 ≤ size ≤ count, and a state to go on from is one of so many trajectories */
-export function sampler(count: number, size: number, start: number | SamplerState): Sampler {
+/**
+ * @param unit  what the batches are of
+ * @throws {RevortError} unless 1 ≤ size ≤ count, and a state to go on from is one of so many
+ */
+export function sampler(
+  count: number,
+  size: number,
+  start: number | SamplerState,
+  unit: "trajectories" | "samples" = "trajectories",
+): Sampler {
   if (!Number.isInteger(size) || size < 1 || size > count) {
-    throw new RevortError(`A batch must hold 1 to ${count} trajectories, but ${size} were asked for.`);
+    throw new RevortError(`A batch must hold 1 to ${count} ${unit}, but ${size} were asked for.`);
   }
   if (typeof start !== "number" && start.order.length !== 0 && start.order.length !== count) {
     throw new RevortError(
-      `The run to go on from was on ${start.order.length} trajectories, but there are ${count}. Give the same data.`,
+      `The run to go on from was on ${start.order.length} ${unit}, but there are ${count}. Give the same data.`,
     );
   }
   const random = typeof start === "number" ? Random.seeded(start) : Random.restored(start.random);

@@ -13,12 +13,17 @@ export interface Source {
 }
 
 /** Batches of samples that are all there, each of them once an epoch. @throws as `sampler` does */
-export function shuffled(count: number, size: number, start: number | SamplerState): Source {
+export function shuffled(
+  count: number,
+  size: number,
+  start: number | SamplerState,
+  unit?: "trajectories" | "samples",
+): Source {
   if (typeof start !== "number" && start.random.every((word) => word === 0)) {
     throw new RevortError(
       "The run to go on from was on a stream of samples, but data that are all there are given. Give the same data.",
     );
   }
-  const batches = sampler(count, size, start);
+  const batches = sampler(count, size, start, unit);
   return { next: () => ({ which: batches.next() }), state: batches.state };
 }

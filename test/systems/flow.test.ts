@@ -11,7 +11,7 @@ import { type Graph, nodesOf, subgraphsOf } from "../../src/graph/graph.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { ParameterError } from "../../src/integrate/solve-inputs.js";
 import { normalisingFlow } from "../../src/models/flow.js";
-import { add } from "../../src/ops/arithmetic.js";
+import { add, mul } from "../../src/ops/arithmetic.js";
 import { matmul } from "../../src/ops/linalg.js";
 import { reduceMean } from "../../src/ops/reduce.js";
 import { DensityError, withDensity } from "../../src/systems/divergence.js";
@@ -227,6 +227,25 @@ describe("a continuous normalising flow", () => {
     expect(stored[name]![1]).to.be.closeTo((up![0]! - down![0]!) / (2 * h), 1e-8);
   });
 
+  it("has integrals of squares over |dt|, whether t1 comes before 0 or after", async () => {
+    // dy/dt = a y, y(t1) = x: ∫ ‖a y‖² |dt| = ½ a ‖x‖² |1 − e^(−2 a t1)|, and ‖∂f/∂y‖² = 2 a² all along
+    const a = 0.7;
+    const field: VectorField = { ...affine, name: "growth", apply: (b, _theta, _t, y) => mul(b, y, a) };
+    const ode = neuralOde({ field, method: "dopri8", stepSize: 0.05 });
+    for (const t1 of [0.8, -0.8]) {
+      const flow = normalisingFlow({ ode, t1, regularisers: ["kinetic", "jacobian"] });
+      const { kinetic, jacobian, logDensity } = await values((b) => {
+        const found = flow.logDensity(b, { theta: {}, x: points(b, [[1, 2]]) });
+        return { logDensity: found.logDensity, kinetic: found.kinetic!, jacobian: found.jacobian! };
+      });
+      // of an eighth order, and steps of 0.05
+      expect(kinetic![0]).to.be.closeTo(0.5 * a * 5 * Math.abs(1 - Math.exp(-2 * a * t1)), 1e-12);
+      expect(jacobian![0]).to.be.closeTo(2 * a * a * 0.8, 1e-12);
+      const squares = 5 * Math.exp(-2 * a * t1);
+      expect(logDensity![0]).to.be.closeTo(-squares / 2 - Math.log(2 * Math.PI) - 2 * a * t1, 1e-12);
+    }
+  });
+
   it("says what it takes", () => {
     const ode = neuralOde({ field: mlp({ dim: 2, hidden: [4] }), stepSize: 0.1 });
     const b = new Builder();
@@ -253,6 +272,15 @@ describe("a continuous normalising flow", () => {
     expect(asked({ trace: "hutchinson", probe: "normal" })).to.throw(OptionError, "rademacher, gaussian");
     expect(asked({ regularisers: ["kinetics"] })).to.throw(OptionError, "kinetic, jacobian");
     expect(asked({ t1: 0 })).to.throw(OptionError, "another time");
+    expect(asked({ base: "normal" })).to.throw(OptionError, "standardNormal, or another");
+    const found = (request: object) => () =>
+      normalisingFlow({ ode }).logDensity(b, { theta, ...request } as never);
+    expect(found({ y: points(b, [[1, 2]]) })).to.throw(OptionError, "the points are x");
+    expect(found({})).to.throw(DensityError, "x is undefined");
+    expect(() => normalisingFlow({ ode }).sample(b, { theta, x: points(b, [[1, 2]]) } as never)).to.throw(
+      OptionError,
+      "base distribution are base",
+    );
     expect(asked({ ode: affine })).to.throw(OptionError, "neuralOde");
     const field: VectorField = { ...affine, state: ["batch", 2, 2] };
     expect(() => normalisingFlow({ ode: neuralOde({ field, stepSize: 0.1 }) })).to.throw(
