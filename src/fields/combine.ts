@@ -17,9 +17,9 @@ export function sumOf(fields: Fields, name?: string): VectorField {
   const parts = checked("A sum", fields);
   return {
     ...common(fields, name ?? parts.map(([part]) => part).join("+")),
-    apply: (b, theta, t, y) =>
+    apply: (b, theta, t, y, inside) =>
       parts
-        .map(([prefix, field]) => field.apply(b, partOf(prefix, field, theta), t, y))
+        .map(([prefix, field]) => field.apply(b, partOf(prefix, field, theta), t, y, inside))
         .reduce((total, term) => add(b, total, term)),
   };
 }
@@ -33,8 +33,8 @@ export function chainOf(fields: Fields, name?: string): VectorField {
   const parts = checked("A chain", fields);
   return {
     ...common(fields, name ?? parts.map(([part]) => part).join("-")),
-    apply: (b, theta, t, y) =>
-      parts.reduce((x, [prefix, field]) => field.apply(b, partOf(prefix, field, theta), t, x), y),
+    apply: (b, theta, t, y, inside) =>
+      parts.reduce((x, [prefix, field]) => field.apply(b, partOf(prefix, field, theta), t, x, inside), y),
   };
 }
 
@@ -61,7 +61,12 @@ function common(fields: Fields, name: string): Omit<VectorField, "apply"> {
   }
   const [first] = Object.values(fields);
   const components = Object.values(fields).find((field) => field.components !== undefined)?.components;
-  return { name, state: first!.state, parameters, ...(components === undefined ? {} : { components }) };
+  const jumps = Object.values(fields).some((field) => field.jumps === true);
+  return {
+    ...{ name, state: first!.state, parameters },
+    ...(jumps ? { jumps } : {}),
+    ...(components === undefined ? {} : { components }),
+  };
 }
 
 function partOf(prefix: string, field: VectorField, theta: Values): Values {

@@ -35,6 +35,8 @@ export interface VectorField {
    * `apply` takes states without them, too. All where nothing is said.
    */
   readonly reads?: number;
+  /** whether f jumps at some times: steps then tell it which side of a jump they are on */
+  readonly jumps?: boolean;
   /** names of the components of the state, with units, for plots and files */
   readonly components?: readonly string[];
   /**
@@ -43,9 +45,10 @@ export interface VectorField {
    * @param parameters  the parameters, by name
    * @param t  time, a scalar of y's dtype
    * @param y  state, of the shape `state` says
+   * @param inside  where f jumps, a time inside the step that it is evaluated for; nothing where it is for none
    * @returns  dy/dt, of y's type
    */
-  readonly apply: (b: Builder, parameters: Values, t: Value, y: Value) => Value;
+  readonly apply: (b: Builder, parameters: Values, t: Value, y: Value, inside?: Value) => Value;
 }
 
 /**

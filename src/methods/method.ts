@@ -12,6 +12,8 @@ export interface System {
   readonly reads?: number;
   /** θ: what f depends on beside t and y */
   readonly parameters: readonly Value[];
+  /** the same for one step, where f jumps in time and its value at a jump depends on the side that a step is on */
+  readonly during?: (step: Interval) => System;
   /** dt/ds, where t stands for another variable s than time: along the chord of a Brownian path */
   readonly pace?: Value;
 }

@@ -9,7 +9,7 @@ import type { Interval, Method, State } from "../methods/method.js";
 import { type Layer, parametersOf, partOf } from "../nn/layer.js";
 import { add, div, mul, sub } from "../ops/arithmetic.js";
 import { zerosLike } from "../ops/generate.js";
-import { and, equal, greater, isnan, not, where } from "../ops/logic.js";
+import { and, equal, isnan, not, where } from "../ops/logic.js";
 import { unsqueeze } from "../ops/reshape.js";
 import { slice } from "../ops/slice.js";
 import { concat } from "../ops/slicing.js";
@@ -155,7 +155,7 @@ function equationOf({ cde, interpolation = "hermite", interval = 1 }: CdeStreamO
 /** What a field between knots reads beside its parameters: dX/dt where the path arrived, and that to the next knot. */
 const [beforeName, ownName] = ["slope/before", "slope/own"];
 
-/** z' = F(z; θ) X'(t) on 0 ≤ t ≤ interval. As in `pathDerivative`, X' at a knot is that of the interval before. */
+/** z' = F(z; θ) X'(t) on 0 ≤ t ≤ interval, X' at both ends that between them. */
 function betweenKnots(
   field: ControlledField,
   interpolation: CausalInterpolation,
@@ -167,9 +167,7 @@ function betweenKnots(
     parameters: field.parameters,
     apply(b, theta, t, z) {
       const { [beforeName]: before, [ownName]: own } = theta as Record<string, Value>;
-      if (interpolation !== "hermite") {
-        return alongSlope(b, field, theta, z, where(b, greater(b, t, 0), own!, before!));
-      }
+      if (interpolation !== "hermite") return alongSlope(b, field, theta, z, own!);
       // X' = m₀ + (m₁ − m₀) u (4 − 3 u), u = t / interval
       const u = mul(b, t, 1 / interval);
       const share = mul(b, u, sub(b, 4, mul(b, u, 3)));

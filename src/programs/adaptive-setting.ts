@@ -48,10 +48,13 @@ export function timeShape({ state, sharing }: Pick<AdaptiveSetting, "state" | "s
  * f(t1, y1), which the next one starts with.
  */
 export function carriesSlope({
+  field,
   method,
   control,
   record,
-}: Pick<AdaptiveSetting, "method" | "control" | "record">): boolean {
+}: Pick<AdaptiveSetting, "field" | "method" | "control" | "record">): boolean {
+  // f at the end of a step is not that at the beginning of the next one
+  if (field.jumps === true) return false;
   const estimates = control.kind === "pid" && (method.error?.evaluations ?? 0) > 0;
   const cubic = record === "dense" && (method.dense === undefined || method.width === 1);
   return cubic || (estimates && method.width === 1);

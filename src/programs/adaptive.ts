@@ -13,7 +13,7 @@ import { cast, shapeOf } from "../ops/reshape.js";
 import { gather } from "../ops/slicing.js";
 import { type AdaptiveSetting, type Stepping, timeShape } from "./adaptive-setting.js";
 import { startOf } from "./adaptive-start.js";
-import { any, counting, crosses, select, tryStep } from "./attempt.js";
+import { any, counting, crosses, duringStep, select, tryStep } from "./attempt.js";
 import { type Carry, carryTypes } from "./carry.js";
 import { type Clock, clockFor, countsFromStart, timeOf } from "./clock.js";
 import { parameterTypes } from "./inputs.js";
@@ -238,7 +238,8 @@ function attemptFrom(
   const passed = active === null ? accept : and(b, accept, active);
   const seen = () => timeOf(b, clock, interval.t1);
   const signals = events.map((event) => signalOf(b, event, timeShape(setting), seen(), after[0]));
-  const system = (scope: Builder) => counting(scope, field, parameters, clock, before).system;
+  const system = (scope: Builder) =>
+    duringStep(counting(scope, field, parameters, clock, before).system, interval);
   const sides =
     events.length === 0 ? [] : signalsAfter(b, system, { method, dtype, clock, events }, interval, before);
   const crossed = events.map((event, k) => and(b, passed, crosses(b, event, sides[k]!, signals[k]!)));
@@ -254,7 +255,7 @@ function attemptFrom(
     memory: memoryOf(control, (part) => whileActive(attempt.memory![part]!, before.memory![part]!)),
     signals: signals.map((signal, k) => keep(signal, before.signals[k]!)),
   };
-  const records = recordsOf(setting, counted.system, interval, before.state, after);
+  const records = recordsOf(setting, duringStep(counted.system, interval), interval, before.state, after);
   return {
     ...{ next, records, interrupted, norm: attempt.norm, drift: attempt.drift, size: attempt.size },
     failed: active === null ? attempt.failed : and(b, attempt.failed, active),

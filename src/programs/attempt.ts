@@ -15,6 +15,7 @@ import { cast } from "../ops/reshape.js";
 import type { Stepping } from "./adaptive-setting.js";
 import type { Carry } from "./carry.js";
 import { type Clock, leastStep, timeOf } from "./clock.js";
+import { insideOf } from "./inputs.js";
 
 /** One attempt at a step. */
 export interface Tried {
@@ -43,7 +44,8 @@ export function tryStep(system: System, setting: Stepping, before: Carry, target
   const cut = greaterOrEqual(b, mul(b, abs(b, before.h), 1.01), abs(b, way));
   const t1 = where(b, cut, target, add(b, before.t, before.h));
   const interval = { t0: before.t, t1, h: sub(b, t1, before.t) };
-  const after = method.step(system, interval, before.state);
+  const own = duringStep(system, interval);
+  const after = method.step(own, interval, before.state);
   const [y0, y1] = [before.state[0], after[0]];
   const zero = reduceSum(b, mul(b, y1, 0), normAxes(y1, sharing), sharing === "sample");
   const finite = equal(b, zero, 0);
@@ -59,7 +61,7 @@ export function tryStep(system: System, setting: Stepping, before: Carry, target
   }
 
   const tolerance = toleranceOf(b, y0, y1, setting.tolerances ?? control);
-  const error = method.error!.of(system, interval, before.state, after);
+  const error = method.error!.of(own, interval, before.state, after);
   // the tolerance is known before the error is: the division need not be waited for
   const scaled = mul(b, error, div(b, 1, tolerance));
   // NaN where y1 is not finite, so that it is rejected
@@ -105,18 +107,23 @@ export function counting(
   known?: Pick<Carry, "slope" | "t" | "state">,
 ): { system: System; evaluations: () => number } {
   const seen = new Set<string>();
-  return {
-    system: {
-      b,
-      parameters: Object.values(parameters),
-      f(t, y) {
-        if (known?.slope && t === known.t && y === known.state[0]) return known.slope;
-        seen.add(`${t.id},${y.id}`);
-        return field.apply(b, parameters, timeOf(b, clock, t), y);
-      },
+  const during = (step?: Interval): System => ({
+    b,
+    parameters: Object.values(parameters),
+    f(t, y) {
+      if (known?.slope && t === known.t && y === known.state[0]) return known.slope;
+      seen.add(`${t.id},${y.id}`);
+      const inside = insideOf(b, field, step);
+      return field.apply(b, parameters, timeOf(b, clock, t), y, inside && timeOf(b, clock, inside));
     },
-    evaluations: () => seen.size,
-  };
+    ...(field.jumps === true && step === undefined ? { during } : {}),
+  });
+  return { system: during(), evaluations: () => seen.size };
+}
+
+/** An equation as a step sees it. */
+export function duringStep(system: System, step: Interval): System {
+  return system.during?.(step) ?? system;
 }
 
 /** Whether a signal passes through zero, in the direction that counts; one that is zero from the start does not. */

@@ -66,9 +66,10 @@ export function adjointField(field: VectorField, state: readonly number[], weigh
     size: 2 * sizes[0]!,
     join: (b, { y, a, parameters }) => flat(b, [y, a, ...parameters.map((g) => mul(b, g, weight))]),
     part,
-    apply(b, theta, t, vector) {
+    ...(field.jumps === undefined ? {} : { jumps: field.jumps }),
+    apply(b, theta, t, vector, inside) {
       const { y, a } = part(b, vector);
-      const slope = field.apply(b, theta, t, y);
+      const slope = field.apply(b, theta, t, y, inside);
       const parameters = Object.values(theta);
       const [aBar, ...gBars] = pullback(b, [slope], [a], [y, ...parameters]);
       const minus = (value: Value | null | undefined, like: Value, factor: number) =>
@@ -138,7 +139,7 @@ export const continuousAdjoint = {
         const { t0, t1, h } = intervalAt(inner, grid, sub(inner, last, j));
         const back = { t0: t1, t1: t0, h: neg(inner, h) };
         return {
-          carried: method.step(systemIn(inner, adjoint, parameters), back, within as unknown as State),
+          carried: method.step(systemIn(inner, adjoint, parameters, back), back, within as unknown as State),
         };
       });
       const parts = adjoint.part(outer, end[0]!);

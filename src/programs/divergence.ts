@@ -22,8 +22,8 @@ export function divergenceProgram(setting: Setting) {
     };
     const trips = gather(b, grid.offsets, saves);
     const { carried } = loopOver(b, { trips, carried: start }, (inner, before, i) => {
-      const system = systemIn(inner, field, parameters);
-      const state = method.step(system, intervalAt(inner, grid, i), before.state);
+      const step = intervalAt(inner, grid, i);
+      const state = method.step(systemIn(inner, field, parameters, step), step, before.state);
       // 0 · y is 0 only if y is finite
       const proceed = equal(inner, reduceSum(inner, mul(inner, state[0], 0)), inner.scalar(dtype, 0));
       const finiteSteps = add(inner, before.finiteSteps, cast(inner, proceed, "int64"));

@@ -4,7 +4,7 @@ import type { Values, VectorField } from "../fields/field.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value, ValueType } from "../graph/graph.js";
 import type { Interval, Method, System } from "../methods/method.js";
-import { add, sub } from "../ops/arithmetic.js";
+import { add, mul, sub } from "../ops/arithmetic.js";
 import { gather } from "../ops/slicing.js";
 import type { GridTree } from "./grid.js";
 import { inputType } from "./program.js";
@@ -64,13 +64,23 @@ export function gridInputs(b: Builder, { dtype, saves }: Pick<Setting, "dtype" |
   });
 }
 
-/** The equation as a method sees it, in the scope of `b`. */
-export function systemIn(b: Builder, field: VectorField, parameters: Values): System {
+/**
+ * The equation as a method sees it, in the scope of `b`.
+ *
+ * @param step  what it is seen for; nothing at the start of a solve, say
+ */
+export function systemIn(b: Builder, field: VectorField, parameters: Values, step?: Interval): System {
   const { reads } = field;
+  const inside = insideOf(b, field, step);
   return {
-    ...{ b, f: (t, y) => field.apply(b, parameters, t, y), parameters: Object.values(parameters) },
+    ...{ b, f: (t, y) => field.apply(b, parameters, t, y, inside), parameters: Object.values(parameters) },
     ...(reads === undefined ? {} : { reads }),
   };
+}
+
+/** A time inside a step, for fields that jump at its ends: the middle. */
+export function insideOf(b: Builder, { jumps }: VectorField, step: Interval | undefined): Value | undefined {
+  return jumps === true && step !== undefined ? add(b, step.t0, mul(b, step.h, 0.5)) : undefined;
 }
 
 /** The i-th step of a grid. */

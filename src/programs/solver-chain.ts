@@ -31,15 +31,16 @@ export function solverChain({
 }: Pick<Setting, "field" | "method">): Chain<State, Values, Interval> {
   const stepping: Chain<State, Values, Interval> = {
     name: method.name,
-    step: (b, { shared, row }, state) => method.step(systemIn(b, field, shared), row, state),
+    step: (b, { shared, row }, state) => method.step(systemIn(b, field, shared, row), row, state),
     report: ([y]) => y,
   };
   if (!isReversible(method)) return stepping;
   return {
     ...stepping,
-    undo: (b, { shared, row }, state) => method.undo(systemIn(b, field, shared), row, state),
+    undo: (b, { shared, row }, state) => method.undo(systemIn(b, field, shared, row), row, state),
     back(b, { shared, row }, after, cotangents) {
-      const { state, parameters, ...rest } = method.back(systemIn(b, field, shared), row, after, cotangents);
+      const system = systemIn(b, field, shared, row);
+      const { state, parameters, ...rest } = method.back(system, row, after, cotangents);
       const names = Object.keys(shared);
       return {
         before: state,

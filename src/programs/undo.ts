@@ -14,13 +14,10 @@ export function undoProgram(setting: Setting, method: ReversibleMethod) {
     const steps = gather(b, grid.offsets, saves);
     const last = sub(b, steps, b.scalar("int64", 1));
     const carried = end as unknown as State;
-    const { carried: start } = loopOver(b, { trips: steps, carried }, (inner, after, k) => ({
-      carried: method.undo(
-        systemIn(inner, field, parameters),
-        intervalAt(inner, grid, sub(inner, last, k)),
-        after,
-      ),
-    }));
+    const { carried: start } = loopOver(b, { trips: steps, carried }, (inner, after, k) => {
+      const step = intervalAt(inner, grid, sub(inner, last, k));
+      return { carried: method.undo(systemIn(inner, field, parameters, step), step, after) };
+    });
     return { y0: start[0] };
   });
 }

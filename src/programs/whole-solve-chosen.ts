@@ -54,7 +54,7 @@ export function chosenSteps(
   const least = leastStep(b, clock, start0, stepping.smallest);
   const first: Carry = {
     state,
-    slope: carriesSlope(stepping) ? system.f(start0, y0) : null,
+    slope: carriesSlope({ ...stepping, field }) ? system.f(start0, y0) : null,
     t: start0,
     h:
       control.dt0 === null

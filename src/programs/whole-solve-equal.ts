@@ -73,7 +73,7 @@ export function equalSteps(
       const [begin, end, h] = [s, t, sub(inner, t, s)].map((time) => cast(inner, time, dtype));
       const interval: Interval = { t0: begin!, t1: end!, h: h! };
       return {
-        carried: method.step(systemIn(inner, field, parameters), interval, before),
+        carried: method.step(systemIn(inner, field, parameters, interval), interval, before),
       };
     });
     return {

@@ -23,7 +23,8 @@ export const pathName = "path";
 
 /**
  * z' = F(z; θ) X'(t): the equation as a vector field on states [batch, hidden]. θ has one more entry, `path`, the
- * coefficients [batch, intervals, 4 channels] between the knots.
+ * coefficients [batch, intervals, 4 channels] between the knots. Where X' jumps, at the knots of a linear path, a step has the
+ * slope of its own side: methods have their order where steps end at the knots.
  *
  * @see Kidger et al. 2020, "Neural controlled differential equations for irregular time series"
  */
@@ -38,7 +39,8 @@ export function alongPath(field: ControlledField, knots: readonly number[]): Vec
     name: `${name} along a path`,
     state: ["batch", hidden],
     parameters,
-    apply(b, theta, t, z) {
+    jumps: true,
+    apply(b, theta, t, z, inside) {
       const coefficients = theta[pathName];
       if (
         coefficients === undefined ||
@@ -51,7 +53,7 @@ export function alongPath(field: ControlledField, knots: readonly number[]): Vec
             `as θ's entry "${pathName}", but ${given} was given. Make it by controlPath or pathCoefficients.`,
         );
       }
-      return alongSlope(b, field, theta, z, pathDerivative(b, knots, coefficients, t));
+      return alongSlope(b, field, theta, z, pathDerivative(b, knots, coefficients, t, inside));
     },
   };
 }

@@ -1,9 +1,12 @@
+import { largestOf } from "../core/largest.js";
 import { checkOptions } from "../core/options.js";
+import { epsilon } from "../core/spacing.js";
 import { type FloatDType, numbers, showShape, type Tensor, tensor } from "../core/tensor.js";
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
+import { sign } from "../ops/elementwise.js";
 import { less } from "../ops/logic.js";
 import { cast, reshape, squeeze, transpose } from "../ops/reshape.js";
 import { gather, split } from "../ops/slicing.js";
@@ -104,12 +107,20 @@ function cubicsOf(
 }
 
 /**
- * X'(t), [batch, channels]. At a knot it is that of the interval before, as far as there is one.
+ * X'(t), [batch, channels]. At a knot it is that of the interval before, as far as there is one; for a step, that of the
+ * interval that the step is in.
  *
  * @param coefficients  [batch, intervals, 4 channels]
+ * @param inside  a time inside the step that it is for
  */
-export function pathDerivative(b: Builder, knots: readonly number[], coefficients: Value, t: Value): Value {
-  const { at, tau } = placeOf(b, knots, t);
+export function pathDerivative(
+  b: Builder,
+  knots: readonly number[],
+  coefficients: Value,
+  t: Value,
+  inside?: Value,
+): Value {
+  const { at, tau } = placeOf(b, knots, t, inside);
   const [, slope, bend, twist] = polynomialsAt(b, coefficients, at);
   // b + 2 τ c + 3 τ² d
   const [first, second] = [mul(b, tau, 2), mul(b, mul(b, tau, tau), 3)];
@@ -135,8 +146,14 @@ function polynomialsAt(b: Builder, coefficients: Value, at: Value): readonly [Va
   return own.map((power) => squeeze(b, power, [0])) as [Value, Value, Value, Value];
 }
 
-/** The interval that t lies in, and how far from its left knot. */
-function placeOf(b: Builder, knots: readonly number[], t: Value): { at: Value; tau: Value } {
+/** The interval that t lies in, and how far from its left knot. What is a knot but for rounding lies on the side of `inside`. */
+function placeOf(
+  b: Builder,
+  knots: readonly number[],
+  time: Value,
+  inside?: Value,
+): { at: Value; tau: Value } {
+  const t = inside === undefined ? time : towards(b, knots, time, inside);
   // inner knots before t
   const inner = knots.slice(1, -1);
   const at =
@@ -144,7 +161,14 @@ function placeOf(b: Builder, knots: readonly number[], t: Value): { at: Value; t
       ? b.scalar("int64", 0)
       : reduceSum(b, cast(b, less(b, b.constant(tensor(t.dtype, [inner.length], inner)), t), "int64"), [0]);
   const left = gather(b, b.constant(tensor(t.dtype, [knots.length], knots)), at);
-  return { at, tau: sub(b, t, left) };
+  return { at, tau: sub(b, time, left) };
+}
+
+/** t moved to another time by some roundings of the knots. */
+function towards(b: Builder, knots: readonly number[], t: Value, inside: Value): Value {
+  const dtype = t.dtype as FloatDType;
+  const spacing = epsilon[dtype] * largestOf(knots.map(Math.abs));
+  return add(b, t, mul(b, sign(b, sub(b, inside, t)), b.scalar(dtype, 4 * spacing)));
 }
 
 function checkTimes(times: readonly number[]): void {

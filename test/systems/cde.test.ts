@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { pullback } from "../../src/autodiff/vjp.js";
 import { OptionError } from "../../src/core/options.js";
 import { Random } from "../../src/core/random.js";
-import { numbers, type Tensor, tensor } from "../../src/core/tensor.js";
+import { castTensor, type FloatDType, numbers, type Tensor, tensor } from "../../src/core/tensor.js";
 import { initialParameters } from "../../src/fields/field.js";
 import { mlp } from "../../src/fields/mlp.js";
 import { Builder } from "../../src/graph/builder.js";
@@ -10,9 +10,9 @@ import { encode } from "../../src/graph/encode.js";
 import type { Value } from "../../src/graph/graph.js";
 import { ParameterError } from "../../src/integrate/solve-inputs.js";
 import { cdeSolve } from "../../src/models/cde-solve.js";
-import { mul } from "../../src/ops/arithmetic.js";
+import { add, mul } from "../../src/ops/arithmetic.js";
 import { reduceMean } from "../../src/ops/reduce.js";
-import { gather } from "../../src/ops/slicing.js";
+import { concat, gather } from "../../src/ops/slicing.js";
 import type { ControlledField } from "../../src/systems/cde.js";
 import { controlPath, pathDerivative, pathValue } from "../../src/systems/control-path.js";
 import { type Interpolation, PathError } from "../../src/systems/interpolation.js";
@@ -202,6 +202,74 @@ describe("a controlled differential equation", () => {
       expect(value / (2 * Math.exp(x[k]! - x[0]!))).to.be.closeTo(1, 1e-9);
     });
   });
+
+  // linear paths have corners at their knots, where steps begin and end
+  for (const interpolation of ["linear", "rectilinear"] as const) {
+    const x = [0, 0, 1, 1, 2.5, -0.5, 3, 0.25, 4, 0.8];
+    const shown = tensor("float64", [1, 5, 2], x);
+    const path = controlPath([0, 1, 2.5, 3, 4], shown, { interpolation });
+    const end = path.knots.at(-1)!;
+    const solved = async (
+      field: ControlledField,
+      { method, stepSize, dtype = "float64" }: { method: string; stepSize: number; dtype?: FloatDType },
+    ) => {
+      const { z } = await values((b) => {
+        const coefficients = castTensor(path.coefficients, dtype);
+        const z0 = b.constant(
+          castTensor(tensor("float64", [1, field.hidden], [1, -0.5].slice(0, field.hidden)), dtype),
+        );
+        const along = {
+          theta: {},
+          z0,
+          knots: path.knots,
+          times: [end],
+          coefficients: b.constant(coefficients),
+        };
+        return { z: cdeSolve(b, { field, method, stepSize, dtype }, along) };
+      }, {});
+      return z!;
+    };
+
+    for (const method of ["euler", "heun", "midpoint", "rk4", "tsit5", "ees25"]) {
+      it(`moves by X(T) − X(0) where F is the identity: ${interpolation}, ${method}`, async () => {
+        const identity: ControlledField = {
+          ...{ name: "identity", hidden: 2, channels: 2, parameters: {} },
+          apply: (b, _theta, z) =>
+            add(
+              b,
+              mul(b, concat(b, [z, z], 1), 0),
+              b.constant(castTensor(tensor("float64", [1, 4], [1, 0, 0, 1]), z.dtype as FloatDType)),
+            ),
+        };
+        for (const stepSize of [0.5, 0.1]) {
+          const [first, second] = await solved(identity, { method, stepSize });
+          expect(first).to.be.closeTo(1 + 4, 1e-12);
+          expect(second).to.be.closeTo(-0.5 + 0.8, 1e-12);
+          const [single] = await solved(identity, { method, stepSize, dtype: "float32" });
+          expect(single).to.be.closeTo(5, 1e-5);
+        }
+      });
+    }
+
+    it(`has the order of its method: ${interpolation}`, async () => {
+      const growth: ControlledField = {
+        ...{ name: "growth", hidden: 1, channels: 2, parameters: {} },
+        // dz = z dX₁, z = z0 e^(X₁ − X₁(0))
+        apply: (b, _theta, z) => concat(b, [mul(b, z, 0), z], 1),
+      };
+      for (const [method, order] of [
+        ["heun", 2],
+        ["rk4", 4],
+      ] as const) {
+        const [coarse, fine] = await Promise.all(
+          [1 / 32, 1 / 64].map(
+            async (stepSize) => (await solved(growth, { method, stepSize }))[0]! - Math.exp(0.8),
+          ),
+        );
+        expect(Math.log2(coarse! / fine!), method).to.be.within(order - 0.3, order + 0.5);
+      }
+    });
+  }
 
   const inner = mlp({ dim: 3, hidden: [5], time: false });
   const field: ControlledField = {
