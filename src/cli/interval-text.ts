@@ -16,11 +16,8 @@ function widthOf([low, high]: readonly [number, number]): number {
 
 /** What the intervals are, or why there are none. */
 export function intervalLines({ parameters, intervals, refinement }: EstimateReport): string[] {
-  const { level, method, noise, problem } = intervals;
+  const { level, method, noise, problem, given = [] } = intervals;
   const found = Object.values(parameters).some(({ interval }) => interval !== null);
-  const sizes = Object.entries(noise)
-    .flatMap(([name, size]) => (size === null ? [] : [`${printable(name)} ${size.toPrecision(2)}`]))
-    .join(", ");
   return [
     ...(refinement === null
       ? []
@@ -30,8 +27,7 @@ export function intervalLines({ parameters, intervals, refinement }: EstimateRep
     ...(found
       ? [
           `The ${100 * level} % intervals ${method === "gauss-newton" ? "" : `(percentiles of a bootstrap of the residuals, ${method.split(":")[1]} replicates) `}` +
-            `assume that the equations are right, and that errors of measurement are independent and of one size for each column ` +
-            `(standard deviation ${sizes}).`,
+            `assume that the equations are right, and that errors of measurement are independent and ${sizesText(given, noise)}.`,
         ]
       : []),
     ...(problem === null ? [] : [`Intervals: ${problem}`]),
@@ -46,4 +42,15 @@ export function parameterLines(report: EstimateReport): string[] {
     ),
     ...intervalLines(report),
   ];
+}
+
+/** How large errors of measurement are taken to be. @param given  the columns whose errors were given */
+function sizesText(given: readonly string[], noise: EstimateReport["intervals"]["noise"]): string {
+  const sizes = Object.entries(noise)
+    .flatMap(([name, size]) => (size === null ? [] : [`${printable(name)} ${size.toPrecision(2)}`]))
+    .join(", ");
+  if (given.length === 0) return `of one size for each column (standard deviation ${sizes})`;
+  const own = given.map((name) => printable(name)).join(", ");
+  const others = Object.keys(noise).length > given.length ? ", of one size for each other column" : "";
+  return `in proportion to those given for ${own}${others} (root mean square, as found: ${sizes})`;
 }

@@ -4,9 +4,9 @@ import { softplus } from "../ops/activation.js";
 import { add, mul, neg, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { exp } from "../ops/elementwise.js";
-import { equal, where } from "../ops/logic.js";
+import { and, equal, greaterOrEqual, less, where } from "../ops/logic.js";
 import { argMax, reduceMean } from "../ops/reduce.js";
-import { cast, unsqueeze } from "../ops/reshape.js";
+import { cast, squeeze, unsqueeze } from "../ops/reshape.js";
 import { gatherElements } from "../ops/scatter.js";
 import { logSoftmax } from "../ops/softmax.js";
 
@@ -14,25 +14,28 @@ import { logSoftmax } from "../ops/softmax.js";
  * Mean cross-entropy of classes, −(1/n) Σ log softmax(z)_c.
  *
  * @param logits  z, [batch, classes]
- * @param labels  c, integers [batch]
+ * @param labels  c, integers [batch], from 0 on. It is NaN where one is no class
  * @see torch.nn.functional.cross_entropy
  */
 export function crossEntropy(b: Builder, logits: Value, labels: Value): Value {
-  const scores = logSoftmax(b, logits, -1);
-  const own = gatherElements(b, scores, unsqueeze(b, labels, [-1]), -1);
-  return neg(b, reduceMean(b, own));
+  return negativeLogLikelihood(b, logSoftmax(b, logits, -1), labels);
 }
 
 /**
  * Mean negative log-likelihood of classes whose log-probabilities are given, −(1/n) Σ ℓ_c.
  *
  * @param logProbabilities  ℓ, [batch, classes], as logSoftmax gives them
- * @param labels  c, integers [batch]
+ * @param labels  c, integers [batch], from 0 on. It is NaN where one is no class
  * @see torch.nn.functional.nll_loss
  */
 export function negativeLogLikelihood(b: Builder, logProbabilities: Value, labels: Value): Value {
-  const own = gatherElements(b, logProbabilities, unsqueeze(b, labels, [-1]), -1);
-  return neg(b, reduceMean(b, own));
+  const { dtype, shape } = logProbabilities;
+  const first = b.scalar(labels.dtype, 0);
+  const next = b.scalar(labels.dtype, shape.at(-1) as number);
+  const isClass = and(b, greaterOrEqual(b, labels, first), less(b, labels, next));
+  const index = unsqueeze(b, where(b, isClass, labels, first), [-1]);
+  const own = squeeze(b, gatherElements(b, logProbabilities, index, -1), [-1]);
+  return neg(b, reduceMean(b, where(b, isClass, own, b.scalar(dtype, Number.NaN))));
 }
 
 /**

@@ -106,8 +106,10 @@ export function sdeSolve(b: Builder, equation: NeuralSde, options: SdeSolveOptio
   const grid = gridThrough(t0, times, stepSize);
   const steps = stepsOf(grid);
   const adjoint = adjointOf(equation, options, steps);
-  if (options.increments === undefined) brownian.check([t0, ...times]);
-  else checkIncrements(equation, options.increments, [steps, y0.shape[0]!, sde.motions]);
+  if (options.increments === undefined) {
+    // the same in both where noise is additive
+    brownian.check(grid.times, sde.noise === "additive" ? "stratonovich" : equation.method.calculus);
+  } else checkIncrements(equation, options.increments, [steps, y0.shape[0]!, sde.motions]);
   const keys = options.key === undefined ? null : keysOfPaths(b, options.key, y0.shape[0]!);
   const rows: Row = options.increments === undefined ? null : { dW: options.increments };
   const places = grid.offsets.slice(1);

@@ -109,6 +109,7 @@ export class TaskScheme implements Scheme {
   async whyLossNotFinite({ loss }: Failed): Promise<Error> {
     return new TrainingError(
       `the loss is not finite (${loss}). Lower the learning rate, clip the gradient, or look at the data's units.` +
+        labelsText(this.#options.task) +
         coupledText(this.#coupled),
     );
   }
@@ -238,4 +239,11 @@ async function compiledFor({ task, updater }: TaskSchemeOptions, lost: readonly 
     warnings,
     coupled: steppings.filter(({ coupling }) => coupling !== null),
   };
+}
+
+/** What a label that is no class makes of a loss. */
+function labelsText({ targets }: AnyTask): string {
+  const whole = Object.keys(targets).filter((name) => targets[name]!.type === "int64");
+  if (whole.length === 0) return "";
+  return ` If "${whole.join('", "')}" says classes, see that they count from 0 to one less than their number: others make a cross-entropy NaN.`;
 }

@@ -9,6 +9,7 @@ import { range, zerosLike } from "../ops/generate.js";
 import { greaterOrEqual, where } from "../ops/logic.js";
 import { derivedKeys, randomNormal } from "../ops/random.js";
 import { cast, rounded, unsqueeze } from "../ops/reshape.js";
+import type { Calculus } from "./sde.js";
 
 // Brownian motion that is computed where it is needed, from keys. Nothing of it is stored: the way back has the same bits.
 
@@ -35,8 +36,12 @@ export interface BrownianMotion {
   readonly name: string;
   /** W(t1) − W(t0), [batch, m] */
   readonly increment: (b: Builder, step: NoiseStep) => Value;
-  /** @throws {BrownianError} for times where there is no such motion */
-  readonly check: (times: readonly number[]) => void;
+  /**
+   * @param times  where steps of a solve begin and end
+   * @param calculus  that of its equations
+   * @throws {BrownianError} for times where there is no such motion, and steps that see it otherwise than their calculus does
+   */
+  readonly check: (times: readonly number[], calculus: Calculus) => void;
 }
 
 /** Standard normal numbers [batch, m] that belong to a place n, for each path. @param n  an int64 scalar */
@@ -77,7 +82,8 @@ export interface BrownianTreeOptions {
  *   W((s + u) / 2) = (W(s) + W(u)) / 2 + ½ √(u − s) ξ(key, node),
  *
  * between which W is linear. At t0 + k (t1 − t0) / 2ⁿ its law is exact. Costs log₂((t1 − t0) / tolerance) normal numbers for
- * each time.
+ * each time. Steps of Itô within a linear piece would solve the equation of Stratonovich: they end where the law is exact, or
+ * are five pieces long.
  *
  * @throws {BrownianError} unless t0 < t1 and the tolerance is positive, and no less than 2⁻⁴⁰ of their distance
  * @see Li et al. 2020, "Scalable gradients for stochastic differential equations"; Jelinčič, Foster & Kidger 2024,
@@ -132,11 +138,29 @@ export function virtualBrownianTree({ t0, t1, tolerance }: BrownianTreeOptions):
   return {
     name: `Brownian tree on [${t0}, ${t1}] to ${tolerance}`,
     increment: (b, step) => sub(b, at(b, step, step.t1), at(b, step, step.t0)),
-    check(times) {
+    check(times, calculus) {
       const outside = times.find((t) => t < t0 || t > t1);
-      if (outside === undefined) return;
+      if (outside !== undefined) {
+        throw new BrownianError(
+          `The Brownian tree is there from ${t0} to ${t1}, but the solve goes to ${outside}. Make it as long as the solve.`,
+        );
+      }
+      const piece = length / 2 ** levels;
+      const shortest = Math.min(
+        ...times
+          .slice(1)
+          .map((t, i) => t - times[i]!)
+          .filter((h) => h > 0),
+      );
+      const isNode = (t: number) => {
+        const place = (t - t0) / piece;
+        return Math.abs(place - Math.round(place)) < 1e-6;
+      };
+      if (calculus === "stratonovich" || shortest >= 5 * piece || times.every(isNode)) return;
       throw new BrownianError(
-        `The Brownian tree is there from ${t0} to ${t1}, but the solve goes to ${outside}. Make it as long as the solve.`,
+        `The Brownian tree is linear over pieces of ${piece}, but the shortest step of the solve is ${shortest} long: along a ` +
+          "line, equations of Itô are solved as those of Stratonovich. Give the tree a tolerance of " +
+          `${Number((shortest / 5).toPrecision(2))} or less.`,
       );
     },
   };

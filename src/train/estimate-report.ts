@@ -16,8 +16,10 @@ export interface EstimateReport {
     readonly level: number;
     /** how they were found: by the Gauss–Newton matrix, or by a bootstrap of so many replicates */
     readonly method: "gauss-newton" | `bootstrap:${number}`;
-    /** standard deviation of the errors of measurement, in the unit of each component */
+    /** standard deviation of the errors of measurement, in the unit of each component; their root mean square where they were given */
     readonly noise: Readonly<Record<string, number | null>>;
+    /** the components whose errors were given: those of the measurements are in proportion to these */
+    readonly given?: readonly string[];
     /** why there are none, or what they leave out; `null` where there is nothing to say */
     readonly problem: string | null;
   };
@@ -48,11 +50,13 @@ export interface EstimateContext {
   readonly units: Readonly<Record<string, string | null>>;
   /** whether it was brought to the minimum */
   readonly refined: boolean;
+  /** the components whose errors were given */
+  readonly given?: readonly string[];
 }
 
 export function estimateReport(
   { named, noise, problem, before, after, iterations, remaining }: Estimation,
-  { method, components, units, refined }: EstimateContext,
+  { method, components, units, refined, given = [] }: EstimateContext,
 ): EstimateReport {
   const far =
     remaining !== null && remaining > reached
@@ -66,6 +70,7 @@ export function estimateReport(
     intervals: {
       ...{ level: intervalLevel, method },
       noise: Object.fromEntries(components.map((name, i) => [name, noise[i] ?? null])),
+      ...(given.length === 0 ? {} : { given }),
       problem: [problem, far].filter((text) => text !== null).join(" ") || null,
     },
     refinement: refined ? { before, after, iterations } : null,

@@ -46,6 +46,7 @@ describe("revort train, equations on several trajectories", () => {
     expect(value).to.be.closeTo(k, 3 * standardError);
     // 70 observations with errors of 0.05, whose size is known to a tenth
     expect(report.intervals.noise.x).to.be.closeTo(0.05, 0.015);
+    expect(report.intervals.given).to.deep.equal(["x"]);
     expect(report.findings.parts).to.deep.equal({ training: ["a", "b"], validation: [], test: ["c"] });
     const chi = report.findings.errors.find(({ part }: { part: string }) => part === "training").chiSquare;
     expect(chi).to.be.closeTo(report.refinement.after, 1e-9);
@@ -56,6 +57,7 @@ describe("revort train, equations on several trajectories", () => {
     expect(measures["training data"].loss).to.equal(report.training.loss);
     expect(readFileSync(`${out}/report.html`, "utf8"))
       .to.include("Parameters")
+      .and.include("in proportion to those given for x (root mean square, as found: x 0.0")
       .and.include("95 % interval");
   });
 

@@ -45,6 +45,22 @@ describe(`losses of probabilities, held against PyTorch ${pytorch.torch}`, () =>
       expect(await of(1, 0, Number.NaN, Number.NaN)).to.be.NaN;
     });
 
+    it(`are NaN for labels of no class: ${name}`, async () => {
+      const runtime = name === "jit" ? jit() : await ortNode();
+      const of = async (...labels: bigint[]) => {
+        const given = {
+          z: tensor("float64", [2, 3], [1, 0, 2, 0, 1, 3]),
+          labels: tensor("int64", [2], labels),
+        };
+        const { loss } = await evaluate(runtime, given, (b, { z, labels }) => ({
+          loss: crossEntropy(b, z!, labels!),
+        }));
+        return numbers(loss!)[0];
+      };
+      expect(await of(2n, 0n)).to.be.above(0);
+      for (const none of [-1n, -3n, -100n, 3n]) expect(await of(2n, none), String(none)).to.be.NaN;
+    });
+
     it(`have its values on ${name}`, async () => {
       const runtime = name === "jit" ? jit() : await ortNode();
       const found = await evaluate(runtime, inputs, (b, values) => {

@@ -108,7 +108,24 @@ describe("Brownian motion from keys", () => {
   it("says what it takes", () => {
     const b = new Builder();
     expect(() => virtualBrownianTree({ t0: 1, t1: 1, tolerance: 0.1 })).to.throw(BrownianError, "later t1");
-    expect(() => tree.check([0, 3])).to.throw(BrownianError, "goes to 3");
+    expect(() => tree.check([0, 3], "stratonovich")).to.throw(BrownianError, "goes to 3");
+    // pieces of 1 / 64: steps that end inside of them are solved otherwise by Itô's methods
+    for (const times of [
+      [0, 1 / 128, 1 / 64],
+      [0, 0.05, 0.1],
+    ]) {
+      expect(() => tree.check(times, "ito")).to.throw(
+        BrownianError,
+        /Give the tree a tolerance of 0\.\d+ or less/,
+      );
+      expect(() => tree.check(times, "stratonovich")).to.not.throw();
+    }
+    for (const times of [
+      [0, 1 / 64, 1 / 32],
+      [0, 0.1, 0.2],
+    ]) {
+      expect(() => tree.check(times, "ito")).to.not.throw();
+    }
     expect(() => keysOfPaths(b, b.scalar("int64", 1), "batch")).to.throw(
       BrownianError,
       "a key for each path",

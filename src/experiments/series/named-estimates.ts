@@ -41,9 +41,12 @@ export async function namedEstimates(
   });
   if (found === null) return without(problem);
   const components = componentNames(field);
+  const given = components.filter((_, i) =>
+    stretches.some(({ series }) => series.errors?.some((row) => !Number.isNaN(row[i] ?? Number.NaN))),
+  );
   return {
     parameters,
-    report: estimateReport(found, { method, components, units, refined: isSymbolic(field) }),
+    report: estimateReport(found, { method, components, units, given, refined: isSymbolic(field) }),
   };
 }
 
