@@ -12,7 +12,7 @@ const introduction = `# Experiments
 Every experiment of the talks and papers, with one command each, and the published numbers beside ours. Ours are means ± standard
 deviations over seeds (their number in brackets; a seed sets initial weights and the order of samples), by the **quick protocol**, which
 takes minutes at most; \`--full\` is the published one. Differences between the protocols, and so in the numbers, are explained below the
-table. Times are those of the updates of one run that had two cores (AMD EPYC) to itself.
+table. Times are those of the updates of one run on two cores (AMD EPYC), which were not always alone with it.
 
 \`\`\`
 npx tsx scripts/train.ts heat                     # one run: charts, models, result.json

@@ -35,10 +35,10 @@ export const irregularPeriodic: TaskExperiment = {
   data: null,
   protocol: {
     ...{ solver: "midpoint", coupling: null, gradient: "direct", stepSize: 1, dtype: "float32" },
-    ...{ steps: 3000, batchSize: 50, optimiser: "adamax", learningRate: 2e-2, weightDecay: 0 },
-    ...{ schedule: "cosine", clip: null, validateEvery: null },
+    ...{ steps: 800, batchSize: 50, optimiser: "adamax", learningRate: 2e-2, weightDecay: 0 },
+    ...{ clip: null, validateEvery: null },
   },
-  full: { steps: 8000, learningRate: 1e-2, schedule: null },
+  full: { steps: 8000, learningRate: 1e-2 },
   prepare,
 };
 
