@@ -2,7 +2,7 @@ import type { Command, Option } from "commander";
 import type { Console } from "./console.js";
 import { missingOption, runtimeOption, threadsOption, trainOptions } from "./shared-options.js";
 import { givenOptions } from "./sweep/options.js";
-import { number, positive, positiveCount } from "./usage.js";
+import { positive, positiveCount, time } from "./usage.js";
 
 // Commands that go on from runs: many of them, what they are worth, and what they say of the future.
 
@@ -106,8 +106,12 @@ function predict(command: NewCommand, console: Console, finish: Finish): void {
     "predict runs/tried --to 50 --y0 1,0 --json",
   )
     .argument("<run>", "the folder of a run, or of a sweep")
-    .option("--to <time>", "last time; the end of the data by default", number("--to"))
-    .option("--from <time>", "first time; the beginning of the data by default", number("--from"))
+    .option(
+      "--to <time>",
+      "last time, or date where times are dates; the end of the data by default",
+      time("--to"),
+    )
+    .option("--from <time>", "first time; the beginning of the data by default", time("--from"))
     .option("--every <time>", "interval between two rows; 1/400 of the whole by default", positive("--every"))
     .option("--y0 <state>", "initial state: 1,0 or nested JSON arrays; the run's own by default")
     .option("--data <file>", "a CSV file to start from (its first row) and to draw in the chart")

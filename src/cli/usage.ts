@@ -1,6 +1,7 @@
 import { RevortError } from "../core/errors.js";
 import { nearName } from "../core/near-name.js";
 import { type FloatDType, fromNested, ShapeError, type Tensor } from "../core/tensor.js";
+import { type Instant, parseInstant } from "../storage/iso-time.js";
 
 /** A request that cannot be understood: an option with a value it cannot have, or two that contradict each other. */
 export class UsageError extends RevortError {}
@@ -20,6 +21,18 @@ export function number(
     const value = text.trim() === "" ? Number.NaN : Number(text);
     if (Number.isFinite(value) && accept(value)) return value;
     throw new UsageError(`${option} takes ${what}, but "${text}" was given.`);
+  };
+}
+
+/** A time: a number, or a date for data that have such. */
+export function time(option: string) {
+  return (text: string): number | Instant => {
+    const moment = parseInstant(text);
+    if (moment !== null) return moment;
+    if (text.trim() !== "" && Number.isFinite(Number(text))) return Number(text);
+    throw new UsageError(
+      `${option} takes a number, or a date as in ISO 8601 (2024-03-01) where the times of the data are dates, but "${text}" was given.`,
+    );
   };
 }
 

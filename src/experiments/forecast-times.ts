@@ -1,7 +1,32 @@
 import { RevortError } from "../core/errors.js";
+import { type Instant, showInstant } from "../storage/iso-time.js";
 
 /** A forecast that makes no sense. */
 export class ForecastError extends RevortError {}
+
+/** A time in the units of the data; or a moment, for data whose times are dates. */
+export type ForecastTime = number | Instant;
+
+/**
+ * A time that is asked for as a number.
+ *
+ * @param option  how it is typed: "--to"
+ * @param at  a moment in the units of the data; `null` where their times are numbers
+ * @param own  the times of the data
+ * @throws {ForecastError} for a date where times are numbers
+ */
+export function numberOf(
+  option: string,
+  time: ForecastTime,
+  at: ((moment: Instant) => number) | null,
+  own: { readonly first: number; readonly last: number },
+): number {
+  if (typeof time === "number") return time;
+  if (at !== null) return at(time);
+  throw new ForecastError(
+    `${option} is a date, ${showInstant(time)}, but the times of these data are numbers, from ${own.first} to ${own.last}. Give a number.`,
+  );
+}
 
 const usualTimes = 400;
 const mostTimes = 1_000_000;

@@ -9,6 +9,7 @@ import type { Chart } from "../plot/chart.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { BootstrapOptions } from "../train/bootstrap.js";
 import type { EstimateReport, IntervalMethod } from "../train/estimate-report.js";
+import type { ForecastTime } from "./forecast-times.js";
 import type { ScheduleOver, TaskScheduleName } from "./task-schedule.js";
 
 /** How an experiment is trained; what is not said to be otherwise can be overridden on the command line. */
@@ -144,8 +145,8 @@ export interface SeriesForecastRequest {
   readonly file?: DataFile;
   /** observed components of the initial state */
   readonly y0?: readonly number[];
-  readonly from?: number;
-  readonly to?: number;
+  readonly from?: ForecastTime;
+  readonly to?: ForecastTime;
   readonly every?: number;
   readonly note: (text: string) => void;
 }

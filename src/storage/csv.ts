@@ -4,7 +4,7 @@ import { DataError, type Place } from "./data-error.js";
 import { isOneOf } from "./missing-values.js";
 import { readCell } from "./number-cell.js";
 import { otherTime, unnamedBeside } from "./time-name.js";
-import { refuseWords } from "./word-columns.js";
+import { refuseWords, refuseWordsAsTimes } from "./word-columns.js";
 
 export { formatTimeSeries } from "./csv-format.js";
 export { DataError, type Place } from "./data-error.js";
@@ -57,6 +57,7 @@ export function parseTimeSeries(text: string, { source, missing = [] }: TimeSeri
       "there is a header but no data; add a line for each time",
     );
   }
+  refuseWordsAsTimes({ name: timeName, cells: rows.map(({ cells }) => cells[0]) }, names, source);
   refuseWords(
     names.map((name, j) => ({ name, cells: rows.map(({ cells }) => cells[j + 1]) })),
     source,

@@ -39,6 +39,11 @@ function offsetOf(zone: string | undefined): number {
   return (sign === "-" ? -1 : 1) * (3600 * Number(hours) + 60 * Number(minutes ?? 0));
 }
 
+/** A moment as a date and time of UTC: 2024-03-01T00:00:00Z. */
+export function showInstant({ seconds }: Instant): string {
+  return new Date(1000 * seconds).toISOString().replace(/\.000Z$/, "Z");
+}
+
 /** Seconds from one moment to another. */
 export function secondsBetween(from: Instant, to: Instant): number {
   return to.seconds - from.seconds + (to.fraction - from.fraction);

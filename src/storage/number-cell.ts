@@ -11,6 +11,15 @@ const missing = /^(?:|na|nan|null)$/i;
 const infinite = /^[+-]?inf(?:inity)?$/i;
 const decimalComma = /^[+-]?\d*,\d+(?:e[+-]?\d+)?$/i;
 
+const dayMonthYear = /^(?:\d{1,2}([/.-])\d{1,2}\1\d{2}(?:\d{2})?|\d{4}([/.])\d{1,2}\2\d{1,2})(?:[T ,]|$)/;
+const month = /\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*\b/i;
+
+/** Whether a cell holds what looks like a date, in another form than that of ISO 8601: 01/02/2024, 1.2.24, 1 Feb 2024. */
+export function isOtherDate(text: string): boolean {
+  const trimmed = text.trim();
+  return dayMonthYear.test(trimmed) || (month.test(trimmed) && /\b\d{1,2}\b/.test(trimmed));
+}
+
 /** Whether a cell holds a word: something that begins with a letter, and is neither infinite nor a sign for "not observed". */
 export function isWord(text: string): boolean {
   const trimmed = text.trim();
@@ -34,6 +43,12 @@ export function readCell(text: string): Cell {
     return {
       kind: "wrong",
       reason: `${given} is not finite; correct it, or leave the cell empty if nothing was observed`,
+    };
+  }
+  if (isOtherDate(trimmed)) {
+    return {
+      kind: "wrong",
+      reason: `${given} looks like a date; dates are written as in ISO 8601, year, month, day: 2024-02-01, or 2024-02-01T12:30`,
     };
   }
   if (decimalComma.test(trimmed)) {

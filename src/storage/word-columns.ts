@@ -1,6 +1,7 @@
 import { shown } from "../core/printable.js";
 import { DataError } from "./data-error.js";
-import { isWord } from "./number-cell.js";
+import { isOtherDate, isWord } from "./number-cell.js";
+import { otherTime } from "./time-name.js";
 
 /** A column, and what its cells hold. */
 export interface Column {
@@ -26,6 +27,23 @@ export function refuseWords(columns: readonly Column[], source: string): void {
   throw new DataError(
     { source, column: first.name },
     `it holds words, such as ${shown(word)}, and no number; ${remedy}`,
+  );
+}
+
+/**
+ * Refuses a column of words where times are wanted, such as the names of trajectories in front of them.
+ *
+ * @param others  the names of the other columns
+ * @throws {DataError} saying how to name it
+ */
+export function refuseWordsAsTimes(column: Column, others: readonly string[], source: string): void {
+  const word = column.cells.find((cell) => typeof cell === "string" && isWord(cell)) as string | undefined;
+  if (word === undefined || isOtherDate(word) || !holdsWords(column)) return;
+  const times = otherTime(column.name, others);
+  throw new DataError(
+    { source, column: column.name },
+    `it holds words, such as ${shown(word)}, where times are wanted; if it says which trajectory a row belongs to, name it with ` +
+      `--trajectory ${shown(column.name)}, and the times with --time${times === null ? "" : ` ${shown(times)}`}`,
   );
 }
 

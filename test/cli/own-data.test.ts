@@ -208,6 +208,17 @@ describe("revort train FILE.csv", () => {
         "t;x;y;label\n0;1,5;1;a\n1;2;3;b\n",
         /column "label": it holds words, such as "a", and no number; remove it, leave it out with --observe x,y, or/,
       ],
+      [
+        "names of trajectories where times are wanted",
+        "id,t,x\na,0,1\na,1,2\nb,0,1\n",
+        /data\.csv, column "id": it holds words, such as "a", where times are wanted; .* --trajectory "id", and the times with --time "t"/,
+      ],
+      [
+        "dates in another form than ISO 8601",
+        "day,x\n01/02/2024,1\n02/02/2024,2\n",
+        /line 2, column "day": "01\/02\/2024" looks like a date; dates are written as in ISO 8601, .*2024-02-01/,
+      ],
+      ["dates with names of months", "day,x\nFeb 1 2024,1\nFeb 2 2024,2\n", /"Feb 1 2024" looks like a date/],
       ["words alone", "t,x\n0,one\n1,two\n", /column "x": it holds words, .*; give a column of numbers/],
       ["commas of decimals or of thousands", "t;x\n0;1,500\n1;2,250\n", /line 2: .*--decimal-comma/],
       ["a column without a value", "t,x,y\n0,1,\n1,2,\n", /column "y": it has no value in any row/],

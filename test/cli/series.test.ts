@@ -135,6 +135,42 @@ describe("revort train, on several trajectories", () => {
     }
   });
 
+  it("forecasts to a date, and goes by the days of the run in new data, however short", async () => {
+    const start = Date.UTC(2024, 1, 1);
+    const dated = (hours: readonly number[], from: number) =>
+      `when,x\n${hours.map((h) => `${new Date(from + h * 3.6e6).toISOString()},${2 * Math.exp(-h / 240)}\n`).join("")}`;
+    const days = written(folder("days.csv"), dated([0, 30, 48, 75, 96], start));
+    const out = folder("dated");
+    await json("train", days, "--field", "dx = -k*x", "--steps", "1", "--runtime", "jit", "--out", out);
+    const { times, states } = await json("predict", out, "--to", "2024-02-10", "--every", "1");
+    expect(times).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const rate = Math.log(states[0][0] / states[0][1]);
+    const hours = written(folder("hours.csv"), dated([0, 1, 6], start + 29 * 8.64e7));
+    const later = await json("predict", out, "--data", hours, "--to", "2024-03-02T12:00Z", "--every", "0.25");
+    expect(later.times.slice(0, 2)).to.deep.equal([29, 29.25]);
+    expect(later.times.at(-1)).to.equal(30.5);
+    // a linear equation decays alike from wherever it starts; both within the errors of one solver
+    expect(later.states[0].at(-1)).to.be.closeTo(2 * Math.exp(-rate * 1.5), 1e-4);
+    expect(await refusal(2, "predict", out, "--to", "02/10/2024")).to.include("as in ISO 8601 (2024-03-01)");
+    const plain = folder("plain");
+    await json(
+      "train",
+      many(),
+      "--trajectory",
+      "id",
+      ...small,
+      "--steps",
+      "1",
+      "--warm-start",
+      "none",
+      "--out",
+      plain,
+    );
+    expect(await refusal(2, "predict", plain, "--to", "2024-03-01")).to.include(
+      "times of these data are numbers",
+    );
+  });
+
   it("takes several files, a folder of them, dates, decimal commas, hidden states, inputs and errors", async () => {
     const place = folder("files");
     mkdirSync(place);

@@ -1,5 +1,5 @@
 import { numbers, type Tensor } from "../../core/tensor.js";
-import { startTime, timesFrom } from "../../experiments/forecast-times.js";
+import { type ForecastTime, numberOf, startTime, timesFrom } from "../../experiments/forecast-times.js";
 import type { SeriesForecast } from "../../experiments/task-experiment.js";
 import { componentNames } from "../../fields/components.js";
 import { solve } from "../../integrate/solve.js";
@@ -14,9 +14,9 @@ export interface ForecastRequest {
   /** of a run on several trajectories: which one */
   readonly trajectory?: string;
   /** the last time; that of the data by default */
-  readonly to?: number;
+  readonly to?: ForecastTime;
   /** where it starts; the first time of the data by default */
-  readonly from?: number;
+  readonly from?: ForecastTime;
   /** time from one state to the next; 1/400 of the whole by default */
   readonly every?: number;
   readonly y0?: string;
@@ -63,8 +63,9 @@ export async function forecastOf(
         );
   const observed = file?.observed ?? (asked === null ? ownData(run) : null);
   const begins = file?.t0 ?? problem.data.t0;
-  const from = request.from ?? begins;
-  const to = request.to ?? observed?.times.at(-1) ?? problem.data.times.at(-1)!;
+  const last = observed?.times.at(-1) ?? problem.data.times.at(-1)!;
+  const from = numberOf("--from", request.from ?? begins, null, { first: begins, last });
+  const to = numberOf("--to", request.to ?? last, null, { first: begins, last });
   const t0 = asked === null ? startTime(begins, from, to) : from;
   const y0 = asked ?? file?.y0 ?? run.y0;
   if (y0.shape[0] !== 1 && typeof ode.field.state[0] === "string") {

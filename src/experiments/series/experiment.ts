@@ -167,7 +167,10 @@ function prepared(
 ): PreparedTask {
   const { set } = read;
   const readNew = ({ missing = [], ...file }: DataFile) =>
-    readSet([file], { ...settings, missing: [...settings.missing, ...missing] });
+    readSet([file], {
+      ...{ ...settings, missing: [...settings.missing, ...missing] },
+      clock: { origin: set.time.origin ?? null, unit: set.time.unit },
+    });
   const { protocol, seed } = context;
   const setting = settingOf(set, settings, field, context);
   const parts = partsIn(set, settings, seed);

@@ -1,8 +1,10 @@
 import { RevortError } from "../../core/errors.js";
 import { tensor } from "../../core/tensor.js";
 import { componentNames } from "../../fields/components.js";
-import { startTime, timesFrom } from "../forecast-times.js";
+import type { Instant } from "../../storage/iso-time.js";
+import { numberOf, startTime, timesFrom } from "../forecast-times.js";
 import type { DataFile, SeriesForecast, SeriesForecastRequest, TrainedTask } from "../task-experiment.js";
+import { timeSince } from "./clock.js";
 import { type SeriesModel, startNames } from "./model.js";
 import { newStretches } from "./new-series.js";
 import type { ReadSet } from "./read-set.js";
@@ -33,7 +35,13 @@ export async function forecastOf(
   if (file !== undefined && y0 === undefined) newStretches(given, set, file.name);
   const series = chosen(given, request);
   const own = file === undefined && y0 === undefined;
-  const { from = series.times[0]!, to = series.times.at(-1)! } = request;
+  const [first, last] = [series.times[0]!, series.times.at(-1)!];
+  const { origin, unit } = given.time;
+  const at = origin ? (moment: Instant) => timeSince(origin, moment, unit) : null;
+  const [from, to] = [
+    numberOf("--from", request.from ?? first, at, { first, last }),
+    numberOf("--to", request.to ?? last, at, { first, last }),
+  ];
   const times = timesFrom(from, to, every);
   const t0 = y0 === undefined ? startTime(series.times[0]!, from, to) : from;
   if (to < from) throw new SeriesForecastError(`A forecast goes forwards from ${from}; give a later --to.`);
@@ -76,7 +84,7 @@ export async function forecastOf(
   const [states] = await statesAt({ ...setting, starts }, [stretch], shape, { ...trained, parameters });
   return {
     components: names,
-    ...{ time: set.time, unit: "as in the file", times },
+    ...{ time: { name: set.time.name, unit: set.time.unit }, unit: "as in the file", times },
     states: names.map((_, j) => states!.map((state) => state[j]!)),
     observed:
       y0 !== undefined && file === undefined

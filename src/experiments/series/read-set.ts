@@ -6,7 +6,7 @@ import { type Instant, parseInstant } from "../../storage/iso-time.js";
 import { isOneOf, type SentinelWarning, sentinelsIn, unusedNote } from "../../storage/missing-values.js";
 import { readCell } from "../../storage/number-cell.js";
 import { otherTime, unnamedBeside } from "../../storage/time-name.js";
-import { refuseWords } from "../../storage/word-columns.js";
+import { refuseWords, refuseWordsAsTimes } from "../../storage/word-columns.js";
 import { steadyNotes, takenForTime } from "../doubtful-columns.js";
 import type { DataFile } from "../task-experiment.js";
 import { type Clock, clockOf, type TimeUnit } from "./clock.js";
@@ -27,6 +27,8 @@ export interface SeriesColumns {
   readonly errors: Readonly<Record<string, string>>;
   /** of dates and times; `null` for one that suits them */
   readonly timeUnit: TimeUnit | null;
+  /** of a run whose other data these are: what its dates are told from, and in which unit */
+  readonly clock?: Pick<Clock, "origin" | "unit">;
   /** whether 1,5 is one and a half; `null` where that follows from the file */
   readonly decimalComma: boolean | null;
   /** numbers that stand for values that are missing, in all columns but those of times and trajectories */
@@ -66,17 +68,16 @@ export async function readSet(files: readonly DataFile[], columns: SeriesColumns
     );
   }
   const roles = rolesOf(names, source, columns);
-  refuseWords(
-    roles.observed.map((name) => ({
-      name,
-      cells: tables.flatMap(({ names: own, rows }) => rows.map(({ cells }) => cells[own.indexOf(name)])),
-    })),
-    source,
-  );
+  const columnOf = (name: string) => ({
+    name,
+    cells: tables.flatMap(({ names: own, rows }) => rows.map(({ cells }) => cells[own.indexOf(name)])),
+  });
+  refuseWordsAsTimes(columnOf(names[roles.time]!), names, source);
+  refuseWords(roles.observed.map(columnOf), source);
   const comma = columns.decimalComma ?? hasDecimalCommas(tables);
   const read = (cell: CellValue, place: Place) => numberIn(cell, place, comma);
   const groups = groupsOf(tables, roles, read);
-  const clock = clockOf(groups, columns.timeUnit, source);
+  const clock = clockOf(groups, columns.timeUnit, source, columns.clock);
   const found = new Set<number>();
   const measured: ReadNumber = (cell, place) => {
     const value = read(cell, place);
@@ -109,7 +110,7 @@ export async function readSet(files: readonly DataFile[], columns: SeriesColumns
       ),
     ],
     set: {
-      time: { name: timeName, unit: clock.unit },
+      time: { name: timeName, unit: clock.unit, origin: clock.origin },
       observed: roles.observed,
       inputs: columns.inputs,
       series,

@@ -1,3 +1,5 @@
+import type { Instant } from "../../storage/iso-time.js";
+
 /** One trajectory: observations at times of its own. */
 export interface Series {
   /** what it is called: its value in the column of names, or its file */
@@ -14,7 +16,12 @@ export interface Series {
 
 /** Trajectories of one system. */
 export interface SeriesSet {
-  readonly time: { readonly name: string; readonly unit: string };
+  readonly time: {
+    readonly name: string;
+    readonly unit: string;
+    /** the moment that times are told from, where the data have dates */
+    readonly origin?: Instant | null;
+  };
   /** names of what is observed */
   readonly observed: readonly string[];
   /** names of what drives the field */
