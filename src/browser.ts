@@ -289,7 +289,7 @@ export {
 } from "./models/flow.js";
 export { type ImplicitResNetOptions, implicitResNet } from "./models/implicit-resnet.js";
 export { normalFrom, reparametrised } from "./models/latent.js";
-export type { Measures } from "./models/measuring.js";
+export type { Evaluated, Measures } from "./models/measuring.js";
 export {
   defineModel,
   type Model as ModelDefinition,

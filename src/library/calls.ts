@@ -11,7 +11,7 @@ import * as solves from "../integrate/solve.js";
 import type { CdeStream } from "../models/cde-stream.js";
 import type { DataStream } from "../models/data-stream.js";
 import { type FitResult, fit } from "../models/fit.js";
-import { evaluate, type Measures, predict } from "../models/measuring.js";
+import { type Evaluated, evaluate, predict } from "../models/measuring.js";
 import type { Model, SampleTypes } from "../models/model.js";
 import { type OpenStream, type OpenStreamOptions, openStream } from "../models/open-stream.js";
 import type { AnyTask, Task } from "../models/task.js";
@@ -174,7 +174,8 @@ export interface Calls {
     options: WithRuntime<FitOptions>,
   ): Promise<FitResult>;
   /**
-   * Loss and metrics of a model on data, as after training.
+   * Loss and metrics of a model on data, as after training: of more than 256 samples as the mean of those of parts, where they are means
+   * over samples or over what the task says (`weigh`), and else of all at once, which `notes` say.
    *
    * @throws {OptionError} for an option that there is not, or parameters that are missing
    * @throws {ParameterError} for parameters that do not fit the model
@@ -184,7 +185,7 @@ export interface Calls {
     task: Task<Inputs, Targets, Outputs>,
     data: DatasetLike,
     options: EvaluateOptions,
-  ): Promise<Measures>;
+  ): Promise<Evaluated>;
   /**
    * The outputs of a model for given inputs, as after training: each [samples, …], by name.
    *

@@ -19,7 +19,7 @@ import { startOf } from "../train/start.js";
 import type { Ran } from "../train/updater.js";
 import { type DataStream, isStream, streamed } from "./data-stream.js";
 import { checkDataset, type Dataset, DatasetError } from "./dataset.js";
-import { isMeanOfParts } from "./mean-of-parts.js";
+import { isMeanOfParts } from "./means.js";
 import { type Measuring, measuring } from "./measuring.js";
 import type { SampleTypes } from "./model.js";
 import type { AnyTask, Task } from "./task.js";
@@ -58,7 +58,10 @@ export interface FitOptions {
   readonly validation?: Dataset;
   /** by which they are measured, where their arrays are of other shapes than those of training: a task of a model with the same parameters */
   readonly validationTask?: AnyTask;
-  /** samples of them that are measured at once; 256 by default */
+  /**
+   * samples of them that are measured at once, of which the mean is taken; by default 256, and all where a loss or metric is seen to
+   * be no mean over samples
+   */
   readonly validationBatchSize?: number;
   /** updates from one validation to the next; an epoch by default */
   readonly validateEvery?: number;
@@ -137,19 +140,20 @@ export async function fit<
   const start = startOf({ ...changingOf(values), resume }, { optimiser, dtype, keepsBest: false });
   const notes: TrainNote[] = [];
   const watch = new DriftWatch(resume?.drift ?? null);
+  const note = (one: TrainNote) => {
+    notes.push(one);
+    options.onNote?.(one);
+  };
   const scheme = await TaskScheme.compiled({
     ...{ task, watch, lost: resume?.lost ?? [] },
     updater: {
       ...{ runtime, optimiser, dtype, batchSize, resident, clip: options.clip ?? null },
       ...{ helpers: options.helpers ?? [], parts: options.parts ?? partsOf(resume, options.helpers) },
       ...{ threads: options.threads ?? null, updates: options.steps - (resume?.step ?? 0), keepsBest: false },
-      isMean: (parts) => isMeanOfParts(task, values, { runtime, dtype, batchSize, parts, resident }),
+      isMean: () => isMeanOfParts(task, values, { runtime, dtype, batchSize, resident }),
       setup: { key: scalar("int64", randomKey(seed)) },
     },
-    note(note) {
-      notes.push(note);
-      options.onNote?.(note);
-    },
+    note,
   });
   let measures: Measuring | null = null;
   try {
@@ -158,8 +162,12 @@ export async function fit<
       validation === undefined
         ? null
         : await measuring(options.validationTask ?? task, validation, {
-            ...{ runtime, dtype, what: "The validation data", atOnce: options.validationBatchSize },
+            ...{ runtime, dtype, values, what: "The validation data" },
+            ...{ atOnce: options.validationBatchSize, option: "validationBatchSize" },
           });
+    for (const message of measures?.notes ?? []) {
+      note({ code: "measuring", step: resume?.step ?? 0, message: `validation data: ${message}` });
+    }
     const { steps, patience, signal, updatesPerRun, onUpdate } = options;
     const run = new Run(scheme, start, {
       ...{ runtime, dtype, source, learningRate: optimiser.learningRate, schedule, steps, patience },

@@ -1,16 +1,17 @@
-import { type FloatDType, numbers, type Tensor } from "../core/tensor.js";
-import { mapLeaves } from "../core/tree.js";
+import { SizeError } from "../core/size.js";
+import type { FloatDType, Tensor } from "../core/tensor.js";
 import type { Tensors } from "../fields/field.js";
-import { sharesOf } from "../gradients/parts.js";
 import type { Value } from "../graph/graph.js";
 import { compileProgram, downloadTree, uploadTree } from "../runtime/compile-program.js";
 import type { DeviceTensors, Runtime } from "../runtime/runtime.js";
 import type { Measures } from "../train/checkpoint.js";
+import { CompiledMeasures, type MeasuredPart, meanOf, type OnDevice } from "./compiled-measures.js";
 import { checkDataset, type Dataset, DatasetError, takeSamples } from "./dataset.js";
+import { type Means, meansOf } from "./means.js";
 import type { Model, SampleTypes } from "./model.js";
 import type { AnyTask, Task } from "./task.js";
-import { measuresProgram, predictionProgram } from "./task-measures.js";
-import { checkValues } from "./values.js";
+import { predictionProgram } from "./task-measures.js";
+import { checkValues, type ModelValues } from "./values.js";
 
 export type { Measures };
 
@@ -19,12 +20,25 @@ export interface EvaluateOptions {
   readonly parameters: Tensors;
   readonly buffers?: Tensors;
   readonly dtype?: FloatDType;
-  /** samples that are measured at once; 256 by default */
+  /**
+   * samples that are measured at once, of which the mean is taken; by default 256, and all where a loss or metric is seen to be no
+   * mean over samples
+   */
   readonly atOnce?: number;
+}
+
+/** What {@link evaluate} found. */
+export interface Evaluated extends Measures {
+  /** which of the loss and the metrics are no means over samples, and how they were measured */
+  readonly notes: readonly string[];
 }
 
 /**
  * Loss and metrics of a model on data, as after training.
+ *
+ * More data than are measured at once are taken in parts and averaged: by their numbers of samples, or by what the task says
+ * (`weigh`). Whether the loss and each metric are such means is tried on a few samples first. What is none, as a root of a mean is,
+ * is measured of all samples at once, which takes the memory of all; `notes` say so.
  *
  * @throws {DatasetError} for data that do not fit the task
  */
@@ -36,13 +50,14 @@ export async function evaluate<
   given: Task<Inputs, Targets, Outputs>,
   data: Dataset,
   { runtime, parameters, buffers = {}, dtype = "float64", atOnce }: EvaluateOptions,
-): Promise<Measures> {
+): Promise<Evaluated> {
   const task = given as AnyTask;
-  const compiled = await measuring(task, data, { runtime, dtype, what: "The data", atOnce });
+  const values = checkValues(task.model, { parameters, buffers }, dtype);
+  const compiled = await measuring(task, data, {
+    ...{ runtime, dtype, values, atOnce, what: "The data", option: "atOnce" },
+  });
   try {
-    return await compiled.measure(
-      uploadTree(runtime, checkValues(task.model, { parameters, buffers }, dtype)),
-    );
+    return { ...(await compiled.measure(uploadTree(runtime, values))), notes: compiled.notes };
   } finally {
     await compiled.release();
   }
@@ -74,67 +89,126 @@ const usualAtOnce = 256;
 
 /** Compiled loss and metrics of a dataset. */
 export interface Measuring {
-  readonly measure: (values: OnDevice) => Promise<Measures>;
+  readonly measure: (values: Omit<OnDevice, "data">) => Promise<Measures>;
+  /** what is no mean over samples, and how it is measured */
+  readonly notes: readonly string[];
   readonly release: () => Promise<void>;
 }
 
-/** Parameters and buffers on a device. */
-interface OnDevice {
-  readonly parameters: DeviceTensors;
-  readonly buffers: DeviceTensors;
+interface MeasuringOptions {
+  readonly runtime: Runtime;
+  readonly dtype: FloatDType;
+  /** parameters beside which it is tried what is a mean over samples */
+  readonly values: ModelValues;
+  /** names the data in messages */
+  readonly what: string;
+  readonly atOnce: number | undefined;
+  /** what users call that */
+  readonly option: string;
 }
 
 /**
- * Compiles loss and metrics of a dataset, taken in parts and averaged over its samples, or over what the task says.
+ * Compiles loss and metrics of a dataset: what is a mean over samples in parts, what is none of all of them at once, unless parts are
+ * asked for.
  *
  * @throws {DatasetError} for data that do not fit the task, or a number of samples that is none
  */
 export async function measuring(
   task: AnyTask,
   given: Dataset,
-  {
-    runtime,
-    dtype,
-    what,
-    atOnce = usualAtOnce,
-  }: { runtime: Runtime; dtype: FloatDType; what: string; atOnce?: number | undefined },
+  { runtime, dtype, values, what, atOnce: asked, option }: MeasuringOptions,
 ): Promise<Measuring> {
   const { data, count } = checkDataset(what, given, { ...task.model.inputs, ...task.targets }, dtype);
+  const atOnce = asked ?? usualAtOnce;
   if (!Number.isInteger(atOnce) || atOnce < 1) {
     throw new DatasetError(`${what} are measured 1 or more samples at once, but ${atOnce} were asked for.`);
   }
-  const compile = (size: number) => compileProgram(runtime, measuresProgram(task, dtype, size));
-  const compiled = new Map<number, Awaited<ReturnType<typeof compile>>>();
-  const parts: { size: number; data: DeviceTensors }[] = [];
-  for (let from = 0; from < count; from += atOnce) {
-    const size = Math.min(atOnce, count - from);
-    if (!compiled.has(size)) compiled.set(size, await compile(size));
-    const which = Array.from({ length: size }, (_, i) => from + i);
-    parts.push({ size, data: uploadTree(runtime, takeSamples(data, which)) });
+  const on = { runtime, dtype };
+  const all = new CompiledMeasures(task, on);
+  const size = Math.min(atOnce, count);
+  const means = count > size ? await meansOf(all, values, data, { ...on, atOnce }) : null;
+  const none = means === null ? [] : noMeansOf(means);
+  if (none.length === 0 || asked !== undefined) {
+    const parts = await measuredParts(all, data, { runtime, count, size });
+    return { ...parts, notes: none.length === 0 ? [] : [askedForNote(none, size, option)] };
   }
+  await all.release();
+  const metrics = Object.entries(task.metrics ?? {}) as [string, AnyTask["loss"]][];
+  const some = (isMean: boolean) =>
+    new CompiledMeasures(
+      {
+        ...task,
+        metrics: Object.fromEntries(metrics.filter(([name]) => (means!.metrics[name] !== false) === isMean)),
+      },
+      on,
+    );
+  const notes = [atOnceNote(none, count)];
+  const whole = await measuredParts(some(false), data, { runtime, count, size: count }).catch((cause) => {
+    if (!(cause instanceof SizeError)) throw cause;
+    throw new SizeError(
+      `${notes[0]} They are too many for that: ${cause.message} Measure fewer, or take the mean of parts (${option}).`,
+    );
+  });
+  const isRest = none.length < 1 + metrics.length;
+  if (!isRest) return { ...whole, notes };
+  const rest = await measuredParts(some(true), data, { runtime, count, size });
   return {
-    async measure({ parameters, buffers }) {
-      const found: { weight: number; loss: number; metrics: Record<string, number> }[] = [];
-      for (const { size, data } of parts) {
-        const results = await compiled.get(size)!.run({ parameters, buffers, data });
-        const { loss, metrics, weight } = mapLeaves(
-          await downloadTree(runtime, results),
-          (leaf) => numbers(leaf as Tensor)[0]!,
-        );
-        found.push({ weight: weight ?? size, loss, metrics });
-      }
-      const shares = sharesOf(found.map(({ weight }) => weight));
-      // a part in which nothing was observed has no mean: 0 / 0
-      const mean = (of: (part: (typeof found)[number]) => number) =>
-        found.reduce((sum, part, k) => (shares[k] === 0 ? sum : sum + shares[k]! * of(part)), 0);
-      const names = Object.keys(found[0]!.metrics);
+    async measure(at) {
+      const [ofAll, ofParts] = [await whole.measure(at), await rest.measure(at)];
+      const found = { ...ofAll.metrics, ...ofParts.metrics };
       return {
-        loss: mean(({ loss }) => loss),
-        metrics: Object.fromEntries(names.map((name) => [name, mean(({ metrics }) => metrics[name]!)])),
+        loss: (means!.loss === false ? ofAll : ofParts).loss,
+        metrics: Object.fromEntries(metrics.map(([name]) => [name, found[name]!])),
       };
     },
+    notes,
     async release() {
-      for (const one of compiled.values()) await one.release();
+      await whole.release();
+      await rest.release();
     },
   };
 }
+
+/** Measures of samples, so many at once, and the mean of them. */
+async function measuredParts(
+  compiled: CompiledMeasures,
+  data: Dataset,
+  { runtime, count, size: atOnce }: { runtime: Runtime; count: number; size: number },
+): Promise<Omit<Measuring, "notes">> {
+  const parts: { size: number; data: DeviceTensors }[] = [];
+  for (let from = 0; from < count; from += atOnce) {
+    const size = Math.min(atOnce, count - from);
+    await compiled.prepare(size);
+    const which = Array.from({ length: size }, (_, i) => from + i);
+    parts.push({ size, data: uploadTree(runtime, takeSamples(data, which)) as DeviceTensors });
+  }
+  return {
+    async measure(at) {
+      const found: MeasuredPart[] = [];
+      for (const { size, data } of parts) found.push(await compiled.measure(size, { ...at, data }));
+      return meanOf(found);
+    },
+    release: () => compiled.release(),
+  };
+}
+
+/** What is no mean over samples, as messages name it. */
+function noMeansOf({ loss, metrics }: Means): string[] {
+  const others = Object.entries(metrics).flatMap(([name, isMean]) =>
+    isMean === false ? [`the metric "${name}"`] : [],
+  );
+  return [...(loss === false ? ["the loss"] : []), ...others];
+}
+
+const remedy =
+  "What is a mean over something else than samples, the sum of a mask say, can be measured in parts: let weigh of the task say over what.";
+
+const areNoMeans = (none: readonly string[]) =>
+  `${none.join(", ")} ${none.length === 1 ? "is not the mean" : "are not the means"} of what parts of them have`;
+
+const atOnceNote = (none: readonly string[], count: number) =>
+  `All ${count} samples are measured at once: ${areNoMeans(none)}. ${remedy}`;
+
+const askedForNote = (none: readonly string[], size: number, option: string) =>
+  `${size} samples are measured at once, as ${option} asks for, and the mean is taken. All samples together have another: ` +
+  `${areNoMeans(none)}. Leave out ${option}. ${remedy}`;

@@ -42,7 +42,7 @@ export interface Task<
   readonly loss: Measure<Inputs, Targets, Outputs>;
   /**
    * what the loss is a mean over, where that is not the number of samples: the sum of a mask, say. A batch in parts, and
-   * data that are measured in parts, are averaged by it.
+   * data that are measured in parts, are averaged by it. A loss that is no such mean is seen to be none, and not taken in parts.
    */
   readonly weigh?: (b: Builder, data: Named<Inputs & Targets>) => Value;
   /** other numbers of the same kind */

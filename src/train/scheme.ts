@@ -2,8 +2,11 @@ import type { Planned, Standing, Updater } from "./updater.js";
 
 /** Something that training decided by itself. */
 export interface TrainNote {
-  /** how it is differentiated; states that are stored closer; another λ; more steps than can be undone */
-  readonly code: "gradient" | "refresh" | "coupling" | "undoing";
+  /**
+   * how it is differentiated; states that are stored closer; another λ; more steps than can be undone; how what is no mean over
+   * samples is measured
+   */
+  readonly code: "gradient" | "refresh" | "coupling" | "undoing" | "measuring";
   /** updates done before */
   readonly step: number;
   readonly message: string;

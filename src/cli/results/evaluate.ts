@@ -1,7 +1,9 @@
 import { basename } from "node:path";
 import { printable } from "../../core/printable.js";
 import { numbers, sizeOf, type Tensor } from "../../core/tensor.js";
-import type { MeasuredData } from "../../experiments/task-experiment.js";
+import type { MeasuredData, PreparedTask } from "../../experiments/task-experiment.js";
+import type { Tensors } from "../../fields/field.js";
+import type { Dataset } from "../../models/dataset.js";
 import { evaluate } from "../../models/measuring.js";
 import { readBytes } from "../../storage/read.js";
 import type { Measures } from "../../train/checkpoint.js";
@@ -142,6 +144,11 @@ async function ofTask(
     );
   }
   const measures: Record<string, Measures> = {};
+  const measure = async (name: string, by: PreparedTask["task"], data: Dataset, parameters?: Tensors) => {
+    const { notes, ...found } = await evaluate(by, data, { ...trained, ...(parameters && { parameters }) });
+    for (const note of notes) console.note(`${name}: ${note}`);
+    measures[name] = found;
+  };
   let start: string | null = null;
   if (path !== undefined) {
     const name = basename(path);
@@ -149,12 +156,11 @@ async function ofTask(
     const own: MeasuredData = given instanceof Promise ? await given : { task, data: given };
     start = own.note ?? null;
     for (const { message } of own.warnings ?? []) console.note(`Warning: ${message}`);
-    const parameters = own.parameters ?? trained.parameters;
-    measures[name] = await evaluate(own.task, own.data, { ...trained, parameters });
+    await measure(name, own.task, own.data, own.parameters);
   } else {
-    measures["training data"] = await evaluate(task, training, trained);
+    await measure("training data", task, training);
     for (const [name, data] of Object.entries({ "validation data": validation, "test data": test })) {
-      if (data !== null) measures[name] = await evaluate(prepared.measured ?? task, data, trained);
+      if (data !== null) await measure(name, prepared.measured ?? task, data);
     }
   }
   const none = { step: null, lossUnit: null, errors: null, warning: null, start };

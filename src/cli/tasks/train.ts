@@ -210,7 +210,11 @@ async function trainRun(
   const best = { ...found, parameters: held?.parameters ?? found.parameters };
   const result = { ...fit, best };
   const trained: TrainedTask = { ...on, ...best };
-  const measure = (of: PreparedTask["training"], by = prepared.task) => evaluate(by, of, trained);
+  const measure = async (name: string, of: PreparedTask["training"], by = prepared.task) => {
+    const { notes, ...measures } = await evaluate(by, of, trained);
+    for (const note of notes) say(`${name}: ${note}`);
+    return measures;
+  };
   const findings = {
     ...(await prepared.findings?.(trained)),
     ...(await bySteps(experiment, run.opened, prepared, result, trained)),
@@ -230,8 +234,8 @@ async function trainRun(
       warnings: [...(experiment.warnings ?? []), ...(prepared.warnings ?? [])],
       ...{ largestMemory: memory, out: folder },
     },
-    training: await measure(prepared.training),
-    test: prepared.test && (await measure(prepared.test, prepared.measured)),
+    training: await measure("training data", prepared.training),
+    test: prepared.test && (await measure("test data", prepared.test, prepared.measured)),
     findings,
   });
   await saveFit(folder, result, report);
