@@ -144,13 +144,24 @@ export async function fit<
     notes.push(one);
     options.onNote?.(one);
   };
+  const isMean = () => isMeanOfParts(task, values, { runtime, dtype, batchSize, resident });
+  const asked = options.parts ?? 1 + (options.helpers ?? []).length;
+  if (asked > 1 && asked <= batchSize && (await isMean()) === false) {
+    note({
+      ...{ code: "parts", step: resume?.step ?? 0 },
+      message:
+        `A batch is taken in ${asked} parts, as asked for. What is lowered is the mean of their losses, and not the loss of the batch, ` +
+        "which is no mean over samples. Leave out parts and helpers, or, where it is a mean over something else, let weigh of the task " +
+        "say over what.",
+    });
+  }
   const scheme = await TaskScheme.compiled({
     ...{ task, watch, lost: resume?.lost ?? [] },
     updater: {
       ...{ runtime, optimiser, dtype, batchSize, resident, clip: options.clip ?? null },
       ...{ helpers: options.helpers ?? [], parts: options.parts ?? partsOf(resume, options.helpers) },
       ...{ threads: options.threads ?? null, updates: options.steps - (resume?.step ?? 0), keepsBest: false },
-      isMean: () => isMeanOfParts(task, values, { runtime, dtype, batchSize, resident }),
+      isMean: async () => (await isMean()) === true,
       setup: { key: scalar("int64", randomKey(seed)) },
     },
     note,

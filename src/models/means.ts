@@ -94,7 +94,10 @@ function verdict(whole: number, split: number, halves: readonly [number, number]
   return halves[0] === halves[1] ? "same" : true;
 }
 
-/** Whether the loss of a batch is the mean of those of its parts. Of a stream, or where statistics of batches are kept, nobody can say. */
+/**
+ * Whether the loss of a batch is the mean of those of its parts; `null` where nothing tells: of a stream, or where statistics of batches
+ * are kept.
+ */
 export async function isMeanOfParts(
   task: AnyTask,
   values: ModelValues,
@@ -103,8 +106,8 @@ export async function isMeanOfParts(
     batchSize,
     ...on
   }: { runtime: Runtime; dtype: FloatDType; batchSize: number; resident: Resident | null },
-): Promise<boolean> {
-  if (resident === null || Object.keys(values.buffers).length > 0) return false;
+): Promise<boolean | null> {
+  if (resident === null || Object.keys(values.buffers).length > 0) return null;
   const compiled = new CompiledMeasures({ ...task, metrics: {} }, on);
   try {
     const { data } = resident.samples as { readonly data: Dataset };

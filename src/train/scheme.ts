@@ -4,9 +4,9 @@ import type { Planned, Standing, Updater } from "./updater.js";
 export interface TrainNote {
   /**
    * how it is differentiated; states that are stored closer; another λ; more steps than can be undone; how what is no mean over
-   * samples is measured
+   * samples is measured, or taken in parts
    */
-  readonly code: "gradient" | "refresh" | "coupling" | "undoing" | "measuring";
+  readonly code: "gradient" | "refresh" | "coupling" | "undoing" | "measuring" | "parts";
   /** updates done before */
   readonly step: number;
   readonly message: string;

@@ -180,7 +180,7 @@ describe("What is measured of more samples than are measured at once", () => {
   });
 });
 
-describe("A batch of which nobody says the parts", () => {
+describe("A batch, and its parts", () => {
   const network = sequential(linear(128, 512), activation(tanh), linear(512, 2));
   const wide = defineModel({
     ...{ name: "wide", ...network, inputs: { x: { shape: [128] } } },
@@ -216,6 +216,15 @@ describe("A batch of which nobody says the parts", () => {
       expect(ran.parts, type).to.equal(1);
       expect(loss).to.equal(whole);
     }
+  });
+
+  it("is taken in the parts that are asked for, which is told where the loss is no mean over samples", async () => {
+    const options = { runtime, steps: 1, batchSize: 12, parameters, parts: 3 };
+    const { data } = samplesOf(12, 6, "int64");
+    const { notes } = await trained(masked.int64, data, options);
+    expect(notes.map(({ code }) => code)).to.deep.equal(["parts"]);
+    expect(notes[0]!.message).to.include("3 parts, as asked for").and.include("weigh");
+    expect((await trained(squares, { x: data.x }, options)).notes).to.deep.equal([]);
   });
 
   it("is cut into parts where a loss is a mean over samples", async () => {
