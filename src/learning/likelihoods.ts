@@ -4,7 +4,8 @@ import { softplus } from "../ops/activation.js";
 import { add, mul, neg, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
 import { exp } from "../ops/elementwise.js";
-import { and, equal, greaterOrEqual, less, where } from "../ops/logic.js";
+import { maximum, minimum } from "../ops/extrema.js";
+import { equal, where } from "../ops/logic.js";
 import { argMax, reduceMean } from "../ops/reduce.js";
 import { cast, squeeze, unsqueeze } from "../ops/reshape.js";
 import { gatherElements } from "../ops/scatter.js";
@@ -30,10 +31,13 @@ export function crossEntropy(b: Builder, logits: Value, labels: Value): Value {
  */
 export function negativeLogLikelihood(b: Builder, logProbabilities: Value, labels: Value): Value {
   const { dtype, shape } = logProbabilities;
-  const first = b.scalar(labels.dtype, 0);
-  const next = b.scalar(labels.dtype, shape.at(-1) as number);
-  const isClass = and(b, greaterOrEqual(b, labels, first), less(b, labels, next));
-  const index = unsqueeze(b, where(b, isClass, labels, first), [-1]);
+  const [first, last] = [0, (shape.at(-1) as number) - 1].map((c) => b.scalar(labels.dtype, c)) as [
+    Value,
+    Value,
+  ];
+  const within = minimum(b, maximum(b, labels, first), last);
+  const isClass = equal(b, labels, within);
+  const index = unsqueeze(b, within, [-1]);
   const own = squeeze(b, gatherElements(b, logProbabilities, index, -1), [-1]);
   return neg(b, reduceMean(b, where(b, isClass, own, b.scalar(dtype, Number.NaN))));
 }
