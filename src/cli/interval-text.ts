@@ -51,6 +51,9 @@ function sizesText(given: readonly string[], noise: EstimateReport["intervals"][
     .join(", ");
   if (given.length === 0) return `of one size for each column (standard deviation ${sizes})`;
   const own = given.map((name) => printable(name)).join(", ");
-  const others = Object.keys(noise).length > given.length ? ", of one size for each other column" : "";
+  const others =
+    Object.values(noise).filter((size) => size !== null).length > given.length
+      ? ", of one size for each other column"
+      : "";
   return `in proportion to those given for ${own}${others} (root mean square, as found: ${sizes})`;
 }

@@ -190,7 +190,7 @@ function updateOptions(command: Command): Command {
     .addOption(
       choice(
         "--schedule",
-        "factor on the learning rate: 1, or one that grows to 1 in the first twentieth of the updates and falls to 0 along half a cosine; that of the experiment by default",
+        "learning rate over the updates: the same throughout, or growing over the first twentieth and then falling to 0 along half a cosine; as the experiment has it by default",
         taskSchedules,
       ),
     )

@@ -1,4 +1,5 @@
 import { ShapeError, tensor } from "../core/tensor.js";
+import type { Value } from "../graph/graph.js";
 import { div, mul, sub } from "../ops/arithmetic.js";
 import type { VectorField } from "./field.js";
 
@@ -35,11 +36,12 @@ export function rescaled(
   }
   return {
     ...field,
-    apply(b, theta, t, y) {
+    apply(b, theta, t, y, inside) {
       const constant = (values: readonly number[]) => b.constant(tensor(y.dtype, [values.length], values));
       const inner = div(b, sub(b, y, constant(shift)), constant(scale));
-      const time = mul(b, start === 0 ? t : sub(b, t, start), rate);
-      return mul(b, field.apply(b, theta, time, inner), constant(scale.map((s) => s / timescale)));
+      const own = (time: Value) => mul(b, start === 0 ? time : sub(b, time, start), rate);
+      const slope = field.apply(b, theta, own(t), inner, inside && own(inside));
+      return mul(b, slope, constant(scale.map((s) => s / timescale)));
     },
   };
 }

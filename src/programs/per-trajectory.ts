@@ -18,14 +18,16 @@ export function perTrajectory(field: VectorField, dtype: FloatDType, state: read
   if (broadcastsTime(field, dtype, state)) return field;
   return {
     ...field,
-    apply(b, parameters, t, y) {
-      const times = reshape(b, t, [state[0]!]);
+    apply(b, parameters, t, y, inside) {
+      const column = (time: Value) => reshape(b, time, [state[0]!]);
       const { perSample = [] } = field;
-      const inputs = [times, y, ...perSample.map((name) => parameters[name]!)];
-      const { scans } = scan(b, { carried: [], inputs }, (inner, _, [time, ...rows]) => {
-        const [row, ...own] = rows.map((value) => unsqueeze(inner, value, [0]));
+      const sides = inside === undefined ? [] : [column(inside)];
+      const inputs = [column(t), ...sides, y, ...perSample.map((name) => parameters[name]!)];
+      const { scans } = scan(b, { carried: [], inputs }, (inner, _, [time, ...others]) => {
+        const [side] = others.slice(0, sides.length);
+        const [row, ...own] = others.slice(sides.length).map((value) => unsqueeze(inner, value, [0]));
         const rest = Object.fromEntries(perSample.map((name, i) => [name, own[i]!]));
-        const slope = field.apply(inner, { ...parameters, ...rest }, time!, row!);
+        const slope = field.apply(inner, { ...parameters, ...rest }, time!, row!, side);
         return { carried: [], scans: [squeeze(inner, slope, [0])] };
       });
       return scans[0]!;

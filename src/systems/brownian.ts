@@ -146,21 +146,19 @@ export function virtualBrownianTree({ t0, t1, tolerance }: BrownianTreeOptions):
         );
       }
       const piece = length / 2 ** levels;
-      const shortest = Math.min(
-        ...times
-          .slice(1)
-          .map((t, i) => t - times[i]!)
-          .filter((h) => h > 0),
-      );
+      const shortest = times.reduce((least, t, i) => {
+        const h = i === 0 ? 0 : t - times[i - 1]!;
+        return h > 0 ? Math.min(least, h) : least;
+      }, Number.POSITIVE_INFINITY);
       const isNode = (t: number) => {
         const place = (t - t0) / piece;
         return Math.abs(place - Math.round(place)) < 1e-6;
       };
-      if (calculus === "stratonovich" || shortest >= 5 * piece || times.every(isNode)) return;
+      if (calculus === "stratonovich" || shortest >= (5 - 1e-6) * piece || times.every(isNode)) return;
       throw new BrownianError(
         `The Brownian tree is linear over pieces of ${piece}, but the shortest step of the solve is ${shortest} long: along a ` +
           "line, equations of Itô are solved as those of Stratonovich. Give the tree a tolerance of " +
-          `${Number((shortest / 5).toPrecision(2))} or less.`,
+          `${Number((0.95 * (shortest / 5)).toPrecision(2))} or less.`,
       );
     },
   };

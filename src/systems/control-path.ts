@@ -6,7 +6,7 @@ import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
 import { reduceSum } from "../ops/broadcast.js";
-import { sign } from "../ops/elementwise.js";
+import { clip } from "../ops/extrema.js";
 import { less } from "../ops/logic.js";
 import { cast, reshape, squeeze, transpose } from "../ops/reshape.js";
 import { gather, split } from "../ops/slicing.js";
@@ -164,11 +164,11 @@ function placeOf(
   return { at, tau: sub(b, time, left) };
 }
 
-/** t moved to another time by some roundings of the knots. */
+/** t moved towards another time, by some roundings of the knots and no farther than there. */
 function towards(b: Builder, knots: readonly number[], t: Value, inside: Value): Value {
   const dtype = t.dtype as FloatDType;
   const spacing = epsilon[dtype] * largestOf(knots.map(Math.abs));
-  return add(b, t, mul(b, sign(b, sub(b, inside, t)), b.scalar(dtype, 4 * spacing)));
+  return add(b, t, clip(b, sub(b, inside, t), -4 * spacing, 4 * spacing));
 }
 
 function checkTimes(times: readonly number[]): void {

@@ -67,9 +67,10 @@ export function withDensity(
     state: ["batch", dim + wanted.length],
     parameters: field.parameters,
     reads: dim,
-    apply(b, theta, t, state) {
+    ...(field.jumps === undefined ? {} : { jumps: field.jumps }),
+    apply(b, theta, t, state, inside) {
       const y = slice(b, state, 1, 0, dim);
-      const { slope, ...found } = divergenceOf(b, field, theta, t, y, trace);
+      const { slope, ...found } = divergenceOf(b, field, { theta, t, y, inside }, trace);
       return concat(b, [slope, ...wanted.map((name) => found[name])], 1);
     },
   };
@@ -89,9 +90,7 @@ export function dimensionOf({ name, state }: VectorField): number {
 function divergenceOf(
   b: Builder,
   field: VectorField,
-  theta: Values,
-  t: Value,
-  y: Value,
+  { theta, t, y, inside }: { theta: Values; t: Value; y: Value; inside: Value | undefined },
   trace: Trace,
 ): AlongTheWay & { readonly slope: Value } {
   if (y.constant !== null) {
@@ -99,7 +98,7 @@ function divergenceOf(
       "A derivative by the state was asked for at a constant one. Make it an input of the graph.",
     );
   }
-  const slope = field.apply(b, theta, t, y);
+  const slope = field.apply(b, theta, t, y, inside);
   const dim = dimensionOf(field);
   const probes = trace === "exact" ? unitRows(b, y, dim) : [probeOf(theta)];
   // rows of εᵀ ∂f/∂y

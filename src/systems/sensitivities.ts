@@ -52,9 +52,10 @@ export function withSensitivities(
       state: ["batch", dim * (1 + columns)],
       parameters: field.parameters,
       ...(field.dtype === undefined ? {} : { dtype: field.dtype }),
-      apply(b, theta, t, state) {
+      ...(field.jumps === undefined ? {} : { jumps: field.jumps }),
+      apply(b, theta, t, state, inside) {
         const [y, ...s] = split(b, state, 1, new Array<number>(1 + columns).fill(dim)) as [Value, ...Value[]];
-        const slope = field.apply(b, theta, t, y);
+        const slope = field.apply(b, theta, t, y, inside);
         // any cotangent does that the field has not seen
         const u = s[0];
         if (u === undefined) return slope;

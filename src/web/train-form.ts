@@ -58,7 +58,7 @@ export class TrainForm {
     const isOwn = this.#subject.value === ownData;
     const file = isOwn ? this.#data.files?.[0] : undefined;
     if (isOwn && file === undefined) throw new Error("Choose a CSV file first.");
-    const missing = numbersIn(this.#missing.value);
+    const missing = isOwn ? numbersIn(this.#missing.value) : [];
     return {
       subject: isOwn ? null : this.#subject.value,
       data: file === undefined ? null : { name: file.name, text: await file.text(), missing },

@@ -1,7 +1,9 @@
 import { expect } from "chai";
 import { pid } from "../../src/control/control.js";
 import { numbers, tensor } from "../../src/core/tensor.js";
+import { sumOf } from "../../src/fields/combine.js";
 import type { VectorField } from "../../src/fields/field.js";
+import { rescaled } from "../../src/fields/rescaled.js";
 import { neuralOde } from "../../src/integrate/neural-ode.js";
 import { solve } from "../../src/integrate/solve.js";
 import { methodNamed } from "../../src/methods/named.js";
@@ -40,6 +42,20 @@ describe("a field that jumps in time", () => {
       expect(Math.log2((await errorOf(0.1)) / (await errorOf(0.05)))).to.be.within(order - 0.3, order + 0.5);
     });
   }
+
+  it("keeps its order inside of other fields", async () => {
+    // time runs twice as fast, from 1 on, so that the jump is at 1.5; the state is 3 + 2 x
+    const inner = rescaled(switched, { shift: [3], scale: [2], start: 1, rate: 2, timescale: 0.5 });
+    const outer = sumOf({ one: inner, nothing: { ...switched, apply: (b, _, __, y) => mul(b, y, 0) } });
+    const all = { "one.a": parameters.a, "nothing.a": parameters.a };
+    const errorOf = async (stepSize: number) => {
+      const ode = neuralOde({ field: outer, method: methodNamed("heun"), stepSize });
+      const y0 = tensor("float64", [1, 1], [3 + 2 * 1]);
+      const { ys } = await solve(ode, { y0, t0: 1, saveAt: [2], parameters: all, runtime: jit() });
+      return Math.abs((numbers(ys)[0]! - 3) / 2 - exact(0.7, 2));
+    };
+    expect(Math.log2((await errorOf(0.05)) / (await errorOf(0.025)))).to.be.within(1.7, 2.5);
+  });
 
   it("is solved by steps that are chosen, with what is between them", async () => {
     const times = [0.5, 0.99, 1, 1.01, 1.7, 2];

@@ -120,6 +120,8 @@ describe("Brownian motion from keys", () => {
       );
       expect(() => tree.check(times, "stratonovich")).to.not.throw();
     }
+    const many = Array.from({ length: 300_001 }, (_, i) => (i * 2) / 300_000);
+    expect(() => tree.check(many, "ito")).to.throw(BrownianError, "the shortest step");
     for (const times of [
       [0, 1 / 64, 1 / 32],
       [0, 0.1, 0.2],

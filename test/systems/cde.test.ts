@@ -251,6 +251,33 @@ describe("a controlled differential equation", () => {
       });
     }
 
+    if (interpolation === "linear")
+      it("takes each step's own side where times are coarse in float32, too", async () => {
+        // numbers near 10⁶ are 1/16 apart
+        const start = 1e6;
+        const late = controlPath([start, start + 1, start + 2], tensor("float64", [1, 3, 1], [0, 1, -2]), {
+          interpolation,
+          dtype: "float32",
+        });
+        const one: ControlledField = {
+          ...{ name: "one", hidden: 1, channels: 1, parameters: {} },
+          apply: (b, _theta, z) => add(b, mul(b, z, 0), 1),
+        };
+        const { z } = await values((b) => {
+          const z0 = b.constant(tensor("float32", [1, 1], [0]));
+          const along = { theta: {}, z0, knots: late.knots, times: [start + 1, start + 2] };
+          const coefficients = b.constant(late.coefficients);
+          return {
+            z: cdeSolve(
+              b,
+              { field: one, method: "heun", stepSize: 0.25, dtype: "float32" },
+              { ...along, coefficients },
+            ),
+          };
+        }, {});
+        expect(z).to.deep.equal([1, -2]);
+      });
+
     it(`has the order of its method: ${interpolation}`, async () => {
       const growth: ControlledField = {
         ...{ name: "growth", hidden: 1, channels: 2, parameters: {} },

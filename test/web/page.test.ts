@@ -179,6 +179,10 @@ describe("the page", () => {
     await page
       .getByText('Missing values are numbers separated by commas, such as -999, but "none" is none.')
       .waitFor();
+    // of no other experiment
+    await choose("Experiment", "influenza");
+    expect(await trainFor(2)).to.equal("Done: 2 updates.");
+    await choose("Experiment", "own data");
     await page.getByLabel(/stand for missing/).fill("-999");
     expect(await trainFor(2)).to.equal("Done: 2 updates.");
     expect(await page.textContent("#notes")).to.not.include("-999");
